@@ -1,0 +1,57 @@
+# Everything a contributor does. Needs Python >= 3.11 with venv, and make; `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+PYTEST := $(RUN) -m pytest
+
+# One BLAS thread: the same sums in the same order everywhere, and test processes that do not
+# compete for cores.
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test test-all lint format types mutants bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+verify: $(VENV)/.installed-validation ## check every claim against an independent transformer
+	$(RUN) -m validation
+
+test: $(VENV)/.installed-test ## run the tests, except the slow ones
+	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
+
+test-all: $(VENV)/.installed-test ## run all tests
+	$(PYTEST) -n auto --maxprocesses 4
+
+lint: $(VENV)/.installed-dev ## check style and formatting
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/.installed-dev ## repair style and formatting
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+types: $(VENV)/.installed-dev ## check the type hints
+	$(RUN) -m mypy
+
+mutants: $(VENV)/.installed-test ## plant errors in the library; the tests must catch each
+	$(RUN) tests/mutants.py
+
+bench: $(VENV)/.installed-validation ## measure speed and memory as ratios
+	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(RUN) "$$script"; done
+
+clean: ## remove what builds, tools and runs leave behind, except the virtual environment
+	rm -rf build dist out *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# One stamp per extra: a second call installs nothing, a changed setup.cfg installs again.
+$(VENV)/.installed-%: setup.cfg | $(RUN)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	touch $@
+
+$(RUN):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "assocmem needs Python >= 3.11: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,357 @@
+"""The closed forms: what one gradient step writes into each matrix.
+
+L1, L2, L3 are the gradients of the building blocks: a linear memory, a memory with noisy inputs, a
+single attention layer. S1, S2, S3 are the three top-down steps on `InductionTask`: population
+gradients at infinite width, as block tables whose cost depends neither on N nor on the width.
+
+For S1, S2, S3 the first layer starts at zero, so that with x_t = w_E(z_t) + p_t
+
+    x¹_s = x_s + (1/s) Σ_{r<=s} Φ₁ x_r ,        o_T = (1/T) Σ_s W_V² x¹_s ,
+
+and everything is a linear form in the one-hot tokens, read through one of two matrices: the
+identity (atoms w_E, p) or the causal mean (atoms Φ₁ w_E, Φ₁ p).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.blocks import (
+    OUTPUTS,
+    POSITIONS,
+    REMAPPED_POSITIONS,
+    REMAPPED_TOKENS,
+    TOKENS,
+    BlockTable,
+    TokenBlock,
+)
+from assocmem.memory import AssociativeMemory
+from assocmem.previous_token import PreviousTokenSignal
+from assocmem.roles import FREE, Readout, Roles
+from assocmem.tasks import InductionTask
+from assocmem.transformer import softmax
+
+Array = NDArray[Any]
+Blocks = dict[tuple[str, str], "TokenBlock | Array"]
+
+
+def linear(
+    keys: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
+) -> AssociativeMemory:
+    """L1. Gradient of the cross-entropy of logits values · W · key, at any W.
+
+    ∇L(W) = Σ_k E_z[(p̂_W(k|z) - p(k|z)) w_U(k) w_E(z)ᵀ]
+
+    >>> import numpy as np, assocmem as am
+    >>> step = -am.gradients.linear(np.eye(2), np.eye(2), joint=[[0.4, 0.1], [0.1, 0.4]])
+    >>> step.matrix.round(3)  # one step from zero stores the more likely label
+    array([[ 0.15, -0.15],
+           [-0.15,  0.15]])
+
+    Parameters
+    ----------
+    keys (N, d), values (M, d)
+        w_E and w_U.
+    joint (M, N)
+        p(k, z), sums to 1.
+    matrix (d, d)
+        W; default zero.
+
+    Returns the gradient as a memory (a descent step subtracts it). Raises ValueError for shapes
+    that do not fit or a joint that is not a distribution. Source: [BCBJB2023], Lemma 1.
+    """
+    keys, values, joint = np.asarray(keys), np.asarray(values), _distribution(joint)
+    if joint.shape != (len(values), len(keys)):
+        raise ValueError(
+            f"joint: expected shape ({len(values)}, {len(keys)}), a row per value and a column per "
+            f"key; got {joint.shape}."
+        )
+    scores = 0 * joint if matrix is None else values @ np.asarray(matrix) @ keys.T
+    predicted = softmax(scores, axis=0) * joint.sum(axis=0)
+    return AssociativeMemory(keys=keys, values=values, coefficients=predicted - joint)
+
+
+def noisy_linear(
+    inputs: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
+) -> AssociativeMemory:
+    """L2. The same gradient, read label by label: each stores the mean of its own inputs.
+
+    ∇L(W) = Σ_k p(y=k) w_U(k) (μ̂_k - μ_k)ᵀ,  μ_k = E[x|y=k],  μ̂_k = E[p̂_W(k|x) x] / p(y=k)
+
+    >>> import numpy as np, assocmem as am
+    >>> x = np.array([[1.0, 0, 1], [0, 1, 1]])  # a token each, and a position that both share
+    >>> step = -am.gradients.noisy_linear(x, np.eye(2), joint=np.eye(2) / 2)
+    >>> step.matrix  # one step keeps the tokens and drops the position
+    array([[ 0.25, -0.25,  0.  ],
+           [-0.25,  0.25,  0.  ]])
+
+    Parameters
+    ----------
+    inputs (S, d), values (M, d')
+        All values of x, and w_U.
+    joint (M, S)
+        p(y=k, x), sums to 1; every label must occur.
+    matrix (d', d)
+        W; default zero.
+
+    Returns the gradient as a memory with keys μ̂_k - μ_k and coefficients p(y=k). Raises ValueError
+    as `linear`, and for a label of probability zero. Source: [BCBJB2023], Lemma 2.
+    """
+    gradient = linear(inputs, values, joint, matrix=matrix)
+    label = np.asarray(joint).sum(axis=1)
+    if not np.all(label):
+        raise ValueError(
+            "joint: expected every label to occur; got a row of zeros. Leave its value out, or use "
+            "`linear`, which needs no conditional mean."
+        )
+    means = gradient.coefficients @ gradient.keys / label[:, None]
+    return AssociativeMemory(keys=means, values=gradient.values, coefficients=np.diag(label))
+
+
+def attention(
+    inputs: ArrayLike,
+    targets: ArrayLike,
+    outputs: ArrayLike,
+    Phi2: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+) -> AssociativeMemory:
+    """L3. Negative gradient on the key-query matrix of one attention layer, at W = 0.
+
+    ξ = W_U Φ₂ Σ_t σ(x_Tᵀ W x_t) x_t, and with x̄ = (1/T) Σ_t x_t
+
+    -∇L(0) = E Σ_k (1{y=k} - p̂(k|X)) (1/T) Σ_t (w_U(k)ᵀ Φ₂ x_t) x_T (x_t - x̄)ᵀ
+
+    >>> import numpy as np, assocmem as am
+    >>> X = np.eye(3)[[[0, 1, 2]]]  # one sequence of three tokens, the answer is the first
+    >>> step = am.gradients.attention(X, [0], np.eye(3), np.eye(3))
+    >>> step.matrix[2].round(3)  # the last token learns to attend to it
+    array([ 0.222, -0.111, -0.111])
+
+    Parameters
+    ----------
+    inputs (B, T, d), targets (B,)
+        Sequences of vectors and their labels, rows of outputs.
+    outputs (M, d'), Phi2 (d', d)
+        w_U and the frozen value map Φ₂.
+    weights (B,)
+        Probabilities of the sequences; default 1/B.
+
+    Returns a memory that pairs each query x_T with its key. Raises ValueError for shapes that do
+    not fit. Source: [BCBJB2023], Lemma 3.
+    """
+    x, outputs = np.asarray(inputs), np.asarray(outputs)
+    y = np.asarray(targets)
+    if x.ndim != 3 or y.shape != x.shape[:1]:
+        raise ValueError(
+            f"inputs, targets: expected shapes (B, T, d) and (B,); got {x.shape} and {y.shape}."
+        )
+    if np.asarray(Phi2).shape != (outputs.shape[-1], x.shape[-1]):
+        raise ValueError(
+            f"Phi2: expected shape ({outputs.shape[-1]}, {x.shape[-1]}), the width of outputs by "
+            f"that of inputs; got {np.asarray(Phi2).shape}."
+        )
+    size, length, _ = x.shape
+    if weights is None:
+        weights = np.full(size, 1 / size)
+    read = x @ (outputs @ np.asarray(Phi2)).T  # w_U(k)ᵀ Φ₂ x_t: (B, T, M)
+    residual = np.eye(len(outputs), dtype=int)[y] - softmax(read.mean(axis=1))
+    worth = (read @ residual[:, :, None])[:, :, 0] / length  # of attending to t: (B, T)
+    keys = (worth[:, :, None] * (x - x.mean(axis=1, keepdims=True))).sum(axis=1)
+    probabilities = np.diag(_distribution(weights))
+    return AssociativeMemory(keys=keys, values=x[:, -1], coefficients=probabilities)
+
+
+def first_step(task: InductionTask) -> BlockTable:
+    """S1. G₁ = -∇ of the loss on W_O2, from zero: the output memory, and its remapped twin.
+
+    G₁[k, ·] = E[(1{y=k} - 1/M) o_T], so that with h_r = Σ_{s>=r} 1/s
+
+    w_E(i): (1/T) Σ_r E[(1{y=k} - 1/M) 1{z_r=i}]        p_r: (p(y=k) - 1/M) / T
+    Φ₁ w_E(i): the same with weights h_r                Φ₁ p_r: the same times h_r
+
+    >>> import assocmem as am
+    >>> table = am.gradients.first_step(am.InductionTask(n_tokens=10**6, length=256))
+    >>> table["w_U", "w_E"].same[-1] > table["w_U", "w_E"].different[-1, -1]
+    np.True_
+
+    Exact. The task may hold SymPy sizes. Returns the `BlockTable` of "W_O2", rows w_U, columns the
+    images under W_V² of the atoms. Source: [BCBJB2023], Section 5 and appendix, first step.
+    """
+    roles, length = Roles(task), task.length
+    label = roles.array([0, 1, 0, 0]) - roles.one / task.n_outputs  # 1{y=k} - 1/M by the role of k
+    blocks: Blocks = {}
+    for tokens, positions, matrix in _keys(roles):
+        weight = matrix.sum(axis=0)  # 1 or h_r
+        occupancy = roles.occurs @ (weight @ roles.mean) / length  # E (1/T) Σ_r weight_r 1{z_r=i}
+        blocks[OUTPUTS, tokens] = roles.by_pair(np.outer(label, occupancy), label * occupancy)
+        blocks[OUTPUTS, positions] = np.outer(roles.by_class(label), weight / length)
+    return BlockTable(task, "W_O2", blocks)
+
+
+def second_step(task: InductionTask) -> BlockTable:
+    """S2. J₂ = derivative at η₁ = 0 of -∇ on W_K2, at W_O2 = η₁ G₁: the induction head.
+
+    J₂ = E[x¹_T ⊗ Cov_s(u_s, x¹_s)],  u_s = w_U(y)ᵀ G₁ W_V² x¹_s,  s uniform on 1..T:
+
+    a query learns to attend to what coincides with the reading of the first memory.
+
+    >>> import assocmem as am
+    >>> am.gradients.second_step(am.InductionTask(n_tokens=32, length=32)).lead > 0
+    np.True_
+
+    Exact, all 16 blocks. The task may hold SymPy sizes. Returns the `BlockTable` of "W_K2", rows
+    the query's atoms, columns the key's. Source: [BCBJB2023], Section 5 and appendix, second step;
+    the closed form at finite N and T is derived here.
+    """
+    roles, length = Roles(task), task.length
+    readout = Readout(roles, first_step(task))
+    centre = (roles.identity - roles.one / length) / length  # Cov_s(u, x) = uᵀ centre x
+    is_trigger = roles.array([1, 0, 0, 0])
+    # m_i, the share of Φ₁ w_E(i) in x¹_T, and the shares of p_t and Φ₁ p_t
+    share = roles.occurs @ roles.array([length - 3, 2, 1]) * roles.one / length
+    last, flat = roles.identity[-1], roles.causal_mean[-1]
+    blocks: Blocks = {}
+    for tokens, positions, key in _keys(roles):
+        form = centre @ key
+        by_key, with_share, with_own_share = _token_moments(roles, readout, form)
+        blocks[TOKENS, tokens] = roles.by_pair(np.outer(is_trigger, by_key), is_trigger * by_key)
+        blocks[REMAPPED_TOKENS, tokens] = roles.by_pair(
+            np.outer(share, by_key) + with_share / length, share * by_key + with_own_share / length
+        )
+        profile, profile_with_share = _position_moments(roles, readout, form)
+        blocks[TOKENS, positions] = np.outer(roles.by_class(is_trigger), profile)
+        blocks[REMAPPED_TOKENS, positions] = roles.by_class(
+            np.outer(share, profile) + profile_with_share / length
+        )
+        for query, weight in ((POSITIONS, last), (REMAPPED_POSITIONS, flat)):
+            blocks[query, tokens] = np.outer(weight, roles.by_class(by_key))
+            blocks[query, positions] = np.outer(weight, profile)
+    return BlockTable(task, "W_K2", blocks)
+
+
+def _keys(roles: Roles) -> tuple[tuple[str, str, Array], ...]:
+    """Return the two kinds of atoms in x¹_s and the matrix that says how positions enter."""
+    return (
+        (TOKENS, POSITIONS, roles.identity),
+        (REMAPPED_TOKENS, REMAPPED_POSITIONS, roles.causal_mean),
+    )
+
+
+def _token_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, Array, Array]:
+    """Return E[uᵀ F 1_j] by the role of j, and T Cov(m_i, uᵀ F 1_j) for i ≠ j and for i = j.
+
+    Tokens are independent given (q, o, τ), so with u = Σ U f(z) + v and f̄, 1̄_j the means,
+
+    E[f(z)ᵀ M 1_j(z)] = f̄ᵀ M 1̄_j + Σ_free M_rr Cov(f, 1_j),   M = Uᵀ F,
+
+    and the covariance with m_i = (1/T) Σ_r 1_i(z_r) replaces one factor by its covariance with
+    1_i, or both by the third central moment of (1_i, f, 1_j).
+    """
+    one, c, content = roles.one, roles.content, roles.in_content
+    constant = readout.constant @ form
+    by_key = roles.occurs @ (constant @ roles.mean)
+    against_free = constant @ roles.mean[:, FREE]  # E Σ_free (Fᵀ u)_r, which meets Cov(1_i, 1_j)
+    different, same = 0 * np.outer(content, content), 0 * content
+    for matrix, f in readout.terms:
+        moments, trace = roles.bilinear(matrix.T @ form), roles.free_trace(matrix.T @ form)
+        by_key = by_key + roles.occurs @ (f.at_roles @ moments) + trace * f.covariance
+        against_free = against_free + f.at_roles @ moments[:, FREE]
+        mean_key = roles.occurs @ moments[FREE]
+        both = np.outer(f.covariance, content)
+        different = different + np.outer(f.covariance, mean_key) - trace * (both + both.T) * one / c
+        same = same + f.covariance * mean_key + trace * f.covariance * (1 - 2 * one / c)
+    different = different - against_free * np.outer(content, content) * one / c**2
+    same = same + against_free * content * (one / c - one / c**2)
+    return by_key, different, same
+
+
+def _position_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, Array]:
+    """Return E[uᵀ F]: (T,), and T Cov(m_i, uᵀ F) by the role of i: (4, T)."""
+    profile = readout.constant @ form
+    with_share: Any = 0
+    for matrix, f in readout.terms:
+        through = matrix.T @ form
+        profile = profile + (roles.mean @ f.at_roles) @ through
+        with_share = with_share + np.outer(f.covariance, roles.mean[:, FREE] @ through)
+    return profile, with_share
+
+
+def third_step(
+    task: InductionTask, lead: float = 10.0, *, second: BlockTable | None = None
+) -> BlockTable:
+    """S3. Derivative at η₁ = 0 of -∇ on W_K1, at W_O2 = η₁ G₁ and W_K2 = λ Ĵ₂: position block.
+
+    ``lead`` is λ: Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1. At λ = 0 this is
+    S3(a), exact: the value path alone, which is nearly flat along a row and cannot prefer t - 1. At
+    λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly in the softmax, plus
+    the first order of its fluctuation in the value path; what is dropped falls with N (see
+    `assocmem.previous_token`).
+
+    >>> import assocmem as am
+    >>> table = am.gradients.third_step(am.InductionTask(n_tokens=32, length=32))
+    >>> row = table["p", "p"][20]  # of position 20, counted from 0
+    >>> int(row.argmax())
+    19
+
+    Parameters
+    ----------
+    lead : float
+        λ >= 0. With SymPy sizes only 0 is possible.
+    second : BlockTable
+        Ĵ₂, any multiple of `second_step`; default the one that leads by 1.
+
+    Raises ValueError for a negative or non-finite lead; TypeError for SymPy sizes with λ > 0.
+    Source: [BCBJB2023], Section 5 and appendix, third step; the closed forms are derived here.
+    """
+    if not np.isfinite(lead) or lead < 0:
+        raise ValueError(f"lead: expected a finite number, 0 or more; got {lead!r}.")
+    if lead > 0 and task.is_symbolic:
+        raise TypeError("lead: expected 0 with SymPy sizes, as the softmax needs numbers.")
+    signal = _signal(task, second)
+    if lead == 0:
+        total = signal.value(signal.uniform)
+    else:
+        a = softmax(lead * signal.scores)
+        total = signal.value(a) + lead * signal.through_scores(a)
+    return BlockTable(task, "W_K1", {(POSITIONS, POSITIONS): signal.block(total)})
+
+
+def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -> BlockTable:
+    """S3(a). Derivative at λ = 0 of `third_step`, exact: the part that can prefer t - 1.
+
+    >>> import assocmem as am
+    >>> table = am.gradients.third_step_slope(am.InductionTask(n_tokens=32, length=32))
+    >>> int(table["p", "p"][20].argmax())
+    19
+
+    Parameters, errors and source as `third_step`.
+    """
+    signal = _signal(task, second)
+    tilt = signal.scores - (signal.uniform * signal.scores).sum(axis=1, keepdims=True)
+    total = signal.value(signal.uniform * tilt) + signal.through_scores(signal.uniform)
+    return BlockTable(task, "W_K1", {(POSITIONS, POSITIONS): signal.block(total)})
+
+
+def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSignal:
+    roles = Roles(task)
+    if second is None:
+        second = second_step(task)
+        second = second / second.lead
+    return PreviousTokenSignal(roles, Readout(roles, first_step(task)), second)
+
+
+def _distribution(probabilities: ArrayLike) -> Array:
+    """Return the array, refused unless it is a distribution (SymPy entries are not checked)."""
+    array = np.asarray(probabilities)
+    if array.dtype != object and not (
+        np.isfinite(array).all() and (array >= 0).all() and abs(array.sum() - 1) < 1e-9
+    ):
+        raise ValueError(
+            f"probabilities: expected non-negative numbers that sum to 1; got a sum of "
+            f"{array.sum()}. Divide by the sum."
+        )
+    return array

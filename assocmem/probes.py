@@ -1,0 +1,280 @@
+"""What each learned matrix should hold, and how much of it a model holds.
+
+The three wanted memories (theory of the induction head, positions counted from 1):
+
+    W_O²   Σ_k w_U(k) (W_V² w_E(k))ᵀ           a seen token to its output
+    W_K²   Σ_q w_E(q) (Φ₁ w_E(q))ᵀ             a trigger to what follows it: induction head
+    W_K¹   Σ_t p_t p_{t-1}ᵀ                     a position to the one before: previous-token head
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import Batch, InductionTask
+from assocmem.transformer import FrozenTransformer
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """The associations one learned matrix is meant to hold: a right answer for every cue.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=6, length=8, n_triggers=2)
+    >>> emb = am.FrozenEmbeddings.orthonormal(task)
+    >>> probe = am.probe("W_K2", task, emb)
+    >>> probe.recall(probe.wanted()), round(probe.chance, 3)
+    (1.0, 0.167)
+
+    Attributes
+    ----------
+    cues (n, d), answers (m, d)
+        The cue is a key of W_O² (an image under W_V²) and a query of W_K¹, W_K².
+    targets (n,)
+        Index of the right answer to each cue.
+    among (m, n) or None
+        The admissible answers, all if None.
+    by_query : bool
+        Whether cues sit on the row side of the matrix.
+
+    Recall is by strict maximum, a tie is an error. Source: [BCBJB2023], Section 4, memory recall
+    probes.
+    """
+
+    name: str
+    cues: Array
+    answers: Array
+    targets: NDArray[np.int64]
+    among: NDArray[np.bool_] | None
+    by_query: bool
+
+    def margins(self, weights: AssociativeMemory | ArrayLike) -> Array:
+        """Per cue, the right score minus the best admissible wrong one."""
+        memory = _as_memory(weights)
+        memory = memory.T if self.by_query else memory
+        return memory.margin(self.targets, self.among, keys=self.cues, values=self.answers)
+
+    def recall(self, weights: AssociativeMemory | ArrayLike) -> float:
+        """Fraction of the cues whose right answer scores strictly highest."""
+        return float(np.mean(self.margins(weights) > 0))
+
+    @property
+    def chance(self) -> float:
+        """Expected recall of a uniform guess among the admissible answers."""
+        if self.among is None:
+            return 1 / len(self.answers)
+        return float(np.mean(1 / self.among.sum(axis=0)))
+
+    def wanted(self) -> AssociativeMemory:
+        """The memory that holds exactly these associations, each with coefficient 1."""
+        memory = AssociativeMemory(keys=self.cues, values=self.answers[self.targets])
+        return memory.T if self.by_query else memory
+
+
+def probe(name: str, task: InductionTask, embeddings: FrozenEmbeddings) -> Probe:
+    """Return the probe of W_O2, W_K2 or W_K1 for a task.
+
+    W_O2: each token k that can be a label, among all outputs. W_K2: each trigger q, among all
+    tokens. W_K1: each position but the first and the last (the last gets no such signal), among the
+    positions up to it.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=6, length=8)
+    >>> am.probe("W_K1", task, am.FrozenEmbeddings.orthonormal(task)).targets  # t to t - 1
+    array([0, 1, 2, 3, 4, 5])
+
+    Raises
+    ------
+    ValueError
+        For another name.
+
+    Source: [BCBJB2023], Section 4.
+    """
+    if name == "W_O2":
+        labels = task.contents
+        targets = labels - task.outputs[0]
+        cues, answers = embeddings.values[labels], embeddings.outputs
+        return Probe(name, cues, answers, targets, None, by_query=False)
+    if name == "W_K2":
+        triggers = task.triggers
+        cues, answers = embeddings.tokens[triggers], embeddings.remapped_tokens
+        return Probe(name, cues, answers, triggers, None, by_query=True)
+    if name == "W_K1":
+        rows, length = np.arange(1, task.length - 1), task.length
+        cues, answers = embeddings.positions[rows], embeddings.positions
+        return Probe(name, cues, answers, rows - 1, np.tri(length, dtype=bool)[rows].T, True)
+    raise ValueError(f"name: expected 'W_O2', 'W_K2' or 'W_K1'; got {name!r}.")
+
+
+def induction_head(
+    task: InductionTask, embeddings: FrozenEmbeddings, *, beta: float
+) -> dict[str, AssociativeMemory]:
+    """Return the hand-built induction head: the three wanted memories, W_K1 and W_K2 times beta.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=6, length=8)
+    >>> emb = am.FrozenEmbeddings.orthonormal(task)
+    >>> model = am.FrozenTransformer(emb, **am.induction_head(task, emb, beta=50))
+    >>> result = am.evaluate(model, task.sample(600, rng=0))
+    >>> print(result.where(result.trigger_position > 0).accuracy.value)
+    1.0
+
+    Here W_K1 holds all rows t >= 2, the last one included. The attention on the output token tends
+    to 1 as beta grows, and to exactly 1/2 when the trigger stands first: position 1 attends only to
+    itself, so x¹_1 holds Φ₁ w_E(z_1) as x¹_2 does.
+
+    Raises
+    ------
+    ValueError
+        For a beta that is not a finite number.
+
+    Source: [BCBJB2023], Section 4 (the associative-memory construction of the induction head).
+    """
+    if not np.isfinite(beta):
+        raise ValueError(f"beta: expected a finite number; got {beta!r}.")
+    positions = embeddings.positions
+    return {
+        "W_K1": beta * AssociativeMemory(keys=positions[:-1], values=positions[1:]),
+        "W_K2": beta * probe("W_K2", task, embeddings).wanted(),
+        "W_O2": probe("W_O2", task, embeddings).wanted(),
+    }
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Successes among independent trials.
+
+    >>> Rate(98, 100)
+    Rate(0.9800, 98/100)
+    >>> low, high = Rate(98, 100).interval()
+    >>> print(f"{low:.3f} {high:.3f}")
+    0.930 0.998
+    """
+
+    successes: int
+    trials: int
+
+    @property
+    def value(self) -> float:
+        """The observed rate; NaN without trials."""
+        return self.successes / self.trials if self.trials else float("nan")
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the exact (Clopper-Pearson) interval [CP1934]."""
+        from scipy.stats import binomtest
+
+        result = binomtest(self.successes, self.trials).proportion_ci(confidence, method="exact")
+        return float(result.low), float(result.high)
+
+    def __repr__(self) -> str:
+        return f"Rate({self.value:.4f}, {self.successes}/{self.trials})"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How a model does on induction sequences, one entry each; made by `evaluate`.
+
+    Attributes
+    ----------
+    trigger_position (B,)
+        Position of the trigger's first occurrence, counted from 0 (τ - 1).
+    attention_on_output (B,)
+        Layer-2 attention of the last position on the token after it.
+    attends_output (B,) bool
+        Whether that is the strict maximum of the attention.
+    correct (B,) bool
+        Whether the label's logit is the strict maximum.
+    """
+
+    trigger_position: NDArray[np.int64]
+    attention_on_output: Array
+    attends_output: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
+
+    def where(self, mask: NDArray[np.bool_]) -> Evaluation:
+        """Return the evaluation of some of the sequences."""
+        return Evaluation(
+            self.trigger_position[mask],
+            self.attention_on_output[mask],
+            self.attends_output[mask],
+            self.correct[mask],
+        )
+
+    @property
+    def attention(self) -> float:
+        """Mean attention on the output token."""
+        return float(self.attention_on_output.mean())
+
+    @property
+    def attention_argmax(self) -> Rate:
+        """How often the output token gets the most attention."""
+        return Rate(int(self.attends_output.sum()), len(self.attends_output))
+
+    @property
+    def accuracy(self) -> Rate:
+        """How often the label is predicted; a tie is an error."""
+        return Rate(int(self.correct.sum()), len(self.correct))
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation(attention={self.attention:.4f}, argmax={self.attention_argmax.value:.4f}, "
+            f"accuracy={self.accuracy!r})"
+        )
+
+
+def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
+    """Measure attention and accuracy at the last position of induction sequences.
+
+    The trigger is the last token; the batch's weights are not used.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=4, length=5)
+    >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    >>> am.evaluate(model, task.enumerate())  # uniform attention, all logits tie
+    Evaluation(attention=0.2000, argmax=0.0000, accuracy=Rate(0.0000, 0/81))
+
+    Raises
+    ------
+    ValueError
+        If the last token of a sequence does not occur before in it.
+
+    Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
+    """
+    tokens, targets = batch.tokens, batch.targets[:, -1]
+    repeats = tokens[:, :-1] == tokens[:, -1:]
+    if not repeats[:, :-1].any(axis=1).all() or (targets < 0).any():
+        raise ValueError(
+            "batch: expected sequences whose last token occurs before, with a label at the end; "
+            "got others. Take a batch of an InductionTask."
+        )
+    first = repeats.argmax(axis=1)
+    sequences = np.arange(len(tokens))
+    logits, attention = (part[:, 0] for part in model.logits_and_attention(tokens, positions=[-1]))
+    return Evaluation(
+        trigger_position=first,
+        attention_on_output=attention[sequences, first + 1],
+        attends_output=_is_strict_maximum(attention, first + 1),
+        correct=_is_strict_maximum(logits, targets),
+    )
+
+
+def _is_strict_maximum(scores: Array, index: NDArray[np.int64]) -> NDArray[np.bool_]:
+    chosen = np.take_along_axis(scores, index[:, None], axis=1)
+    return np.asarray((scores >= chosen).sum(axis=1) == 1)
+
+
+def _as_memory(weights: AssociativeMemory | ArrayLike) -> AssociativeMemory:
+    if isinstance(weights, AssociativeMemory):
+        return weights
+    matrix = np.asarray(weights)
+    return AssociativeMemory(
+        keys=np.eye(matrix.shape[1]), values=np.eye(matrix.shape[0]), coefficients=matrix
+    )

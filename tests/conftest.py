@@ -1,0 +1,30 @@
+"""Settings that hold for every test: strict arithmetic, random examples, no display."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
+
+# Random, never derandomised: a statistical test must not live on a lucky seed. A failure prints
+# what reproduces it. A slow machine is no defect, so neither time limit applies.
+settings.register_profile(
+    "assocmem",
+    derandomize=False,
+    print_blob=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("assocmem")
+
+
+@pytest.fixture(autouse=True)
+def strict_arithmetic() -> Iterator[None]:
+    """0/0, inf - inf and 1/0 raise, instead of passing a NaN or an infinity on."""
+    with np.errstate(invalid="raise", divide="raise"):
+        yield

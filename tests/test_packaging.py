@@ -1,0 +1,236 @@
+"""What the wheel holds, what an import loads, which way imports point, what citations resolve."""
+
+from __future__ import annotations
+
+import ast
+import email
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import bibtexparser
+import numpy as np
+import pytest
+
+import assocmem
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("assocmem", "theory", "validation")
+
+# A module may import the modules to its left only.
+ORDER = [
+    "embeddings",
+    "memory",
+    "tasks",
+    "blocks",
+    "roles",
+    "transformer",
+    "gradients",
+    "probes",
+    "topdown",
+    "training",
+    "plots",
+    "testing",
+]
+
+
+def run_python(*arguments: str) -> str:
+    """Standard output of a fresh interpreter in the project's root."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# --- the wheel ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """Built from a copy, so that no earlier build leaks in, and without network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    generated = shutil.ignore_patterns(".*", "build", "dist", "out", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, folder / "source", ignore=generated)
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
+    run_python("-m", "pip", "wheel", "--quiet", *options, str(folder / "source"))
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def test_the_wheel_holds_assocmem_only(wheel: zipfile.ZipFile) -> None:
+    top_level = {name.partition("/")[0] for name in wheel.namelist()}
+    assert top_level == {"assocmem", f"assocmem-{assocmem.__version__}.dist-info"}
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
+    source = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "assocmem").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert "assocmem/py.typed" in source
+    assert source == {name for name in wheel.namelist() if name.startswith("assocmem/")}
+
+
+def test_the_wheel_states_version_and_needs(wheel: zipfile.ZipFile) -> None:
+    (path,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = email.message_from_bytes(wheel.read(path))
+    needs = metadata.get_all("Requires-Dist", [])
+    core = {re.split(r"[^\w-]", need)[0] for need in needs if "extra ==" not in need}
+    assert metadata["Version"] == assocmem.__version__
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert core == {"numpy", "scipy"}
+
+
+# --- what an import loads ----------------------------------------------------------------------
+
+
+def third_party(statement: str) -> set[str]:
+    """Top-level modules outside the standard library that a fresh interpreter has after it."""
+    program = f"import sys; {statement}; print(*(name.partition('.')[0] for name in sys.modules))"
+    return set(run_python("-c", program).split()) - set(sys.stdlib_module_names)
+
+
+def test_import_loads_numpy_only() -> None:
+    numpy = third_party("import numpy.random")  # a part that NumPy itself loads on first use
+    assert third_party("import assocmem") - numpy == {"assocmem"}
+
+
+@pytest.mark.parametrize("name", ["scipy", "sympy", "matplotlib"])
+def test_the_import_check_sees_other_libraries(name: str) -> None:
+    assert name in third_party(f"import {name}") - third_party("import numpy.random")
+
+
+def test_import_raises_no_warning() -> None:
+    run_python("-W", "error", "-c", "import assocmem")
+
+
+# --- which way imports point -------------------------------------------------------------------
+
+
+def imported(source: str, package: str) -> set[str]:
+    """Absolute dotted names that a module of ``package`` imports, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join(parents + ([node.module] if node.module else []))
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def wrong_way(module: str, source: str) -> set[str]:
+    """Imports of ``assocmem.<module>`` that the order of the modules forbids."""
+    allowed = ORDER[: ORDER.index(module) + 1]
+    wrong = set()
+    for name in imported(source, "assocmem"):
+        top, _, rest = name.partition(".")
+        if top in ("theory", "validation", "tests"):
+            wrong.add(name)
+        if top == "assocmem" and rest.partition(".")[0] not in allowed:
+            wrong.add(name)
+    return wrong
+
+
+LIBRARY = sorted(path for path in (ROOT / "assocmem").glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_imports_point_one_way(path: Path) -> None:
+    assert path.stem in ORDER, f"give assocmem/{path.name} its place in ORDER"
+    assert wrong_way(path.stem, path.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from .topdown import top_down",
+        "from . import topdown",
+        "from assocmem.topdown import top_down",
+        "from assocmem import topdown",
+        "import assocmem.topdown",
+        "import assocmem",
+        "from assocmem import InductionTask",
+        "from theory import gradients",
+        "import validation.reference",
+        "def late():\n    from .topdown import top_down",
+    ],
+)
+def test_the_order_check_sees_a_wrong_import(statement: str) -> None:
+    assert len(wrong_way("memory", statement)) == 1
+
+
+def test_the_order_check_lets_right_imports_pass() -> None:
+    right = "import numpy as np\nfrom .embeddings import gram\nfrom assocmem.memory import Memory"
+    assert wrong_way("tasks", right) == set()
+
+
+def test_the_reference_shares_no_code() -> None:
+    source = (ROOT / "validation" / "reference.py").read_text(encoding="utf-8")
+    loaded = {name.partition(".")[0] for name in imported(source, "validation")}
+    assert "autograd" in loaded
+    assert loaded.isdisjoint(PACKAGES)
+
+
+def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils", "util", "helpers", "common", "core", "misc"}
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert modules
+    assert [path for path in modules if path.stem.strip("_") in drawers] == []
+
+
+# --- citations ---------------------------------------------------------------------------------
+
+CITATION = re.compile(r"\[(?P<key>[A-Z][A-Za-z]*(?:18|19|20)\d\d[a-z]?)(?:,[^\[\]]*)?\]")
+
+
+def citations(source: str) -> set[str]:
+    """Keys cited as [Key] or [Key, Theorem 1] in the strings of a module, docstrings included."""
+    strings = (
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return {match["key"] for string in strings for match in CITATION.finditer(string)}
+
+
+@pytest.fixture(scope="module")
+def references() -> set[str]:
+    library = bibtexparser.parse_file(str(ROOT / "docs" / "refs.bib"))
+    assert library.failed_blocks == []  # a duplicate key is a failed block
+    return set(library.entries_dict)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_citation_resolves(package: str, references: set[str]) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        unknown = citations(path.read_text(encoding="utf-8")) - references
+        assert not unknown, f"{path.relative_to(ROOT)} cites {unknown}, not in docs/refs.bib"
+
+
+def test_the_citation_check_sees_an_unknown_key(references: set[str]) -> None:
+    source = 'def f():\n    """Source: [BCBJB2023, Lemma 2] and [Nobody1999]."""'
+    assert citations(source) == {"BCBJB2023", "Nobody1999"}
+    assert citations(source) - references == {"Nobody1999"}
+
+
+# --- the tests themselves ----------------------------------------------------------------------
+
+
+def test_warnings_are_errors() -> None:
+    with pytest.raises(UserWarning, match="heard"):
+        warnings.warn("heard", stacklevel=1)
+
+
+@pytest.mark.parametrize("numerator", [0.0, 1.0])
+def test_division_by_zero_raises(numerator: float) -> None:
+    with pytest.raises(FloatingPointError):
+        np.divide(numerator, 0.0)

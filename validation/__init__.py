@@ -1,0 +1,1 @@
+"""Each claim checked against numbers; ``python -m validation`` runs them all."""
