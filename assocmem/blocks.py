@@ -56,7 +56,7 @@ class BlockTable:
 
     Tokens and positions count from 0. Coefficients are those at infinite width.
 
-    Source: [BCBJB2023], Section 5: gradients as sums of outer products; the classes are the
+    Source: [BCBJB2023], Section 6: gradients as sums of outer products; the classes are the
     symmetry of the task.
     """
 

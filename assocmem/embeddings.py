@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array: TypeAlias = NDArray[np.floating[Any]]
-Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | None
+# A string: evaluating it would load numpy.random on import.
+Seed: TypeAlias = (
+    "int | np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | None"
+)
 
 
 def gaussian(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
@@ -68,7 +71,7 @@ def orthonormal(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> 
     >>> bool(np.allclose(gram(u), np.eye(3)))
     True
 
-    Raises as `gaussian`, and ValueError when n > d. Source: [Mezzadri2007], section 5.
+    Raises as `gaussian`, and ValueError when n > d. Source: [M2007].
     """
     n, d = _checked_size("n", n), _checked_size("d", d)
     _require_room(n, d)
@@ -157,8 +160,8 @@ def coherence_bound(
     goes to the norms. "orthonormal": 0. All hold up to rounding; a bound above 1 says nothing.
 
     Raises TypeError or ValueError for n, d < 1, delta outside (0, 1), an unknown family, and n > d
-    for "orthonormal". Source: [Ball1997], Lemma 2.2 (sphere); [Hoeffding1963], Theorem 2
-    (Rademacher); [LaurentMassart2000], Lemma 1 (norms).
+    for "orthonormal". Source: [B1997], Lemma 2.2 (sphere); [H1963], Theorem 2
+    (Rademacher); [LM2000], Lemma 1 (norms).
     """
     n, d = _checked_size("n", n), _checked_size("d", d)
     _family(family)
@@ -203,7 +206,7 @@ def welch_bound(n: int, d: int) -> float:
     >>> round(welch_bound(3, 2), 12)  # three directions at 120 degrees attain it
     0.5
 
-    sqrt((n-d) / (d(n-1))) for n > d, otherwise 0. Raises as `gaussian`. Source: [Welch1974].
+    sqrt((n-d) / (d(n-1))) for n > d, otherwise 0. Raises as `gaussian`. Source: [W1974].
     """
     n, d = _checked_size("n", n), _checked_size("d", d)
     return sqrt((n - d) / (d * (n - 1))) if n > d else 0.0
@@ -226,7 +229,7 @@ class FrozenEmbeddings:
     (2(N+T), d) the images of `atoms` under W_V2 (d, d). Build one by `random`, `orthonormal` or
     `from_matrices`; of a task only n_tokens, length and outputs matter. Raises TypeError or
     ValueError for arrays that do not fit together, are not all float32 or all float64, or hold
-    NaN. Source: [BCBJB2023], section 4.
+    NaN. Source: [BCBJB2023].
     """
 
     tokens: Array

@@ -179,7 +179,7 @@ def first_step(task: InductionTask) -> BlockTable:
     np.True_
 
     Exact. The task may hold SymPy sizes. Returns the `BlockTable` of "W_O2", rows w_U, columns the
-    images under W_V² of the atoms. Source: [BCBJB2023], Section 5 and appendix, first step.
+    images under W_V² of the atoms. Source: [BCBJB2023], Section 6 and appendix, first step.
     """
     roles, length = Roles(task), task.length
     label = roles.array([0, 1, 0, 0]) - roles.one / task.n_outputs  # 1{y=k} - 1/M by the role of k
@@ -204,7 +204,7 @@ def second_step(task: InductionTask) -> BlockTable:
     np.True_
 
     Exact, all 16 blocks. The task may hold SymPy sizes. Returns the `BlockTable` of "W_K2", rows
-    the query's atoms, columns the key's. Source: [BCBJB2023], Section 5 and appendix, second step;
+    the query's atoms, columns the key's. Source: [BCBJB2023], Section 6 and appendix, second step;
     the closed form at finite N and T is derived here.
     """
     roles, length = Roles(task), task.length
@@ -305,7 +305,7 @@ def third_step(
         Ĵ₂, any multiple of `second_step`; default the one that leads by 1.
 
     Raises ValueError for a negative or non-finite lead; TypeError for SymPy sizes with λ > 0.
-    Source: [BCBJB2023], Section 5 and appendix, third step; the closed forms are derived here.
+    Source: [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
     if not np.isfinite(lead) or lead < 0:
         raise ValueError(f"lead: expected a finite number, 0 or more; got {lead!r}.")

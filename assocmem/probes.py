@@ -127,9 +127,9 @@ def induction_head(
     >>> print(result.where(result.trigger_position > 0).accuracy.value)
     1.0
 
-    Here W_K1 holds all rows t >= 2, the last one included. The attention on the output token tends
-    to 1 as beta grows, and to exactly 1/2 when the trigger stands first: position 1 attends only to
-    itself, so x¹_1 holds Φ₁ w_E(z_1) as x¹_2 does.
+    Here W_K1 holds all rows t >= 2, the last one included, and W_O2 all outputs, labels or not. The
+    attention on the output token tends to 1 as beta grows, and to 1/2 when the trigger stands
+    first: position 1 attends only to itself, so x¹_1 holds Φ₁ w_E(z_1) as x¹_2 does.
 
     Raises
     ------
@@ -144,7 +144,9 @@ def induction_head(
     return {
         "W_K1": beta * AssociativeMemory(keys=positions[:-1], values=positions[1:]),
         "W_K2": beta * probe("W_K2", task, embeddings).wanted(),
-        "W_O2": probe("W_O2", task, embeddings).wanted(),
+        "W_O2": AssociativeMemory(
+            keys=embeddings.values[task.outputs], values=embeddings.outputs
+        ),
     }
 
 

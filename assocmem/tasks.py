@@ -11,8 +11,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.embeddings import Seed
+
 Ints = NDArray[np.int64]
-Rng = np.random.Generator | np.random.SeedSequence | int | None
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -125,7 +126,7 @@ class Task(Protocol):
     def enumerate(self) -> Batch:
         """All sequences, weighted by their probabilities."""
 
-    def sample(self, size: int, *, rng: Rng = None) -> Batch:
+    def sample(self, size: int, *, rng: Seed = None) -> Batch:
         """Random sequences whose weighted mean is an unbiased estimate of the expectation."""
 
 
@@ -156,8 +157,8 @@ class InductionTask:
     Raises ValueError for T < 3, K < 1, fewer than two content tokens, an unknown `predict`, or
     random triggers with `predict="content"`; TypeError for sizes that are not integers.
 
-    Source: [BCBJB2023], the in-context bigram task of its theory: uniform statistics, conditioned on
-    the trigger's second occurrence being the last input.
+    Source: [BCBJB2023], the in-context bigram task of its theory with uniform statistics,
+    conditioned on the trigger's second occurrence being the last input.
     """
 
     n_tokens: Any
@@ -257,7 +258,7 @@ class InductionTask:
         strata = np.arange(self._n_strata)
         return self._assemble(np.repeat(strata, len(words)), np.tile(words, (len(strata), 1)))
 
-    def sample(self, size: int, *, rng: Rng = None) -> Batch:
+    def sample(self, size: int, *, rng: Seed = None) -> Batch:
         """Random sequences with equal weights, stratified over the trigger and its place.
 
         >>> batch = InductionTask(n_tokens=10**6, length=16, n_triggers=4).sample(56, rng=0)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem.embeddings import FrozenEmbeddings, Seed
 from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
 from assocmem.probes import Evaluation, Rate, evaluate, probe
@@ -20,8 +20,6 @@ from assocmem.transformer import FrozenTransformer, Readout
 
 STEPS = ("W_O2", "W_K2", "W_K1")  # top-down: the order in which the memories are written
 ENUMERATE_UP_TO = 20_000  # sequences: below this a population gradient is exact by default
-
-Seed = int | np.random.Generator | None
 
 
 @dataclass(frozen=True)
@@ -263,7 +261,7 @@ def top_down(
     TypeError
         For a task that is not an InductionTask, or is symbolic.
 
-    Source: [BCBJB2023], Section 5 and its appendix on the three gradient steps.
+    Source: [BCBJB2023], Section 6 and its appendix on the three gradient steps.
     """
     if not isinstance(task, InductionTask) or task.is_symbolic:
         raise TypeError(f"task: expected an InductionTask with numeric sizes; got {task!r}.")

@@ -73,7 +73,7 @@ class FrozenTransformer:
         For matrices of the wrong shape or with NaN, an unknown readout, W_F with readout
         "attention", tokens out of range.
 
-    Source: [BCBJB2023], Section 3 (the simplified architecture).
+    Source: [BCBJB2023], Section 4.2 (the simplified architecture).
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class FrozenTransformer:
         >>> model.logits(task.sample(7, rng=0).tokens).shape
         (7, 5, 3)
 
-        Source: [BCBJB2023], Section 3.
+        Source: [BCBJB2023], Section 4.2.
         """
         return self.logits_and_attention(tokens, positions=positions)[0]
 
@@ -199,7 +199,7 @@ class FrozenTransformer:
         >>> [a.shape for a in model.logits_and_attention(tokens, positions=[-1])]
         [(7, 1, 3), (7, 1, 5)]
 
-        Source: [BCBJB2023], Section 3.
+        Source: [BCBJB2023], Section 4.2.
         """
         tokens = self._checked_tokens(tokens)
         queries = self._checked_positions(tokens, positions)
@@ -227,7 +227,7 @@ class FrozenTransformer:
         >>> print(first[0, 1])  # no weights yet: the causal mean
         [0.5 0.5 0.  0.  0. ]
 
-        Source: [BCBJB2023], Section 3.
+        Source: [BCBJB2023], Section 4.2.
         """
         tokens = self._checked_tokens(tokens)
         queries = self._checked_positions(tokens, positions)
@@ -283,7 +283,7 @@ class FrozenTransformer:
         ValueError
             For an unknown name, or W_F with readout "attention".
 
-        Source: [BCBJB2023], Section 5: gradients as sums of outer products.
+        Source: [BCBJB2023], Section 6: gradients as sums of outer products.
         """
         unknown = [name for name in wrt if name not in MATRICES]
         if unknown or ("W_F" in wrt and self.readout == "attention"):

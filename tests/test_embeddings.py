@@ -391,6 +391,11 @@ def test_random_embeddings_fit_together(task, extra, seed, family):
         assert np.abs(gram(rows) - np.eye(n + t + m)).max() <= rounding(d, n + t + m)
     else:
         assert_array_equal(rows, draw(family, n + t + m, d, seed))
+    # One generator, in the order rows, Phi1, W_V2: independent, and Gaussian in every family.
+    rng = np.random.default_rng(seed)
+    FAMILIES[family](n + t + m, d, rng=rng)
+    assert_array_equal(emb.Phi1, gaussian(d, d, rng=rng))
+    assert_array_equal(emb.W_V2, gaussian(d, d, rng=rng))
 
 
 def test_random_matrices_are_gaussian_with_variance_1_over_d(seed):

@@ -27,6 +27,9 @@ Profile = Literal["quick", "full"]
 # A statistical check fails by chance with at most this probability.
 FALSE_ALARM = 1e-6
 
+# Relative rounding of an entry that about a thousand floating-point operations produce.
+ROUNDING = 2**10 * float(np.finfo(float).eps)
+
 
 @dataclass(frozen=True)
 class Case:

@@ -1,7 +1,7 @@
 """A reference transformer: two layers of one head each, every matrix explicit, any of them trained.
 
 It is written as a textbook would write it and differentiated by ``autograd``; it shares no code
-with the library or with the theory, so agreement with them is evidence. Array are (B, T) ints,
+with the library or with the theory, so agreement with them is evidence. Tokens are (B, T) ints,
 activations (B, T, d), attention maps (B, T, T) with the query position first; indices count from 0.
 
     x_t  = w_E(z_t) + p_t
@@ -21,9 +21,10 @@ import autograd.numpy as np
 from autograd import grad
 from autograd.scipy.special import logsumexp
 
-Array = Any  # a float array, or autograd's box around one
+Array = Any  # an array, or autograd's box around one
+Scalar = Any  # a float, or autograd's box around one
 Parameters = Mapping[str, Array]
-Objective = Callable[[Parameters], Any]
+Objective = Callable[[Parameters], Scalar]
 Readout = Literal["attention", "residual"]
 
 
@@ -70,9 +71,7 @@ def layers(params: Parameters, tokens: Array, scale: float) -> tuple[Array, ...]
     return attention1, attention2, x1, o
 
 
-def attention(
-    params: Parameters, tokens: Array, *, scale: float = 1.0
-) -> tuple[Array, Array]:
+def attention(params: Parameters, tokens: Array, *, scale: float = 1.0) -> tuple[Array, Array]:
     """The attention maps of the two layers, each (B, T, T), query position before key position."""
     attention1, attention2, _, _ = layers(params, tokens, scale)
     return attention1, attention2
@@ -104,7 +103,7 @@ def loss(
     *,
     scale: float = 1.0,
     readout: Readout = "attention",
-) -> float:
+) -> Scalar:
     """Sum over sequences and positions of weight times cross-entropy; all three are (B, T).
 
     Targets are rows of W_U; where the weight is 0 any target will do, -1 for instance.
@@ -122,8 +121,8 @@ def loss(
 def slope_along(objective: Objective, direction: Parameters) -> Objective:
     """The derivative of the objective along a direction, again a function of the parameters."""
 
-    def slope(params: Parameters) -> float:
-        def on_the_line(step: float) -> float:
+    def slope(params: Parameters) -> Scalar:
+        def on_the_line(step: Scalar) -> Scalar:
             moved = {name: params[name] + step * change for name, change in direction.items()}
             return objective({**params, **moved})
 
@@ -155,9 +154,10 @@ def gradients(
     not depend (W_F under readout "attention") makes autograd warn.
     """
 
-    def objective(params: Parameters) -> float:
+    def total(params: Parameters) -> Scalar:
         return loss(params, tokens, targets, weights, scale=scale, readout=readout)
 
+    objective: Objective = total
     for direction in along:
         objective = slope_along(objective, direction)
     trained = {name: params[name] for name in wrt}

@@ -1,0 +1,250 @@
+"""Pictures of memories and attention: each draws what it is given on ``ax`` and returns the artist.
+
+Nothing is computed, shown or saved here, and matplotlib is loaded by the first call only. Colours
+are safe for colour-blind readers: single-hue or diverging maps, and the Okabe-Ito palette.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from assocmem.memory import AssociativeMemory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from matplotlib.lines import Line2D
+
+Cells = Iterable[tuple[int, int]]
+
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe-Ito
+GREY, NO_VALUE = "#6b6b6b", "#d9d9d9"
+
+
+def attention_map(
+    weights: ArrayLike,
+    *,
+    tokens: Sequence[str] | None = None,
+    marked: Cells = (),
+    ax: Axes | None = None,
+) -> AxesImage:
+    """Draw the attention of one head on one sequence: query positions down, key positions across.
+
+    >>> from matplotlib.figure import Figure
+    >>> image = attention_map([[1, 0], [0.5, 0.5]], tokens=["a", "b"], ax=Figure().subplots())
+    >>> image.get_array().tolist(), image.axes.get_xlabel()
+    ([[1.0, 0.0], [0.5, 0.5]], 'key')
+
+    `weights` (T, T): each row sums to 1. The colour scale is that of the square root, from 0 to 1,
+    so that uniform attention stays visible. `tokens` label both axes; `marked` cells (query, key),
+    counted from 0, are outlined. `ax`: the current axes when left out.
+
+    Raises ValueError for weights that are not a 2-d array, or another number of tokens.
+    """
+    from matplotlib.colors import PowerNorm
+
+    table = _table("weights", weights)
+    axes = _axes(ax)
+    image = axes.imshow(table, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="none")
+    _label(axes, table, "tokens", tokens, tokens)
+    axes.set(xlabel="key", ylabel="query")
+    _outline(axes, marked)
+    return image
+
+
+def memory(
+    scores: AssociativeMemory | ArrayLike,
+    *,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    marked: Cells = (),
+    ax: Axes | None = None,
+) -> AxesImage:
+    """Draw what a memory answers to each key: scores with colours centred on zero.
+
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from assocmem import AssociativeMemory
+    >>> W = AssociativeMemory(keys=np.eye(2), values=np.eye(2), coefficients=[[3, 0], [0, -1]])
+    >>> image = memory(W, columns=["a", "b"], ax=Figure().subplots())
+    >>> image.get_array().tolist(), image.get_clim()
+    ([[3.0, 0.0], [0.0, -1.0]], (-3.0, 3.0))
+
+    `scores`: a memory, whose `scores()` are drawn, or any table (m, n), row = value, column = key.
+    `rows` and `columns` label the axes; `marked` cells (row, column), counted from 0, are outlined.
+    `ax`: the current axes when left out.
+
+    Raises ValueError for a table that is not 2-d, or another number of labels.
+    """
+    from matplotlib.colors import CenteredNorm
+
+    given = scores.scores() if isinstance(scores, AssociativeMemory) else scores
+    table = _table("scores", given)
+    axes = _axes(ax)
+    image = axes.imshow(table, cmap="PuOr_r", norm=CenteredNorm(), interpolation="none")
+    _label(axes, table, "rows and columns", rows, columns)
+    _outline(axes, marked)
+    return image
+
+
+def recall_curve(
+    x: ArrayLike,
+    mean: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    **line: Any,
+) -> Line2D:
+    """Draw a rate against a size, with error bars and a band from `low` to `high`.
+
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> curve = recall_curve([1, 2], [0.5, 0.9], [0.4, 0.8], [0.6, 1.0], label="W_O2", ax=ax)
+    >>> curve.get_ydata().tolist(), len(ax.collections)
+    ([0.5, 0.9], 2)
+
+    All of shape (n,). Further keywords go to the line (`label`, `color`, `marker`, ...). `ax`: the
+    current axes when left out.
+
+    Raises ValueError for shapes that differ.
+    """
+    x, mean, low, high = (np.asarray(part, dtype=float) for part in (x, mean, low, high))
+    if not (x.shape == mean.shape == low.shape == high.shape and x.ndim == 1):
+        raise ValueError(
+            f"x, mean, low, high: expected one shape (n,); got {x.shape}, {mean.shape}, "
+            f"{low.shape}, {high.shape}. Give an interval to every point."
+        )
+    axes = _axes(ax)
+    (curve,) = axes.plot(x, mean, **{"marker": "o"} | line)
+    colour = curve.get_color()
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.vlines(x, low, high, color=colour, linewidth=1.5)
+    return curve
+
+
+def phase_map(
+    values: ArrayLike,
+    *,
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    failed: ArrayLike | None = None,
+    text: str = "",
+    ax: Axes | None = None,
+    **image: Any,
+) -> AxesImage:
+    """Draw a number on a grid of settings; a failed cell is framed, a missing one is grey.
+
+    >>> from matplotlib.figure import Figure
+    >>> grid = phase_map([[1.0, 0.5]], rows=[8], columns=[16, 32], ax=Figure().subplots(),
+    ...                  failed=[[False, True]], text="{:.1f}")
+    >>> [label.get_text() for label in grid.axes.texts], len(grid.axes.patches)
+    (['1.0', '0.5'], 1)
+
+    `values` (m, n), NaN where there is none; `rows` and `columns` are the tick labels, the first
+    row at the bottom. `failed` (m, n), boolean; `text` formats the value in each cell, none when
+    empty. Further keywords go to the image (`cmap`, `norm`, ...). `ax`: the current axes when left
+    out.
+
+    Raises ValueError for values that are not a 2-d array, other numbers of labels, or a mask of
+    another shape.
+    """
+    table = _table("values", values)
+    failures = np.zeros(table.shape, bool) if failed is None else np.asarray(failed, dtype=bool)
+    if failures.shape != table.shape:
+        raise ValueError(
+            f"failed: expected shape {table.shape}, a verdict per cell; got {failures.shape}. "
+            f"Leave it out when nothing can fail."
+        )
+    axes = _axes(ax)
+    axes.set_facecolor(NO_VALUE)
+    drawn = axes.imshow(table, origin="lower", aspect="auto", interpolation="none", **image)
+    _label(axes, table, "rows and columns", list(map(str, rows)), list(map(str, columns)))
+    for row, column in np.argwhere(np.isfinite(table)):
+        value = table[row, column]
+        if text:
+            red, green, blue, _ = drawn.cmap(drawn.norm(value))
+            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+            colour = "white" if dark else "black"
+            label = text.format(value)
+            axes.text(column, row, label, ha="center", va="center", color=colour, fontsize="small")
+    _outline(axes, np.argwhere(failures), inset=0.08)
+    return drawn
+
+
+def trajectory(
+    stages: Sequence[str], series: Mapping[str, Sequence[float]], *, ax: Axes | None = None
+) -> list[Line2D]:
+    """Draw how rates change from one stage of training to the next, one line per name.
+
+    >>> from matplotlib.figure import Figure
+    >>> (line,) = trajectory(["start", "end"], {"accuracy": [0.1, 1.0]}, ax=Figure().subplots())
+    >>> line.get_label(), line.get_ydata().tolist()
+    ('accuracy', [0.1, 1.0])
+
+    Every series has a number per stage. `ax`: the current axes when left out.
+
+    Raises ValueError for a series of another length.
+    """
+    axes = _axes(ax)
+    styles = zip((BLUE, ORANGE, GREEN, GREY), "osD^", strict=True)
+    lines = []
+    for (name, values), (colour, marker) in zip(series.items(), styles, strict=False):
+        if len(values) != len(stages):
+            raise ValueError(
+                f"series: expected a number for each of the {len(stages)} stages; got "
+                f"{len(values)} for {name!r}. Use NaN where there is none."
+            )
+        lines += axes.plot(range(len(stages)), values, color=colour, marker=marker, label=name)
+    axes.set_xticks(range(len(stages)), list(stages))
+    axes.set_ylim(-0.03, 1.03)
+    return lines
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.gca()
+
+
+def _table(name: str, given: ArrayLike) -> Any:
+    table = np.asarray(given, dtype=float)
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(
+            f"{name}: expected a non-empty 2-d array; got shape {table.shape}. "
+            f"Pick one sequence or one block."
+        )
+    return table
+
+
+def _label(
+    axes: Axes, table: Any, name: str, rows: Sequence[str] | None, columns: Sequence[str] | None
+) -> None:
+    """Put a label at every row and column; without labels the ticks stay numbers."""
+    for labels, count, set_ticks in (
+        (rows, table.shape[0], axes.set_yticks),
+        (columns, table.shape[1], axes.set_xticks),
+    ):
+        if labels is None:
+            continue
+        if len(labels) != count:
+            raise ValueError(
+                f"{name}: expected {count} labels for an array of shape {table.shape}; got "
+                f"{len(labels)}. Leave them out to count from 0."
+            )
+        set_ticks(range(count), list(labels))
+
+
+def _outline(axes: Axes, cells: Any, inset: float = 0) -> None:
+    from matplotlib.patches import Rectangle
+
+    side = 1 - 2 * inset
+    for row, column in cells:
+        corner = (column - 0.5 + inset, row - 0.5 + inset)
+        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=ORANGE, linewidth=1.8))

@@ -1,0 +1,368 @@
+"""The closed forms: L1, L2, L3 against autograd, S1, S2, S3 against the reference transformer.
+
+The promised tolerances, of the largest entry: 1e-12 for S1, 1e-9 for S2 and S3(a).
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import sympy
+from autograd import grad
+from autograd.scipy.special import logsumexp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import assocmem as am
+from assocmem.blocks import TokenBlock
+from assocmem.gradients import (
+    attention,
+    first_step,
+    linear,
+    noisy_linear,
+    second_step,
+    third_step,
+    third_step_slope,
+)
+from validation import reference
+
+EPS = np.finfo(float).eps
+
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.integers(1, 5)
+modest = settings(max_examples=30, deadline=None)
+
+
+def assert_close(measured, expected, tolerance):
+    """The largest difference is within the tolerance, relative to the largest entry."""
+    measured, expected = np.asarray(measured, float), np.asarray(expected, float)
+    assert measured.shape == expected.shape
+    error = abs(measured - expected).max()
+    assert error <= tolerance * abs(expected).max(), f"differs by {error:.1e}"
+
+
+# --- L1, L2, L3: the building blocks ------------------------------------------------------------
+
+
+def cross_entropy(W, inputs, values, joint):
+    """Σ p(y, x) · (-log softmax(values W x)_y)."""
+    logits = anp.dot(anp.dot(values, W), inputs.T)
+    return anp.sum(joint * (logsumexp(logits, axis=0, keepdims=True) - logits))
+
+
+def draw_distribution(rng, *shape):
+    joint = rng.random(shape)
+    return joint / joint.sum()
+
+
+@pytest.mark.parametrize("closed_form", [linear, noisy_linear])
+@modest
+@given(seed=seeds, n=sizes, m=st.integers(2, 5), d_k=sizes, d_v=sizes, at_zero=st.booleans())
+def test_linear_layers(closed_form, seed, n, m, d_k, d_v, at_zero):
+    rng = np.random.default_rng(seed)
+    inputs, values, W = rng.normal(size=(n, d_k)), rng.normal(size=(m, d_v)), np.zeros((d_v, d_k))
+    joint = draw_distribution(rng, m, n)
+    if not at_zero:
+        W = rng.normal(size=(d_v, d_k))
+    memory = closed_form(inputs, values, joint, matrix=None if at_zero else W)
+    expected = grad(cross_entropy)(W, inputs, values, joint)
+    scale = abs(inputs).max() * abs(values).max()  # of the terms of the mean that a gradient is
+    assert abs(memory.matrix - expected).max() <= 1e-12 * scale
+    elsewhere = grad(cross_entropy)(W + 1, inputs, values, joint)
+    if abs(elsewhere - expected).max() > 1e-9 * scale:
+        assert abs(memory.matrix - elsewhere).max() > 1e-12 * scale
+
+
+@modest
+@given(seed=seeds, n=sizes, m=st.integers(2, 5))
+def test_noisy_linear_pairs_each_label_with_a_mean(seed, n, m):
+    rng = np.random.default_rng(seed)
+    inputs, values = rng.normal(size=(n, 3)), np.eye(m)
+    joint, W = draw_distribution(rng, m, n), rng.normal(size=(m, 3))
+    memory = noisy_linear(inputs, values, joint, matrix=W)
+    label, posterior = joint.sum(axis=1), np.exp(inputs @ W.T)
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    for k in range(m):
+        mean = joint[k] @ inputs / label[k]
+        predicted_mean = (joint.sum(axis=0) * posterior[:, k]) @ inputs / label[k]
+        np.testing.assert_allclose(memory.keys[k], predicted_mean - mean, rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(memory.coefficients, np.diag(label))
+
+
+def test_noise_is_dropped_in_one_step():
+    """x = w_E(y) + p_t, y uniform on N, t independent of y: weight (N-1)/N² on the pair k, k,
+    -1/N² on others, none on a position."""
+    n, length = 5, 3
+    atoms = np.eye(n + length)
+    pairs = list(product(range(n), range(length)))
+    inputs = np.array([atoms[y] + atoms[n + t] for y, t in pairs])
+    joint = np.array([[(y == k) / len(pairs) for y, _ in pairs] for k in range(n)])
+    step = -noisy_linear(inputs, np.eye(n), joint).matrix
+    expected = np.hstack([np.eye(n) / n - 1 / n**2, np.zeros((n, length))])
+    np.testing.assert_allclose(step, expected, rtol=0, atol=len(pairs) * EPS)
+
+
+@modest
+@given(seed=seeds, size=sizes, length=sizes, m=st.integers(2, 5), weighted=st.booleans())
+def test_one_attention_layer(seed, size, length, m, weighted):
+    rng = np.random.default_rng(seed)
+    x, outputs, Phi2 = rng.normal(size=(size, length, 4)), rng.normal(size=(m, 3)), rng.normal(size=(3, 4))
+    y = rng.integers(m, size=size)
+    weights = draw_distribution(rng, size) if weighted else np.full(size, 1 / size)
+
+    def loss(W):
+        total = 0
+        for sequence, label, weight in zip(x, y, weights, strict=True):
+            scores = anp.dot(sequence, anp.dot(W.T, sequence[-1]))  # x_Tᵀ W x_s
+            mixed = anp.dot(anp.exp(scores - logsumexp(scores)), sequence)
+            logits = anp.dot(outputs, anp.dot(Phi2, mixed))
+            total = total + weight * (logsumexp(logits) - logits[label])
+        return total
+
+    memory = attention(x, y, outputs, Phi2, weights=weights if weighted else None)
+    expected = -grad(loss)(np.zeros((4, 4)))
+    scale = abs(x).max() ** 3 * abs(outputs @ Phi2).max()
+    assert abs(memory.matrix - expected).max() <= 1e-12 * scale
+    if length > 1:  # a single position has nothing to choose: the gradient is zero
+        assert abs(memory.matrix.T - expected).max() > 1e-12 * scale
+        assert abs(memory.matrix + expected).max() > 1e-12 * scale
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: linear(np.eye(2), np.eye(3), np.full((2, 3), 1 / 6)), r"joint.* shape \(3, 2\)"),
+        (lambda: linear(np.eye(2), np.eye(2), np.ones((2, 2))), "sum to 1; got a sum of 4"),
+        (lambda: linear(np.eye(2), np.eye(2), [[2, -1], [0, 0]]), "non-negative"),
+        (lambda: linear(np.eye(2), np.eye(2), [[np.nan, 1], [0, 0]]), "sum of nan"),
+        (lambda: noisy_linear(np.eye(2), np.eye(2), [[1, 0], [0, 0]]), "every label to occur"),
+        (lambda: attention(np.eye(3), [0], np.eye(2), np.eye(2)), r"inputs.* \(B, T, d\) and"),
+        (lambda: attention(np.ones((2, 3, 4)), [0], np.eye(4), np.eye(4)), r"\(2, 3, 4\) and \(1,\)"),
+        (lambda: attention(np.ones((1, 3, 4)), [0], np.eye(2), np.eye(2)), r"Phi2.* \(2, 4\)"),
+    ],
+)
+def test_bad_building_blocks(call, text):
+    with pytest.raises(ValueError, match=text):
+        call()
+
+
+# --- S1, S2, S3 against the reference -----------------------------------------------------------
+
+
+def all_tasks(n_tokens):
+    """Every valid (K, T, predict) with T <= 6."""
+    fixed = product(range(1, n_tokens - 1), ("content", "all"))
+    for (triggers, predict), length in product([*fixed, ("random", "all")], range(3, 7)):
+        yield am.InductionTask(n_tokens, length, triggers, predict=predict)
+
+
+class Oracle:
+    """Population gradients of the reference, all sequences enumerated, at infinite width."""
+
+    def __init__(self, task):
+        self.embeddings = emb = am.FrozenEmbeddings.orthonormal(task)
+        batch = task.enumerate()
+        self.data = batch.tokens, batch.targets, batch.weights
+        self.params = reference.parameters(
+            emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2
+        )
+        self.positions = slice(task.n_tokens, task.n_tokens + task.length)
+
+    def descent(self, name, *along, **weights):
+        """-∇ on a matrix, differentiated along directions, at the given weights."""
+        params = {**self.params, **weights}
+        return -reference.gradients(params, *self.data, wrt=[name], along=along)[name]
+
+    def position_block(self, *along, **weights):
+        return self.descent("W_K1", *along, **weights)[self.positions, self.positions]
+
+
+SMALL = [*all_tasks(3), *all_tasks(4)]
+LARGER = [pytest.param(task, marks=pytest.mark.slow) for task in all_tasks(5)]
+
+
+@pytest.mark.parametrize("task", SMALL + LARGER, ids=str)
+def test_steps_equal_the_reference(task):
+    oracle = Oracle(task)
+    first, second = first_step(task).memory(oracle.embeddings), second_step(task)
+    G1, J2 = first.matrix, second.memory(oracle.embeddings).matrix
+    assert_close(G1, oracle.descent("W_O2"), 1e-12)
+    assert_close(J2, oracle.descent("W_K2", {"W_O2": G1}), 1e-9)
+    value, slope = third_step(task, 0.0, second=second), third_step_slope(task, second=second)
+    assert_close(value["p", "p"], oracle.position_block({"W_O2": G1}), 1e-9)
+    expected = oracle.position_block({"W_O2": G1}, {"W_K2": J2})
+    assert_close(slope["p", "p"], expected, 1e-9)
+    for wrong in (1.000001 * G1, -G1):
+        with pytest.raises(AssertionError, match="differs by"):
+            assert_close(wrong, oracle.descent("W_O2"), 1e-12)
+
+
+def test_the_scale_of_the_second_step_is_its_own():
+    """Ĵ₂ leads by 1 unless it is given; a multiple of it multiplies the slope."""
+    task = am.InductionTask(6, 8, 2)
+    second = second_step(task)
+    assert second.lead > 0
+    unit = second / second.lead
+    np.testing.assert_array_equal(
+        third_step_slope(task)["p", "p"], third_step_slope(task, second=unit)["p", "p"]
+    )
+    np.testing.assert_array_equal(
+        third_step(task, 3.0)["p", "p"], third_step(task, 3.0, second=unit)["p", "p"]
+    )
+    assert_close(
+        third_step(task, 1.0, second=3 * unit)["p", "p"], third_step(task, 3.0)["p", "p"], 1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        am.InductionTask(7, 9, 2),
+        am.InductionTask(16, 16, 1, predict="all"),
+        am.InductionTask(9, 6, "random", predict="all"),
+    ],
+    ids=str,
+)
+def test_third_step_starts_at_the_value_with_the_slope(task):
+    """Remainder of value + λ slope: of second order in λ; of first order for a wrong slope."""
+    second = second_step(task)
+    second = second / abs(second.lead)
+    value, slope = third_step(task, 0.0, second=second), third_step_slope(task, second=second)
+
+    def order(slope):
+        remainders = [
+            abs(third_step(task, h, second=second)["p", "p"] - value["p", "p"] - h * slope).max()
+            for h in (1e-2, 1e-4)
+        ]
+        return np.log10(remainders[0] / remainders[1]) / 2
+
+    assert order(slope["p", "p"]) == pytest.approx(2, abs=0.1)  # 2 + O(λ)
+    assert order(1.01 * slope["p", "p"]) < 1.5
+
+
+def test_what_the_third_step_drops_falls_with_n():
+    """At finite λ, against all sequences: the relative error falls at least as N^-2."""
+    lead, dropped, planted = 1.0, [], []
+    tokens = np.array([6, 8, 10, 14])
+    for n in tokens:
+        task = am.InductionTask(int(n), 5)
+        oracle, second = Oracle(task), second_step(task)
+        second = second / second.lead
+        exact = oracle.position_block(
+            {"W_O2": first_step(task).memory(oracle.embeddings).matrix},
+            W_K2=lead * second.memory(oracle.embeddings).matrix,
+        )
+        closed_form = third_step(task, lead)["p", "p"]
+        dropped.append(abs(closed_form - exact).max() / abs(exact).max())
+        planted.append(abs(third_step(task, 1.1 * lead)["p", "p"] - exact).max() / abs(exact).max())
+    assert (np.diff(np.log(dropped)) / np.diff(np.log(tokens)) < -2).all()
+    assert not (np.diff(np.log(planted)) / np.diff(np.log(tokens)) < -2).all()
+
+
+# --- known numbers ------------------------------------------------------------------------------
+
+
+def test_first_step_with_every_token_a_trigger():
+    table = first_step(am.InductionTask(4, 6, "random", predict="all"))
+    block = table["w_U", "w_E"]
+    assert block.same[0] == pytest.approx(1 / 48, rel=1e-14)
+    assert block.different[0, 0] == pytest.approx(-1 / 144, rel=1e-14)
+    for positions in ("p", "Phi1 p"):
+        assert abs(table["w_U", positions]).max() <= EPS
+
+
+@pytest.mark.parametrize("triggers", [1, 3])
+def test_positions_learn_the_label_distribution(triggers):
+    """Nothing when labels are uniform over the classes; (p(y=k) - 1/M)/T when they are not."""
+    content = first_step(am.InductionTask(6, 5, triggers))
+    assert abs(content["w_U", "p"][-1]).max() <= EPS
+    assert abs(content["w_U", "Phi1 p"][-1]).max() <= EPS
+    everything = first_step(am.InductionTask(6, 5, triggers, predict="all"))["w_U", "p"]
+    expected = [[-1 / 6 / 5] * 5, [(1 / (6 - triggers) - 1 / 6) / 5] * 5]
+    assert_close(everything, expected, 4 * EPS)
+
+
+def test_second_lead_at_large_length():
+    """u (2 ln T + 2γ - 4 - π²/6) / (K T²), with u the lead of the first step; 9.41 at T = 1024."""
+
+    def measured(length, triggers):
+        task = am.InductionTask(10**6, length, triggers)
+        return second_step(task).lead * triggers * length**2 / first_step(task).lead
+
+    def predicted(length):
+        return 2 * np.log(length) + 2 * np.euler_gamma - 4 - np.pi**2 / 6
+
+    assert measured(1024, 1) == pytest.approx(9.41, abs=0.005)
+    gaps = [measured(length, 1) - predicted(length) for length in (128, 256, 512)]
+    # what is left falls with T, about as ln T / T
+    assert gaps[0] > gaps[1] > gaps[2] > 0
+    assert gaps[2] / gaps[1] == pytest.approx(np.log(512) / 512 / (np.log(256) / 256), rel=0.1)
+    assert measured(512, 2) - predicted(512) < gaps[1]
+
+
+def test_second_lead_can_be_negative():
+    assert second_step(am.InductionTask(4, 6, "random", predict="all")).lead < 0
+    assert second_step(am.InductionTask(4, 6)).lead > 0
+
+
+# --- symbols and size ---------------------------------------------------------------------------
+
+
+def numbers(table):
+    """All numbers of a block table, in a fixed order."""
+    for name in table:
+        block = table[name]
+        for array in block if isinstance(block, TokenBlock) else (block,):
+            yield from np.ravel(array)
+
+
+def third_value(task):
+    return third_step(task, 0.0, second=second_step(task))
+
+
+def third_slope(task):
+    return third_step_slope(task, second=second_step(task))
+
+
+@pytest.mark.parametrize(
+    ("triggers", "predict"), [(2, "content"), (2, "all"), ("random", "all")]
+)
+@pytest.mark.parametrize("step", [first_step, second_step, third_value, third_slope])
+def test_symbols_give_the_numbers(step, triggers, predict):
+    N, K = sympy.symbols("N K", positive=True)
+    symbolic = am.InductionTask(N, 5, K if triggers == 2 else "random", predict=predict)
+    numeric = am.InductionTask(7, 5, triggers, predict=predict)
+    formulas = [sympy.sympify(entry) for entry in numbers(step(symbolic))]
+    assert not any(formula.has(sympy.Float) for formula in formulas)  # exact
+    values = sympy.lambdify([N, K], formulas, modules="math")(7.0, 2.0)
+    assert_close(values, list(numbers(step(numeric))), 1e-12)
+
+
+def test_nothing_depends_on_the_number_of_tokens():
+    """Tables of a million tokens have the shape of small ones and agree where N drops out."""
+    small, large = (am.InductionTask(n, 8, 2, predict="all") for n in (10, 10**6))
+    for step in (first_step, second_step, third_step, third_step_slope):
+        shapes = [[np.shape(entry) for entry in numbers(step(task))] for task in (small, large)]
+        assert shapes[0] == shapes[1]
+        assert np.isfinite(np.array(list(numbers(step(large))), float)).all()
+
+
+@pytest.mark.parametrize(
+    ("lead", "error", "text"),
+    [
+        (-1.0, ValueError, r"lead.* 0 or more; got -1\.0"),
+        (np.nan, ValueError, "lead.* got nan"),
+        (np.inf, ValueError, "lead.* got inf"),
+    ],
+)
+def test_bad_lead(lead, error, text):
+    with pytest.raises(error, match=text):
+        third_step(am.InductionTask(6, 5), lead)
+
+
+def test_no_softmax_of_symbols():
+    with pytest.raises(TypeError, match="lead.* 0 with SymPy sizes"):
+        third_step(am.InductionTask(sympy.Symbol("N", positive=True), 5), 1.0)

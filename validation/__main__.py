@@ -1,0 +1,204 @@
+"""Check the claims against numbers: ``python -m validation --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from theory import CLAIMS
+from theory.claims import Claim
+from validation import report
+from validation.cases import Case, Context, Profile, run
+
+HOLDS, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+EXAMPLES = """\
+examples:
+  python -m validation                            every claim, quick profile
+  python -m validation list                       the claims: id, kind, status, title
+  python -m validation run L2 S1 --seed 3         two of them, other random numbers
+  python -m validation run --profile full         more sizes, more draws, tighter tolerances
+  python -m validation figure induction-head      draw a figure into out/
+
+Each row compares what a claim predicts with what was measured. How they are compared depends on the
+claim's kind: equal, rate and empirical, |measured - predicted| <= tolerance; upper and lower, on the
+right side of the prediction and no further from it than the tolerance; high_prob, the measured
+frequency is at most the predicted probability, plus the tolerance for sampling.
+
+report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
+exit code: 0 all that ran hold, 1 a claim fails, 2 wrong usage, 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not given or given[0].startswith("-") and given[0] not in ("-h", "--help"):
+        given = ["run", *given]  # options alone: every claim
+    try:
+        options = parser().parse_args(given)
+    except SystemExit as stop:  # argparse has said why
+        return int(stop.code or 0)
+    try:
+        return int(options.command(options))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: list, run, figure."""
+    text = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m validation",
+        description="Check each claim of the theory against numbers.",
+        epilog=EXAMPLES,
+        formatter_class=text,
+    )
+    commands = top.add_subparsers(metavar="{list,run,figure}", required=True)
+
+    listing = commands.add_parser("list", help="list the claims")
+    listing.set_defaults(command=list_claims)
+
+    checks = commands.add_parser("run", help="check claims, all when none is named")
+    checks.add_argument(
+        "ids", nargs="*", metavar="ID", type=claim_id, help="claim, in any case: L2"
+    )
+    checks.set_defaults(command=run_claims)
+
+    figure = commands.add_parser("figure", help="draw a figure, with its numbers beside it")
+    figure.add_argument("name", metavar="NAME", type=figure_name, help="figure: induction-head")
+    figure.set_defaults(command=draw_figure)
+
+    for command in (checks, figure):
+        command.add_argument(
+            "--seed",
+            type=seed,
+            default=0,
+            help="of all random numbers, an integer >= 0 (default 0)",
+        )
+        command.add_argument(
+            "--profile",
+            type=one_of("profile", get_args(Profile)),
+            default="quick",
+            help="quick (default): seconds; full: minutes",
+        )
+        command.add_argument(
+            "--output", type=directory, default="out", metavar="DIR", help="default: out"
+        )
+    return top
+
+
+def list_claims(options: argparse.Namespace) -> int:
+    """Print id, kind, status and title of every claim."""
+    for claim in CLAIMS.values():
+        print(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
+    return HOLDS
+
+
+def run_claims(options: argparse.Namespace) -> int:
+    """Check the claims, print the table, write the report; every claim has a row in it."""
+    path = options.output / "report.json"
+    rows: list[report.Row] = []
+    started = time.perf_counter()
+    try:
+        print(report.HEADER)
+        for row in checked_rows(options):
+            rows.append(row)
+    finally:  # also when interrupted: what ran stays
+        ran = {row["id"] for row in rows}
+        rows += [report.not_run(claim) for id, claim in CLAIMS.items() if id not in ran]
+        report.write(rows, path)
+    print("\n" + report.summary(rows, time.perf_counter() - started))
+    print(f"Report: {path}")
+    return FAILS if any(row["passed"] is False for row in rows) else HOLDS
+
+
+def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
+    """Run the selected checks, printing each row as it comes."""
+    from validation.checks import CHECKS  # loads autograd and SciPy: not for `list` and `--help`
+
+    selected = options.ids or CLAIMS
+    for claim in (claim for id, claim in CLAIMS.items() if id in selected):
+        print("\n" + report.heading(claim), flush=True)
+        for case in unbroken(claim, run(claim, CHECKS[claim.id], options.seed, options.profile)):
+            row = report.checked(claim, case)
+            print(*report.lines(row), sep="\n", flush=True)
+            yield row
+
+
+def unbroken(claim: Claim, cases: Iterable[Case]) -> Iterator[Case]:
+    """The cases; a check that raises ends with a case that fails and says why."""
+    try:
+        yield from cases
+    except Exception as error:
+        traceback.print_exc()
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        yield Case(f"the check broke off: {why}", np.nan, np.nan, np.nan)
+
+
+def draw_figure(options: argparse.Namespace) -> int:
+    """Draw one figure and print the files it wrote."""
+    from validation.figures import FIGURES
+
+    rng = np.random.default_rng([options.seed, *options.name.encode()])
+    for path in FIGURES[options.name](options.output, Context(rng, options.profile)):
+        print(path)
+    return HOLDS
+
+
+def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
+    """An argument that is one of the names, in upper or lower case."""
+    by_lower_case = {name.lower(): name for name in names}
+
+    def read(given: str) -> str:
+        if given.lower() not in by_lower_case:
+            expected = ", ".join(by_lower_case.values())
+            raise argparse.ArgumentTypeError(
+                f"expected a {what}, one of {expected}; got {given!r}. Choose from these."
+            )
+        return by_lower_case[given.lower()]
+
+    return read
+
+
+claim_id = one_of("claim id", CLAIMS)
+
+
+def figure_name(given: str) -> str:
+    """A figure that can be drawn."""
+    from validation.figures import FIGURES  # loads matplotlib
+
+    return one_of("figure", FIGURES)(given)
+
+
+def seed(given: str) -> int:
+    """A seed for NumPy's generators."""
+    if not given.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"expected an integer >= 0; got {given!r}. Leave it out for seed 0."
+        )
+    return int(given)
+
+
+def directory(given: str) -> Path:
+    """A directory that exists or can be made."""
+    path = Path(given)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a directory to write to; got {given!r} ({error.strerror}). Name another."
+        ) from None
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,331 @@
+"""The closed forms of `assocmem.gradients` against automatic differentiation of the definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd import grad
+from autograd.scipy.special import logsumexp
+from scipy.stats import norm
+
+import assocmem as am
+from validation import reference
+from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context, agreement
+from validation.paired import dropped_part
+
+Array = Any
+
+# L1, L2, L3: the definitions, differentiated
+
+
+def _gradient_of_linear(matrix: Array, inputs: Array, values: Array, joint: Array) -> Array:
+    def loss(w: Array) -> Array:
+        logits = anp.dot(values, anp.dot(w, inputs.T))
+        return -anp.sum(joint * (logits - logsumexp(logits, axis=0, keepdims=True)))
+
+    return grad(loss)(matrix)
+
+
+def _gradient_of_attention(x: Array, y: Array, outputs: Array, Phi2: Array) -> Array:
+    def loss(w: Array) -> Array:
+        scores = anp.matmul(x, anp.dot(x[:, -1], w)[:, :, None])[:, :, 0]
+        weights = anp.exp(scores - logsumexp(scores, axis=1, keepdims=True))
+        read = anp.sum(weights[:, :, None] * x, axis=1)
+        logits = anp.dot(read, anp.dot(outputs, Phi2).T)
+        log_p = logits - logsumexp(logits, axis=1, keepdims=True)
+        return -anp.mean(log_p[np.arange(len(y)), y])
+
+    return grad(loss)(np.zeros((x.shape[2], x.shape[2])))
+
+
+def check_L1(context: Context) -> Iterator[Case]:
+    rng, (n, m, d) = context.rng, (7, 5, 16)
+    keys, values = am.gaussian(n, d, rng=rng), am.gaussian(m, d, rng=rng)
+    joint = rng.dirichlet(np.ones(n * m)).reshape(m, n)
+    matrix = rng.normal(size=(d, d))
+    for name, w in (("at W = 0", 0 * matrix), ("at a random W", matrix)):
+        closed = am.gradients.linear(keys, values, joint, matrix=w).matrix
+        measured = _gradient_of_linear(w, keys, values, joint)
+        yield agreement(f"gradient {name}, largest difference", closed, measured, ROUNDING)
+    step = -am.gradients.linear(np.eye(n), np.eye(m), joint)
+    measured = -_gradient_of_linear(np.zeros((m, n)), np.eye(n), np.eye(m), joint)
+    wanted = am.AssociativeMemory(keys=np.eye(n), values=np.eye(m), coefficients=measured)
+    yield Case("keys whose likeliest label one step recalls", 1, wanted.recall(joint.argmax(0)), 0)
+    likeliest = joint.argmax(0)[0]
+    entry = step.coefficients[likeliest, 0]
+    yield Case("coefficient of a likeliest pair", entry, measured[likeliest, 0], ROUNDING)
+
+
+def check_L2(context: Context) -> Iterator[Case]:
+    rng, (n, length) = context.rng, (6, 4)
+    x, values = rng.normal(size=(9, 8)), rng.normal(size=(4, 8))
+    joint, matrix = rng.dirichlet(np.ones(36)).reshape(4, 9), rng.normal(size=(8, 8))
+    closed = am.gradients.noisy_linear(x, values, joint, matrix=matrix).matrix
+    measured = _gradient_of_linear(matrix, x, values, joint)
+    yield agreement("gradient at a random W, largest difference", closed, measured, ROUNDING)
+    atoms = np.eye(n + length)
+    pairs = [(token, position) for token in range(n) for position in range(length)]
+    x = np.array([atoms[token] + atoms[n + position] for token, position in pairs])
+    joint = np.array([[token == k for token, _ in pairs] for k in range(n)]) / len(pairs)
+    step = -_gradient_of_linear(np.zeros((n, n + length)), x, np.eye(n), joint)
+    closed = -am.gradients.noisy_linear(x, np.eye(n), joint).matrix
+    yield agreement("one step on token + position, largest difference", closed, step, ROUNDING)
+    yield Case("weight of w_U(k) w_E(k), (N-1)/N^2", (n - 1) / n**2, step[0, 0], ROUNDING)
+    yield Case("weight of w_U(k) w_E(i), -1/N^2", -1 / n**2, step[0, 1], ROUNDING)
+    yield Case("largest weight of a position", 0, np.abs(step[:, n:]).max(), ROUNDING)
+
+
+def check_L3(context: Context) -> Iterator[Case]:
+    rng = context.rng
+    x, y = rng.normal(size=(10, 5, 6)), rng.integers(4, size=10)
+    outputs, Phi2 = rng.normal(size=(4, 7)), rng.normal(size=(7, 6))
+    closed = am.gradients.attention(x, y, outputs, Phi2).matrix
+    measured = -_gradient_of_attention(x, y, outputs, Phi2)
+    yield agreement("gradient at W = 0, largest difference", closed, measured, ROUNDING)
+    yield Case("its largest entry", closed.max(), measured.max(), ROUNDING * closed.max())
+
+
+# S1, S2, S3(a): the reference transformer on the whole population
+
+
+def small_tasks(context: Context) -> list[am.InductionTask]:
+    """Every valid (N, K, T) with N <= 5, T <= 6 and both vocabularies; quick: some of each kind."""
+    if not context.full:
+        cases = [(4, 6, 1, "content"), (4, 6, "random", "all"), (5, 5, 2, "all"), (3, 3, 1, "all")]
+        return [am.InductionTask(n, t, k, p) for n, t, k, p in cases]  # type: ignore[arg-type]
+    return [
+        am.InductionTask(n, length, k, predict)  # type: ignore[arg-type]
+        for n in (3, 4, 5)
+        for length in (3, 4, 5, 6)
+        for k, predict in [
+            *((k, p) for k in range(1, n - 1) for p in ("content", "all")),
+            ("random", "all"),
+        ]
+    ]
+
+
+def measured_gradient(
+    task: am.InductionTask, name: str, along: Sequence[dict[str, Array]] = ()
+) -> Array:
+    """-∇ of the reference's exact population loss at zero weights, differentiated along."""
+    emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
+    params = reference.parameters(emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2)
+    gradients = reference.gradients(
+        params, batch.tokens, batch.targets, batch.weights, wrt=[name], along=along
+    )
+    return -gradients[name]
+
+
+def _step(table: am.BlockTable) -> Array:
+    return table.memory(am.FrozenEmbeddings.orthonormal(table.task)).matrix
+
+
+def _describe(task: am.InductionTask) -> str:
+    return f"N={task.n_tokens} T={task.length} K={task.n_triggers} {task.predict}"
+
+
+def _wanted(name: str, task: am.InductionTask, matrix: Array) -> float:
+    """The wanted coefficient of a matrix in orthonormal coordinates: that of its first cue."""
+    probe = am.probe(name, task, am.FrozenEmbeddings.orthonormal(task))
+    scores = am.AssociativeMemory(
+        keys=np.eye(len(matrix)), values=np.eye(len(matrix)), coefficients=matrix
+    )
+    scores = scores.T if probe.by_query else scores
+    return float(scores.scores(keys=probe.cues, values=probe.answers)[probe.targets[0], 0])
+
+
+def _compare(
+    context: Context,
+    name: str,
+    closed_form: Callable[[am.InductionTask], Array],
+    measure: Callable[[am.InductionTask], Array],
+    shown: Callable[[am.InductionTask, Array], float],
+) -> Iterator[Case]:
+    """A row with a coefficient one can read, then the largest difference over all blocks."""
+    worst = 0.0
+    for i, task in enumerate(small_tasks(context)):
+        closed, measured = closed_form(task), measure(task)
+        scale = np.abs(measured).max()
+        if i < 2:
+            predicted = shown(task, closed)
+            tolerance = ROUNDING * scale
+            yield Case(f"{name}, {_describe(task)}", predicted, shown(task, measured), tolerance)
+        worst = max(worst, float(np.abs(closed - measured).max() / scale))
+    tasks = f"{len(small_tasks(context))} tasks"
+    yield Case(f"all blocks, {tasks}, largest difference", 0, worst, ROUNDING)
+
+
+def check_S1(context: Context) -> Iterator[Case]:
+    yield from _compare(
+        context,
+        "w_E(k) to w_U(k)",
+        lambda task: _step(am.gradients.first_step(task)),
+        lambda task: measured_gradient(task, "W_O2"),
+        lambda task, matrix: _wanted("W_O2", task, matrix),
+    )
+    task = am.InductionTask(4, 6, "random", "all")
+    emb, measured = am.FrozenEmbeddings.orthonormal(task), measured_gradient(task, "W_O2")
+    for k, predicted in ((0, 1 / 48), (1, -1 / 144)):
+        coefficient = emb.outputs[0] @ measured @ emb.values[k]
+        yield Case(f"random triggers, w_E({k}) to w_U(0)", predicted, coefficient, ROUNDING)
+
+
+def _first(task: am.InductionTask) -> dict[str, Array]:
+    """The direction W_O2 = G₁, as the reference itself measures it."""
+    return {"W_O2": measured_gradient(task, "W_O2")}
+
+
+def check_S2(context: Context) -> Iterator[Case]:
+    yield from _compare(
+        context,
+        "w_E(q) to Phi1 w_E(q)",
+        lambda task: _step(am.gradients.second_step(task)),
+        lambda task: measured_gradient(task, "W_K2", [_first(task)]),
+        lambda task, matrix: _wanted("W_K2", task, matrix),
+    )
+
+
+def _measured_lead(task: am.InductionTask) -> float:
+    matrix = measured_gradient(task, "W_K2", [_first(task)])
+    probe = am.probe("W_K2", task, am.FrozenEmbeddings.orthonormal(task))
+    return float(np.median(probe.margins(matrix)))
+
+
+def check_S2_sign(context: Context) -> Iterator[Case]:
+    for case in ((4, 6, "random", "all"), (4, 6, 1, "content"), (4, 4, 1, "content")):
+        task = am.InductionTask(*case)  # type: ignore[arg-type]
+        predicted = am.gradients.second_step(task).lead
+        tolerance = ROUNDING * np.abs(measured_gradient(task, "W_K2", [_first(task)])).max()
+        yield Case(f"lead, {_describe(task)}", predicted, _measured_lead(task), tolerance)
+    sizes = [(4, 1), (4, 2), (5, 1), (5, 3)] if context.full else [(4, 1), (4, 2)]
+    for n, k in sizes:
+        leads = {t: _measured_lead(am.InductionTask(n, t, k)) for t in (3, 4, 5, 6)}
+        measured = min((t for t, lead in leads.items() if lead > 0), default=np.nan)
+        yield Case(f"smallest T with a positive lead, N={n} K={k}", 5, measured, 0)
+    for n, k in ((10, 1), (1000, 10), (10**6, 1), (10**6, 1000)):
+        closed = [am.gradients.second_step(am.InductionTask(n, t, k)).lead for t in range(3, 33)]
+        first = 3 + int(np.argmax(np.array(closed) > 0))
+        stays = bool((np.array(closed[first - 3 :]) > 0).all())
+        yield Case(f"the same for N={n} K={k}, closed form", 5, first if stays else np.nan, 0)
+
+
+def check_S2_limit(context: Context) -> Iterator[Case]:
+    def scaled_lead(length: int, k: int) -> float:
+        task = am.InductionTask(10**9, length, k)
+        first, second = am.gradients.first_step(task), am.gradients.second_step(task)
+        return float(second.lead * k * length**2 / first.lead)
+
+    def limit(length: int) -> float:
+        return 2 * np.log(length) + 2 * np.euler_gamma - 4 - np.pi**2 / 6
+
+    cases = [(256, 1), (256, 4), (512, 1)] + ([(1024, 1)] if context.full else [])
+    for length, k in cases:
+        half = length // 2
+        allowed = abs(scaled_lead(half, k) - limit(half)) * np.log(length) / (2 * np.log(half))
+        measured = scaled_lead(length, k)
+        yield Case(f"K T^2 lead / u, T={length} K={k}", limit(length), measured, allowed)
+
+
+def check_S3a(context: Context) -> Iterator[Case]:
+    def block(task: am.InductionTask, matrix: Array) -> Array:
+        positions = slice(task.n_tokens, task.n_tokens + task.length)
+        return matrix[positions, positions]
+
+    def second_direction(task: am.InductionTask) -> dict[str, Array]:
+        return {"W_K2": measured_gradient(task, "W_K2", [_first(task)])}
+
+    def previous(task: am.InductionTask, table: Array) -> float:
+        return float(table[1, 0])
+
+    yield from _compare(
+        context,
+        "A: p_2 to p_1",
+        lambda task: am.gradients.third_step(task, 0)["p", "p"],
+        lambda task: block(task, measured_gradient(task, "W_K1", [_first(task)])),
+        previous,
+    )
+    yield from _compare(
+        context,
+        "B: p_2 to p_1",
+        lambda task: am.gradients.third_step_slope(task, second=am.gradients.second_step(task))[
+            "p", "p"
+        ],
+        lambda task: block(
+            task, measured_gradient(task, "W_K1", [_first(task), second_direction(task)])
+        ),
+        previous,
+    )
+
+
+def check_S3b(context: Context) -> Iterator[Case]:
+    """Exactly on enumerated populations, then by paired sampling at larger T."""
+    sizes = (9, 17, 33)
+    exact = [
+        dropped_part(am.InductionTask(n, 5), lead=1.0, batch=am.InductionTask(n, 5).enumerate())
+        for n in sizes
+    ]
+    for n, result in zip(sizes[:2], exact, strict=False):
+        task = am.InductionTask(n, 5)
+        measured = _reference_third_step(task, 1.0)
+        error = np.abs(result.exact - measured).max() / np.abs(measured).max()
+        name = f"paired sums are the reference's, N={n} T=5"
+        yield Case(name, 0, float(error), ROUNDING * len(task.enumerate()) ** 0.5)
+    contents = np.log(np.array(sizes) - 1)
+    local = np.diff(np.log([result.relative for result in exact])) / np.diff(contents)
+    extrapolated = 2 * local[1] - local[0]  # the correction halves when C doubles
+    yield Case("exponent in C, T=5, all sequences", -2, extrapolated, abs(local[1] - local[0]) / 2)
+    z = norm.isf(FALSE_ALARM / 16)
+    bias = abs(local[0] + 2)  # how far from the limit the exponent still is at these sizes
+    lengths = (8, 16, 32, 64) if context.full else (8, 16)
+    for length in lengths:
+        results = []
+        for n in (9, 17, 33, 65):
+            task = am.InductionTask(n, length)
+            size = (16 if context.full else 2) * 2**17 // (length * length)
+            batch = task.sample(size, rng=context.rng)
+            results.append(dropped_part(task, lead=10.0, batch=batch))
+        x = np.log([8, 16, 32, 64])
+        y = np.log([abs(result.sub_diagonal) for result in results])
+        error = np.array([abs(r.sub_diagonal_error / r.sub_diagonal) for r in results])
+        weight = error**-2 / (error**-2).sum()
+        centred = x - (weight * x).sum()
+        spread = (weight * centred**2).sum()
+        slope = float((weight * centred * y).sum() / spread)
+        standard_error = float(1 / np.sqrt((error**-2).sum() * spread))
+        yield Case(
+            f"exponent in C, T={length}, N=9..65 sampled", -2, slope, z * standard_error + bias
+        )
+
+
+def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
+    emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
+    second = am.gradients.second_step(task)
+    params = reference.parameters(
+        emb.tokens,
+        emb.positions,
+        emb.outputs,
+        emb.Phi1,
+        emb.W_V2,
+        W_K2=lead / second.lead * second.memory(emb).matrix,
+    )
+    gradient = reference.gradients(
+        params, batch.tokens, batch.targets, batch.weights, wrt=["W_K1"], along=[_first(task)]
+    )["W_K1"]
+    positions = slice(task.n_tokens, task.n_tokens + task.length)
+    return -gradient[positions, positions]
+
+
+CHECKS: dict[str, Check] = {
+    "L1": check_L1,
+    "L2": check_L2,
+    "L3": check_L3,
+    "S1": check_S1,
+    "S2": check_S2,
+    "S2-sign": check_S2_sign,
+    "S2-limit": check_S2_limit,
+    "S3a": check_S3a,
+    "S3b": check_S3b,
+}
