@@ -2,8 +2,8 @@
 
 from assocmem import gradients
 from assocmem.blocks import BlockTable
-from assocmem.embeddings import (
-    FrozenEmbeddings,
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.families import (
     coherence,
     coherence_bound,
     gaussian,

@@ -144,9 +144,7 @@ def induction_head(
     return {
         "W_K1": beta * AssociativeMemory(keys=positions[:-1], values=positions[1:]),
         "W_K2": beta * probe("W_K2", task, embeddings).wanted(),
-        "W_O2": AssociativeMemory(
-            keys=embeddings.values[task.outputs], values=embeddings.outputs
-        ),
+        "W_O2": AssociativeMemory(keys=embeddings.values[task.outputs], values=embeddings.outputs),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.embeddings import Seed
+from assocmem.families import Seed
 
 Ints = NDArray[np.int64]
 
@@ -259,26 +259,27 @@ class InductionTask:
         return self._assemble(np.repeat(strata, len(words)), np.tile(words, (len(strata), 1)))
 
     def sample(self, size: int, *, rng: Seed = None) -> Batch:
-        """Random sequences with equal weights, stratified over the trigger and its place.
+        """Random sequences with equal weights, stratified over trigger, place and output.
 
         >>> batch = InductionTask(n_tokens=10**6, length=16, n_triggers=4).sample(56, rng=0)
         >>> bool((np.unique(batch.tokens[:, -1], return_counts=True)[1] == 14).all())
         True
 
         Each of the K (T - 2) pairs of trigger and place occurs ⌊size / pairs⌋ times, and the
-        sequences left over go to distinct pairs at random: weighted means are unbiased.
+        sequences left over go to distinct pairs at random; so it is for the C outputs, matched to
+        the pairs at random. Weighted means are unbiased, and the sample adds no noise of its own to
+        the label frequencies, which every position would otherwise memorise.
 
         Raises TypeError for a symbolic task or a size that is not an integer, ValueError for a
         size below 1.
         """
         self._require_numbers("sample")
         size, rng = _at_least("size", size, 1), np.random.default_rng(rng)
-        rounds, left = divmod(size, self._n_strata)
-        leftover = rng.choice(self._n_strata, left, replace=False)
-        # at least one full round means at most `size` strata: no array is longer than the sample
-        full = np.tile(np.arange(self._n_strata), rounds) if rounds else leftover[:0]
+        strata = _balanced(self._n_strata, size, rng)
         words = rng.integers(self.n_content, size=(size, self.length - 2))
-        return self._assemble(np.concatenate([full, leftover]), words)
+        output = strata % (self.length - 2)  # where the output stands among the content
+        words[np.arange(size), output] = rng.permutation(_balanced(self.n_content, size, rng))
+        return self._assemble(strata, words)
 
     @property
     def _n_strata(self) -> Any:
@@ -314,6 +315,14 @@ class InductionTask:
                 f"n_triggers={self.n_triggers}. Symbolic sizes serve the closed forms only: build "
                 f"the task with integers."
             )
+
+
+def _balanced(kinds: int, size: int, rng: np.random.Generator) -> Ints:
+    """Kinds 0 .. kinds - 1, each ⌊size / kinds⌋ times, and a random choice of distinct ones."""
+    rounds, left = divmod(size, kinds)
+    leftover = rng.choice(kinds, left, replace=False)
+    # at least one full round means at most `size` kinds: no array is longer than the sample
+    return np.concatenate([np.tile(np.arange(kinds), rounds), leftover] if rounds else [leftover])
 
 
 def _integers(name: str, given: ArrayLike) -> Ints:

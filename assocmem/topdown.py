@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.embeddings import FrozenEmbeddings, Seed
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.families import Seed
 from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
 from assocmem.probes import Evaluation, Rate, evaluate, probe

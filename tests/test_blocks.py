@@ -188,7 +188,7 @@ def test_more_than_memory_is_refused():
 
 def test_symbols_have_no_array():
     table = am.gradients.first_step(am.InductionTask(sympy.Symbol("N", positive=True), 4))
-    with pytest.raises(TypeError, match="coefficients.* numeric n_tokens.* got SymPy symbols"):
+    with pytest.raises(TypeError, match=r"coefficients.* numeric n_tokens.* got SymPy symbols"):
         table.coefficients()
 
 

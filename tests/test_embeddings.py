@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import linalg, stats
 
-from assocmem.embeddings import (
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.families import (
     FAMILIES,
-    FrozenEmbeddings,
     coherence,
     coherence_bound,
     gaussian,

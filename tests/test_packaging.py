@@ -24,11 +24,13 @@ PACKAGES = ("assocmem", "theory", "validation")
 
 # A module may import the modules to its left only.
 ORDER = [
+    "families",
     "embeddings",
     "memory",
     "tasks",
     "blocks",
     "roles",
+    "previous_token",
     "transformer",
     "gradients",
     "probes",

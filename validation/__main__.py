@@ -13,7 +13,6 @@ from typing import get_args
 import numpy as np
 
 from theory import CLAIMS
-from theory.claims import Claim
 from validation import report
 from validation.cases import Case, Context, Profile, run
 
@@ -27,10 +26,10 @@ examples:
   python -m validation run --profile full         more sizes, more draws, tighter tolerances
   python -m validation figure induction-head      draw a figure into out/
 
-Each row compares what a claim predicts with what was measured. How they are compared depends on the
-claim's kind: equal, rate and empirical, |measured - predicted| <= tolerance; upper and lower, on the
-right side of the prediction and no further from it than the tolerance; high_prob, the measured
-frequency is at most the predicted probability, plus the tolerance for sampling.
+Each row compares what a claim predicts with what was measured; the claim's kind says how:
+  equal, rate, empirical   |measured - predicted| <= tolerance
+  upper, lower             on the right side of the prediction, no further off than the tolerance
+  high_prob                a frequency, at most the predicted one + tolerance, for sampling
 
 report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
 exit code: 0 all that ran hold, 1 a claim fails, 2 wrong usage, 130 interrupted.
@@ -40,7 +39,7 @@ exit code: 0 all that ran hold, 1 a claim fails, 2 wrong usage, 130 interrupted.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    if not given or given[0].startswith("-") and given[0] not in ("-h", "--help"):
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given = ["run", *given]  # options alone: every claim
     try:
         options = parser().parse_args(given)
@@ -128,20 +127,30 @@ def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
     selected = options.ids or CLAIMS
     for claim in (claim for id, claim in CLAIMS.items() if id in selected):
         print("\n" + report.heading(claim), flush=True)
-        for case in unbroken(claim, run(claim, CHECKS[claim.id], options.seed, options.profile)):
+        cases = run(claim, CHECKS[claim.id], options.seed, options.profile)
+        row = None
+        for case in unbroken(cases, needed=options.profile == "full"):
             row = report.checked(claim, case)
             print(*report.lines(row), sep="\n", flush=True)
             yield row
+        if row is None:
+            print(f"no case in the {options.profile} profile")
 
 
-def unbroken(claim: Claim, cases: Iterable[Case]) -> Iterator[Case]:
-    """The cases; a check that raises ends with a case that fails and says why."""
+def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
+    """The cases; a check that raises, or has none where one is needed, adds a case that fails."""
+    none = True
     try:
-        yield from cases
+        for case in cases:
+            none = False
+            yield case
     except Exception as error:
         traceback.print_exc()
         why = " ".join(f"{type(error).__name__}: {error}".split())
         yield Case(f"the check broke off: {why}", np.nan, np.nan, np.nan)
+    else:
+        if none and needed:
+            yield Case("the check has no case", np.nan, np.nan, np.nan)
 
 
 def draw_figure(options: argparse.Namespace) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import gradients, plots
-from assocmem.plots import BLUE, GREEN, GREY, ORANGE
+from assocmem.plots import GREEN, ORANGE
 from validation.cases import Context
 
 if TYPE_CHECKING:

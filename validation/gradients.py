@@ -21,12 +21,17 @@ Array = Any
 # L1, L2, L3: the definitions, differentiated
 
 
-def _gradient_of_linear(matrix: Array, inputs: Array, values: Array, joint: Array) -> Array:
-    def loss(w: Array) -> Array:
-        logits = anp.dot(values, anp.dot(w, inputs.T))
-        return -anp.sum(joint * (logits - logsumexp(logits, axis=0, keepdims=True)))
+def _loss_of_linear(w: Array, inputs: Array, values: Array, joint: Array) -> Array:
+    logits = anp.dot(values, anp.dot(w, inputs.T))
+    return -anp.sum(joint * (logits - logsumexp(logits, axis=0, keepdims=True)))
 
-    return grad(loss)(matrix)
+
+def _gradient_of_linear(matrix: Array, inputs: Array, values: Array, joint: Array) -> Array:
+    return grad(_loss_of_linear)(matrix, inputs, values, joint)
+
+
+def _second_derivative(matrix: Array, direction: Array, *data: Array) -> float:
+    return float(grad(grad(lambda t: _loss_of_linear(matrix + t * direction, *data)))(0.0))
 
 
 def _gradient_of_attention(x: Array, y: Array, outputs: Array, Phi2: Array) -> Array:
@@ -50,6 +55,14 @@ def check_L1(context: Context) -> Iterator[Case]:
         closed = am.gradients.linear(keys, values, joint, matrix=w).matrix
         measured = _gradient_of_linear(w, keys, values, joint)
         yield agreement(f"gradient {name}, largest difference", closed, measured, ROUNDING)
+    direction, probabilities = rng.normal(size=(d, d)), joint.sum(axis=0)
+    curvature = _second_derivative(matrix, direction, keys, values, joint)
+    logits, along = values @ matrix @ keys.T, values @ direction @ keys.T
+    predicted = np.exp(logits - logits.max(axis=0))
+    predicted /= predicted.sum(axis=0)
+    variance = (predicted * along**2).sum(axis=0) - (predicted * along).sum(axis=0) ** 2
+    convex = probabilities @ variance  # a mean of variances: never negative
+    yield Case("second derivative along a line", convex, curvature, ROUNDING * convex)
     step = -am.gradients.linear(np.eye(n), np.eye(m), joint)
     measured = -_gradient_of_linear(np.zeros((m, n)), np.eye(n), np.eye(m), joint)
     wanted = am.AssociativeMemory(keys=np.eye(n), values=np.eye(m), coefficients=measured)
@@ -97,7 +110,7 @@ def small_tasks(context: Context) -> list[am.InductionTask]:
         cases = [(4, 6, 1, "content"), (4, 6, "random", "all"), (5, 5, 2, "all"), (3, 3, 1, "all")]
         return [am.InductionTask(n, t, k, p) for n, t, k, p in cases]  # type: ignore[arg-type]
     return [
-        am.InductionTask(n, length, k, predict)  # type: ignore[arg-type]
+        am.InductionTask(n, length, k, predict)
         for n in (3, 4, 5)
         for length in (3, 4, 5, 6)
         for k, predict in [
@@ -272,7 +285,10 @@ def check_S3b(context: Context) -> Iterator[Case]:
         measured = _reference_third_step(task, 1.0)
         error = np.abs(result.exact - measured).max() / np.abs(measured).max()
         name = f"paired sums are the reference's, N={n} T=5"
-        yield Case(name, 0, float(error), ROUNDING * len(task.enumerate()) ** 0.5)
+        rounding = ROUNDING * len(task.enumerate()) ** 0.5
+        yield Case(name, 0, float(error), rounding)
+        closed = am.gradients.third_step(task, 1.0)["p", "p"]
+        yield agreement(f"closed form is what is kept, N={n} T=5", closed, result.kept, rounding)
     contents = np.log(np.array(sizes) - 1)
     local = np.diff(np.log([result.relative for result in exact])) / np.diff(contents)
     extrapolated = 2 * local[1] - local[0]  # the correction halves when C doubles

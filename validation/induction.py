@@ -19,19 +19,19 @@ SIZES = ((32, 32, 1), (64, 64, 1), (32, 64, 2))
 MARGINS = (0.5, 10.0, 20.0)
 
 
+def reference_parameters(emb: am.FrozenEmbeddings, weights: dict[str, Any]) -> dict[str, Array]:
+    """The reference's matrices for given embeddings and learned memories."""
+    learned = {name: memory.matrix for name, memory in weights.items()}
+    return reference.parameters(
+        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **learned
+    )
+
+
 def reference_run(
     embeddings: am.FrozenEmbeddings, weights: dict[str, Any], batch: am.Batch
 ) -> am.Evaluation:
     """Attention and accuracy at the last position, as the reference transformer computes them."""
-    emb = embeddings
-    params = reference.parameters(
-        emb.tokens,
-        emb.positions,
-        emb.outputs,
-        emb.Phi1,
-        emb.W_V2,
-        **{name: memory.matrix for name, memory in weights.items()},
-    )
+    params = reference_parameters(embeddings, weights)
     attention, correct = [], []
     for start in range(0, len(batch), 250):
         tokens = batch.tokens[start : start + 250]
@@ -76,14 +76,15 @@ def check_IH(context: Context) -> Iterator[Case]:
             by_hand = [hand_built_attention(length, beta, t)[t] for t in range(1, length - 1)]
             if task is content:
                 name, rounding = f"attention on the output, beta={beta:g}", ROUNDING * beta
-                yield Case(f"{name}, tau=2", by_hand[1], late.attention_on_output[0], 1)
+                second = result.where(result.trigger_position == 1)
+                yield Case(f"{name}, tau=2", by_hand[1], second.attention, rounding)
                 predicted = np.array(by_hand)[result.trigger_position]
                 error = np.abs(result.attention_on_output - predicted).max()
                 yield Case(f"{name}, all tau, largest difference", 0, error, rounding)
                 yield Case(f"{name}, tau=1", by_hand[0], first.attention, rounding)
-        predicted = 1.0 if task is content else 1 - 1 / (length - 2)
+        solved = 1.0 if task is content else 1 - 1 / (length - 2)
         name = "the content" if task is content else "all tokens"
-        yield Case(f"accuracy, predicting {name}", predicted, result.accuracy.value, 0)
+        yield Case(f"accuracy, predicting {name}", solved, result.accuracy.value, 0)
     # Gaussian, one trigger: a wrong score must gain 1 from noise of variance 8/d, with probability
     # at most T exp(-d/16); the same holds in layer 1.
     task, width = am.InductionTask(8, length, 1), 1024
@@ -94,64 +95,67 @@ def check_IH(context: Context) -> Iterator[Case]:
     yield Case("argmax on the output for tau > 1, d=1024", 1, late.attention_argmax.value, 0)
 
 
-def predicted_gap(task: am.InductionTask, run: am.TopDownRun) -> float:
-    """Mean of e_2 - e_1 over sequences with tau = 1, from the closed forms."""
-    second = am.gradients.second_step(task) * run.steps[1].size
-    third = am.gradients.third_step(task, MARGINS[1])[POSITIONS, POSITIONS] * run.steps[2].size
-    b_last = np.exp(third[-1] - third[-1].max())
-    b_last /= b_last.sum()
-    b_22 = 1 / (1 + np.exp(third[1, 0] - third[1, 1]))
-    on_trigger = b_last[0] + b_last[-1]  # z_1 = z_T = q, z_2 = o, the rest is content
-    on_output, on_free = b_last[1], 1 - on_trigger - b_last[1]
+def mean_scores(second: am.BlockTable, b: Array, tau: int) -> Array:
+    """Mean of x¹_Tᵀ W_K2 x¹_s given tau (counted from 1), for layer-1 attention b: (T, T).
 
-    def scores(tokens: str, positions: str) -> tuple[float, float]:
-        """Mean score of the atoms of (z_1, 1) and of (z_2, 2)."""
-        wanted, remapped = second[TOKENS, tokens], second[REMAPPED_TOKENS, tokens]
-        by_class = second[POSITIONS, tokens][-1] + b_last @ second[REMAPPED_POSITIONS, tokens]
-        kappa = remapped.same[-1] - remapped.different[-1, -1]
-        to_q = wanted.same[0] + by_class[0] + on_trigger * remapped.same[0]
-        to_q += (1 - on_trigger) * remapped.different[-1, 0]
-        to_o = wanted.different[0, -1] + by_class[-1] + on_trigger * remapped.different[0, -1]
-        to_o += (1 - on_trigger) * remapped.different[-1, -1]
-        to_o += kappa * (on_output + on_free / task.n_content)
-        position = second[TOKENS, positions][0] + second[POSITIONS, positions][-1]
-        position = position + b_last @ second[REMAPPED_POSITIONS, positions]
-        position = position + on_trigger * second[REMAPPED_TOKENS, positions][0]
-        position = position + (1 - on_trigger) * second[REMAPPED_TOKENS, positions][-1]
-        return to_q + position[0], to_o + position[1]
+    Two content tokens at different positions coincide with probability 1/C.
+    """
+    length, last = len(b), b[-1]
+    is_content = np.ones(length, dtype=int)
+    is_content[[tau - 1, -1]] = 0
+    classes = -is_content  # trigger: the first class; content: the last
+    same_token = np.where(
+        np.outer(is_content, is_content) == 1, 1 / second.task.n_content, 0.0
+    ) + np.outer(1 - is_content, 1 - is_content)
+    np.fill_diagonal(same_token, 1)
 
-    (x_1, x_2), (phi_1, phi_2) = (
-        scores(TOKENS, POSITIONS),
-        scores(REMAPPED_TOKENS, REMAPPED_POSITIONS),
-    )
-    return float(x_2 - x_1 - b_22 * (phi_1 - phi_2))
+    def between(query: str, key: str) -> Array:
+        """Expected coefficient from the token at i, as a query, to the token at j, as a key."""
+        block = second[query, key]
+        own = (block.same - np.diagonal(block.different))[classes]
+        return block.different[np.ix_(classes, classes)] + same_token * own
+
+    def keys(tokens: str, positions: str) -> Array:
+        """Mean score of the atoms of (z_r, r)."""
+        to_token = between(TOKENS, tokens)[-1] + last @ between(REMAPPED_TOKENS, tokens)
+        by_class = second[POSITIONS, tokens][-1] + last @ second[REMAPPED_POSITIONS, tokens]
+        to_position = second[TOKENS, positions][classes[-1]] + second[POSITIONS, positions][-1]
+        to_position = to_position + last @ second[REMAPPED_TOKENS, positions][classes]
+        to_position = to_position + last @ second[REMAPPED_POSITIONS, positions]
+        return to_token + by_class[classes] + to_position
+
+    return keys(TOKENS, POSITIONS) + b @ keys(REMAPPED_TOKENS, REMAPPED_POSITIONS)
 
 
 def check_tie(context: Context) -> Iterator[Case]:
-    z = norm.isf(FALSE_ALARM / (2 * len(SIZES)))
+    z = norm.isf(FALSE_ALARM / (4 * len(SIZES)))
     for n, length, k in SIZES:
         task = am.InductionTask(n, length, k)
         run = am.top_down(task, margins=MARGINS, rng=context.rng, evaluate_on=1)
+        third = am.gradients.third_step(task, MARGINS[1])[POSITIONS, POSITIONS]
+        first_layer = np.where(np.tri(length) > 0, run.steps[2].size * third, -np.inf)
+        b = np.exp(first_layer - first_layer.max(axis=1, keepdims=True))
+        b /= b.sum(axis=1, keepdims=True)
+        second = am.gradients.second_step(task) * run.steps[1].size
+        e = mean_scores(second, b, tau=1)
+
         batch = task.sample((2000 if context.full else 200) * (length - 2), rng=context.rng)
-        first = (batch.tokens[:, :1] == batch.tokens[:, -1:]).ravel()
-        tokens = batch.tokens[first]
-        emb = run.embeddings
-        params = reference.parameters(
-            emb.tokens,
-            emb.positions,
-            emb.outputs,
-            emb.Phi1,
-            emb.W_V2,
-            **{name: memory.matrix for name, memory in run.memories.items()},
-        )
-        weight = np.concatenate(
+        tokens = batch.tokens[batch.tokens[:, 0] == batch.tokens[:, -1]]
+        params = reference_parameters(run.embeddings, run.memories)
+        a = np.concatenate(
             [reference.attention(params, part)[1][:, -1] for part in np.array_split(tokens, 8)]
         )
-        gap = np.log(weight[:, 1] / weight[:, 0])
-        error = z * gap.std() / np.sqrt(len(gap)) + ROUNDING
-        yield Case(
-            f"e_2 - e_1, N={n} T={length} K={k}", predicted_gap(task, run), gap.mean(), error
-        )
+        where = f"N={n} T={length} K={k}"
+        for name, predicted, measured in (
+            ("e_2 - e_1", e[1] - e[0], np.log(a[:, 1] / a[:, 0])),
+            (
+                "e_2 - mean of e_3..e_T",
+                e[1] - e[2:].mean(),
+                np.log(a[:, 1]) - np.log(a[:, 2:]).mean(axis=1),
+            ),
+        ):
+            tolerance = z * measured.std() / np.sqrt(len(measured)) + ROUNDING * abs(predicted)
+            yield Case(f"{name}, {where}", predicted, measured.mean(), tolerance)
 
 
 def check_T(context: Context) -> Iterator[Case]:
@@ -176,6 +180,9 @@ def _steps(
         rng=context.rng,
     )
     where = f"N={task.n_tokens} T={task.length} K={task.n_triggers} {gradient}"
+    if run.failure:
+        yield Case(f"steps taken, {where}", 3, len(run.steps), 0)
+        return
     inner = run.steps[2].margins[1:-1]  # rows 3 .. T-2
     recall = min(run.recall["W_O2"], run.recall["W_K2"], float(np.mean(inner > 0)))
     yield Case(f"recall, {where}", 1, recall, 0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from assocmem import AssociativeMemory, FrozenEmbeddings, InductionTask, gaussian, orthonormal
-from assocmem.embeddings import FAMILIES
+from assocmem.families import FAMILIES
 from validation import tolerances
 from validation.cases import Case, Check, Context, agreement
 
@@ -87,7 +87,7 @@ def score_moments(context: Context) -> Iterator[Case]:
         variance = score_variance(np.eye(n), d, d, family)
         for name, where in (("right", right), ("wrong", ~right)):
             yield tolerances.sample_mean(
-                f"{family}, one to one: variance, {name} score",
+                f"{family}, C = I: variance, {name} score",
                 variance[where][0],
                 (noise[:, where] ** 2).mean(axis=1),
                 tests=tests,
@@ -100,9 +100,9 @@ def score_moments(context: Context) -> Iterator[Case]:
         )
         noise = (scores - C) ** 2
         for name, statistic in (
-            ("slope of the scores on C", (scores * C).sum((1, 2)) / np.sum(C**2)),
-            ("mean of noise / variance", (noise / variance).mean((1, 2))),
-            ("slope of noise on variance", (noise * variance).sum((1, 2)) / np.sum(variance**2)),
+            ("slope of scores on C", (scores * C).sum((1, 2)) / np.sum(C**2)),
+            ("mean of noise / var.", (noise / variance).mean((1, 2))),
+            ("slope of noise on var.", (noise * variance).sum((1, 2)) / np.sum(variance**2)),
         ):
             yield tolerances.sample_mean(f"{family}, random C: {name}", 1.0, statistic, tests=tests)
 
@@ -157,12 +157,6 @@ def capacity(d: int) -> float:
     )
 
 
-def log_square_width(log_n: float, d: int) -> float:
-    """ln of (n + 2d - 1) z_n^2, which is d^2 at capacity to leading order."""
-    n = np.exp(log_n)
-    return float(np.log((n + 2 * d - 1) * largest_wrong(n) ** 2))
-
-
 def half_recall(sizes: Array, recall: Array, error: Array) -> tuple[float, float]:
     """ln n at recall 1/2, interpolated between two sizes n, and its standard error.
 
@@ -171,15 +165,20 @@ def half_recall(sizes: Array, recall: Array, error: Array) -> tuple[float, float
     a, b = stats.norm.ppf(recall)
     a_error, b_error = error / stats.norm.pdf([a, b])
     start, end = np.log(sizes)
-    weight = a / (a - b)
     weight_error = np.hypot(b * a_error, a * b_error) / (a - b) ** 2
-    return start + weight * (end - start), weight_error * (end - start)
+    return start + a / (a - b) * (end - start), weight_error * (end - start)
 
 
-def exponent(widths: Array, log_y: Array, error: Array) -> tuple[float, float]:
+def log_square(log_n: Array, widths: Array) -> Array:
+    """ln of (n + 2d - 1) z_n^2, which is d^2 at capacity to leading order."""
+    n = np.exp(log_n)
+    return np.log((n + 2 * widths - 1) * np.vectorize(largest_wrong)(n) ** 2)
+
+
+def exponent(widths: Array, log_y: Array, error: Array) -> Array:
     """Least-squares slope of log y on ln d, and its standard error."""
     x = np.log(widths) - np.log(widths).mean()
-    return float(x @ log_y / (x @ x)), float(np.sqrt(x**2 @ error**2) / (x @ x))
+    return np.array([x @ log_y, np.sqrt(x**2 @ error**2)]) / (x @ x)
 
 
 def recall_and_capacity(context: Context) -> Iterator[Case]:
@@ -187,39 +186,30 @@ def recall_and_capacity(context: Context) -> Iterator[Case]:
     widths = np.array((24, 48, 96, 192) if context.full else (24, 48, 96))
     keys = 200_000 if context.full else 50_000  # asked for, in all memories of one size
     tests = 2 * len(widths) + 2
-    within = tolerances.standard_errors(tests, freedom=keys // (1.25 * capacity(widths[-1])) - 1)
-    capacities: dict[str, list[tuple[float, float]]] = {"predicted": [], "measured": []}
+    fewest = keys // (1.25 * capacity(widths[-1]))  # memories of one size
+    within = tolerances.standard_errors(tests, freedom=fewest - 2)
+    predicted, measured = [], []
     for d in widths:
         sizes = np.round(capacity(d) * np.array([0.8, 1.25])).astype(int)
-        laws, samples = [], []
+        laws, means = [], []
         for n in sizes:
-            law, law_error = recall_law(n, d, draws=50 * keys // n, rng=context.rng)
-            sample = measured_recall(n, d, memories=keys // n, rng=context.rng)
-            sample_error = sample.std(ddof=1) / sqrt(len(sample))
-            tolerance = within * np.hypot(law_error, sample_error)
-            yield Case(f"recall of n = {n} pairs, d = {d}", law, sample.mean(), tolerance)
-            laws.append((law, law_error))
-            samples.append((sample.mean(), sample_error))
-        capacities["predicted"].append(half_recall(sizes, *np.transpose(laws)))
-        capacities["measured"].append(half_recall(sizes, *np.transpose(samples)))
+            laws.append(recall_law(n, d, draws=50 * keys // n, rng=context.rng))
+            recall = measured_recall(n, d, memories=keys // n, rng=context.rng)
+            means.append((recall.mean(), recall.std(ddof=1) / sqrt(len(recall))))
+            (law, law_error), (mean, error) = laws[-1], means[-1]
+            tolerance = within * np.hypot(law_error, error)
+            yield Case(f"recall of n = {n} pairs, d = {d}", law, mean, tolerance)
+        predicted.append(half_recall(sizes, *np.transpose(laws)))
+        measured.append(half_recall(sizes, *np.transpose(means)))
 
-    quantities = {"n*": lambda log_n, d: log_n, "(n* + 2d - 1) z^2": log_square_width}
-    for name, log_quantity in quantities.items():
-        fits = {}
-        for side, found in capacities.items():
-            ends = [
-                (log_quantity(log_n, d), log_quantity(log_n + error, d))
-                for (log_n, error), d in zip(found, widths, strict=True)
-            ]
-            log_y, above = np.transpose(ends)
-            fits[side] = exponent(widths, log_y, above - log_y)
-        (predicted, law_error), (measured, error) = fits["predicted"], fits["measured"]
-        yield Case(
-            f"exponent of {name}, d = {widths[0]} to {widths[-1]}",
-            predicted,
-            measured,
-            within * np.hypot(law_error, error),
-        )
+    for name, log_y in (("n*", lambda log_n, _: log_n), ("(n* + 2d - 1) z^2", log_square)):
+        fits = []
+        for log_n, error in (np.transpose(predicted), np.transpose(measured)):
+            y = log_y(log_n, widths)
+            fits.append(exponent(widths, y, log_y(log_n + error, widths) - y))
+        (law, law_error), (slope, error) = fits
+        case = f"exponent of {name}, d = {widths[0]} to {widths[-1]}"
+        yield Case(case, law, slope, within * np.hypot(law_error, error))
 
 
 CHECKS: dict[str, Check] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import comb, log, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,14 @@ from assocmem import (
     coherence,
     coherence_bound,
     orthonormal,
+    sphere,
     welch_bound,
 )
-from assocmem.embeddings import FAMILIES
+from assocmem.families import FAMILIES
 from validation import tolerances
 from validation.cases import FALSE_ALARM, Case, Check, Context
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 def mean_square_overlap(context: Context) -> Iterator[Case]:
@@ -41,11 +43,13 @@ def coherence_exceedance(context: Context) -> Iterator[Case]:
     n, d, delta, tests = 32, 64, 0.5, 12
     draws = 60_000 if context.full else 4_000
     for family in ("sphere", "rademacher", "gaussian"):
-        kind = {"family": family, "normalised": family != "gaussian"}
+        normalised = family != "gaussian"
         drawn = (FAMILIES[family](n, d, rng=context.rng) for _ in range(draws))
-        measured = np.array([coherence(u, normalised=kind["normalised"]) for u in drawn])
+        measured = np.array([coherence(u, normalised=normalised) for u in drawn])
         for sharp in (False, True):
-            bound = coherence_bound(n, d, delta=delta, sharp=sharp, **kind)
+            bound = coherence_bound(
+                n, d, delta=delta, family=family, normalised=normalised, sharp=sharp
+            )
             exceeded = int(np.sum(measured > bound))
             name = f"{family}, {'sharp' if sharp else 'plain'} at {delta}: "
             yield tolerances.frequency(name + "exceeded", delta, exceeded, draws, tests=tests)
@@ -111,26 +115,23 @@ def welch(context: Context) -> Iterator[Case]:
     golden = (1 + sqrt(5)) / 2
     icosahedron = [np.roll([0, 1, sign * golden], shift) for sign in (1, -1) for shift in range(3)]
     # All arrangements of (3, 3, -1, ..., -1): they sum to zero, so they span R^7.
-    lines = [4 * (np.isin(np.arange(8), (i, j))) - 1.0 for i in range(8) for j in range(i)]
-    attained = [("icosahedron, n = 6, d = 3", 3, icosahedron), ("lines, n = 28, d = 7", 7, lines)]
-    for d in (2, 8, 64):
-        simplex = np.eye(d + 1) - 1 / (d + 1)
-        attained.append((f"simplex, n = {d + 1}, d = {d}", d, list(simplex)))
-    attained.append(("orthonormal, n = d = 64", 64, list(orthonormal(64, 64, rng=context.rng))))
-    for name, d, vectors in attained:
-        rounding = 4 * (d + 1) * np.finfo(float).eps
-        bound = welch_bound(len(vectors), d)
-        yield Case(name, bound - rounding, coherence(vectors), 2 * rounding)
+    lines = [4.0 * np.isin(np.arange(8), (i, j)) - 1 for i in range(8) for j in range(i)]
+    frames: list[tuple[str, int, Array]] = [
+        ("icosahedron", 3, np.array(icosahedron)),
+        ("equiangular lines", 7, np.array(lines)),
+        *(("simplex", d, np.eye(d + 1) - 1 / (d + 1)) for d in (2, 8, 64)),
+        ("orthonormal", 64, orthonormal(64, 64, rng=context.rng)),
+    ]
+    for name, d, vectors in frames:
+        n, rounding = len(vectors), 4 * vectors.shape[1] * np.finfo(float).eps
+        case = f"{name}, n = {n}, d = {d}: attained"
+        yield Case(case, welch_bound(n, d) - rounding, coherence(vectors), 2 * rounding)
     sizes = ((16, 8), (256, 64), (4096, 512)) if context.full else ((16, 8), (256, 64))
     for n, d in sizes:
-        bound, upper = welch_bound(n, d), sharp_upper(n, d, FALSE_ALARM / len(sizes))
-        vectors = FAMILIES["sphere"](n, d, rng=context.rng)
-        yield Case(f"sphere, n = {n}, d = {d}", bound, coherence(vectors), upper - bound)
-
-
-def sharp_upper(n: int, d: int, delta: float) -> float:
-    """What the coherence of random vectors stays below (NO2 b)."""
-    return coherence_bound(n, d, delta=delta, sharp=True)
+        bound, delta = welch_bound(n, d), FALSE_ALARM / len(sizes)
+        below = coherence_bound(n, d, delta=delta, sharp=True)  # NO2 (b)
+        vectors = sphere(n, d, rng=context.rng)
+        yield Case(f"sphere, n = {n}, d = {d}", bound, coherence(vectors), below - bound)
 
 
 def remapping(context: Context) -> Iterator[Case]:

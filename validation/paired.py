@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 
 import assocmem as am
-from assocmem.roles import Readout, Roles
 from assocmem.previous_token import PreviousTokenSignal
+from assocmem.roles import Readout, Roles
 
 Array = Any
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """``exact`` and ``closed_form``: (T, T) means; ``relative``: Frobenius size of their difference
-    over rows t < T; ``sub_diagonal``: the mean of the difference there, over that of the closed
-    form, with its standard error."""
+    """``exact`` and ``kept``: (T, T) means of the two integrands; ``relative``: Frobenius size of
+    their difference over that of the closed form, rows t < T; ``sub_diagonal``: mean of the
+    difference there, over that of the closed form, with its standard error."""
 
     exact: Array
-    closed_form: Array
+    kept: Array
     relative: float
     sub_diagonal: float
     sub_diagonal_error: float
@@ -49,7 +49,7 @@ def dropped_part(task: am.InductionTask, *, lead: float, batch: am.Batch) -> Dro
     sub_diagonal = np.concatenate(sub_diagonals) / scale
     return Dropped(
         exact=exact,
-        closed_form=kept,
+        kept=kept,
         relative=float(np.linalg.norm((exact - kept)[rows]) / np.linalg.norm(closed_form[rows])),
         sub_diagonal=float(sub_diagonal.mean()),
         sub_diagonal_error=float(sub_diagonal.std() / np.sqrt(len(batch))),

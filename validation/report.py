@@ -50,7 +50,7 @@ def not_run(claim: Claim) -> Row:
 
 
 def lines(row: Row) -> Iterator[str]:
-    """The row as lines of at most WIDTH characters: the numbers on the first, long names wrapped."""
+    """The row as lines of at most WIDTH characters: numbers on the first, a long name wrapped."""
     case, *rest = textwrap.wrap(row["case"], 44) or [""]
     yield _COLUMNS.format(
         row["id"],

@@ -1,0 +1,257 @@
+"""Families of nearly orthogonal vectors: draws, Gram matrices, coherence and its bounds.
+
+Rows are vectors: a family of n vectors in dimension d is an (n, d) array, and a d x d matrix W acts
+on all of them by ``u @ W.T``. Every family has rows of mean square norm 1.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from math import log, sqrt
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+# A string: evaluating it would load numpy.random on import.
+Seed: TypeAlias = (
+    "int | np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | None"
+)
+
+
+def gaussian(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+    """n independent rows with independent N(0, 1/d) entries.
+
+    >>> gaussian(3, 8, rng=0).shape
+    (3, 8)
+
+    Norms are 1 up to O(1/sqrt(d)). In every family a float32 draw is the float64 draw of the same
+    seed, rounded. Raises TypeError or ValueError unless n and d are integers >= 1.
+    """
+    n, d = checked_size("n", n), checked_size("d", d)
+    rows = np.random.default_rng(rng).standard_normal((n, d)) / sqrt(d)
+    return rows.astype(checked_dtype("dtype", dtype), copy=False)
+
+
+def sphere(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+    """n independent rows, uniform on the unit sphere.
+
+    >>> u = sphere(3, 8, rng=0)
+    >>> [round(float(norm), 12) for norm in np.linalg.norm(u, axis=1)]
+    [1.0, 1.0, 1.0]
+
+    Raises as `gaussian`, whose normalised rows these are.
+    """
+    rows = gaussian(n, d, rng=rng)
+    norms: Array = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / norms).astype(checked_dtype("dtype", dtype), copy=False)
+
+
+def rademacher(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+    """n independent rows with independent entries, +1/sqrt(d) or -1/sqrt(d) with equal odds.
+
+    >>> bool(np.all(np.abs(rademacher(3, 4, rng=0)) == 0.5))
+    True
+
+    Raises as `gaussian`.
+    """
+    n, d = checked_size("n", n), checked_size("d", d)
+    signs = 2 * np.random.default_rng(rng).integers(0, 2, size=(n, d)) - 1
+    return (signs / sqrt(d)).astype(checked_dtype("dtype", dtype), copy=False)
+
+
+def orthonormal(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+    """n <= d orthonormal rows: the first n rows of a Haar-distributed orthogonal matrix.
+
+    >>> u = orthonormal(3, 8, rng=0)
+    >>> bool(np.allclose(gram(u), np.eye(3)))
+    True
+
+    Raises as `gaussian`, and ValueError when n > d. Source: [M2007].
+    """
+    n, d = checked_size("n", n), checked_size("d", d)
+    require_room(n, d)
+    q, r = np.linalg.qr(gaussian(n, d, rng=rng).T)
+    # QR leaves the signs free; a positive diagonal of R makes Q unique, hence Haar.
+    rows: Array = (q * np.copysign(1.0, np.diagonal(r))).T
+    return rows.astype(checked_dtype("dtype", dtype))
+
+
+FAMILIES: dict[str, Callable[..., Array]] = {
+    "gaussian": gaussian,
+    "sphere": sphere,
+    "rademacher": rademacher,
+    "orthonormal": orthonormal,
+}
+
+
+def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
+    """Inner products of the rows of u with the rows of v (with those of u when v is None).
+
+    >>> gram([[1, 2], [0, 1]]).tolist()
+    [[5, 2], [2, 1]]
+
+    (n, d) and (m, d) give (n, m); nothing is normalised. Raises ValueError when the widths differ.
+    """
+    left = checked_rows("u", u)
+    right = left if v is None else checked_rows("v", v)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(
+            f"v must have rows as wide as those of u, {left.shape[1]}, got shape {right.shape}; "
+            "give two families of vectors from one space"
+        )
+    return np.asarray(left @ right.T)
+
+
+def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
+    """Largest |cos| of the angle between two different rows of u.
+
+    >>> coherence([[1.0, 0.0], [3.0, 4.0]])
+    0.6
+    >>> coherence([[1.0, 0.0], [3.0, 4.0]], normalised=False)
+    3.0
+
+    With ``normalised=False``, the largest |inner product|. A single row has coherence 0. It is the
+    maximum, not the mean, that an associative memory pays for. Raises ValueError for a zero row.
+    """
+    rows = checked_rows("u", u)
+    if normalised:
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not norms.all():
+            raise ValueError(
+                f"u must have no zero rows, row {int(np.argmin(norms))} is zero and has no "
+                "direction; drop it or ask for normalised=False"
+            )
+        rows = rows / norms
+    largest = 0.0
+    block = 1024  # bounds the memory at block x n; pairs (i, j) with i < j are enough
+    for start in range(0, len(rows), block):
+        inner = np.abs(rows[start : start + block] @ rows[start:].T)
+        np.fill_diagonal(inner, 0)
+        largest = max(largest, float(inner.max()))
+    return largest
+
+
+def coherence_bound(
+    n: int,
+    d: int,
+    *,
+    delta: float = 1e-6,
+    family: str = "sphere",
+    normalised: bool = True,
+    sharp: bool = False,
+) -> float:
+    """What the coherence of n random vectors in dimension d exceeds with probability <= delta.
+
+    >>> round(coherence_bound(100, 1000), 4)
+    0.2145
+    >>> round(coherence_bound(100, 1000, sharp=True), 4)
+    0.1992
+
+    A union bound over the n(n-1)/2 pairs, of cost independent of n and d. "sphere", "rademacher":
+    sqrt(2 ln(n(n-1)/delta) / d), by the sub-Gaussian tail of one pair; with ``sharp`` by its exact
+    law, cos^2 ~ Beta(1/2, (d-1)/2) or binomial. That law is pairwise independent, so (Bonferroni)
+    the sharp sphere bound is exceeded with probability at least delta - delta^2/2.
+    "gaussian": as the sphere; with ``normalised=False`` (inner products, not cosines) half of delta
+    goes to the norms. "orthonormal": 0. All hold up to rounding; a bound above 1 says nothing.
+
+    Raises TypeError or ValueError for n, d < 1, delta outside (0, 1), an unknown family, and n > d
+    for "orthonormal". Source: [B1997], Lemma 2.2 (sphere); [H1963], Theorem 2
+    (Rademacher); [LM2000], Lemma 1 (norms).
+    """
+    n, d = checked_size("n", n), checked_size("d", d)
+    family_named(family)
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must be a probability in (0, 1), got {delta!r}; try 1e-6")
+    if family == "orthonormal":
+        require_room(n, d)
+        return 0.0
+    if n == 1:
+        return 0.0
+    if family == "gaussian" and not normalised:
+        return _gaussian_inner_product_bound(n, d, delta, sharp)
+    if not sharp:
+        return sqrt(2 * log(n * (n - 1) / delta) / d)
+
+    from scipy import special, stats
+
+    tail = 2 * delta / (n * (n - 1))  # of |cos| for one pair
+    if family == "rademacher":
+        # The number of agreeing signs. (binom.isf returns d for tails far below rounding.)
+        k = bisect_left(range(d), True, key=lambda k: stats.binom.sf(k, d, 0.5) <= tail / 2)
+        return (2 * k - d) / d
+    return sqrt(special.betainccinv(0.5, (d - 1) / 2, tail)) if d > 1 else 1.0
+
+
+def _gaussian_inner_product_bound(n: int, d: int, delta: float, sharp: bool) -> float:
+    """Given u, <u, v> ~ N(0, |u|^2 / d): delta/2 for the largest norm, delta/2 for the pairs."""
+    if sharp:
+        from scipy import stats
+
+        square_norm = stats.chi2.isf(delta / (2 * n), d) / d
+        deviation = stats.norm.isf(delta / (2 * n * (n - 1)))
+        return float(deviation * sqrt(square_norm / d))
+    x = log(2 * n / delta)
+    square_norm = 1 + 2 * sqrt(x / d) + 2 * x / d
+    return sqrt(square_norm * 2 * log(2 * n * (n - 1) / delta) / d)
+
+
+def welch_bound(n: int, d: int) -> float:
+    """The coherence that no n vectors in dimension d can stay below.
+
+    >>> round(welch_bound(3, 2), 12)  # three directions at 120 degrees attain it
+    0.5
+
+    sqrt((n-d) / (d(n-1))) for n > d, otherwise 0. Raises as `gaussian`. Source: [W1974].
+    """
+    n, d = checked_size("n", n), checked_size("d", d)
+    return sqrt((n - d) / (d * (n - 1))) if n > d else 0.0
+
+
+def checked_size(name: str, size: Any) -> int:
+    if isinstance(size, bool) or not isinstance(size, int | np.integer):
+        raise TypeError(
+            f"{name} must be an integer, got {size!r} of type {type(size).__name__}; "
+            "convert a whole number with int()"
+        )
+    if size < 1:
+        raise ValueError(f"{name} must be at least 1, got {size}; ask for at least one")
+    return int(size)
+
+
+def require_room(n: int, d: int) -> None:
+    if n > d:
+        raise ValueError(
+            f"d must be at least n = {n} for orthonormal rows, got d = {d}; "
+            'widen the space, or use a nearly orthogonal family such as "sphere"'
+        )
+
+
+def family_named(name: str) -> Callable[..., Array]:
+    if name not in FAMILIES:
+        raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}; pick one")
+    return FAMILIES[name]
+
+
+def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name} must be float32 or float64, got {np.dtype(dtype)}; convert it with astype"
+        )
+    return np.dtype(dtype)
+
+
+def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {rows.dtype}; use astype(float)")
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ValueError(
+            f"{name} must be a non-empty 2-d array with one vector per row, "
+            f"got shape {rows.shape}; reshape a single vector to (1, d)"
+        )
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity; check where it comes from")
+    return rows

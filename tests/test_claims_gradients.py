@@ -1,0 +1,93 @@
+"""Every claim on gradients and on the induction head fails when its closed form is altered."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import assocmem as am
+import theory.gradients
+import theory.induction
+from assocmem.blocks import BlockTable, TokenBlock
+from assocmem.previous_token import PreviousTokenSignal
+from validation import cases
+from validation.gradients import CHECKS as GRADIENT_CHECKS
+from validation.induction import CHECKS as INDUCTION_CHECKS
+
+CHECKS = GRADIENT_CHECKS | INDUCTION_CHECKS
+CLAIMS = {claim.id: claim for claim in theory.gradients.CLAIMS + theory.induction.CLAIMS}
+
+
+def holds(claim_id: str, seed: int = 0) -> bool:
+    """Whether every case of a claim passes; stops at the first that does not."""
+    claim = CLAIMS[claim_id]
+    return all(c.passed(claim.kind) for c in cases.run(claim, CHECKS[claim_id], seed, "quick"))
+
+
+def altered(function: Callable, change: Callable) -> Callable:
+    return lambda *args, **kwargs: change(function(*args, **kwargs))
+
+
+def with_block(name: tuple[str, str], change: Callable) -> Callable:
+    """Alter one block of a table."""
+
+    def apply(table: BlockTable) -> BlockTable:
+        blocks = {block: table[block] for block in table}
+        blocks[name] = change(blocks[name])
+        return BlockTable(table.task, table.matrix, blocks)
+
+    return apply
+
+
+def different(factor: float) -> Callable:
+    return lambda block: TokenBlock(factor * block.different, block.same)
+
+
+def unweighted(memory: am.AssociativeMemory) -> am.AssociativeMemory:
+    return am.AssociativeMemory(keys=memory.keys, values=memory.values)
+
+
+def reversed_head(memories: dict[str, am.AssociativeMemory]) -> dict[str, am.AssociativeMemory]:
+    return memories | {"W_K1": memories["W_K1"].T}  # attends to the next position
+
+
+gradients = am.gradients
+CONTROLS = {
+    "L1": [(gradients, "linear", lambda memory: -memory)],
+    "L2": [(gradients, "noisy_linear", unweighted)],
+    "L3": [(gradients, "attention", lambda memory: 2 * memory)],
+    "S1": [(gradients, "first_step", with_block(("w_U", "w_E"), different(-1)))],
+    "S2": [(gradients, "second_step", with_block(("p", "Phi1 p"), np.negative))],
+    "S2-sign": [(gradients, "second_step", lambda table: -1 * table)],
+    "S2-limit": [(gradients, "second_step", lambda table: 1.05 * table)],
+    "S3a": [
+        (gradients, "third_step_slope", with_block(("p", "p"), lambda block: block[:, ::-1])),
+        (gradients, "third_step", lambda table: -1 * table),
+    ],
+    "S3b": [
+        (PreviousTokenSignal, "_value_fluctuation", lambda block: 0 * block),
+        (PreviousTokenSignal, "_key", lambda block: 2 * block),
+    ],
+    "IH": [(am, "induction_head", reversed_head)],
+    "tie": [(gradients, "second_step", with_block(("w_E", "p"), np.negative))],
+    "T": [("assocmem.topdown", "third_step", with_block(("p", "p"), np.negative))],
+}
+
+
+def test_every_claim_has_a_check_and_a_control():
+    assert set(CLAIMS) == set(CHECKS) == set(CONTROLS)
+
+
+@pytest.mark.parametrize("claim_id", CLAIMS)
+def test_claim_holds(claim_id):
+    assert holds(claim_id)
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "where", "name", "change"),
+    [(i, *control) for i, controls in CONTROLS.items() for control in controls],
+)
+def test_claim_fails_when_its_formula_is_altered(claim_id, where, name, change, monkeypatch):
+    owner = __import__(where, fromlist=[name]) if isinstance(where, str) else where
+    monkeypatch.setattr(owner, name, altered(getattr(owner, name), change))
+    assert not holds(claim_id)

@@ -1,0 +1,168 @@
+"""NO1 to NO4 hold, and each check fails once the error its claim excludes is planted."""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import pytest
+
+from assocmem import embeddings
+from theory import CLAIMS
+from validation import near_orthogonality, tolerances
+from validation.cases import run
+
+
+def failures(claim_id, seed):
+    """The cases that fail, one after the other: the first is found without running the rest."""
+    claim = CLAIMS[claim_id]
+    for case in run(claim, near_orthogonality.CHECKS[claim_id], seed, "quick"):
+        if not case.passed(claim.kind):
+            yield case
+
+
+@pytest.fixture
+def seed():
+    return secrets.randbits(32)  # shown by a failing assertion
+
+
+@pytest.mark.parametrize("claim_id", near_orthogonality.CHECKS)
+def test_the_claim_holds_at_any_seed(claim_id, seed):
+    assert list(failures(claim_id, seed)) == [], f"{seed=}"
+
+
+def plant(monkeypatch, name, error, module=near_orthogonality):
+    """Replace a function by error(function)."""
+    monkeypatch.setattr(module, name, error(getattr(module, name)))
+
+
+def scaled(factor):
+    return lambda function: lambda *args, **kw: factor * function(*args, **kw)
+
+
+def repeated(family):
+    """Each vector twice, the second time with the other sign."""
+
+    def draw(n, d, *, rng):
+        rows = family(n // 2, d, rng=rng)
+        return np.concatenate([rows, -rows])
+
+    return draw
+
+
+def anisotropic(family):
+    """The first coordinate carries twice its share."""
+
+    def draw(n, d, *, rng):
+        rows = family(n, d, rng=rng)
+        weights = np.r_[np.sqrt(2), np.full(d - 1, np.sqrt((d - 2) / (d - 1)))]
+        return rows * weights
+
+    return draw
+
+
+@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
+@pytest.mark.parametrize("error", [scaled(1.05), anisotropic])
+def test_NO1_sees(family, error, monkeypatch, seed):
+    monkeypatch.setitem(near_orthogonality.FAMILIES, family, error(embeddings.FAMILIES[family]))
+    assert any(failures("NO1", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
+def test_NO2_sees_a_vector_drawn_twice(family, monkeypatch, seed):
+    monkeypatch.setitem(near_orthogonality.FAMILIES, family, repeated(embeddings.FAMILIES[family]))
+    assert any(failures("NO2", seed)), f"{seed=}"
+
+
+def mean_coherence(coherence):
+    def mean(u, *, normalised=True):
+        gram = np.abs(u @ u.T)
+        return float(np.mean(gram[~np.eye(len(u), dtype=bool)]))
+
+    return mean
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("coherence_bound", scaled(0.9)),  # exceeded too often
+        ("coherence_bound", scaled(1.1)),  # looser than stated
+        ("coherence", mean_coherence),  # the mean is blind to a few bad pairs
+    ],
+)
+def test_NO2_sees(name, error, monkeypatch, seed):
+    plant(monkeypatch, name, error)
+    assert any(failures("NO2", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.01])
+def test_NO3_sees_a_wrong_factor(factor, monkeypatch, seed):
+    plant(monkeypatch, "welch_bound", scaled(factor))
+    assert any(failures("NO3", seed)), f"{seed=}"
+
+
+def test_NO3_sees_a_dropped_minus_one(monkeypatch, seed):
+    monkeypatch.setattr(
+        near_orthogonality, "welch_bound", lambda n, d: np.sqrt(max(n - d, 0) / (d * n))
+    )
+    assert any(failures("NO3", seed)), f"{seed=}"
+
+
+def test_NO3_sees_random_vectors_more_coherent_than_chance(monkeypatch, seed):
+    plant(monkeypatch, "sphere", repeated)
+    assert any(failures("NO3", seed)), f"{seed=}"
+
+
+def rotation(gaussian):
+    """Square matrices become orthogonal: norms are kept exactly, not up to O(1/sqrt(d))."""
+    return lambda n, d, *, rng: (
+        embeddings.orthonormal(n, d, rng=rng) if n == d else gaussian(n, d, rng=rng)
+    )
+
+
+def symmetric(gaussian):
+    """Square matrices become symmetric: the self-overlap has twice its variance."""
+
+    def draw(n, d, *, rng):
+        W = gaussian(n, d, rng=rng)
+        return (W + W.T) / np.sqrt(2) if n == d else W
+
+    return draw
+
+
+@pytest.mark.parametrize("error", [scaled(1.05), rotation, symmetric])
+def test_NO4_sees(error, monkeypatch, seed):
+    draw = embeddings.gaussian
+    monkeypatch.setattr(embeddings, "orthonormal", orthonormal_by(draw))
+    monkeypatch.setattr(embeddings, "gaussian", error(draw))
+    assert any(failures("NO4", seed)), f"{seed=}"
+
+
+def orthonormal_by(gaussian):
+    """Orthonormal rows that do not see the planted error."""
+    return lambda n, d, *, rng, **_: np.linalg.qr(gaussian(n, d, rng=rng).T)[0].T
+
+
+# --- the tolerances themselves
+
+
+def test_a_tolerance_fails_a_true_claim_no_more_often_than_stated():
+    """By the exact law: the binomial tail at the tolerance, and one hit tighter, above."""
+    from scipy import stats
+
+    case = tolerances.frequency("coin", 0.3, hits=0, trials=1000, tests=4)
+    allowed = round((case.predicted + case.tolerance) * 1000)
+    alarm = tolerances.FALSE_ALARM / 4
+    assert stats.binom.sf(allowed, 1000, 0.3) <= alarm < stats.binom.sf(allowed - 1, 1000, 0.3)
+
+
+def test_the_largest_allowed_frequency_passes_and_the_next_fails():
+    case = tolerances.frequency("coin", 0.3, hits=0, trials=1000, tests=4)
+    allowed = round((case.predicted + case.tolerance) * 1000)
+    for hits, passes in ((allowed, True), (allowed + 1, False)):
+        assert tolerances.frequency("coin", 0.3, hits, 1000, tests=4).passed("high_prob") is passes
+
+
+def test_more_tests_and_fewer_draws_widen_the_tolerance():
+    assert tolerances.standard_errors(20) > tolerances.standard_errors(2)
+    assert tolerances.standard_errors(2, freedom=10) > tolerances.standard_errors(2)

@@ -1,0 +1,210 @@
+"""Probes, the hand-built induction head, and evaluation, against loops over their definitions."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import assocmem as am
+
+TASKS = [
+    am.InductionTask(5, 6, 1),
+    am.InductionTask(6, 5, 3),
+    am.InductionTask(5, 6, 2, predict="all"),
+    am.InductionTask(4, 6, "random", predict="all"),
+]
+NAMES = ("W_O2", "W_K2", "W_K1")
+cases = pytest.mark.parametrize("task", TASKS, ids=str)
+
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=10, deadline=None)
+
+
+def questions(name, task, emb, W):
+    """(scores of the admissible answers, index of the right one) of every cue, by definition."""
+    N, T = task.n_tokens, task.length
+    if name == "W_O2":
+        for k in task.contents:
+            cue = emb.W_V2 @ emb.tokens[k]
+            yield [w_U @ W @ cue for w_U in emb.outputs], list(task.outputs).index(k)
+    elif name == "W_K2":
+        for q in task.triggers:
+            yield [emb.tokens[q] @ W @ (emb.Phi1 @ emb.tokens[i]) for i in range(N)], q
+    else:
+        for t in range(1, T - 1):  # but the last, counted from 0
+            yield [emb.positions[t] @ W @ emb.positions[s] for s in range(t + 1)], t - 1
+
+
+@cases
+@pytest.mark.parametrize("name", NAMES)
+@few
+@given(seed=seeds)
+def test_probe_asks_the_questions(task, name, seed):
+    rng = np.random.default_rng(seed)
+    emb = am.FrozenEmbeddings.random(task, width=9, rng=rng)
+    W, probe = rng.normal(size=(9, 9)), am.probe(name, task, emb)
+    margins, chances = [], []
+    for scores, right in questions(name, task, emb, W):
+        margins.append(scores[right] - max(np.delete(scores, right)))
+        chances.append(1 / len(scores))
+    rounding = 1e-12 * abs(W).sum() * abs(emb.atoms).max() ** 2
+    np.testing.assert_allclose(probe.margins(W), margins, rtol=0, atol=rounding)
+    assert probe.recall(W) == np.mean(probe.margins(W) > 0)
+    assert probe.chance == pytest.approx(np.mean(chances))
+    memory = am.AssociativeMemory(keys=np.eye(9), values=W.T)  # the same matrix
+    np.testing.assert_allclose(probe.margins(memory), margins, rtol=0, atol=rounding)
+    assert abs(probe.margins(W.T) - margins).max() > rounding
+
+
+@cases
+@pytest.mark.parametrize("name", NAMES)
+def test_the_wanted_memory_is_recalled(task, name):
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    probe = am.probe(name, task, emb)
+    assert probe.recall(probe.wanted()) == 1
+    np.testing.assert_array_equal(probe.margins(probe.wanted()), 1)
+    assert probe.recall(-probe.wanted()) == 0
+    assert probe.recall(0 * probe.wanted()) == 0  # a tie is an error
+
+
+def test_there_is_no_probe_of_a_frozen_matrix():
+    task = TASKS[0]
+    with pytest.raises(ValueError, match=r"name: expected 'W_O2', 'W_K2' or 'W_K1'; got 'Phi1'"):
+        am.probe("Phi1", task, am.FrozenEmbeddings.orthonormal(task))
+
+
+# --- the hand-built induction head --------------------------------------------------------------
+
+
+def head(task, beta):
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    model = am.FrozenTransformer(emb, **am.induction_head(task, emb, beta=beta))
+    return am.evaluate(model, task.enumerate())
+
+
+@cases
+@pytest.mark.parametrize("beta", [10.0, 20.0])
+def test_induction_head_attends_to_the_output(task, beta):
+    """Both softmaxes let (T - 1) exp(-beta) through, and a leak moves a score by beta times it."""
+    result, T = head(task, beta), task.length
+    leak = (1 + beta) * 2 * (T - 1) * math.exp(-beta)
+    first = result.trigger_position == 0
+    assert (result.attention_on_output[~first] >= 1 - leak).all()
+    assert (result.attention_on_output[~first] < 1 - math.exp(-beta) / 2).all()  # and not closer
+    assert (abs(result.attention_on_output[first] - 1 / 2) <= leak).all()
+    assert result.where(~first).accuracy.value == 1
+    assert result.where(~first).attention_argmax.value == 1
+
+
+@cases
+def test_what_a_trigger_in_front_costs(task):
+    """Half of the attention goes to the trigger itself: it matters where triggers are classes."""
+    result = head(task, beta=1000.0)
+    first = result.where(result.trigger_position == 0)
+    assert (first.attention_on_output == 1 / 2).all()  # exactly: nothing leaks at exp(-1000)
+    assert first.attention_argmax.value == 0  # a tie
+    assert first.accuracy.value == (1 if task.predict == "content" else 0)
+
+
+def test_bad_beta():
+    task = TASKS[0]
+    with pytest.raises(ValueError, match="beta: expected a finite number; got inf"):
+        am.induction_head(task, am.FrozenEmbeddings.orthonormal(task), beta=math.inf)
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+@cases
+@few
+@given(seed=seeds)
+def test_evaluation_sequence_by_sequence(task, seed):
+    rng = np.random.default_rng(seed)
+    emb, batch = am.FrozenEmbeddings.random(task, width=12, rng=rng), task.sample(30, rng=rng)
+    weights = {name: 3 * rng.normal(size=(12, 12)) for name in NAMES}
+    model = am.FrozenTransformer(emb, **weights)
+    result = am.evaluate(model, batch)
+    logits, attention = (
+        part[:, 0] for part in model.logits_and_attention(batch.tokens, positions=[-1])
+    )
+    for i, tokens in enumerate(batch.tokens):
+        tau, label = list(tokens).index(tokens[-1]), batch.targets[i, -1]
+        assert result.trigger_position[i] == tau
+        assert result.attention_on_output[i] == attention[i, tau + 1]
+        assert result.attends_output[i] == (
+            attention[i, tau + 1] > np.delete(attention[i], tau + 1).max()
+        )
+        assert result.correct[i] == (logits[i, label] > np.delete(logits[i], label).max())
+    assert result.attention == result.attention_on_output.mean()
+    assert result.accuracy == am.Rate(int(result.correct.sum()), 30)
+    assert result.attention_argmax == am.Rate(int(result.attends_output.sum()), 30)
+    some = result.where(result.correct)
+    assert some.accuracy.trials == result.accuracy.successes == some.accuracy.successes
+
+
+def test_ties_are_errors():
+    task = am.InductionTask(4, 5)
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    zero = am.evaluate(am.FrozenTransformer(emb), task.enumerate())
+    assert zero.accuracy.value == zero.attention_argmax.value == 0
+    assert (zero.attention_on_output == 1 / 5).all()
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        [[0, 1, 2, 3]],  # the last token is new
+        [[0, 1, 2, 2]],  # it has no successor but itself
+        [[0, 1, 0, 2], [0, 1, 2, 3]],  # only one of two sequences repeats, and not the last token
+    ],
+)
+def test_only_repeats_can_be_evaluated(tokens):
+    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(am.InductionTask(4, 4)))
+    weights = np.zeros(np.shape(tokens))
+    weights[:, -1] = 1 / len(tokens)
+    batch = am.Batch(tokens=tokens, targets=np.zeros_like(tokens), weights=weights)
+    with pytest.raises(
+        ValueError, match=r"batch: expected sequences whose last token occurs before"
+    ):
+        am.evaluate(model, batch)
+
+
+def test_a_label_is_needed():
+    task = am.InductionTask(4, 4)
+    batch = task.enumerate()
+    weights, targets = np.roll(batch.weights, 1, axis=1), np.roll(batch.targets, 1, axis=1)
+    unlabelled = am.Batch(tokens=batch.tokens, targets=targets, weights=weights)
+    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    with pytest.raises(ValueError, match="with a label at the end"):
+        am.evaluate(model, unlabelled)
+
+
+@given(
+    trials=st.integers(1, 10**6), fraction=st.fractions(0, 1), confidence=st.floats(0.5, 0.999999)
+)
+def test_interval_is_clopper_pearson(trials, fraction, confidence):
+    """The limits are the rates at which so many successes, or so few, have half the error rate."""
+    successes = math.floor(fraction * trials)
+    low, high = am.Rate(successes, trials).interval(confidence)
+    half = (1 - confidence) / 2
+    if successes == 0:
+        assert low == 0
+    else:
+        assert stats.binom.sf(successes - 1, trials, low) == pytest.approx(half, rel=1e-6)
+    if successes == trials:
+        assert high == 1
+    else:
+        assert stats.binom.cdf(successes, trials, high) == pytest.approx(half, rel=1e-6)
+    assert low <= am.Rate(successes, trials).value <= high
+
+
+def test_rate():
+    assert am.Rate(1, 8).value == Fraction(1, 8)
+    assert math.isnan(am.Rate(0, 0).value)
+    assert repr(am.Rate(1, 8)) == "Rate(0.1250, 1/8)"
