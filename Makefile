@@ -41,7 +41,8 @@ mutants: $(VENV)/.installed-test ## plant errors in the library; the tests must 
 	$(RUN) tests/mutants.py
 
 bench: $(VENV)/.installed-validation ## measure speed and memory as ratios
-	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(RUN) "$$script"; done
+	@set -e; for script in benchmarks/*.py; do \
+	  echo "$$script"; $(RUN) -m "benchmarks.$$(basename "$$script" .py)"; done
 
 clean: ## remove what builds, tools and runs leave behind, except the virtual environment
 	rm -rf build dist out *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -6,8 +6,9 @@ import secrets
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from assocmem import embeddings
+from assocmem import embeddings, families
 from theory import CLAIMS
 from validation import near_orthogonality, tolerances
 from validation.cases import run
@@ -62,15 +63,15 @@ def anisotropic(family):
 
 
 @pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
-@pytest.mark.parametrize("error", [scaled(1.05), anisotropic])
+@pytest.mark.parametrize("error", [scaled(1.05), anisotropic], ids=["scale", "shape"])
 def test_NO1_sees(family, error, monkeypatch, seed):
-    monkeypatch.setitem(near_orthogonality.FAMILIES, family, error(embeddings.FAMILIES[family]))
+    monkeypatch.setitem(near_orthogonality.FAMILIES, family, error(families.FAMILIES[family]))
     assert any(failures("NO1", seed)), f"{seed=}"
 
 
 @pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
 def test_NO2_sees_a_vector_drawn_twice(family, monkeypatch, seed):
-    monkeypatch.setitem(near_orthogonality.FAMILIES, family, repeated(embeddings.FAMILIES[family]))
+    monkeypatch.setitem(near_orthogonality.FAMILIES, family, repeated(families.FAMILIES[family]))
     assert any(failures("NO2", seed)), f"{seed=}"
 
 
@@ -116,7 +117,7 @@ def test_NO3_sees_random_vectors_more_coherent_than_chance(monkeypatch, seed):
 def rotation(gaussian):
     """Square matrices become orthogonal: norms are kept exactly, not up to O(1/sqrt(d))."""
     return lambda n, d, *, rng: (
-        embeddings.orthonormal(n, d, rng=rng) if n == d else gaussian(n, d, rng=rng)
+        families.orthonormal(n, d, rng=rng) if n == d else gaussian(n, d, rng=rng)
     )
 
 
@@ -130,17 +131,12 @@ def symmetric(gaussian):
     return draw
 
 
-@pytest.mark.parametrize("error", [scaled(1.05), rotation, symmetric])
+@pytest.mark.parametrize(
+    "error", [scaled(1.05), rotation, symmetric], ids=["scale", "rotation", "symmetric"]
+)
 def test_NO4_sees(error, monkeypatch, seed):
-    draw = embeddings.gaussian
-    monkeypatch.setattr(embeddings, "orthonormal", orthonormal_by(draw))
-    monkeypatch.setattr(embeddings, "gaussian", error(draw))
+    plant(monkeypatch, "gaussian", error, module=embeddings)  # draws Phi1
     assert any(failures("NO4", seed)), f"{seed=}"
-
-
-def orthonormal_by(gaussian):
-    """Orthonormal rows that do not see the planted error."""
-    return lambda n, d, *, rng, **_: np.linalg.qr(gaussian(n, d, rng=rng).T)[0].T
 
 
 # --- the tolerances themselves
@@ -148,8 +144,6 @@ def orthonormal_by(gaussian):
 
 def test_a_tolerance_fails_a_true_claim_no_more_often_than_stated():
     """By the exact law: the binomial tail at the tolerance, and one hit tighter, above."""
-    from scipy import stats
-
     case = tolerances.frequency("coin", 0.3, hits=0, trials=1000, tests=4)
     allowed = round((case.predicted + case.tolerance) * 1000)
     alarm = tolerances.FALSE_ALARM / 4

@@ -79,7 +79,7 @@ def drawn_scores(
 
 def score_moments(context: Context) -> Iterator[Case]:
     """AM2: mean and variance of scores over keys and values drawn again and again."""
-    draws, tests, rng = 20_000 if context.full else 2_000, 15, context.rng
+    draws, tests, rng = 10_000 if context.full else 2_000, 15, context.rng
     n = d = 32
     right = np.eye(n, dtype=bool)
     for family in ("gaussian", "sphere", "rademacher"):
@@ -129,7 +129,7 @@ def recall_law(n: int, d: int, draws: int, rng: np.random.Generator) -> tuple[fl
     def chi(freedom: int, size: int) -> Array:
         return np.sqrt(rng.chisquare(freedom, size))
 
-    size = 20 * draws  # X costs O(1) a draw, Y costs O(n)
+    size = 8 * draws  # X costs O(1) a draw, Y costs O(n)
     angle = np.arctan2(chi(n - 1, size), chi(d, size))
     along, across = chi(d, size), rng.standard_normal(size)
     right = along * np.cos(angle) + across * np.sin(angle)
@@ -184,7 +184,7 @@ def exponent(widths: Array, log_y: Array, error: Array) -> Array:
 def recall_and_capacity(context: Context) -> Iterator[Case]:
     """AM3: recall below and above capacity at several widths, and the exponent of capacity."""
     widths = np.array((24, 48, 96, 192) if context.full else (24, 48, 96))
-    keys = 200_000 if context.full else 50_000  # asked for, in all memories of one size
+    keys = 200_000 if context.full else 40_000  # asked for, in all memories of one size
     tests = 2 * len(widths) + 2
     fewest = keys // (1.25 * capacity(widths[-1]))  # memories of one size
     within = tolerances.standard_errors(tests, freedom=fewest - 2)

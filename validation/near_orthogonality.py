@@ -29,7 +29,7 @@ Array = NDArray[np.floating[Any]]
 
 def mean_square_overlap(context: Context) -> Iterator[Case]:
     """NO1: E<u, v>^2 = 1/d for independent u and v."""
-    widths = (8, 64, 512) if context.full else (8, 64)
+    widths = (8, 64, 256) if context.full else (8, 64)
     families = ("gaussian", "sphere", "rademacher")
     pairs, tests = 2**16, len(widths) * len(families)
     for d, family in product(widths, families):
@@ -136,7 +136,7 @@ def welch(context: Context) -> Iterator[Case]:
 
 def remapping(context: Context) -> Iterator[Case]:
     """NO4: norms and self-overlaps of orthonormal vectors under a Gaussian matrix."""
-    widths = {64: 1000, 512: 50} if context.full else {64: 250, 256: 20}
+    widths = {64: 1000, 512: 12} if context.full else {64: 250, 256: 20}
     tests = 4 * len(widths)
     for d, draws in widths.items():
         task = InductionTask(n_tokens=d // 4, length=d // 4)

@@ -59,7 +59,7 @@ def lines(row: Row) -> Iterator[str]:
         _number(row["measured"], 4),
         _number(row["tolerance"], 2),
         {True: "yes", False: "NO", None: "-"}[row["passed"]],
-        "-" if row["seconds"] is None else f"{row['seconds']:.2f}",
+        "-" if row["seconds"] is None else f"{row['seconds']:.1f}",
     )
     for more in rest:
         yield _COLUMNS.format("", more, "", "", "", "", "").rstrip()

@@ -1,0 +1,214 @@
+"""Plant errors in a copy of the library, one at a time: the tests must catch each of them.
+
+``make mutants`` runs all; ``python tests/mutants.py S2 sign`` those whose name holds a word given.
+Every error is one text substitution, and its text must occur exactly once in its module. The exit
+code is 1 if an error survives, cannot be planted, or if the tests fail without any.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("assocmem", "theory", "validation", "tests", "pyproject.toml", "setup.cfg")
+WORKERS = 2
+SECONDS = 300  # for the tests of one error
+
+# The tests of a module: a file, and which of its tests (fast ones, and those that look inside).
+TESTS = {
+    "families": ("test_embeddings.py", ""),
+    "embeddings": ("test_embeddings.py", ""),
+    "memory": ("test_memory.py", ""),
+    "tasks": ("test_tasks.py", ""),
+    "blocks": ("test_blocks.py", ""),
+    "roles": ("test_roles.py", ""),
+    "transformer": ("test_transformer.py", ""),
+    "gradients": ("test_gradients.py", "not symbols and not large_length"),
+    "previous_token": ("test_gradients.py", "third or equal_the_reference"),
+    "probes": ("test_probes.py", ""),
+    "topdown": ("test_topdown.py", ""),
+}
+
+
+class Mutant(NamedTuple):
+    """One planted error: in a module, a text that occurs once, and what replaces it."""
+
+    module: str
+    name: str
+    text: str
+    replacement: str
+
+
+MUTANTS = [
+    # The building blocks L1, L2, L3.
+    Mutant("gradients", "L1: sign", "predicted - joint)", "joint - predicted)"),
+    Mutant("gradients", "L1: softmax over keys", "softmax(scores, axis=0)", "softmax(scores, axis=1)"),
+    Mutant("gradients", "L1: p(z) dropped", "* joint.sum(axis=0)", "* joint.sum()"),
+    Mutant("gradients", "L1: W transposed", "np.asarray(matrix) @", "np.asarray(matrix).T @"),
+    Mutant("gradients", "L2: 1/p(y) dropped", "keys / label[:, None]", "keys"),
+    Mutant("gradients", "L2: p(y) dropped", "=np.diag(label)", "=np.eye(len(label))"),
+    Mutant("gradients", "L3: 1/T dropped", "[:, :, 0] / length", "[:, :, 0]"),
+    Mutant("gradients", "L3: sum for mean", "read.mean(axis=1)", "read.sum(axis=1)"),
+    Mutant("gradients", "L3: mean not subtracted", "(x - x.mean(axis=1, keepdims=True))", "x"),
+    Mutant("gradients", "L3: query of the first", "values=x[:, -1]", "values=x[:, 0]"),
+    # The steps S1, S2, S3.
+    Mutant("gradients", "S1: sign of 1/M", "- roles.one / task.n_outputs", "+ roles.one / task.n_outputs"),
+    Mutant("gradients", "S1: N for M", "roles.one / task.n_outputs", "roles.one / task.n_tokens"),
+    Mutant("gradients", "S1: transposed mean", "matrix.sum(axis=0)", "matrix.sum(axis=1)"),
+    Mutant("gradients", "S1: 1/T dropped", "(weight @ roles.mean) / length", "(weight @ roles.mean)"),
+    Mutant("gradients", "S2: not centred", "(roles.identity - roles.one / length) / length", "roles.identity / length"),
+    Mutant("gradients", "S2: trigger once", "[length - 3, 2, 1]", "[length - 3, 1, 1]"),
+    Mutant("gradients", "S2: query at T - 1", "roles.identity[-1]", "roles.identity[-2]"),
+    Mutant("gradients", "S2: third moment", "(1 - 2 * one / c)", "(1 - one / c)"),
+    Mutant("gradients", "S2: sign of a moment", "- trace * (both + both.T)", "+ trace * (both + both.T)"),
+    Mutant("gradients", "S2: variance", "(one / c - one / c**2)", "one / c"),
+    Mutant("gradients", "S2: sign at positions", "with_share + np.outer", "with_share - np.outer"),
+    Mutant("gradients", "S3: lead not in the softmax", "softmax(lead * ", "softmax("),
+    Mutant("gradients", "S3: factor lead dropped", "+ lead * signal", "+ signal"),
+    Mutant("gradients", "S3: slope not centred", "signal.uniform * tilt", "signal.uniform * signal.scores"),
+    Mutant("previous_token", "S3: own share dropped", "+ kappa * own", "+ kappa"),
+    Mutant("previous_token", "S3: transposed mean", "roles.causal_mean.T\n", "roles.causal_mean\n"),
+    Mutant("previous_token", "S3: value, sign", "- a.T @ (self.free * (average + at_output))", "+ a.T @ (self.free * (average + at_output))"),
+    Mutant("previous_token", "S3: key, a term dropped", "+ (a * over_free).T @ self.output", ""),
+    Mutant("previous_token", "S3: query, a variance", "kappa * (1 - one / c)", "kappa"),
+    Mutant("previous_token", "S3: query, a term dropped", " + by_output @ self.output", ""),
+    Mutant("previous_token", "S3: not centred on ū", "a * (u - (a * u).sum(axis=1, keepdims=True))", "a * u"),
+    Mutant("previous_token", "S3: one τ too many", "/ (self._length - 2)\n", "/ (self._length - 1)\n"),
+    Mutant("roles", "output at τ", "at[tau, tau + 1, OUTPUT]", "at[tau, tau, OUTPUT]"),
+    Mutant("roles", "pairs of content", "(c - 2) * one / c", "(c - 1) * one / c"),
+    Mutant("roles", "pairs of random triggers", "(n - 2) * (n - 3)", "(n - 2) * (n - 2)"),
+    Mutant("roles", "causal mean from 0", "range(1, length + 1)", "range(2, length + 2)"),
+    Mutant("roles", "covariance, 1/C dropped", "(values - mean) * one / c", "(values - mean) * one"),
+    Mutant("roles", "form transposed", "(matrix @ left.reshape", "(matrix.T @ left.reshape"),
+    Mutant("blocks", "trigger as a rival", "del wrong[0]  # triggers are not among the outputs", "pass"),
+    Mutant("blocks", "same and different", "np.where(equal,", "np.where(~equal,"),
+    Mutant("blocks", "classes shifted", "(tokens >= self.task.n_triggers)", "(tokens > self.task.n_triggers)"),
+    # The forward pass.
+    Mutant("transformer", "attends to the next token", "np.tri(length, dtype=bool)", "np.tri(length, k=1, dtype=bool)"),
+    Mutant("transformer", "layer 1: query and key", "b @ one_hot\n", "b.transpose(0, 2, 1) @ one_hot\n"),
+    Mutant("transformer", "layer 1: position dropped", "table[tokens] + table[n : n + length]", "table[tokens]"),
+    Mutant("transformer", "layer 1: scale dropped", "self.scale * positional", "positional"),
+    Mutant("transformer", "layer 2: scale dropped", "self.scale * scores", "scores"),
+    Mutant("transformer", "layer 2: K2 transposed", "(x1[:, queries] @ self._K2)", "(x1[:, queries] @ self._K2.T)"),
+    Mutant("transformer", "W_F: sign", "outputs + self._product(", "outputs - self._product("),
+    Mutant("transformer", "loss: weights dropped", "(weights * surprise)", "surprise"),
+    Mutant("transformer", "a sequence lost per chunk", "slice(start, start + step)", "slice(start, start + step - 1)"),
+    # The backward pass.
+    Mutant("transformer", "softmax: not centred", "(gradient - (probabilities * gradient).sum(axis=-1, keepdims=True))", "gradient"),
+    Mutant("transformer", "∂ℓ/∂ξ: sign", "np.take_along_axis(d_logits, right, 2) - 1", "np.take_along_axis(d_logits, right, 2) + 1"),
+    Mutant("transformer", "∂W_O2: wrong stream", "_contract(d_logits, mix)", "_contract(d_logits, x1_query)"),
+    Mutant("transformer", "∂W_K2: transposed", "_contract(x1_query, keys)", "_contract(keys, x1_query)"),
+    Mutant("transformer", "∂W_K1: value path dropped", "a.transpose(0, 2, 1) @ d_mix + ", ""),
+    Mutant("transformer", "∂W_K1: K2 transposed", "keys @ self._K2.T", "keys @ self._K2"),
+    Mutant("transformer", "∂W_K1: residual dropped", " + d_logits @ self._R", ""),
+    Mutant("transformer", "∂W_K1: transposed block", "_contract(one_hot, d_scores)", "_contract(one_hot, d_scores.transpose(0, 2, 1))"),
+    # Recall, margins, arithmetic of memories.
+    Mutant("memory", "ties are right", "values=values) > 0))", "values=values) >= 0))"),
+    Mutant("memory", "right answer as a rival", "rivals[chosen, columns] = False", "pass"),
+    Mutant("memory", "chance: mean inverted", "np.mean(1 / answers)", "1 / np.mean(answers)"),
+    Mutant("memory", "-W is W", "return self * -1", "return self * 1"),
+    Mutant("memory", "W not transposed back", "[self.values.T, self.coefficients, self.keys])", "[self.values.T, -self.coefficients, self.keys])"),
+    Mutant("probes", "ties are right", "(scores >= chosen).sum(axis=1) == 1", "(scores > chosen).sum(axis=1) == 0"),
+    Mutant("probes", "attention on the trigger", "attention[sequences, first + 1]", "attention[sequences, first]"),
+    Mutant("probes", "W_K1: cue t recalls t", "rows - 1,", "rows,"),
+    Mutant("probes", "W_K1: head looks ahead", "keys=positions[:-1], values=positions[1:]", "keys=positions[1:], values=positions[:-1]"),
+    # Sampling and enumeration.
+    Mutant("tasks", "trigger in the content", "(words >= trigger)", "(words > trigger)"),
+    Mutant("tasks", "label is the trigger", "np.take_along_axis(tokens, place + 1, axis=1)", "np.take_along_axis(tokens, place, axis=1)"),
+    Mutant("tasks", "label not a class", "label - self.outputs[0]", "label"),
+    Mutant("tasks", "last token never drawn", "rng.integers(self.n_content, size", "rng.integers(self.n_content - 1, size"),
+    Mutant("tasks", "leftovers to the first", "rng.choice(self._n_strata, left, replace=False)", "np.arange(left)"),
+    # Embeddings.
+    Mutant("families", "gaussian: variance", "standard_normal((n, d)) / sqrt(d)", "standard_normal((n, d)) / d"),
+    Mutant("families", "orthonormal: not Haar", "(q * np.copysign(1.0, np.diagonal(r))).T", "q.T"),
+    Mutant("families", "coherence: mean for maximum", "float(inner.max())", "float(inner.mean())"),
+    Mutant("families", "bound: factor 2", "sqrt(2 * log(n * (n - 1) / delta) / d)", "sqrt(log(n * (n - 1) / delta) / d)"),
+    Mutant("families", "Welch: n for n - 1", "sqrt((n - d) / (d * (n - 1)))", "sqrt((n - d) / (d * n))"),
+    Mutant("embeddings", "W_V2 transposed", '@ arrays["W_V2"].T', '@ arrays["W_V2"]'),
+    Mutant("embeddings", "compressed: values", "np.linalg.qr(self.values.T).R.T", "np.linalg.qr(self.values.T).R"),
+    # The top-down run.
+    Mutant("topdown", "step up the loss", "memory = -memories[name]", "memory = memories[name]"),
+    Mutant("topdown", "step size is the margin", "size = margin / lead", "size = margin"),
+    Mutant("topdown", "step on a negative lead", "if not lead > 0:", "if not lead:"),
+    Mutant("topdown", "super-diagonal", "np.diagonal(scores, offset=-1)", "np.diagonal(scores, offset=1)"),
+    Mutant("topdown", "λ is the first margin", "lead=settings.margins[1]", "lead=settings.margins[0]"),
+]  # fmt: skip
+
+
+def failing(module: str, change: Callable[[Path], None]) -> str:
+    """Return what the tests of a module say of a changed copy: 'passed', 'failed' or trouble."""
+    file, selection = TESTS[module]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    command += ["--tb=no", "-m", "not slow", "-k", selection, f"tests/{file}"]
+    with TemporaryDirectory() as folder:
+        for name in COPIED:
+            if (ROOT / name).is_dir():
+                ignore = shutil.ignore_patterns("__pycache__", ".*")
+                shutil.copytree(ROOT / name, Path(folder, name), ignore=ignore)
+            else:
+                shutil.copy(ROOT / name, folder)
+        change(Path(folder, "assocmem", f"{module}.py"))
+        try:
+            # no bytecode: a copy of the same size and second could be taken for another
+            code = subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"},
+                capture_output=True,
+                timeout=SECONDS,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return f"no end in {SECONDS} s"
+    return {0: "passed", 1: "failed"}.get(code, f"pytest exit code {code}")
+
+
+def unchanged(path: Path) -> None:
+    """Plant nothing."""
+
+
+def judge(mutant: Mutant) -> tuple[str, float]:
+    """Plant one error and return the verdict and the seconds it took."""
+    started = time.perf_counter()
+    count = (ROOT / "assocmem" / f"{mutant.module}.py").read_text().count(mutant.text)
+    if count != 1:
+        return f"NOT PLANTED: its text occurs {count} times", 0.0
+
+    def plant(path: Path) -> None:
+        path.write_text(path.read_text().replace(mutant.text, mutant.replacement))
+
+    outcome = failing(mutant.module, plant)
+    verdict = {"failed": "caught", "passed": "SURVIVED"}.get(outcome, f"NOT RUN: {outcome}")
+    return verdict, time.perf_counter() - started
+
+
+def main(words: list[str]) -> int:
+    """Run all errors, or those whose module and name hold one of the words."""
+    started = time.perf_counter()
+    chosen = [m for m in MUTANTS if not words or any(w in f"{m.module} {m.name}" for w in words)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        modules = list({mutant.module: None for mutant in chosen})
+        outcomes = pool.map(lambda module: failing(module, unchanged), modules)
+        broken = {m: outcome for m, outcome in zip(modules, outcomes, strict=True) if outcome != "passed"}
+        for module, outcome in broken.items():
+            print(f"{TESTS[module][0]} without any planted error: {outcome}")
+        if broken:
+            return 1
+        missed = 0
+        for mutant, (verdict, seconds) in zip(chosen, pool.map(judge, chosen), strict=True):
+            print(f"{mutant.module:15} {mutant.name:28} {verdict:10} {seconds:5.1f} s", flush=True)
+            missed += verdict != "caught"
+    print(f"{len(chosen) - missed} of {len(chosen)} caught, {time.perf_counter() - started:.0f} s")
+    return int(missed > 0 or not chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The derivations, one module per family of claims; these need SymPy, the records do not."""
