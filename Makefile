@@ -12,7 +12,7 @@ export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test test-all lint format types mutants bench clean
+.PHONY: help verify test test-all lint format types docs mutants bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ format: $(VENV)/.installed-dev ## repair style and formatting
 types: $(VENV)/.installed-dev ## check the type hints
 	$(RUN) -m mypy
 
+docs: $(VENV)/.installed-docs docs/_build/node_modules ## build the site, all its examples executed (needs npm)
+	$(RUN) -m sphinx -W --keep-going -q -b doctest docs docs/_build/doctest
+	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 mutants: $(VENV)/.installed-test ## plant errors in the library; the tests must catch each
 	$(RUN) tests/mutants.py
 
@@ -46,7 +51,15 @@ bench: $(VENV)/.installed-validation ## measure speed and memory as ratios
 
 clean: ## remove what builds, tools and runs leave behind, except the virtual environment
 	rm -rf build dist out *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf docs/_build docs/claims
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# MathJax, from its npm package at the locked version.
+docs/_build/node_modules: docs/package.json docs/package-lock.json
+	mkdir -p docs/_build
+	cp docs/package.json docs/package-lock.json docs/_build
+	npm ci --prefix docs/_build --no-audit --no-fund
+	touch $@
 
 # One stamp per extra: a second call installs nothing, a changed setup.cfg installs again.
 $(VENV)/.installed-%: setup.cfg | $(RUN)

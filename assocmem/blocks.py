@@ -98,6 +98,11 @@ class BlockTable:
         all Φ₁ w_E(i). W_K1: cue p_t, answers p_s with s <= t; the median over t = 2..T-1.
         """
         task = self.task
+        if task.is_symbolic:
+            raise TypeError(
+                f"lead: expected numeric sizes, as it takes a maximum; got {task}. Compare the "
+                "entries of the table yourself."
+            )
         if self.matrix == "W_K1":
             table = self[POSITIONS, POSITIONS]
             rows = [(table[t, t - 1], np.delete(table[t, : t + 1], t - 1)) for t in self._heads]

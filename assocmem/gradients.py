@@ -185,10 +185,10 @@ def first_step(task: InductionTask) -> BlockTable:
     label = roles.array([0, 1, 0, 0]) - roles.one / task.n_outputs  # 1{y=k} - 1/M by the role of k
     blocks: Blocks = {}
     for tokens, positions, matrix in _keys(roles):
-        weight = matrix.sum(axis=0)  # 1 or h_r
-        occupancy = roles.occurs @ (weight @ roles.mean) / length  # E (1/T) Σ_r weight_r 1{z_r=i}
+        weight = matrix.sum(axis=0) * roles.one / length  # 1/T or h_r/T
+        occupancy = roles.occurs @ (weight @ roles.mean)  # E Σ_r weight_r 1{z_r=i}
         blocks[OUTPUTS, tokens] = roles.by_pair(np.outer(label, occupancy), label * occupancy)
-        blocks[OUTPUTS, positions] = np.outer(roles.by_class(label), weight / length)
+        blocks[OUTPUTS, positions] = np.outer(roles.by_class(label), weight)
     return BlockTable(task, "W_O2", blocks)
 
 
@@ -258,14 +258,14 @@ def _token_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, 
     different, same = 0 * np.outer(content, content), 0 * content
     for matrix, f in readout.terms:
         moments, trace = roles.bilinear(matrix.T @ form), roles.free_trace(matrix.T @ form)
-        by_key = by_key + roles.occurs @ (f.at_roles @ moments) + trace * f.covariance
+        by_key = by_key + roles.occurs @ (f.at_roles @ moments) + f.covariance * trace
         against_free = against_free + f.at_roles @ moments[:, FREE]
         mean_key = roles.occurs @ moments[FREE]
         both = np.outer(f.covariance, content)
-        different = different + np.outer(f.covariance, mean_key) - trace * (both + both.T) * one / c
-        same = same + f.covariance * mean_key + trace * f.covariance * (1 - 2 * one / c)
-    different = different - against_free * np.outer(content, content) * one / c**2
-    same = same + against_free * content * (one / c - one / c**2)
+        different = different + np.outer(f.covariance, mean_key) - (both + both.T) * trace / c
+        same = same + f.covariance * mean_key + f.covariance * trace * (1 - 2 * one / c)
+    different = different - np.outer(content, content) * against_free / c**2
+    same = same + content * against_free * (one / c - one / c**2)
     return by_key, different, same
 
 
@@ -311,6 +311,8 @@ def third_step(
         raise ValueError(f"lead: expected a finite number, 0 or more; got {lead!r}.")
     if lead > 0 and task.is_symbolic:
         raise TypeError("lead: expected 0 with SymPy sizes, as the softmax needs numbers.")
+    if second is None and lead == 0:
+        second = second_step(task)  # the value path does not depend on it
     signal = _signal(task, second)
     if lead == 0:
         total = signal.value(signal.uniform)

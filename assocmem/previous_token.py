@@ -90,8 +90,8 @@ class PreviousTokenSignal:
         to_position = (
             second[TOKENS, positions][TRIGGERS]
             + of_positions(positions)
-            + triggers * second[REMAPPED_TOKENS, positions][TRIGGERS]
-            + contents * second[REMAPPED_TOKENS, positions][CONTENT]
+            + second[REMAPPED_TOKENS, positions][TRIGGERS] * triggers
+            + second[REMAPPED_TOKENS, positions][CONTENT] * contents
         )
         by_role = self.roles.array([to_content, to_trigger, to_content])
         return self.roles.at @ by_role + to_position, kappa
@@ -128,11 +128,11 @@ class PreviousTokenSignal:
         ):
             average, to_output = a @ key, self.output @ key.T
             at_output = (average * self.output).sum(axis=1, keepdims=True)
-            total = total + kappa * (
+            total = total + (
                 (a.T @ self.free) * key
                 + (a * to_output).T @ self.free
                 - a.T @ (self.free * (average + at_output))
-            )
+            ) * kappa
         return total * self._worth(self.readout.remapped.surplus)
 
     def _key(self, a: Array) -> Array:
@@ -141,11 +141,11 @@ class PreviousTokenSignal:
         for matrix, f in self.readout.terms:
             average, over_free = a @ matrix, self.free @ matrix.T
             at_free = (a * over_free).sum(axis=1, keepdims=True)
-            total = total + self._remapped_kappa * self._worth(f.surplus) * (
+            total = total + (
                 (a.T @ self.free) * matrix
                 + (a * over_free).T @ self.output
                 - a.T @ (self.free * average + self.output * at_free)
-            )
+            ) * (self._remapped_kappa * self._worth(f.surplus))
         return total
 
     def _query(self, a: Array) -> Array:
@@ -168,26 +168,26 @@ class PreviousTokenSignal:
             on_trigger = (weight * self.trigger).sum(axis=1)
             on_content = (weight * self.content).sum(axis=1)
             from_trigger = (
-                block.same[TRIGGERS] * on_trigger
-                + block.different[TRIGGERS, CONTENT] * on_content
+                on_trigger * block.same[TRIGGERS]
+                + on_content * block.different[TRIGGERS, CONTENT]
                 + weight @ to_position[TRIGGERS]
             )
             from_content = (
-                block.different[CONTENT, TRIGGERS] * on_trigger
-                + (block.different[CONTENT, CONTENT] + kappa * one / c) * on_content
+                on_trigger * block.different[CONTENT, TRIGGERS]
+                + on_content * (block.different[CONTENT, CONTENT] + kappa * one / c)
                 + weight @ to_position[CONTENT]
             )
             total = total + from_trigger @ self.trigger + from_content @ self.content
-            total = total + kappa * (1 - one / c) * (self.content * weight).sum(axis=0)
+            total = total + (self.content * weight).sum(axis=0) * kappa * (1 - one / c)
             # Covariance of u_s with the coincidence of z_r and z_p, one of them the output.
             average, to_output = a @ key, a * (self.output @ key.T)
             for matrix, f in self.readout.terms:
                 mixed = a @ matrix
                 by_free = to_output @ matrix - mixed * to_output.sum(axis=1, keepdims=True)
                 by_output = (self.free * (a @ (key * matrix) - mixed * average)).sum(axis=1)
-                total = total + kappa * f.surplus * one / c * (
+                total = total + (
                     (self.free * by_free).sum(axis=0) + by_output @ self.output
-                )
+                ) * (kappa * f.surplus / c)
         return total
 
     def _weight(self, a: Array) -> Array:

@@ -60,19 +60,19 @@ class Roles:
 
     def __init__(self, task: InductionTask) -> None:
         self.content = c = task.n_content
-        self.one = one = c * 0 + 1
+        self.one = one = c / c
         self.dtype: type = object if task.is_symbolic else float
         tau, length = np.arange(task.length - 2), task.length
         at = np.zeros((length - 2, length, 3), dtype=int)
         at[tau, tau, TRIGGER] = at[:, -1, TRIGGER] = at[tau, tau + 1, OUTPUT] = 1
         at[:, :, FREE] = 1 - at.sum(axis=2)
-        self.at = at.astype(self.dtype)
+        self.at = self.array(at)
         self.mean = self.at.sum(axis=0) * one / (length - 2)
         self.occurs = self.array([[0, 1, 0], [one / c, 0, 1], [one / c, 0, 0], [0, 0, 0]])
         self.in_content = self.array([0, 1, 1, 0])
         self.identity = self.array(np.eye(length, dtype=int))
-        steps = self.array(range(1, length + 1))
-        self.causal_mean = np.tri(length, dtype=int) * (one / steps)[:, None]
+        steps = self.array([one / t for t in range(1, length + 1)])
+        self.causal_mean = np.tri(length, dtype=int) * steps[:, None]
         self._single, self._pairs = self._probabilities(task)
 
     def _probabilities(self, task: InductionTask) -> tuple[Array, Array]:
@@ -104,8 +104,8 @@ class Roles:
         return single, pairs
 
     def array(self, entries: Any) -> Array:
-        """Return the entries as an array of the task's arithmetic."""
-        return np.array(entries, dtype=self.dtype)
+        """Return the entries as an array of the task's arithmetic: no integer stays one."""
+        return np.array(entries, dtype=self.dtype) * self.one
 
     # Averages over (q, o): from token roles to token classes.
 

@@ -152,7 +152,8 @@ class InductionTask:
     `predict="all"`: all N tokens.
 
     `n_tokens` and `n_triggers` may be SymPy expressions: then `n_content`, `n_outputs` and
-    `n_sequences` are expressions, and whatever needs numbers raises TypeError.
+    `n_sequences` are expressions, and whatever needs numbers raises TypeError. Elements of a field,
+    `sympy.field("N, K", sympy.QQ)`, do as well: every result then comes simplified, and far faster.
 
     Raises ValueError for T < 3, K < 1, fewer than two content tokens, an unknown `predict`, or
     random triggers with `predict="content"`; TypeError for sizes that are not integers.
@@ -352,7 +353,8 @@ def _check_weights(weights: NDArray[np.float64]) -> None:
 
 
 def _is_symbolic(number: Any) -> bool:
-    return bool(getattr(number, "free_symbols", None))
+    """Whether a size is a SymPy expression with symbols, or an element of a SymPy field."""
+    return bool(getattr(number, "free_symbols", None)) or hasattr(number, "field")
 
 
 def _at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> Any:

@@ -323,7 +323,7 @@ def _lead(name: str, task: InductionTask, limit: FrozenEmbeddings, coefficients:
         "W_K2": (limit.atoms, limit.atoms),
         "W_K1": (limit.inputs, limit.inputs),
     }[name]
-    if len(coefficients) == task.length:  # the position block of W_K1 alone
+    if coefficients.shape == (task.length, task.length) and name == "W_K1":  # one block alone
         rows = columns = limit.positions
     memory = AssociativeMemory(keys=columns, values=rows, coefficients=coefficients)
     if name == "W_K1":

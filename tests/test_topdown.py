@@ -56,6 +56,16 @@ def test_population_steps_write_the_same_memories():
     assert run.memories["W_K1"].keys.shape == run.embeddings.positions.shape
 
 
+def test_closed_form_steps_are_the_closed_forms(run):
+    tables = (
+        am.gradients.first_step(TASK),
+        am.gradients.second_step(TASK),
+        am.gradients.third_step(TASK, lead=run.settings.margins[1]),
+    )
+    for step, table in zip(run.steps, tables, strict=True):
+        np.testing.assert_array_equal(step.memory.coefficients, step.size * table.coefficients())
+
+
 def test_margins_are_the_step_sizes(run):
     for step, margin in zip(run.steps, run.settings.margins, strict=True):
         assert step.size == margin / step.lead

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import autograd.numpy as anp
 import numpy as np
@@ -107,15 +107,20 @@ def check_L3(context: Context) -> Iterator[Case]:
 def small_tasks(context: Context) -> list[am.InductionTask]:
     """Every valid (N, K, T) with N <= 5, T <= 6 and both vocabularies; quick: some of each kind."""
     if not context.full:
-        cases = [(4, 6, 1, "content"), (4, 6, "random", "all"), (5, 5, 2, "all"), (3, 3, 1, "all")]
-        return [am.InductionTask(n, t, k, p) for n, t, k, p in cases]  # type: ignore[arg-type]
+        return [
+            am.InductionTask(4, 6, 1),
+            am.InductionTask(4, 6, "random", "all"),
+            am.InductionTask(5, 5, 2, "all"),
+            am.InductionTask(3, 3, 1, "all"),
+        ]
+    vocabularies: tuple[Literal["content", "all"], ...] = ("content", "all")
     return [
         am.InductionTask(n, length, k, predict)
         for n in (3, 4, 5)
         for length in (3, 4, 5, 6)
         for k, predict in [
-            *((k, p) for k in range(1, n - 1) for p in ("content", "all")),
-            ("random", "all"),
+            *((k, p) for k in range(1, n - 1) for p in vocabularies),
+            ("random", vocabularies[1]),
         ]
     ]
 
@@ -208,8 +213,11 @@ def _measured_lead(task: am.InductionTask) -> float:
 
 
 def check_S2_sign(context: Context) -> Iterator[Case]:
-    for case in ((4, 6, "random", "all"), (4, 6, 1, "content"), (4, 4, 1, "content")):
-        task = am.InductionTask(*case)  # type: ignore[arg-type]
+    for task in (
+        am.InductionTask(4, 6, "random", "all"),
+        am.InductionTask(4, 6),
+        am.InductionTask(4, 4),
+    ):
         predicted = am.gradients.second_step(task).lead
         tolerance = ROUNDING * np.abs(measured_gradient(task, "W_K2", [_first(task)])).max()
         yield Case(f"lead, {_describe(task)}", predicted, _measured_lead(task), tolerance)
