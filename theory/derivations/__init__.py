@@ -1,1 +1,33 @@
 """The derivations, one module per family of claims; these need SymPy, the records do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from theory import CLAIMS
+
+if TYPE_CHECKING:
+    from theory.derivation import Derive
+
+
+def derivations() -> dict[str, Derive]:
+    """The register of derivations: one for every claim, under the claim's id, in their order.
+
+    SymPy and the families are loaded by the first call.
+    """
+    from theory.derivations import gradients, induction, layers, memory, near_orthogonality
+
+    found: dict[str, Derive] = {}
+    for family in (near_orthogonality, memory, layers, gradients, induction):
+        if twice := found.keys() & family.DERIVATIONS.keys():
+            raise ValueError(
+                f"DERIVATIONS: expected each claim derived once; got {sorted(twice)} twice."
+            )
+        found |= family.DERIVATIONS
+    if found.keys() != CLAIMS.keys():
+        raise ValueError(
+            f"DERIVATIONS: expected one derivation per claim; without a derivation "
+            f"{sorted(CLAIMS.keys() - found)}, without a claim {sorted(found.keys() - CLAIMS)}. "
+            f"Use the same ids in theory/<family>.py and theory/derivations/<family>.py."
+        )
+    return {id: found[id] for id in CLAIMS}

@@ -1,0 +1,74 @@
+"""Settings of the documentation; `make docs` builds it and treats every warning as an error."""
+
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS / "_ext"), str(DOCS.parent)]
+
+import assocmem  # noqa: E402
+
+project = "assocmem"
+author = "The assocmem authors"
+copyright = author
+version = release = assocmem.__version__
+
+extensions = [
+    "claims",
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build"]
+root_doc = "index"
+nitpicky = True
+
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath"]
+bibtex_bibfiles = ["refs.bib"]
+bibtex_reference_style = "author_year"
+
+# The signatures stay short: the docstrings state shapes and conventions.
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+default_role = "code"
+
+# The examples of the pages; those of the docstrings run in the tests.
+doctest_test_doctest_blocks = ""
+doctest_global_setup = "import warnings; warnings.simplefilter('error')"
+
+html_theme = "furo"
+html_title = "assocmem"
+html_copy_source = False
+# One file that holds all of MathJax, so that the site needs no network.
+html_static_path = ["_static", "_build/node_modules/mathjax/es5/tex-svg-full.js"]
+html_css_files = ["site.css"]
+mathjax_path = "tex-svg-full.js"
+
+CITATION = re.compile(r"\[([A-Z][A-Za-z]*(?:18|19|20)\d\d[a-z]?)(, [^\]]*)?\]")
+
+
+ABSOLUTE_VALUE = re.compile(r"(?<!\S)\|([^|]+)\|(?=[\s,.:;]|$)")  # reST takes it for a substitution
+
+
+def read_docstring(app, what, name, obj, options, lines):
+    """Docstrings as reST: sections as rubrics, keys of refs.bib as citations, |bars| as bars.
+
+    What stands under a section is a definition list already: a name, its meaning indented.
+    """
+    for number, line in enumerate(lines):
+        line = CITATION.sub(r":cite:t:`\1`\2", line)
+        lines[number] = ABSOLUTE_VALUE.sub(r"\|\1\|", line)
+        if number and len(line) == len(lines[number - 1]) and set(line) == {"-"}:
+            lines[number - 1 : number + 1] = [f".. rubric:: {lines[number - 1]}", ""]
+    for number in range(len(lines) - 1, 0, -1):  # a name without a meaning still has its line
+        name, following = lines[number - 1 : number + 1]
+        if " : " in name and following[:1].isidentifier() and not name.startswith((" ", ">>>")):
+            lines.insert(number, "    \\ ")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", read_docstring)

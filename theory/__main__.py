@@ -1,0 +1,129 @@
+"""Read the claims and their derivations: ``python -m theory --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from theory import CLAIMS, writing
+from theory.claims import Claim
+
+FINE, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+EXAMPLES = """\
+examples:
+  python -m theory                           the claims: id, kind, status, title
+  python -m theory show S2                   statement, assumptions, derivation step by step
+  python -m theory show L1 L2 --latex        the same as a LaTeX document, on standard output
+  python -m theory show                      every claim
+  python -m theory table                     the claims as a Markdown table
+
+A derivation runs when it is shown: SymPy checks each step marked with a tick at that moment.
+exit code: 0 fine, 1 a derivation fails, 2 wrong usage, 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv) or ["list"]
+    try:
+        options = parser().parse_args(given)
+    except SystemExit as stop:  # argparse has said why
+        return int(stop.code or 0)
+    try:
+        return int(options.command(options))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough, as in `show S2 | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: list, show, table."""
+    top = argparse.ArgumentParser(
+        prog="python -m theory",
+        description="Read the claims of the theory and their derivations.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(metavar="{list,show,table}", required=True)
+
+    listing = commands.add_parser("list", help="list the claims")
+    listing.set_defaults(command=list_claims)
+
+    show = commands.add_parser("show", help="state and derive claims, all when none is named")
+    show.add_argument("ids", nargs="*", metavar="ID", type=claim_id, help="claim, in any case: S2")
+    show.add_argument("--latex", action="store_true", help="as a LaTeX document")
+    show.set_defaults(command=show_claims)
+
+    markdown = commands.add_parser("table", help="the claims as a Markdown table")
+    markdown.set_defaults(command=print_table)
+    return top
+
+
+def list_claims(options: argparse.Namespace) -> int:
+    """Print id, kind, status and title of every claim."""
+    for claim in CLAIMS.values():
+        print(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
+    return FINE
+
+
+def print_table(options: argparse.Namespace) -> int:
+    """Print the Markdown table of the claims."""
+    print(writing.table(CLAIMS.values()))
+    return FINE
+
+
+def show_claims(options: argparse.Namespace) -> int:
+    """Print statements and derivations, each as soon as SymPy has checked it."""
+    from theory.derivation import DerivationError  # loads SymPy: not for `list` and `--help`
+
+    claims = [claim for id, claim in CLAIMS.items() if id in (options.ids or CLAIMS)]
+    pages = _latex_pages(claims) if options.latex else _text_pages(claims)
+    try:
+        for page in pages:
+            print(page, flush=True)
+    except DerivationError as error:
+        print(f"The derivation fails. {error}", file=sys.stderr)
+        return FAILS
+    return FINE
+
+
+def _latex_pages(claims: Sequence[Claim]) -> Iterator[str]:
+    from theory.derivation import derive
+    from theory.derivations import derivations
+
+    derived = derivations()
+    return writing.as_latex((claim, derive(claim, derived[claim.id]).steps) for claim in claims)
+
+
+def _text_pages(claims: Sequence[Claim]) -> Iterator[str]:
+    from theory.derivation import derive
+    from theory.derivations import derivations
+
+    derived = derivations()
+    for claim in claims:
+        yield writing.claim_as_text(claim)
+        steps = derive(claim, derived[claim.id]).steps
+        yield f"\nDerivation ({writing.count(steps)}: {writing.CHECKED})"
+        yield from (writing.step_as_text(*step) for step in enumerate(steps, start=1))
+        if claim is not claims[-1]:
+            yield "\n" + "=" * writing.WIDTH + "\n"
+
+
+def claim_id(given: str) -> str:
+    """The id of a claim, given in upper or lower case."""
+    by_lower_case = {id.lower(): id for id in CLAIMS}
+    if given.lower() not in by_lower_case:
+        raise argparse.ArgumentTypeError(
+            f"expected a claim id, one of {', '.join(CLAIMS)}; got {given!r}. Choose from these."
+        )
+    return by_lower_case[given.lower()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

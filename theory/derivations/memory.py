@@ -1,0 +1,381 @@
+"""AM1 to AM3: the scores of associative memories, from the Gram matrices of keys and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+from sympy import Rational, cos, exp, log, sin, sqrt
+
+import assocmem as am
+from theory.derivation import Derivation, Derive
+from theory.derivations.layers import symbols
+from theory.derivations.near_orthogonality import (
+    Moment,
+    expectation,
+    gaussian_moment,
+    rademacher_moment,
+    sphere_moment,
+    sum_over,
+)
+
+Array = NDArray[Any]
+
+n_, d_ = sympy.symbols("n d", positive=True, integer=True)
+
+
+def rotation(angle: Any) -> Array:
+    """Two orthonormal rows in the plane."""
+    return np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
+
+
+def orthonormal_scores(d: Derivation) -> None:
+    """AM1."""
+    l, j, i, k = sympy.symbols("l j i k", integer=True, positive=True)
+    table = sympy.Function("C")
+    d.say(
+        "Put the sum between a key and a value: the score is the coefficient table between two "
+        "Gram matrices, whatever the vectors.",
+        r"v_k^\top W u_i = \sum_{j,l} \langle v_k, v_j\rangle\, C_{jl}\, \langle u_l, u_i\rangle",
+    )
+    d.equal(
+        "Orthonormal rows have Gram matrix $\\delta$, and one term of the sum is left.",
+        sum_over(sympy.KroneckerDelta(k, j) * table(j, l) * sympy.KroneckerDelta(l, i), j, l),
+        table(k, i),
+        latex=r"\sum_{j,l} \delta_{kj}\, C_{jl}\, \delta_{li} = C_{ki}",
+    )
+    C = symbols("C", 3, 2)
+    units = np.eye(4, dtype=int)
+    memory = am.AssociativeMemory(keys=units[:2], values=units[1:], coefficients=C)
+    d.equal(
+        "The library's memory over one-hot keys and values, with symbols for coefficients:",
+        memory.scores(),
+        C,
+        latex=r"\texttt{scores()} = C, \qquad C \in \mathbb{R}^{3 \times 2}\ \text{symbolic}",
+    )
+    alpha, beta = sympy.symbols("alpha beta", real=True)
+    keys, values = rotation(alpha), rotation(beta)
+    memory = am.AssociativeMemory(keys=keys, values=values, coefficients=C[:2])
+    d.equal(
+        "The same over orthonormal keys and values at any angles $\\alpha$ and $\\beta$, where the "
+        "coordinates of $W$ are mixed up, but the scores are not.",
+        [memory.scores(), values @ memory.matrix @ keys.T],
+        [C[:2], C[:2]],
+        latex=r"v_j^\top W u_i = C_{ji}, \qquad"
+        r" u_1 = (\cos\alpha, \sin\alpha),\; v_1 = (\cos\beta, \sin\beta)",
+    )
+
+
+def overlap_moments(d: Derivation) -> None:
+    """Second moments of a Gram matrix, by index sums at any width."""
+    a, b = sympy.symbols("a b", integer=True, positive=True)
+
+    def delta(x: Any, y: Any) -> Any:
+        return sympy.KroneckerDelta(x, y)
+
+    def isserlis(i: Any, j: Any, k: Any, l: Any) -> Any:
+        pairings = delta(i, j) * delta(k, l) + delta(i, k) * delta(j, l) + delta(i, l) * delta(j, k)
+        return pairings / d_**2
+
+    d.say(
+        "The score is bilinear in two independent Gram matrices, $G'$ of the values and $G$ of the "
+        "keys, so only their first and second moments matter.",
+        r"v_k^\top W u_i = \sum_{j,l} G'_{kj}\, C_{jl}\, G_{li}",
+    )
+    d.equal(
+        "One key $u = u_i$ with itself. For Gaussian entries Isserlis' theorem gives the fourth "
+        "moments; on the sphere and for signs $\\|u\\| = 1$, so $\\kappa = 1$.",
+        sum_over(isserlis(a, a, b, b), b, a),
+        1 + 2 / d_,
+        latex=r"\kappa = \sum_{a,b} \mathbb{E}\, u_a u_a u_b u_b"
+        r" = \sum_{a,b} \frac{1 + 2\delta_{ab}}{d^2} = 1 + \frac2d",
+    )
+    d.equal(
+        "Two keys, $l \\ne i$ (this is NO1):",
+        sum_over(delta(a, b) / d_ * delta(a, b) / d_, b, a),
+        1 / d_,
+        latex=r"\mathbb{E}\, G_{li}^2 = \sum_{a,b} \frac{\delta_{ab}}d \frac{\delta_{ab}}d"
+        r" = \frac1d",
+    )
+    d.say(
+        "Products of different overlaps, $l \\ne l'$, vanish: one of $u_l, u_{l'}$ is not $u_i$, "
+        "is independent of all the rest, and has mean 0. And $\\mathbb{E}\\, G_{li} = "
+        "\\delta_{li}$. So the squares add up:",
+        r"\mathbb{E}\,(v_k^\top W u_i)^2 = \sum_{j,l} C_{jl}^2\;"
+        r" \mathbb{E}\,G_{kj}'^2\; \mathbb{E}\,G_{li}^2",
+    )
+
+
+def stated_variance(C: Array, k: int, i: int, widths: tuple[int, int], kappas: Array) -> Any:
+    """The variance of AM2, term by term; widths and fourth moments of values, keys."""
+
+    def square(j: int, k: int, width: int, kappa: Any) -> Any:  # E G_jk^2
+        return kappa if j == k else Rational(1, width)
+
+    terms = (
+        C[j, l] ** 2 * square(j, k, widths[0], kappas[0]) * square(l, i, widths[1], kappas[1])
+        for j, l in np.ndindex(*C.shape)
+    )
+    return sum(terms) - C[k, i] ** 2
+
+
+def score_moments(d: Derivation) -> None:
+    """AM2."""
+    overlap_moments(d)
+    m, n, widths = 2, 3, (3, 2)
+    C, values, keys = symbols("C", m, n), symbols("v", m, widths[0]), symbols("u", n, widths[1])
+    scores = am.AssociativeMemory(keys=keys, values=values, coefficients=C).scores()
+
+    def mean(polynomial: Any, moment: Moment) -> Any:
+        """Over the values, then over the keys."""
+        given_keys = expectation(sympy.expand(polynomial), values, moment)
+        return expectation(sympy.expand(given_keys), keys, moment)
+
+    families: list[tuple[str, Moment, list[Any]]] = [
+        ("Gaussian rows", gaussian_moment, [1 + Rational(2, width) for width in widths]),
+        ("the sphere", sphere_moment, [1, 1]),
+        ("signs", rademacher_moment, [1, 1]),
+    ]
+    for name, moment, kappas in families:
+        d.equal(
+            f"The library's scores for {name}, all {m} values in $\\mathbb{{R}}^{widths[0]}$, {n} "
+            f"keys in $\\mathbb{{R}}^{widths[1]}$ and coefficients symbols: average two of "
+            "them over the moments of the entries,",
+            [mean(scores[0, i], moment) for i in range(2)],
+            list(C[0, :2]),
+            latex=r"\mathbb{E}\, v_k^\top W u_i = C_{ki}",
+        )
+        d.equal(
+            "and their squares: no more and no fewer terms than the index sums gave.",
+            [mean(scores[0, i] ** 2, moment) - C[0, i] ** 2 for i in range(2)],
+            [stated_variance(C, 0, i, widths, np.array(kappas)) for i in range(2)],
+            latex=r"\mathrm{Var} = \sum_{j,l} C_{jl}^2 \big(\tfrac{1 - \delta_{jk}}{d'} + \kappa'"
+            r"\delta_{jk}\big) \big(\tfrac{1 - \delta_{li}}d + \kappa\delta_{li}\big) - C_{ki}^2",
+        )
+    special_cases(d)
+
+
+def special_cases(d: Derivation) -> None:
+    """AM2: Gaussian rows of one width; one-to-one memories."""
+    total, row, column, entry = sympy.symbols("F R S c", positive=True)  # sums of squares
+    kappa = 1 + 2 / d_
+    d.equal(
+        "Gaussian rows, $d' = d$: sort the terms by whether $j = k$ and whether $l = i$.",
+        (total - row - column + entry) / d_**2
+        + kappa / d_ * (row - entry)
+        + kappa / d_ * (column - entry)
+        + (kappa**2 - 1) * entry,
+        (total + (d_ + 1) * (row + column) + (d_ + 1) ** 2 * entry) / d_**2 - entry,
+        latex=r"\mathrm{Var} = \tfrac1{d^2}\big(\|C\|_F^2 + (d+1)(\|C_{k\cdot}\|^2 +"
+        r" \|C_{\cdot i}\|^2) + (d+1)^2 C_{ki}^2\big) - C_{ki}^2",
+    )
+    d.equal(
+        "One to one, $C = I_n$, right score: one term with $j = k$ and $l = i$, and $n - 1$ with "
+        "neither.",
+        kappa**2 + (n_ - 1) / d_**2 - 1,
+        (n_ + 4 * d_ + 3) / d_**2,
+        latex=r"\big(1 + \tfrac2d\big)^2 + \frac{n - 1}{d^2} - 1 = \frac{n + 4d + 3}{d^2}",
+    )
+    d.equal(
+        "Wrong score: one term with $j = k$, one with $l = i$, and $n - 2$ with neither.",
+        2 * kappa / d_ + (n_ - 2) / d_**2,
+        (n_ + 2 * d_ + 2) / d_**2,
+        latex=r"\frac2d\big(1 + \tfrac2d\big) + \frac{n - 2}{d^2} = \frac{n + 2d + 2}{d^2}",
+    )
+
+
+def recall_and_capacity(d: Derivation) -> None:
+    """AM3."""
+    law_of_the_scores(d)
+    moments_of_the_law(d)
+    capacity(d)
+
+
+def law_of_the_scores(d: Derivation) -> None:
+    """AM3: from the definition to X and Y."""
+    keys, values = symbols("u", 3, 2), symbols("v", 3, 2)
+    scores = am.AssociativeMemory(keys=keys, values=values).scores()
+    b = keys @ keys[0]
+    g = values.T @ b
+    d.equal(
+        "The library's scores of key $i$, one to one: with $b_l = \\langle u_l, u_i\\rangle$ "
+        "they are $V V^\\top b$ (here 3 pairs in the plane, all symbols).",
+        scores[:, 0],
+        values @ g,
+        latex=r"(v_k^\top W u_i)_k = V V^\top b, \qquad b_l = \langle u_l, u_i\rangle",
+    )
+    d.say(
+        "Given $u_i$, $b_i = \\|u_i\\|^2$ and the other $b_l$ are independent $\\mathcal{N}(0, "
+        "\\|u_i\\|^2/d)$. So $b = |b| f$ with a unit vector $f = \\cos\\theta\\, e_i + "
+        "\\sin\\theta\\, r$, where $r$ is uniform among the unit vectors orthogonal to $e_i$, and",
+        r"\tan\theta = \frac{|b_{\ne i}|}{b_i} = \frac{\chi_{n-1}}{\chi_d}, \qquad"
+        r" \sqrt d\,\|u_i\| \sim \chi_d",
+    )
+    theta = sympy.Symbol("theta", real=True)
+    f = np.array([cos(theta), sin(theta), 0])  # in the frame e_i, r, rest
+    project = np.eye(3, dtype=int) - np.outer(f, f)
+    d.equal(
+        "Split $V = f\\,(V^\\top f)^\\top + (I - ff^\\top) V$. The columns of $V$ are "
+        "$\\mathcal{N}(0, I/d)$, so the two parts are uncorrelated, hence independent:",
+        project @ f,
+        np.zeros(3, dtype=int),
+        latex=r"\mathrm{Cov}\big((I - ff^\top) V_{\cdot a},\; f^\top V_{\cdot a}\big)"
+        r" = \tfrac1d (I - ff^\top) f = 0",
+    )
+    d.say(
+        "With $g' = V^\\top f$: $V g' = f\\,|g'|^2 + (I - ff^\\top) V g'$, and $V g'/|g'|$ in "
+        "the second part is a fresh normal vector. Divide by positive factors, which do not "
+        "change who is first, and let $\\gamma = \\sqrt d\\,|g'| \\sim \\chi_d$, $h$ standard "
+        "normal:",
+        r"V V^\top b \;\propto\; \gamma f + (I - ff^\top)\, h",
+    )
+    gamma, h_i, h_r, h_rest = sympy.symbols("gamma h_i h_r h_rest", real=True)
+    tau = sin(theta) * h_i - cos(theta) * h_r
+    d.equal(
+        "In the directions $e_i$, $r$ and the rest, with $\\tau = \\sin\\theta\\, h_i - "
+        "\\cos\\theta\\, h_r \\sim \\mathcal{N}(0, 1)$, independent of the rest:",
+        gamma * f + project @ np.array([h_i, h_r, h_rest]),
+        [gamma * cos(theta) + tau * sin(theta), gamma * sin(theta) - tau * cos(theta), h_rest],
+        latex=r"\gamma f + (I - ff^\top) h = \big(\gamma\cos\theta + \tau\sin\theta,\;"
+        r" \gamma\sin\theta - \tau\cos\theta,\; h_{\mathrm{rest}}\big)",
+    )
+    d.say(
+        "The first entry is the right score. The wrong scores are the vector of the others: its "
+        "length is the root below ($h_{\\mathrm{rest}}$ has $n - 2$ entries), and since $r$ "
+        "is uniform and $h_{\\mathrm{rest}}$ isotropic beside it, its direction is uniform in "
+        "$\\mathbb{R}^{n-1}$ and independent of everything else. Divide by the length: the pair is "
+        "recalled exactly when $X > Y$.",
+        r"X = \frac{\gamma\cos\theta + \tau\sin\theta}"
+        r"{\sqrt{(\gamma\sin\theta - \tau\cos\theta)^2 + \chi^2_{n-2}}}, \qquad"
+        r" Y = \max_k e_k, \quad e \text{ uniform on the sphere in } \mathbb{R}^{n-1}",
+    )
+
+
+def moments_of_the_law(d: Derivation) -> None:
+    """AM3: with the factors put back, the law has the moments of AM2."""
+    A, B, gamma, chi, tau = sympy.symbols("A B gamma chi tau")
+    freedom = {A: d_, B: n_ - 1, gamma: d_, chi: n_ - 2, tau: 1}
+
+    def mean(polynomial: Any) -> Any:
+        """E χ_m^{2k} = m(m+2)...(m+2k-2); τ is normal, so that its odd powers vanish."""
+        return sum(
+            coefficient
+            * sympy.prod(
+                [
+                    m + 2 * i
+                    for p, m in zip(powers, freedom.values(), strict=True)
+                    for i in range(p // 2)
+                ]
+            )
+            for powers, coefficient in sympy.Poly(polynomial, *freedom).terms()
+            if powers[-1] % 2 == 0
+        )
+
+    # |b| |g'| / √d times the vector above, with |b| (cos θ, sin θ) = (A, B) A/d and |g'| = γ/√d
+    factor = A * gamma / d_**2
+    right = factor * (gamma * A + tau * B)
+    along_r = factor * (gamma * B - tau * A)
+    rest = factor**2 * (A**2 + B**2) * chi**2
+    d.equal(
+        "A check on the law. Put the factors back, with $A = \\sqrt d\\,\\|u_i\\| \\sim \\chi_d$ "
+        "and $B \\sim \\chi_{n-1}$: the right score is $A\\gamma(\\gamma A + \\tau B)/d^2$. Its "
+        "mean is 1 and its variance that of AM2,",
+        [mean(right), mean(sympy.expand(right**2)) - 1],
+        [1, (n_ + 4 * d_ + 3) / d_**2],
+        latex=r"\mathbb{E}\,\frac{A\gamma(\gamma A + \tau B)}{d^2} = 1, \qquad"
+        r" \mathrm{Var} = \frac{n + 4d + 3}{d^2},",
+    )
+    d.equal(
+        "and the square length of the vector of wrong scores, shared by $n - 1$ of them, has the "
+        "mean that AM2 gives to each.",
+        mean(sympy.expand(along_r**2 + rest)) / (n_ - 1),
+        (n_ + 2 * d_ + 2) / d_**2,
+        latex=r"\frac{1}{n-1}\,\mathbb{E}\sum_{k \ne i} (v_k^\top W u_i)^2"
+        r" = \frac{n + 2d + 2}{d^2}",
+    )
+
+
+def capacity(d: Derivation) -> None:
+    """AM3: leading order."""
+    n, z = sympy.symbols("n z", positive=True)
+    d.say(
+        "Leading order: $\\chi^2_m = m\\,(1 + O(m^{-1/2}))$, since its mean is $m$ and its "
+        "variance $2m$. Replace $\\gamma$ by $\\sqrt d$, $\\chi_{n-1}$ and $\\chi_{n-2}$ by "
+        "$\\sqrt{n-1}$. Drop $\\tau$: beside $\\gamma\\cos\\theta$, which at capacity is of "
+        "order $\\sqrt{\\ln n}$, it spreads $X$ by order 1, to both sides alike.",
+        r"\cos\theta \to \sqrt{\tfrac{d}{d + n - 1}}, \qquad"
+        r" \sin\theta \to \sqrt{\tfrac{n - 1}{d + n - 1}}",
+    )
+    cosine, sine = sqrt(d_ / (d_ + n - 1)), sqrt((n - 1) / (d_ + n - 1))
+    d.equal(
+        "Then the square of $X\\sqrt{n-1}$ becomes",
+        d_ * cosine**2 * (n - 1) / (d_ * sine**2 + n - 1),
+        d_**2 / (n - 1 + 2 * d_),
+        latex=r"\frac{(n-1)\, d\cos^2\theta}{d\sin^2\theta + n - 1} = \frac{d^2}{n - 1 + 2d}",
+    )
+    d.equal(
+        "This is the reciprocal of the variance of a wrong score, up to lower orders, whatever the "
+        "ratio $\\rho$ of $n$ to $d^2$ (or to $d$).",
+        [
+            sympy.limit(
+                (d_**2 / (n - 1 + 2 * d_) * (n + 2 * d_ + 2) / d_**2).subs(n, size), d_, sympy.oo
+            )
+            for size in (z * d_, z * d_**2)
+        ],
+        [1, 1],
+        latex=r"\frac{d^2}{n - 1 + 2d} \cdot \frac{n + 2d + 2}{d^2} \to 1"
+        r" \quad\text{for}\quad n = \rho d \text{ and } n = \rho d^2",
+    )
+    d.say(
+        "$Y\\sqrt{n-1}$ is the maximum of $n - 1$ standard normals over their norm, and the norm "
+        "is $\\sqrt{n-1}\\,(1 + O(n^{-1/2}))$: its median is $z_n$ with $\\Phi(z_n)^{n-1} = "
+        "\\tfrac12$, to leading order, and it concentrates there. Half of the pairs are recalled "
+        "where the two meet.",
+        r"\frac{d}{\sqrt{n - 1 + 2d}} = z_n",
+    )
+    d.equal(
+        "Solve for $n$:",
+        sympy.solve(d_**2 / (n - 1 + 2 * d_) - z**2, n),
+        [d_**2 / z**2 - 2 * d_ + 1],
+        latex=r"n^* \simeq \frac{d^2}{z_n^2} - 2d + 1",
+    )
+    tail = sympy.erfc(z / sqrt(2)) / 2
+    mills = exp(-(z**2) / 2) / (z * sqrt(2 * sympy.pi))
+    d.equal(
+        "The size of $z_n$. Mills: the tail $1 - \\Phi(z)$ is $\\varphi(z)/z$ to leading order "
+        "(both vanish at infinity; compare their derivatives),",
+        sympy.limit(sympy.simplify(sympy.diff(tail, z) / sympy.diff(mills, z)), z, sympy.oo),
+        1,
+        latex=r"\lim_{z \to \infty} \frac{1 - \Phi(z)}{\varphi(z)/z}"
+        r" = \lim_{z \to \infty} \frac{z^2}{z^2 + 1} = 1",
+    )
+    d.equal(
+        "so $\\ln(1/(1 - \\Phi(z))) \\sim z^2/2$.",
+        sympy.limit(sympy.expand_log(-log(mills)) / z**2, z, sympy.oo),
+        Rational(1, 2),
+        latex=r"\lim_{z \to \infty} \frac{-\ln(\varphi(z)/z)}{z^2} = \frac12",
+    )
+    d.equal(
+        "Since $(1 - \\varepsilon)^{n-1} = \\tfrac12$ at $\\varepsilon = 1 - 2^{-1/(n-1)} \\sim "
+        "\\ln 2/n$, this tail is of order $1/n$, and $z_n^2 \\sim 2\\ln n$.",
+        sympy.limit(n * (1 - exp(-log(2) / (n - 1))), n, sympy.oo),
+        log(2),
+        latex=r"\lim_{n \to \infty} n\,\big(1 - 2^{-1/(n-1)}\big) = \ln 2, \qquad"
+        r" \frac{z_n^2}2 \sim \ln\frac{n}{\ln 2} \sim \ln n",
+    )
+    d.equal(
+        "At $n^* < d^2$, $z^2$ is at most about $4 \\ln d$, so the terms $-2d + 1$ are of lower "
+        "order: capacity is $d^2/(2 \\ln n^*)$.",
+        sympy.limit((2 * d_ - 1) * 4 * log(d_) / d_**2, d_, sympy.oo),
+        0,
+        latex=r"\frac{(2d - 1)\, z_n^2}{d^2} \to 0, \qquad n^* \sim \frac{d^2}{2\ln n^*}",
+    )
+
+
+DERIVATIONS: dict[str, Derive] = {
+    "AM1": orthonormal_scores,
+    "AM2": score_moments,
+    "AM3": recall_and_capacity,
+}

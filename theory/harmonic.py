@@ -1,0 +1,132 @@
+r"""Harmonic sums of steps 1 and 2: what is left when all averages but that over τ are taken.
+
+With $h_r = \sum_{s=r}^T 1/s$, the sums of step 2 over τ have closed forms in T, x = H_T and
+y = H_T^{(2)} = \sum_{s \le T} 1/s^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+T, x, y = sympy.symbols("T x y", positive=True)
+
+ROLES = ("output", "trigger", "free")
+
+
+def at_length(expression: Any, length: int) -> sympy.Rational:
+    """An expression in T, x and y at a number T."""
+    return sympy.sympify(expression).subs(
+        {x: sympy.harmonic(length), y: sympy.harmonic(length, 2), T: length}
+    )
+
+
+def tail(length: int, start: int, power: int = 1) -> Fraction:
+    """h_start = Σ 1/s^power over s = start .. T."""
+    return sum((Fraction(1, s**power) for s in range(start, length + 1)), Fraction(0))
+
+
+# Closed form, then the sum itself, and what it gains from T to T + 1 by h_r -> h_r + 1/(T + 1).
+
+SUMS: dict[str, tuple[Any, Callable[[int], Fraction], Any]] = {
+    r"\sum_{r=1}^{T} h_r": (
+        T,
+        lambda n: sum((tail(n, r) for r in range(1, n + 1)), Fraction(0)),
+        T / (T + 1) + 1 / (T + 1),
+    ),
+    r"\sum_{r=1}^{T} h_r^2": (
+        2 * T - x,
+        lambda n: sum((tail(n, r) ** 2 for r in range(1, n + 1)), Fraction(0)),
+        2 * T / (T + 1) + T / (T + 1) ** 2 + 1 / (T + 1) ** 2,
+    ),
+    r"\sum_{r=1}^{T} \sum_{s \ge r} s^{-2}": (
+        x,
+        lambda n: sum((tail(n, r, 2) for r in range(1, n + 1)), Fraction(0)),
+        T / (T + 1) ** 2 + 1 / (T + 1) ** 2,
+    ),
+    r"\sum_{r=1}^{T-1} h_{r+1}/r": (
+        (x**2 - y) / 2,
+        lambda n: sum((tail(n, r + 1) / r for r in range(1, n)), Fraction(0)),
+        (x - 1 / T) / (T + 1) + 1 / (T * (T + 1)),
+    ),
+}
+
+
+def next_length(expression: Any) -> Any:
+    """The expression at T + 1, with x and y moved on by one term."""
+    return expression.subs(
+        {T: T + 1, x: x + 1 / (T + 1), y: y + 1 / (T + 1) ** 2}, simultaneous=True
+    )
+
+
+# Means over τ = 1 .. T - 2.
+
+REMAPPED_OUTPUT = (T - x - 1 / T) / (T - 2)  # h_{τ+1}
+REMAPPED_FIRST_TRIGGER = (T - 1 / (T - 1) - 2 / T) / (T - 2)  # h_τ
+_SQUARES = (x - y - 1 / T**2) / (T - 2)  # Σ_{s > τ} s^-2
+_PRODUCTS = (  # h_{τ+1} h_τ = h_{τ+1}² + h_{τ+1} / τ
+    (2 * T - x) - x**2 - 1 / T**2 + (x**2 - y) / 2 - 1 / (T * (T - 1))
+) / (T - 2)
+
+# T² mean_τ Cov_s(e_s, m_s) for e_s = 1{s=τ+1} + H 1{s>τ}/s and m_s = 1{s>=τ}/s + 1{s=T}/T.
+PHI = (
+    T * (x - 1 / T - 1) / (T - 2)
+    + T * REMAPPED_OUTPUT * (_SQUARES + 1 / T**2)
+    - (REMAPPED_FIRST_TRIGGER + 1 / T)
+    - REMAPPED_OUTPUT * (_PRODUCTS + REMAPPED_OUTPUT / T)
+)
+
+
+def profiles(length: int, tau: int) -> Iterator[tuple[tuple[str, str], list[Fraction]]]:
+    """Profiles over s = 1 .. T, for τ from 1: where a role stands, and its share of the past."""
+    for role in ROLES:
+        direct = [Fraction(role == role_at(length, tau, s)) for s in range(1, length + 1)]
+        yield ("direct", role), direct
+        yield ("remapped", role), past(direct)
+    yield ("remapped", "position"), past([tail(length, r) for r in range(1, length + 1)])
+
+
+def role_at(length: int, tau: int, s: int) -> str:
+    """The role of position s, counted from 1."""
+    return "trigger" if s in (tau, length) else "output" if s == tau + 1 else "free"
+
+
+def past(values: Sequence[Fraction]) -> list[Fraction]:
+    """(1/s) Σ_{r <= s} values_r."""
+    return [sum(values[:s], Fraction(0)) / s for s in range(1, len(values) + 1)]
+
+
+def covariances(length: int) -> dict[tuple[str, str], Fraction]:
+    """T² mean_τ Cov_s(profile_s, m_s), m_s the share of the trigger in the past of s."""
+    total: dict[tuple[str, str], Fraction] = {}
+    for tau in range(1, length - 1):
+        found = dict(profiles(length, tau))
+        share = found["remapped", "trigger"]
+        for name, profile in found.items():
+            product = sum((a * b for a, b in zip(profile, share, strict=True)), Fraction(0))
+            value = length * product - sum(profile) * sum(share)
+            total[name] = total.get(name, Fraction(0)) + value / (length - 2)
+    return total
+
+
+def lower_bound(length: int) -> tuple[Any, list[tuple[int, int]]]:
+    """A lower bound of PHI's numerator over T⁶ at a length, and the (i, j) it subtracts.
+
+    Positive terms other than the leading one are dropped and y is between 0 and 5/3. What remains
+    to subtract are multiples of x^j / T^i.
+    """
+    numerator = sympy.Poly(sympy.numer(sympy.together(PHI)), T, x, y)
+    if numerator.coeff_monomial(T**6 * x) < 0:
+        numerator = -numerator
+    bound, terms = sympy.Integer(0), []
+    for (i, j, k), coefficient in numerator.terms():
+        if i == 6 and (j, k) == (1, 0):
+            bound += coefficient * x
+        elif coefficient < 0:
+            term = coefficient * sympy.Rational(5, 3) ** k * x**j * T ** (i - 6)
+            bound += term
+            terms.append((6 - i, j))
+    return at_length(bound, length), terms

@@ -1,0 +1,279 @@
+"""A claim and its derivation in writing: for the terminal, as a LaTeX document, as Markdown.
+
+The texts of claims and steps are plain, with formulas between dollar signs and code between
+backticks; each form of writing escapes the plain part and keeps the others.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from theory.claims import Claim
+
+if TYPE_CHECKING:  # steps hold SymPy's results, but writing them needs no SymPy
+    from theory.derivation import Step
+
+WIDTH = 100
+CHECKED = "✓"
+_FORMULA = re.compile(r"(\$\$.+?\$\$|\$.+?\$)", re.DOTALL)
+_CODE = re.compile(r"`([^`]+)`")
+_CITATION = re.compile(r"\[([A-Z][A-Za-z]*(?:18|19|20)\d\d[a-z]?)\]")
+
+
+def count(steps: Iterable[Step]) -> str:
+    """How many steps there are, and how many of them SymPy has checked."""
+    checked = [step.checked for step in steps]
+    noun = "step" if len(checked) == 1 else "steps"
+    return f"{len(checked)} {noun}, {sum(checked)} of them checked by SymPy"
+
+
+# For the terminal
+
+
+def claim_as_text(claim: Claim) -> str:
+    """The record of a claim, on lines of at most WIDTH characters."""
+    parts = [
+        _wrapped(f"{claim.id}. {claim.title}", ""),
+        _wrapped(f"{claim.kind}, {claim.status}. Source: {claim.source}", ""),
+        "\nStatement\n" + _paragraphs(claim.statement),
+    ]
+    if claim.assumptions:
+        parts.append("\nAssumptions")
+        parts += [_wrapped(assumption, "  - ", "    ") for assumption in claim.assumptions]
+    if claim.note:
+        parts.append("\nNote\n" + _paragraphs(claim.note))
+    return "\n".join(parts)
+
+
+def step_as_text(number: int, step: Step) -> str:
+    """One step of a derivation: its number, a mark if it was checked, its text, its formula."""
+    mark = CHECKED if step.checked else " "
+    lines = [_wrapped(step.text, f"{number:>3} {mark} ", " " * 6)]
+    if step.latex:
+        lines.append(_displayed(step.latex))
+    return "\n".join(lines)
+
+
+def _paragraphs(text: str) -> str:
+    """The text wrapped and indented, displayed formulas on lines of their own."""
+    parts = re.split(r"\$\$(.+?)\$\$", " ".join(text.split()))  # plain, formula, plain, ...
+    lines = [
+        _displayed(part) if odd % 2 else _wrapped(part.strip(), " " * 6)
+        for odd, part in enumerate(parts)
+    ]
+    return "\n".join(line for line in lines if line.strip())
+
+
+def _displayed(formula: str) -> str:
+    lines = [line for line in readable(formula).split("\n") if line.strip()]
+    return "\n".join(_wrapped(line, " " * 10, " " * 12) for line in lines)
+
+
+def _wrapped(text: str, first: str, rest: str | None = None) -> str:
+    """The text in lines; a formula that is not long stays in one piece."""
+
+    def held(match: re.Match[str]) -> str:
+        formula = readable(match[0].strip("$"))
+        return formula.replace(" ", "\0") if len(formula) < WIDTH // 2 else formula
+
+    lines = textwrap.wrap(
+        _FORMULA.sub(held, text),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace("\0", " ")
+
+
+_SILENT = re.compile(
+    r"left|right|[bB]igg?[lrm]?|(display|text)style|limits|math\w+|operatorname|text"
+)
+_SYMBOLS = {"sum": "Σ", "prod": "Π", "int": "∫", "partial": "∂", "nabla": "∇", "infty": "∞"}
+_SYMBOLS |= {"le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈"}
+_SYMBOLS |= {"cdot": "·", "times": "×", "to": "→", "rightarrow": "→", "in": "∈", "pm": "±"}
+_SYMBOLS |= {"top": "T", "ldots": "...", "dots": "...", "cdots": "...", "mid": "|", "sim": "~"}
+_SYMBOLS |= {"langle": "<", "rangle": ">", "|": "||", "quad": "  ", "qquad": "    ", "ll": "<<"}
+_SYMBOLS |= {"otimes": "⊗", "ell": "ℓ", "simeq": "≈", "Rightarrow": "⇒", "gg": ">>", "iff": "⇔"}
+_SYMBOLS |= {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": "{", "}": "}", "\\": "\n"}
+_GROUP = r"(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[^\s{}\\])"
+_UPRIGHT = re.compile(r"\\(?:math\w+|operatorname|text)\s*\{([^{}]*)\}")
+_FRACTION = re.compile(r"\\[td]?frac\s*" + _GROUP + r"\s*" + _GROUP)
+_ACCENT = re.compile(r"\\(bar|hat|tilde|sqrt)\s*" + _GROUP)
+_ACCENTS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303"}
+
+
+def readable(formula: str) -> str:
+    r"""A LaTeX formula as plain characters: close to what one would type.
+
+    >>> readable(r"\frac{\partial L}{\partial W} = \sum_k \big(\hat p_k - \tfrac1M\big)\, u_k")
+    '(∂ L)/(∂ W) = Σ_k (p̂_k - 1/M) u_k'
+    """
+    formula = _UPRIGHT.sub(r"\1", formula)
+    for pattern, write in ((_ACCENT, _accented), (_FRACTION, _quotient)):
+        count = 1
+        while count:  # from the inside out
+            formula, count = pattern.subn(write, formula)
+    formula = re.sub(r"\\(?:begin|end)\{[^}]*\}|&", "", formula)
+    formula = re.sub(r"\\([A-Za-z]+|.)", lambda match: _word(match[1]), formula)
+    formula = re.sub(r"\{([^{}])\}", r"\1", formula)  # braces around one character
+    return re.sub(r"(?<=\S) {2,3}(?=\S)", " ", formula)
+
+
+def _bare(group: str) -> str:
+    return group[1:-1].strip() if group.startswith("{") else group
+
+
+def _quotient(match: re.Match[str]) -> str:
+    above, below = map(_bare, match.groups())
+    simple = re.compile(r"([\w.]+|\\[a-z]+)(\^\w)?").fullmatch
+    return "/".join(part if simple(part) else f"({part})" for part in (above, below))
+
+
+def _accented(match: re.Match[str]) -> str:
+    inside = readable(_bare(match[2]))
+    if match[1] == "sqrt":
+        return f"√({inside})" if len(inside) > 1 else f"√{inside}"
+    if len(inside) > 1:
+        return f"{match[1]}({inside})"
+    return unicodedata.normalize("NFC", inside + _ACCENTS[match[1]])
+
+
+def _word(command: str) -> str:
+    """What a LaTeX command stands for; the name itself when there is no sign for it."""
+    if _SILENT.fullmatch(command):
+        return ""
+    if command in _SYMBOLS:
+        return _SYMBOLS[command]
+    case = "CAPITAL" if command[0].isupper() else "SMALL"
+    name = command.removeprefix("var")
+    try:
+        return unicodedata.lookup(f"GREEK {case} LETTER {name.replace('lambda', 'lamda').upper()}")
+    except KeyError:
+        return command
+
+
+# As LaTeX
+
+_PREAMBLE = r"""\documentclass{article}
+\usepackage{amsmath, amssymb, graphicx}
+\usepackage[margin=25mm]{geometry}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{1ex}
+% A formula wider than the line is scaled down to it.
+\newsavebox{\formula}
+\newcommand{\fitted}[1]{\sbox{\formula}{$\displaystyle #1$}%
+  \ifdim\wd\formula>\linewidth\resizebox{\linewidth}{!}{\usebox{\formula}}\else\usebox{\formula}\fi}
+\begin{document}
+"""
+
+
+def as_latex(claims: Iterable[tuple[Claim, Iterable[Step]]]) -> Iterator[str]:
+    """The parts of a document that pdflatex compiles, one section a claim."""
+    yield _PREAMBLE
+    for claim, steps in claims:
+        yield f"\\section*{{{_latex(claim.id + '. ' + claim.title)}}}"
+        yield f"\\emph{{{_latex(claim.kind)}, {claim.status}.}} Source: {_latex(claim.source)}"
+        yield f"\n\\paragraph{{Statement.}} {_latex(claim.statement)}\n"
+        yield from _latex_list("Assumptions", "itemize", map(_latex, claim.assumptions))
+        steps = list(steps)
+        yield from _latex_list("Derivation", "enumerate", map(_latex_step, steps), count(steps))
+        if claim.note:
+            yield f"\\paragraph{{Note.}} {_latex(claim.note)}\n"
+    yield "\\end{document}"
+
+
+def _latex_list(title: str, kind: str, items: Iterable[str], remark: str = "") -> Iterator[str]:
+    lines = [f"  \\item {item}" for item in items]
+    if lines:
+        yield f"\\paragraph{{{title}.}} {remark}"
+        yield "\n".join([f"\\begin{{{kind}}}", *lines, f"\\end{{{kind}}}"])
+
+
+def _latex_step(step: Step) -> str:
+    text = _latex(step.text) + (r" \hfill$\checkmark$" if step.checked else "")
+    return text + (f"\n  \\[ \\fitted{{{step.latex}}} \\]" if step.latex else "")
+
+
+_LATEX_WORDS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_LATEX_WORDS |= {char: f"\\{char}" for char in "&%#_{}"} | {"<": r"\textless{}"}
+_LATEX_WORDS |= {">": r"\textgreater{}", "|": r"\textbar{}", '"': "''", "`": r"\textquotesingle{}"}
+_LATEX_MATH = {"×": r"\times", "·": r"\cdot", "−": "-", "≤": r"\le", "≥": r"\ge", "≠": r"\ne"}
+_LATEX_MATH |= {"→": r"\to", "∞": r"\infty", "∇": r"\nabla", "∈": r"\in", "±": r"\pm"}
+_LATEX_MATH |= {"Σ": r"\Sigma", "≈": r"\approx", "½": r"\frac12", "ᵀ": r"^\top", "√": r"\sqrt{}"}
+
+
+def _latex(text: str) -> str:
+    def escaped(plain: str) -> str:
+        parts = ["".join(map(_latex_character, part)) for part in _CODE.split(plain)]
+        parts[1::2] = [f"\\texttt{{{code}}}" for code in parts[1::2]]  # text, code, text, ...
+        return "".join(parts)
+
+    return _outside_formulas(text, escaped)
+
+
+def _latex_character(char: str) -> str:
+    """A character of plain text as LaTeX; Greek letters and raised or lowered ones as formulas."""
+    if char in _LATEX_WORDS:
+        return _LATEX_WORDS[char]
+    if char in _LATEX_MATH:
+        return f"\\ensuremath{{{_LATEX_MATH[char]}}}"
+    script, _, code = unicodedata.decomposition(char).partition(" ")
+    if script in ("<super>", "<sub>"):
+        return f"\\ensuremath{{{'^' if script == '<super>' else '_'}{{{chr(int(code, 16))}}}}}"
+    name = unicodedata.name(char, "")
+    if name.startswith("GREEK"):
+        letter = name.split()[-1].lower().replace("lamda", "lambda")
+        return f"\\ensuremath{{\\{letter.capitalize() if char.isupper() else letter}}}"
+    return char
+
+
+# As Markdown (MyST, with formulas between dollar signs)
+
+
+def table(claims: Iterable[Claim]) -> str:
+    """The claims as a Markdown table.
+
+    >>> from theory import CLAIMS
+    >>> print(table([CLAIMS["AM1"]]))
+    | id | claim | kind | status |
+    | --- | --- | --- | --- |
+    | AM1 | Over orthonormal keys and values the scores are the coefficients | equal | proved |
+    """
+    rows = [
+        f"| {claim.id} | {as_markdown(claim.title)} | {claim.kind} | {claim.status} |"
+        for claim in claims
+    ]
+    return "\n".join(["| id | claim | kind | status |", "| --- | --- | --- | --- |", *rows])
+
+
+def as_markdown(text: str, *, cite: Callable[[str], str] = "[{}]".format) -> str:
+    """Plain text with formulas as Markdown; ``cite`` writes the reference to a key.
+
+    >>> as_markdown("W_K* and $x_i$ in [BCBJB2023]", cite="see {}".format)
+    'W\\\\_K\\\\* and $x_i$ in see BCBJB2023'
+    """
+
+    def escaped(plain: str) -> str:
+        parts = _CITATION.split(plain)  # text, key, text, key, ..., text
+        parts[::2] = [re.sub(r"([\\*_<>|\[\]#])", r"\\\1", part) for part in parts[::2]]
+        parts[1::2] = [cite(key) for key in parts[1::2]]
+        return "".join(parts)
+
+    def outside_code(plain: str) -> str:
+        parts = _CODE.split(plain)  # text, code, text, code, ..., text
+        parts[::2] = map(escaped, parts[::2])
+        parts[1::2] = [f"`{code}`" for code in parts[1::2]]
+        return "".join(parts)
+
+    return _outside_formulas(text, outside_code)
+
+
+def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
+    parts = _FORMULA.split(text)  # plain, formula, plain, ..., plain
+    parts[::2] = map(write, parts[::2])
+    return "".join(parts)
