@@ -6,7 +6,7 @@ are safe for colour-blind readers: single-hue or diverging maps, and the Okabe-I
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,10 +97,11 @@ def recall_curve(
     low: ArrayLike,
     high: ArrayLike,
     *,
+    band: bool = True,
     ax: Axes | None = None,
     **line: Any,
 ) -> Line2D:
-    """Draw a rate against a size, with error bars and a band from `low` to `high`.
+    """Draw a rate against a size, with error bars from `low` to `high`.
 
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
@@ -108,7 +109,7 @@ def recall_curve(
     >>> curve.get_ydata().tolist(), len(ax.collections)
     ([0.5, 0.9], 2)
 
-    All of shape (n,). Further keywords go to the line (`label`, `color`, `marker`, ...). `ax`: the
+    All of shape (n,). `band` shades the area between the bars too. Further keywords go to the line (`label`, `color`, `marker`, ...). `ax`: the
     current axes when left out.
 
     Raises ValueError for shapes that differ.
@@ -122,7 +123,8 @@ def recall_curve(
     axes = _axes(ax)
     (curve,) = axes.plot(x, mean, **{"marker": "o"} | line)
     colour = curve.get_color()
-    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    if band:
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.vlines(x, low, high, color=colour, linewidth=1.5)
     return curve
 
@@ -133,7 +135,7 @@ def phase_map(
     rows: Sequence[Any],
     columns: Sequence[Any],
     failed: ArrayLike | None = None,
-    text: str = "",
+    text: Callable[[float], str] | None = None,
     ax: Axes | None = None,
     **image: Any,
 ) -> AxesImage:
@@ -141,13 +143,13 @@ def phase_map(
 
     >>> from matplotlib.figure import Figure
     >>> grid = phase_map([[1.0, 0.5]], rows=[8], columns=[16, 32], ax=Figure().subplots(),
-    ...                  failed=[[False, True]], text="{:.1f}")
+    ...                  failed=[[False, True]], text="{:.1f}".format)
     >>> [label.get_text() for label in grid.axes.texts], len(grid.axes.patches)
     (['1.0', '0.5'], 1)
 
     `values` (m, n), NaN where there is none; `rows` and `columns` are the tick labels, the first
-    row at the bottom. `failed` (m, n), boolean; `text` formats the value in each cell, none when
-    empty. Further keywords go to the image (`cmap`, `norm`, ...). `ax`: the current axes when left
+    row at the bottom. `failed` (m, n), boolean; `text` turns a value into what its cell
+    says. Further keywords go to the image (`cmap`, `norm`, ...). `ax`: the current axes when left
     out.
 
     Raises ValueError for values that are not a 2-d array, other numbers of labels, or a mask of
@@ -170,8 +172,9 @@ def phase_map(
             red, green, blue, _ = drawn.cmap(drawn.norm(value))
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
             colour = "white" if dark else "black"
-            label = text.format(value)
-            axes.text(column, row, label, ha="center", va="center", color=colour, fontsize="small")
+            axes.text(
+                column, row, text(value), ha="center", va="center", color=colour, fontsize="small"
+            )
     _outline(axes, np.argwhere(failures), inset=0.08)
     return drawn
 

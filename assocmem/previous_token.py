@@ -11,8 +11,8 @@ position t of layer 1 attends more to r, x¹_t moves towards Φ₁ x_r, and this
 Given τ, a layer-2 score depends on the tokens only through coincidences, the number of other
 positions that hold the same content token. Position and mean stay exactly in the softmax; the
 fluctuation of a is kept to first order in the value path and dropped from key and query, which
-carry a factor λ already. At small λ nothing is lost to first order; at finite λ the dropped part is
-of order 1/N, the frequency of coincidences.
+carry a factor λ already. At small λ nothing is lost to first order; at finite λ and with fixed
+triggers the dropped part is of order 1/C² (claim S3b), C being the number of content tokens.
 
 Arrays (τ, T) have a row for each τ; every sum over sequences is then a product of such arrays.
 """

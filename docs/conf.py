@@ -34,6 +34,7 @@ bibtex_reference_style = "author_year"
 # The signatures stay short: the docstrings state shapes and conventions.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 default_role = "code"
 
 # The examples of the pages; those of the docstrings run in the tests.

@@ -5,6 +5,7 @@ The promised tolerances, of the largest entry: 1e-12 for S1, 1e-9 for S2 and S3(
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import autograd.numpy as anp
@@ -326,24 +327,28 @@ def numbers(table):
             yield from np.ravel(array)
 
 
-def third_value(task):
-    return third_step(task, 0.0, second=second_step(task))
+_, N, K = sympy.field("N, K", sympy.QQ)
 
 
 def third_slope(task):
-    return third_step_slope(task, second=second_step(task))
+    return third_step_slope(task, second=second_step(task))  # the lead needs numbers
 
 
 @pytest.mark.parametrize(("triggers", "predict"), [(2, "content"), (2, "all"), ("random", "all")])
-@pytest.mark.parametrize("step", [first_step, second_step, third_value, third_slope])
+@pytest.mark.parametrize(
+    "step", [first_step, second_step, partial(third_step, lead=0), third_slope]
+)
 def test_symbols_give_the_numbers(step, triggers, predict):
-    N, K = sympy.symbols("N K", positive=True)
     symbolic = am.InductionTask(N, 5, K if triggers == 2 else "random", predict=predict)
     numeric = am.InductionTask(7, 5, triggers, predict=predict)
-    formulas = [sympy.sympify(entry) for entry in numbers(step(symbolic))]
-    assert not any(formula.has(sympy.Float) for formula in formulas)  # exact
-    values = sympy.lambdify([N, K], formulas, modules="math")(7.0, 2.0)
+    values = [float(formula(7, 2)) for formula in numbers(step(symbolic))]
     assert_close(values, list(numbers(step(numeric))), 1e-12)
+
+
+def test_plain_symbols_are_exact():
+    n, k = sympy.symbols("N K", positive=True)
+    for formula in numbers(first_step(am.InductionTask(n, 5, k, predict="all"))):
+        assert not formula.has(sympy.Float)
 
 
 def test_nothing_depends_on_the_number_of_tokens():
@@ -370,4 +375,6 @@ def test_bad_lead(lead, error, text):
 
 def test_no_softmax_of_symbols():
     with pytest.raises(TypeError, match=r"lead.* 0 with SymPy sizes"):
-        third_step(am.InductionTask(sympy.Symbol("N", positive=True), 5), 1.0)
+        third_step(am.InductionTask(N, 5), 1.0)
+    with pytest.raises(TypeError, match=r"lead: expected numeric sizes, as it takes a maximum"):
+        third_step_slope(am.InductionTask(N, 5))

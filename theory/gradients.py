@@ -89,30 +89,36 @@ rational in $N$ and $K$.""",
         id="S2-sign",
         title="At small sizes step 2 points the wrong way: its lead changes sign with T",
         statement=r"""Let the lead of $J_2$ be its coefficient $w_E(q) \to \Phi_1 w_E(q)$ minus the
-largest $w_E(q) \to \Phi_1 w_E(i)$, $i \ne q$.
-For fixed triggers and prediction over the content it is negative for $T \le 4$ and positive for $T
-\ge 5$, at every $N$ and $K$; for random triggers with
-$N = 4$, $T = 6$ it is negative: an arbitrarily small first step then makes the second one forget
-the trigger.""",
+largest $w_E(q) \to \Phi_1 w_E(i)$, $i \ne q$. For fixed triggers and prediction over the content it
+is negative for $T \le 4$ and positive for $T \ge 5$, at every $N$ and $K$. For random triggers it
+is
+positive from $N = 38, 11, 8, 7$ on at $T = 5, 6, 7, 8$, and negative for $T \le 4$ except at
+$N = T = 3$. Where it is negative an arbitrarily small first step makes the second one forget the
+trigger.""",
         assumptions=_TOP_DOWN,
         kind="equal",
         source="derived here from S2",
-        status="empirical",
-        note="The threshold in T is computed from the closed form, exhaustively for N <= 5 and by "
-        "example beyond.",
+        status="proved",
+        note="For prediction over all tokens with fixed triggers the rule T >= 5 fails at small N: "
+        "the positions, which memorise the label frequencies, compete (K = 2, T = 5 needs N >= 6).",
     ),
     Claim(
         id="S2-limit",
         title="The lead of step 2 grows like 2 ln T over K T^2",
-        statement=r"""For fixed triggers and prediction over the content, with $u$ the lead of
-$G_1$, as $T \to \infty$ and then $N \to \infty$,
-$$\frac{K T^2}{u}\,\mathrm{lead}(J_2) = 2\ln T + 2\gamma - 4 - \frac{\pi^2}{6} + O\Big(\frac{\ln
-T}{T}\Big).$$""",
-        assumptions=(*_TOP_DOWN, "fixed triggers, predict = content", "N much larger than T"),
+        statement=r"""For fixed triggers and prediction over the content, with $u = \frac{1}{CT}$
+the
+lead of $G_1$, $\frac{K T^2}{u}\,\mathrm{lead}(J_2)$ is $(1 - \frac{1}{C^2})\,\Phi(T)$ for $K = 1$
+and
+$(1 - \frac1C)\,\Phi(T)$ for $K \ge 2$, $T \ge 5$. With $\ell = \ln T + \gamma$,
+$$\Phi(T) = 2\ell - 4 - \frac{\pi^2}{6}
++ \frac1T\Big(-\frac{\ell^2}{2} + \big(9 + \tfrac{\pi^2}{6}\big)\ell - 12 - \frac{7\pi^2}{12}\Big)
++ r(T), \qquad |r(T)| \le \frac{\ln^3 T}{T^2} \ (T \ge 32).$$""",
+        assumptions=(*_TOP_DOWN, "fixed triggers, predict = content"),
         kind="equal",
         source="derived here from S2",
         status="proved in a limit",
-        note="Checked: the gap to the limit falls at least as fast as ln T / T when T doubles.",
+        note="The remainder is O(ln(T)^3 / T^2); the constant 1 is read off its closed form up to "
+        "T = 10^15. In the same units the largest unwanted answers to the cue stay bounded.",
     ),
     Claim(
         id="S3a",
@@ -139,10 +145,11 @@ and the fluctuation to first order in the value path. The relative (Frobenius, r
 of what is dropped is of order $C^{-2}$ at fixed $T$ and $\lambda$, with $C$
 content tokens: a coincidence has probability of order $1/C$ and is worth $\kappa = O(1/C)$ or
 correlates with the label with strength $O(1/C)$.""",
-        assumptions=(*_TOP_DOWN, "fixed lambda and T, C large"),
+        assumptions=(*_TOP_DOWN, "fixed triggers; lambda, T and K fixed, C large"),
         kind="rate",
         source="derived here",
         status="proved in a limit",
-        note="At lambda -> 0 nothing is dropped to first order: the slope is that of S3a exactly.",
+        note="At lambda -> 0 nothing is dropped to first order: the slope is that of S3a exactly. "
+        "With random triggers kappa is of order 1 and the dropped part does not fall with C.",
     ),
 )

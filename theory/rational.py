@@ -7,6 +7,7 @@ library takes it for a symbol, because it has ``free_symbols``.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,29 @@ from sympy.polys.fields import field
 C, K = sympy.symbols("C K", positive=True)
 _FIELD, _C, _K = field((C, K), sympy.ZZ)
 RING = _FIELD.ring  # polynomials in C and K with integer coefficients
+
+
+def _operation(name: str) -> Callable[[Any, Any], Any]:
+    """An operation of the field; an array is left to NumPy, which then goes entry by entry."""
+    in_field = getattr(operator, name)
+
+    def operation(self: Rational, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
+        return Rational(in_field(self.value, Rational(other).value))
+
+    return operation
+
+
+def _reflected(name: str) -> Callable[[Any, Any], Any]:
+    in_field = getattr(operator, name)
+
+    def operation(self: Rational, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
+        return Rational(in_field(Rational(other).value, self.value))
+
+    return operation
 
 
 class Rational:
@@ -32,7 +56,12 @@ class Rational:
     K: Rational
 
     def __init__(self, value: Any) -> None:
-        self.value = value.value if isinstance(value, Rational) else _FIELD(value)
+        self.value: Any = value.value if isinstance(value, Rational) else _FIELD(value)
+
+    __add__, __radd__ = _operation("add"), _reflected("add")
+    __sub__, __rsub__ = _operation("sub"), _reflected("sub")
+    __mul__, __rmul__ = _operation("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _operation("truediv"), _reflected("truediv")
 
     def __pow__(self, exponent: int) -> Rational:
         return Rational(self.value**exponent)
@@ -60,33 +89,5 @@ class Rational:
         """The degree in C at infinity: the value is of the exact order C^degree at fixed K."""
         return self.value.numer.degree() - self.value.denom.degree() if self.value else -np.inf
 
-
-def _operation(name: str) -> Callable[[Rational, Any], Any]:
-    """The operation of the field; an array is left to NumPy, which then goes entry by entry."""
-    in_field = getattr(type(_C), name)
-
-    def operation(self: Rational, other: Any) -> Any:
-        if isinstance(other, np.ndarray):
-            return NotImplemented
-        return Rational(in_field(self.value, Rational(other).value))
-
-    return operation
-
-
-for _name in ("add", "sub", "mul", "truediv"):
-    setattr(Rational, f"__{_name}__", _operation(f"__{_name}__"))
-
-
-def _reflected(name: str) -> Callable[[Rational, Any], Any]:
-    def operation(self: Rational, other: Any) -> Any:
-        if isinstance(other, np.ndarray):
-            return NotImplemented
-        return getattr(Rational(other), f"__{name}__")(self)
-
-    return operation
-
-
-for _name in ("add", "sub", "mul", "truediv"):
-    setattr(Rational, f"__r{_name}__", _reflected(_name))
 
 Rational.C, Rational.K = Rational(_C), Rational(_K)

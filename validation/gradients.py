@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -231,23 +232,28 @@ def check_S2_sign(context: Context) -> Iterator[Case]:
         first = 3 + int(np.argmax(np.array(closed) > 0))
         stays = bool((np.array(closed[first - 3 :]) > 0).all())
         yield Case(f"the same for N={n} K={k}, closed form", 5, first if stays else np.nan, 0)
+    for length, predicted in ((5, 38), (6, 11), (7, 8), (8, 7)):
+        tasks = (am.InductionTask(n, length, "random", "all") for n in range(4, 64))
+        negative = [task.n_tokens for task in tasks if am.gradients.second_step(task).lead <= 0]
+        name = f"random triggers, T={length}: lead > 0 from N"
+        yield Case(name, predicted, max(negative) + 1, 0)
 
 
 def check_S2_limit(context: Context) -> Iterator[Case]:
-    def scaled_lead(length: int, k: int) -> float:
-        task = am.InductionTask(10**9, length, k)
+    def expansion(length: int) -> float:
+        x = np.log(length) + np.euler_gamma
+        correction = -(x**2) / 2 + (9 + np.pi**2 / 6) * x - 12 - 7 * np.pi**2 / 12
+        return float(2 * x - 4 - np.pi**2 / 6 + correction / length)
+
+    lengths = (64, 256, 512, 1024) if context.full else (64, 256, 512)
+    for length, (content, k) in itertools.product(lengths, ((30, 1), (30, 4), (10**9, 1))):
+        task = am.InductionTask(content + k, length, k)
         first, second = am.gradients.first_step(task), am.gradients.second_step(task)
-        return float(second.lead * k * length**2 / first.lead)
-
-    def limit(length: int) -> float:
-        return 2 * np.log(length) + 2 * np.euler_gamma - 4 - np.pi**2 / 6
-
-    cases = [(256, 1), (256, 4), (512, 1)] + ([(1024, 1)] if context.full else [])
-    for length, k in cases:
-        half = length // 2
-        allowed = abs(scaled_lead(half, k) - limit(half)) * np.log(length) / (2 * np.log(half))
-        measured = scaled_lead(length, k)
-        yield Case(f"K T^2 lead / u, T={length} K={k}", limit(length), measured, allowed)
+        measured = second.lead * k * length**2 / first.lead
+        factor = 1 - content ** (-2.0 if k == 1 else -1.0)
+        remainder = np.log(length) ** 3 / length**2
+        name = f"K T^2 lead / u, T={length} K={k} C={content:g}"
+        yield Case(name, factor * expansion(length), measured, factor * remainder)
 
 
 def check_S3a(context: Context) -> Iterator[Case]:

@@ -152,7 +152,7 @@ def index() -> str:
             f"| [{claim.id}]({claim.id}.md) | {markdown(claim.title)} | {badge(claim)} |"
             for claim in family.CLAIMS
         ]
-        heading = (family.__doc__ or "").splitlines()[0].rstrip(".")
+        heading = (family.__doc__ or "").splitlines()[0].partition(":")[0].rstrip(".")
         parts += [
             f"## {markdown(heading)}",
             "\n".join(["| | claim | |", "| --- | --- | --- |", *rows]),

@@ -1,8 +1,8 @@
-"""S1 at any length, and the lead of step 2: its closed form, its sign and its growth."""
+"""S2-sign and S2-limit: the lead of step 2, its sign and its growth."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import sympy
 from sympy import Symbol
@@ -10,7 +10,6 @@ from sympy import Symbol
 import assocmem as am
 from assocmem.blocks import (
     ATOMS,
-    OUTPUTS,
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,
@@ -18,136 +17,10 @@ from assocmem.blocks import (
 )
 from theory import harmonic
 from theory.derivation import Derivation
-from theory.harmonic import PHI, REMAPPED_FIRST_TRIGGER, REMAPPED_OUTPUT, T, at_length, x, y
-from theory.patterns import VOCABULARIES
+from theory.derivations.any_length import LENGTHS, harmonic_sums, rational, task, wanted
+from theory.harmonic import PHI, REMAPPED_OUTPUT, T, at_length, x, y
+from theory.population import VOCABULARIES
 from theory.rational import C, K, Rational
-
-LENGTHS = (3, 4, 5, 6, 7, 8)
-
-WEIGHTS = {  # of the output, of both triggers, of all positions: 1, then h_r, averaged over τ
-    "direct": (sympy.Integer(1), sympy.Integer(2), T),
-    "remapped": (REMAPPED_OUTPUT, REMAPPED_FIRST_TRIGGER + 1 / T, T),
-}
-
-
-def task(length: int, vocabulary: str) -> am.InductionTask:
-    c, k = Rational.C, Rational.K
-    if vocabulary == "random":
-        return am.InductionTask(c + 1, length, "random", "all")
-    return am.InductionTask(c + k, length, k, vocabulary)  # type: ignore[arg-type]
-
-
-class Readout(NamedTuple):
-    """T times the coefficients of G₁ between w_U(k), k a content token, and a family of tokens."""
-
-    same: Any
-    other: Any
-    trigger: Any
-
-    @property
-    def at_roles(self) -> dict[str, Any]:
-        """What k = y reads on average at the output, at the trigger, at a free position."""
-        free = (self.same + (C - 1) * self.other) / C
-        return {"output": self.same, "trigger": self.trigger, "free": free}
-
-
-def readouts(vocabulary: str) -> dict[str, Readout]:
-    """S1 in T, x = H_T, C and K: who stands where, and what the label says about it."""
-    found = {}
-    for kind, (output, triggers, everywhere) in WEIGHTS.items():
-        if vocabulary == "random":
-            n, free = C + 1, everywhere - triggers - output
-            same = (output * C - triggers + free / C) / n**2
-            found[kind] = Readout(same, -same / C, -same / C)
-        else:
-            outputs = C if vocabulary == "content" else C + K
-            content = everywhere - triggers
-            other = (content - output) / C**2 - content / (C * outputs)
-            found[kind] = Readout(output / C + other, other, (1 / C - 1 / outputs) * triggers / K)
-    return found
-
-
-def surplus_of_labels(vocabulary: str) -> Any:
-    """p(y=k) - 1/M for a content token k."""
-    return 1 / C - 1 / (C + K) if vocabulary == "all" else sympy.Integer(0)
-
-
-def wanted(length: int, vocabulary: str) -> Any:
-    """J₂ between w_E(q) and Φ₁ w_E(q): the readout of step 1 against the share of the trigger."""
-    total, moments = sympy.Integer(0), harmonic.covariances(length)
-    for kind, readout in readouts(vocabulary).items():
-        for role, value in readout.at_roles.items():
-            total += value * _rational(moments[kind, role])
-    total += surplus_of_labels(vocabulary) * _rational(moments["remapped", "position"])
-    triggers = C + 1 if vocabulary == "random" else K
-    return sympy.factor(at_length(total, length) / (triggers * length**3))
-
-
-def first_step_at_any_length(d: Derivation) -> None:
-    """S1 with T a symbol, from the probabilities of who stands where."""
-    d.say(
-        r"At any $T$: average over $\tau$ the weights ($1$, then $h_r$) of the output's position, "
-        r"$w_o$, of the two triggers, $w_q$, and of all positions, $w$; then $w_o = 1$, $w_q = 2$, "
-        r"$w = T$ for $w_E$. For $\Phi_1 w_E$, with $x = H_T$, use the sums below."
-    )
-    harmonic_sums(d)
-    d.say(
-        r"So $w_o = H := \frac{T - x - 1/T}{T-2}$, $w_q = \frac{T - 1/(T-1) - 2/T}{T-2} + "
-        r"\frac1T$, $w = T$. With fixed triggers, a content label $k$ and $w_c = w - w_q$: "
-        r"$P(y{=}k, z_r{=}i)$ is $1\{i{=}k\}/C$ at the output and $1/C^2$ at a free position. With "
-        r"random triggers it is $1\{i{=}k\}/N$ at the output, $1\{i \ne k\}/(N(N-1))$ at a trigger "
-        r"and, free, $1/(N(N-1))$ for $i = k$ and $(N-2)/(N(N-1)^2)$ otherwise."
-    )
-    for vocabulary in VOCABULARIES:
-        left, right = [], []
-        for length in LENGTHS:
-            table = am.gradients.first_step(task(length, vocabulary))
-            for kind, tokens in (("direct", TOKENS), ("remapped", REMAPPED_TOKENS)):
-                block, readout = table[OUTPUTS, tokens], readouts(vocabulary)[kind]
-                left += [block.same[-1], block.different[-1, -1], block.different[-1, 0]]
-                right += [at_length(value, length) / length for value in readout]
-        d.equal(
-            f"These are the library's blocks of the tokens, $T = 3, ..., 8$ ({vocabulary}).",
-            left,
-            right,
-            latex=_FORMULAS[vocabulary],
-        )
-    d.say(
-        "Fixed triggers and content, $N \\to \\infty$: the second memory is as strong as the "
-        "first. Their ratio is $H$, with $x = \\ln T + \\gamma + O(1/T)$,",
-        r"H = 1 - \frac{\ln T + \gamma - 2}{T} + O\Big(\frac{\ln T}{T^2}\Big)",
-    )
-    series = sympy.series(REMAPPED_OUTPUT.subs(T, 1 / y), y, 0, 2).removeO()
-    d.equal(
-        "by expanding in $1/T$ at fixed $x$:",
-        series,
-        1 - (x - 2) * y,
-        latex=r"H = 1 - "
-        r"\frac{x-2}{T} + O(x T^{-2})",
-    )
-
-
-_FORMULAS = {
-    "content": r"w_U(k)\text{ to } i: \frac{w_o}{T C}\big(\delta_{ik} - \tfrac1C\big),\ "
-    r"\text{trigger: } 0",
-    "all": r"\frac1T\Big(\frac{w_o \delta_{ik}}{C} + \frac{w_c - w_o}{C^2} - \frac{w_c}{C N}\Big),"
-    r"\ \text{trigger: } \frac{w_q}{T K}\big(\tfrac1C - \tfrac1N\big)",
-    "random": r"i = k: s = \frac{1}{T N^2}\Big(w_o (N-1) - w_q + \frac{w - w_q - w_o}{N-1}\Big),"
-    r"\quad i \ne k: -\frac{s}{N-1}",
-}
-
-
-def harmonic_sums(d: Derivation) -> None:
-    """The sums over h_r, by induction on T."""
-    for formula, (closed, direct, gain) in harmonic.SUMS.items():
-        d.equal(
-            "By induction on $T$, with $x = H_T$, $y = H_T^{(2)}$ and $h_r \\to h_r + 1/(T+1)$: "
-            "the gain from $T$ to $T + 1$, and the start $T = 1$.",
-            [harmonic.next_length(closed) - closed, at_length(closed, 1)],
-            [gain, _rational(direct(1))],
-            latex=f"{formula} = {sympy.latex(closed)}",
-        )
-
 
 Rows = dict[tuple[str, int], Any]
 
@@ -177,8 +50,8 @@ def sum_rule(d: Derivation, rows: Rows) -> None:
         "In the library's tables:",
         values,
         [0] * len(values),
-        latex=r"J_2[w_E(q), \Phi_1 w_E(i)] = -\tfrac1C J_2[w_E(q), \Phi_1 w_E(q)],\ i \in"
-        r"\text{content};\qquad 0,\ i \text{ another fixed trigger}",
+        latex=r"J_2[w_E(q), \Phi_1 w_E(i)] = -\tfrac1C J_2[w_E(q), \Phi_1 w_E(q)],\ i"
+        r"\text{ in the content};\qquad 0,\ i \text{ another fixed trigger}",
     )
     d.say(
         r"So the lead has the sign of the wanted coefficient $J = J_2[w_E(q), \Phi_1 w_E(q)]$: it "
@@ -221,7 +94,7 @@ def content_profile(d: Derivation) -> None:
         r"These sums give $\Phi$ in $T$, $x = H_T$ and $y = H_T^{(2)}$; compare with the sum over "
         r"$\tau$, $T = 3, ..., 30$.",
         [at_length(PHI, t) for t in range(3, 31)],
-        [_phi(t) for t in range(3, 31)],
+        [phi_by_its_sum(t) for t in range(3, 31)],
         latex=r"\Phi = " + sympy.latex(numerator),
     )
     for k, factor in ((1, 1 + 1 / Rational.C), (2, Rational(1))):
@@ -242,9 +115,6 @@ def content_profile(d: Derivation) -> None:
             + (r"^2" if k == 1 else "")
             + r"}\Big) \Phi(T)",
         )
-
-
-# S2-sign
 
 
 def derive_sign(d: Derivation) -> None:
@@ -311,8 +181,7 @@ def sign_over_all(d: Derivation, lengths: tuple[int, ...] = (5, 6, 8, 16, 32)) -
         thresholds[t] = 1 + _positive_from(d, numerator, f"Prediction over all, $K = 1$, $T = {t}$")
     d.say(
         "So with prediction over all tokens and $K = 1$ the lead is positive exactly from this $N$ "
-        "on (with larger $K$ from a larger one; for $T = 3$ and $4$ it is positive at some small "
-        "$N$ only, by the signs above):",
+        "on:",
         _table("N", thresholds),
     )
 
@@ -324,11 +193,16 @@ def sign_random(d: Derivation, lengths: range = range(5, 21)) -> None:
             f"Random triggers, $T = {t}$, $C = N - 1$: the lead has the sign of",
             sympy.latex(sympy.numer(wanted(t, "random"))),
         )
-    four = sympy.Poly(sympy.numer(wanted(4, "random")), C)
+    three, four = (sympy.Poly(sympy.numer(wanted(t, "random")), C) for t in (3, 4))
     d.holds(
-        "At $T = 4$ it is negative for every $N \\ge 3$ (at $T = 3$ for every $N \\ge 4$).",
-        sympy.And(four.LC() < 0, four.count_roots(2, None) == 0),
-        latex=r"\text{no root in } C \ge 2",
+        "At $T = 3$ it is negative for every $N \\ge 4$, at $T = 4$ for every $N \\ge 3$.",
+        sympy.And(
+            three.LC() < 0,
+            three.count_roots(3, None) == 0,
+            four.LC() < 0,
+            four.count_roots(2, None) == 0,
+        ),
+        latex=r"\text{no root in } C \ge 3,\ C \ge 2",
     )
     thresholds = {}
     for t in lengths:
@@ -357,9 +231,6 @@ def _positive_from(d: Derivation, numerator: Any, name: str) -> int:
 
 def _table(name: str, entries: dict[int, int]) -> str:
     return r",\quad ".join(rf"T = {t}: {name} \ge {n}" for t, n in entries.items())
-
-
-# S2-limit
 
 
 def derive_limit(d: Derivation) -> None:
@@ -468,11 +339,8 @@ def unwanted(d: Derivation) -> None:
     )
 
 
-def _phi(length: int) -> Any:
+def phi_by_its_sum(length: int) -> Any:
+    """Φ(T) by its sum over τ."""
     moments, output = harmonic.covariances(length), at_length(REMAPPED_OUTPUT, length)
-    remapped = _rational(moments["remapped", "output"])
-    return _rational(moments["direct", "output"]) + output * remapped
-
-
-def _rational(value: Any) -> sympy.Rational:
-    return sympy.Rational(value.numerator, value.denominator)
+    remapped = rational(moments["remapped", "output"])
+    return rational(moments["direct", "output"]) + output * remapped

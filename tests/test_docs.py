@@ -1,0 +1,196 @@
+"""The pages of the site: generated ones are strict, all is covered, README has the table."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import bibtexparser
+import pytest
+
+import assocmem
+import assocmem.plots
+from theory import CLAIMS, writing
+from theory.derivation import Step
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+STEPS = [Step("Start.", r"x = 1"), Step("So $x$ is `one`.", "x - 1 = 0", checked=True)]
+
+
+@pytest.fixture(scope="module")
+def site() -> ModuleType:
+    """The Sphinx extension that writes the pages on claims; it needs no Sphinx to do so."""
+    spec = importlib.util.spec_from_file_location("claims", DOCS / "_ext" / "claims.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(id, *, measured=1.25, passed=True):
+    return {
+        "id": id, "case": "a_case", "predicted": 1.0, "measured": measured, "tolerance": 0.5,
+        "passed": passed, "seconds": 0.1,
+    }  # fmt: skip
+
+
+# --- README
+
+
+def test_readme_has_the_table_of_claims():
+    """To renew it: python -m theory table."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (between,) = re.findall(r"<!-- claims -->\n(.*?)<!-- /claims -->", text, re.DOTALL)
+    assert between.strip() == writing.table(CLAIMS.values())
+
+
+# --- the generated pages
+
+
+@pytest.mark.parametrize("id", CLAIMS)
+def test_a_page_has_all_of_a_claim(id, site):
+    claim, text = CLAIMS[id], site.page(CLAIMS[id], STEPS, [row(id)])
+    assert text.startswith(f"# {id}: ")
+    assert f"`{claim.status}`" in text
+    for formula in re.findall(r"\$+[^$]+\$+", claim.statement):
+        assert formula.strip("$").strip() in text
+    assert "1. Start.\n\n   $$\n   x = 1\n   $$" in text
+    assert "2. So $x$ is `one`. [✓]{.checked}" in text
+    assert r"| 1 | a\_case | 1 | 1.25 | 0.5 |" in text
+    for key in re.findall(r"\[([A-Z]\w*\d{4})\]", claim.source):
+        assert f"{{cite:t}}`{key}`" in text
+
+
+def test_a_page_without_a_derivation_is_refused(site):
+    with pytest.raises(ValueError, match=r"L1: expected the steps of a derivation; got none"):
+        site.page(CLAIMS["L1"], [], [row("L1")])
+
+
+def test_a_page_with_a_case_that_fails_is_refused(site):
+    with pytest.raises(ValueError, match=r"L1: expected cases that hold; these fail: \['a_case'\]"):
+        site.page(CLAIMS["L1"], STEPS, [row("L1", passed=False)])
+
+
+def test_a_claim_that_did_not_run_says_so(site):
+    text = site.page(CLAIMS["L1"], STEPS, [row("L1", passed=None)])
+    assert "Only in the full profile" in text
+
+
+def test_the_index_lists_every_claim(site):
+    text = site.index()
+    assert re.findall(r"\]\((.+)\.md\)", text) == list(CLAIMS)
+    assert re.search(r"```\{toctree\}\n:hidden:\n\n(.*?)\n```", text, re.DOTALL)[1].split() == [
+        *CLAIMS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("measured", "tolerance", "excess"),
+    [(1.0, 0.0, 0.0), (1.5, 0.5, 1.0), (0.5, 1.0, -0.5), (2.0, 0.0, float("inf"))],
+)
+def test_relative_excess(measured, tolerance, excess, site):
+    given = {"predicted": 1.0, "measured": measured, "tolerance": tolerance}
+    assert site.relative_excess(given) == excess
+
+
+def test_the_figure_is_the_same_each_time(site):
+    rows = [row("L1"), row("L1", measured=1e9)]
+    drawn = site.figure(CLAIMS["L1"], rows)
+    assert drawn.startswith(b"<?xml")
+    assert site.figure(CLAIMS["L1"], rows) == drawn
+    assert site.figure(CLAIMS["L1"], rows[:1]) != drawn
+
+
+@pytest.mark.parametrize(
+    ("loads", "line"),
+    [
+        (True, '<script src="https://cdn.example.org/x.js"></script>'),
+        (True, '<link rel="stylesheet" href="//fonts.example.org/x.css">'),
+        (True, '<img alt="" src="http://example.org/x.png">'),
+        (False, '<a href="https://doi.org/10.1/1">paper</a>'),
+        (False, '<script src="_static/x.js"></script>'),
+    ],
+)
+def test_the_offline_check_sees_what_a_page_loads(loads, line, site, tmp_path):
+    (tmp_path / "page.html").write_text(line)
+
+    class app:
+        outdir = tmp_path
+
+        class builder:
+            format = "html"
+
+    if loads:
+        with pytest.raises(RuntimeError, match="expected nothing from the network"):
+            site.stays_offline(app, None)
+    else:
+        site.stays_offline(app, None)
+
+
+# --- the written pages
+
+
+def public(module):
+    """Functions and classes that a module defines for its users."""
+    return {
+        name
+        for name, thing in vars(module).items()
+        if (inspect.isfunction(thing) or inspect.isclass(thing))
+        and thing.__module__ == module.__name__
+        and not name.startswith("_")
+    }
+
+
+def test_the_reference_has_every_public_name():
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"auto(?:function|class):: (\w+)", text)
+    modules = re.findall(r"automodule:: assocmem\.(\w+)", text)
+    assert len(listed) == len(set(listed))
+    assert modules == ["gradients", "plots"]
+    assert set(assocmem.__all__) == {*listed, "gradients"}
+    assert {"linear", "first_step"} <= public(assocmem.gradients)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_code_fits_its_box(path):
+    blocks = re.findall(
+        r"^```(?:\{(?:doctest|testcode)\}|\w+)\n(.*?)^```", path.read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )  # fmt: skip
+    assert [line for block in blocks for line in block.splitlines() if len(line) > 88] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_python_example_is_executed(path):
+    """A block of Python is one of Sphinx's doctest directives, never a bare listing."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"^```(?:python|pycon|py)\b", text, re.MULTILINE)
+    assert text.count(">>> ") == sum(
+        block.count(">>> ")
+        for block in re.findall(r"^```\{doctest\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    )
+
+
+def test_every_citation_of_the_pages_resolves():
+    library = bibtexparser.parse_file(str(DOCS / "refs.bib"))
+    cited = {
+        key for path in PAGES for key in re.findall(r"\{cite:\w+\}`(\w+)`", path.read_text("utf-8"))
+    }
+    assert cited
+    assert cited <= set(library.entries_dict)
+
+
+def test_mathjax_is_locked():
+    """One exact version, whose content npm verifies, from whatever registry it comes."""
+    wanted = json.loads((DOCS / "package.json").read_text())["dependencies"]
+    locked = json.loads((DOCS / "package-lock.json").read_text())["packages"]
+    assert set(wanted) == {"mathjax"}
+    assert locked["node_modules/mathjax"]["version"] == wanted["mathjax"]
+    assert locked["node_modules/mathjax"]["integrity"].startswith("sha512-")

@@ -1,0 +1,262 @@
+"""``python -m theory``: the register of derivations, what a reader sees, and the LaTeX document."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sympy
+
+import theory.derivations
+from theory import CLAIMS, writing
+from theory.__main__ import main
+from theory.derivation import Derivation, Step, derive
+from theory.derivations import derivations, layers
+
+ROOT = Path(__file__).parent.parent
+FAST = ["NO1", "AM1"]  # derivations of a second
+
+
+def quick(steps: Derivation) -> None:
+    """A derivation in place of the real ones, with everything that writing must get right."""
+    x = sympy.Symbol("x")
+    steps.say(
+        "Start at 100 % of W_O2 & [BCBJB2023], `a_b`, τ, x², Φ₁, ½ and $\\tau = 1$.", r"\tau = 1"
+    )
+    steps.equal("Expand.", (x + 1) ** 2, x**2 + 2 * x + 1)
+    steps.equal("A long one: " + "many words " * 20, x, x, latex="+".join(["x"] * 200) + "= 200 x")
+
+
+def wrong(steps: Derivation) -> None:
+    steps.equal("Two is three.", 2, 3)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Every claim gets a quick derivation, L1 a wrong one."""
+    monkeypatch.setattr(
+        theory.derivations, "derivations", lambda: dict.fromkeys(CLAIMS, quick) | {"L1": wrong}
+    )
+
+
+# --- the register of derivations
+
+
+def test_every_claim_has_a_derivation():
+    assert list(derivations()) == list(CLAIMS)
+    assert all(map(callable, derivations().values()))
+
+
+def test_a_missing_derivation_is_named(monkeypatch):
+    monkeypatch.delitem(layers.DERIVATIONS, "L2")
+    with pytest.raises(ValueError, match=r"without a derivation \['L2'\], without a claim \[\]"):
+        derivations()
+
+
+def test_a_derivation_without_a_claim_is_named(monkeypatch):
+    monkeypatch.setitem(layers.DERIVATIONS, "L9", quick)
+    with pytest.raises(ValueError, match=r"without a derivation \[\], without a claim \['L9'\]"):
+        derivations()
+
+
+def test_a_derivation_given_twice_is_named(monkeypatch):
+    monkeypatch.setitem(layers.DERIVATIONS, "AM1", quick)
+    with pytest.raises(ValueError, match=r"each claim derived once; got \['AM1'\] twice"):
+        derivations()
+
+
+# --- list and table
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"]])
+def test_list_names_every_claim(arguments, capsys):
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(CLAIMS)
+    for line, claim in zip(lines, CLAIMS.values(), strict=True):
+        assert line.split() == [*f"{claim.id} {claim.kind} {claim.status} {claim.title}".split()]
+
+
+def test_table_has_a_row_for_every_claim(capsys):
+    assert main(["table"]) == 0
+    heading, rule, *rows = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+    assert [row[0] for row in cells] == list(CLAIMS)
+    assert [row[-2:] for row in cells] == [[claim.kind, claim.status] for claim in CLAIMS.values()]
+    assert {len(row) for row in cells} == {heading.count("|") - 1, rule.count("|") - 1}
+
+
+# --- show
+
+
+@pytest.mark.parametrize("id", [id for id in CLAIMS if id != "L1"])
+def test_show_has_all_of_a_claim(id, planted, capsys):
+    assert main(["show", id.lower()]) == 0
+    shown = capsys.readouterr().out
+    claim, words = CLAIMS[id], shown.split()
+    assert shown.startswith(f"{id}. ")
+    for text in (claim.title, claim.source, *claim.assumptions):
+        if "$" not in text:
+            assert " ".join(text.split()) in " ".join(words)
+    assert ("Note" in shown.splitlines()) == bool(claim.note)
+    assert "Derivation (3 steps, 2 of them checked by SymPy: ✓)" in shown
+    assert re.search(r"^  1   Start at 100 % of W_O2 .* τ = 1\.$", shown, re.MULTILINE)
+    assert re.search(
+        r"^  2 ✓ Expand\.\n {10}\(x \+ 1\)\^2 = x\^2 \+ 2 x \+ 1$", shown, re.MULTILINE
+    )
+    assert max(map(len, shown.splitlines())) <= writing.WIDTH
+
+
+@pytest.mark.parametrize("id", CLAIMS)
+def test_claims_fit_the_terminal_and_hold_no_latex(id):
+    shown = writing.claim_as_text(CLAIMS[id])
+    assert all(len(line) <= writing.WIDTH for line in shown.splitlines())
+    assert not re.search(r"[\\$]", shown)
+    assert shown.count("{") == shown.count("}")
+
+
+def test_show_takes_several_claims_in_the_order_of_the_register(planted, capsys):
+    assert main(["show", "T", "NO1"]) == 0
+    heads = re.findall(r"^(\S+)\. ", capsys.readouterr().out, re.MULTILINE)
+    assert [head for head in heads if head in CLAIMS] == ["NO1", "T"]
+
+
+def test_a_wrong_derivation_is_an_error(planted, capsys):
+    assert main(["show", "L1"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.startswith("L1. ")
+    assert "fails. L1: Two is three. The two sides differ by -1" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "XY"], "argument ID: expected a claim id, one of NO1, .* got 'XY'. Choose"),
+        (["prove"], "invalid choice: 'prove'"),
+        (["list", "NO1"], "unrecognized arguments: NO1"),
+    ],
+)
+def test_wrong_usage(arguments, message, capsys):
+    assert main(arguments) == 2
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
+
+
+def test_a_real_derivation_is_shown(capsys):
+    assert main(["show", *FAST]) == 0
+    shown = capsys.readouterr().out
+    for id in FAST:
+        steps = derive(CLAIMS[id], derivations()[id]).steps
+        assert f"Derivation ({writing.count(steps)}: ✓)" in shown
+
+
+def run_program(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_program():
+    done = run_program("-m", "theory", "show", "AM1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("AM1. ")
+    assert run_program("-m", "theory", "show", "XY").returncode == 2
+
+
+def test_a_reader_may_stop_reading():
+    command = [sys.executable, "-m", "theory", "show", "AM1"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == ""
+    assert program.returncode == 0
+
+
+def test_help_and_list_load_no_library():
+    code = (
+        "import sys; from theory.__main__ import main; main(['list']); main(['table']);"
+        "main(['--help']); print({'sympy', 'numpy', 'assocmem'} & set(sys.modules))"
+    )
+    assert run_program("-c", code).stdout.splitlines()[-1] == "set()"
+
+
+# --- formulas in plain characters
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (r"\frac{1}{2}", "1/2"),
+        (r"\tfrac1M", "1/M"),
+        (r"\frac{\frac{a}{b}}{c + d}", "(a/b)/(c + d)"),
+        (r"\hat\mu_k \in \mathbb{R}^d", "μ̂_k ∈ R^d"),
+        (r"\left\| x \right\|_{ij} \le \sqrt{d}", "|| x ||_{ij} ≤ √d"),
+        (r"\mathrm{Cov}_s(u_s, v) \ne 0", "Cov_s(u_s, v) ≠ 0"),
+        (r"\begin{aligned} a &= b \\ c &= d \end{aligned}", " a = b \n c = d "),
+    ],
+)
+def test_readable(formula, shown):
+    assert writing.readable(formula) == shown
+
+
+# --- LaTeX
+
+
+def test_latex_escapes_plain_text_and_keeps_formulas():
+    (line,) = (
+        line
+        for line in writing.as_latex([(CLAIMS["L2"], [Step("5 % of W_O2 & #1 ~ `a_b` τ² $x_1$")])])
+        if "of W" in line
+    )
+    code, greek = r"\texttt{a\_b}", r"\ensuremath{\tau}\ensuremath{^{2}}"
+    assert rf"5 \% of W\_O2 \& \#1 \textasciitilde{{}} {code} {greek} $x_1$" in line
+
+
+def test_latex_goes_to_standard_output(planted, capsys):
+    assert main(["show", "S2", "S3a", "--latex"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(r"\documentclass")
+    assert text.endswith("\\end{document}\n")
+    assert re.findall(r"\\section\*\{(\w+)\.", text) == ["S2", "S3a"]
+    for id in ("S2", "S3a"):
+        assert all(formula in text for formula in re.findall(r"\$\$.+?\$\$", CLAIMS[id].statement))
+
+
+def compiled(text: str, folder: Path) -> str:
+    """What pdflatex has to say about the document; it must compile."""
+    (folder / "claims.tex").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "claims.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (folder / "claims.pdf").stat().st_size > 0
+    return done.stdout
+
+
+needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+
+
+@needs_pdflatex
+@pytest.mark.slow
+def test_all_claims_compile(tmp_path, capsys):
+    assert main(["show", "--latex"]) == 0
+    log = compiled(capsys.readouterr().out, tmp_path)
+    assert "Missing character" not in log
+    assert (
+        "Overfull \\hbox" not in log
+        or max(float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)) < 30
+    )  # nothing runs off the page, whose margins are 70 pt
+
+
+@needs_pdflatex
+@pytest.mark.slow
+def test_the_compiler_sees_a_broken_formula(tmp_path):
+    text = "\n".join(writing.as_latex([(CLAIMS["L1"], [Step("", r"\frac{1")])]))
+    with pytest.raises(AssertionError):
+        compiled(text, tmp_path)
