@@ -108,6 +108,15 @@ def test_the_figure_is_the_same_each_time(site):
     assert site.figure(CLAIMS["L1"], rows[:1]) != drawn
 
 
+def test_pages_of_claims_that_are_gone_disappear(site, tmp_path):
+    site.write(tmp_path / "claims", {"L1.md": b"one", "L2.md": b"two"})
+    old = (tmp_path / "claims" / "L1.md").stat().st_mtime_ns
+    site.write(tmp_path / "claims", {"L1.md": b"one", "L3.md": b"three"})
+    left = {path.name: path.read_bytes() for path in (tmp_path / "claims").iterdir()}
+    assert left == {"L1.md": b"one", "L3.md": b"three"}
+    assert (tmp_path / "claims" / "L1.md").stat().st_mtime_ns == old
+
+
 @pytest.mark.parametrize(
     ("loads", "line"),
     [

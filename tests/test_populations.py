@@ -5,10 +5,9 @@ import pytest
 
 import assocmem as am
 from validation import reference
-from validation.cases import Context
 from validation.gradients import small_tasks
 
-TASKS = small_tasks(Context(np.random.default_rng(), "full"))
+TASKS = small_tasks()
 AGREE = 1e-10  # relative to the largest entry
 
 

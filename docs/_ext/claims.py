@@ -49,26 +49,29 @@ def generate(app: Any) -> None:
     found = Path(app.outdir).parent / "found"
     found.mkdir(parents=True, exist_ok=True)
     steps, rows = derived(found / "derivations.json"), checked(found / "report.json")
-    pages = Path(app.srcdir) / "claims"
-    pages.mkdir(exist_ok=True)
-    texts = {"index.md": index()}
+    files = {"index.md": index().encode()}
     for claim in CLAIMS.values():
         cases = [row for row in rows if row["id"] == claim.id]
-        texts[f"{claim.id}.md"] = page(claim, steps[claim.id], cases)
-        write(pages / f"{claim.id}.svg", figure(claim, cases))
-    for name, text in texts.items():
-        write(pages / name, text.encode())
+        files[f"{claim.id}.md"] = page(claim, steps[claim.id], cases).encode()
+        files[f"{claim.id}.svg"] = figure(claim, cases)
     for name in FIGURES:
         picture = found / f"{name}.png"
         if not fresh(picture):
             validation("figure", name, "--output", str(found))
-        write(pages / picture.name, picture.read_bytes())
+        files[picture.name] = picture.read_bytes()
+    write(Path(app.srcdir) / "claims", files)
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file unless it holds this already: an unchanged page is not read again."""
-    if not path.exists() or path.read_bytes() != content:
-        path.write_bytes(content)
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    """Make the folder hold these files and no others; a file that has not changed stays as old."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for name, content in files.items():
+        path = folder / name
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
 
 
 # What the claims' derivations and checks find
