@@ -109,8 +109,8 @@ def recall_curve(
     >>> curve.get_ydata().tolist(), len(ax.collections)
     ([0.5, 0.9], 2)
 
-    All of shape (n,). `band` shades the area between the bars too. Further keywords go to the line (`label`, `color`, `marker`, ...). `ax`: the
-    current axes when left out.
+    All of shape (n,). `band` shades the area between the bars too. Further keywords go to the line
+    (`label`, `color`, `marker`, ...). `ax`: the current axes when left out.
 
     Raises ValueError for shapes that differ.
     """
@@ -148,9 +148,8 @@ def phase_map(
     (['1.0', '0.5'], 1)
 
     `values` (m, n), NaN where there is none; `rows` and `columns` are the tick labels, the first
-    row at the bottom. `failed` (m, n), boolean; `text` turns a value into what its cell
-    says. Further keywords go to the image (`cmap`, `norm`, ...). `ax`: the current axes when left
-    out.
+    row at the bottom. `failed` (m, n), boolean; `text` turns a value into what its cell says.
+    Further keywords go to the image (`cmap`, `norm`, ...). `ax`: the current axes when left out.
 
     Raises ValueError for values that are not a 2-d array, other numbers of labels, or a mask of
     another shape.

@@ -34,7 +34,9 @@ def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: in
     run = am.top_down(task, rng=rng, evaluate_on=1)
     if run.failure:
         raise ValueError(f"task: expected one where all three steps can be taken; {run.failure}.")
-    names = (ascii_uppercase[: task.n_triggers] + ascii_lowercase)[: task.n_tokens]
+    letters = ascii_uppercase[: len(task.triggers)] + ascii_lowercase  # capital: a trigger
+    names = list(letters if task.n_tokens <= len(letters) else map(str, range(task.n_tokens)))
+    names = names[: task.n_tokens]
     batch = task.sample(evaluate_on, rng=rng)
     trigger = np.argmax(batch.tokens == batch.tokens[:, -1:], axis=1)
     output = np.take_along_axis(batch.tokens, trigger[:, None] + 1, axis=1)

@@ -81,18 +81,24 @@ class _ClosedForm:
     ) -> None:
         self.size, self.batches, self.task = size, batches, am.InductionTask(*size)
         self.embeddings = am.FrozenEmbeddings.orthonormal(self.task)
-        steps = gradients.first_step(self.task), gradients.second_step(self.task)
-        self.W_O2, self.W_K2 = (step.memory(self.embeddings) / step.lead for step in steps)
+        first, second_step = gradients.first_step(self.task), gradients.second_step(self.task)
+        self.W_O2 = self._unit("step 1", first, first.lead)
+        self.W_K2 = self._unit("step 2", second_step, second_step.lead)
         self.W_K1 = {m2: self._third(m2) for m2 in second}
         self.probe = am.probe("W_K1", self.task, self.embeddings)
 
     def _third(self, m2: float) -> am.AssociativeMemory:
-        """Scaled so that the median sub-diagonal coefficient is 1, as in `am.top_down`."""
         table = gradients.third_step(self.task, m2)
-        median = float(np.median(np.diagonal(table["p", "p"], offset=-1)[:-1]))
-        if not median > 0:
-            raise ValueError(f"second: step 3 of {self.task} has no positive lead at m2 = {m2:g}.")
-        return table.memory(self.embeddings) / median
+        median = float(np.median(np.diagonal(table["p", "p"], offset=-1)[:-1]))  # as `am.top_down`
+        return self._unit(f"step 3 at m2 = {m2:g}", table, median)
+
+    def _unit(self, step: str, table: am.BlockTable, lead: float) -> am.AssociativeMemory:
+        if not lead > 0:
+            raise ValueError(
+                f"sizes: expected tasks where every step has a positive lead; got {self.task}, "
+                f"where that of {step} is {lead:.3g}. The map of the steps shows where they work."
+            )
+        return table.memory(self.embeddings) / lead
 
     def row(self, panel: str, margins: tuple[float, ...]) -> Row:
         m1, m2, m3 = margins

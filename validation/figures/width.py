@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (128, 256, 512, 1024, 2048)
 TASK = am.InductionTask(n_tokens=32, length=32, n_triggers=1)
-MARGINS = (0.05, 10.0, 5.0)
+MARGINS = (0.5, 10.0, 5.0)
 CONFIDENCE = 0.95
 # gradient and readout: label, colour, place beside the width
 RUNS: dict[tuple[Any, Any], tuple[str, str, float]] = {
@@ -84,6 +84,7 @@ def measure(
             for gradient, readout in RUNS
         }
 
+    size = {"N": task.n_tokens, "T": task.length, "K": task.n_triggers}
     rows: list[Row] = []
     all_widths = [*widths, 0]
     jobs = [(width, job_rng) for width in all_widths for job_rng in rng.spawn(draws)]
@@ -96,6 +97,7 @@ def measure(
                 low, high = interval(value, single_cue=name == "W_K2" and len(task.triggers) == 1)
                 rows.append(
                     {
+                        **size,
                         "quantity": name,
                         "gradient": gradient,
                         "readout": readout,
@@ -170,9 +172,10 @@ def draw(rows: list[Row]) -> Figure:
         axes.tick_params(labelsize=12)
         axes.grid(alpha=0.3)
     panels[0].legend(loc="lower right", fontsize=12)
+    size = ", ".join(str(rows[0][name]) for name in ("N", "T", "K"))
     draws, sequences = rows[0]["draws"], rows[0]["sequences"]
     figure.suptitle(
-        f"Gaussian embeddings, (N, T, K) = (32, 32, 1): {draws} draws, gradients sampled on "
+        f"Gaussian embeddings, (N, T, K) = ({size}): {draws} draws, gradients sampled on "
         f"{sequences:,} sequences a step; ∞: orthonormal atoms\n"
         f"Bars: {CONFIDENCE:.0%} intervals over draws, Student's t (none where all draws agree), "
         f"Clopper-Pearson for $W_K^2$, which has one cue a draw; margins {MARGINS}",

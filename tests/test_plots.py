@@ -1,0 +1,194 @@
+"""Plots draw what they are given on the axes they are given, and nothing else happens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from assocmem import AssociativeMemory, plots
+
+TABLE = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
+
+CALLS = {
+    "attention_map": lambda **ax: plots.attention_map(TABLE[:, :2], tokens=["a", "b"], **ax),
+    "memory": lambda **ax: plots.memory(TABLE, rows=["x", "y"], marked=[(0, 1)], **ax),
+    "recall_curve": lambda **ax: plots.recall_curve([1, 2], [0.5, 1], [0.4, 1], [0.6, 1], **ax),
+    "phase_map": lambda **ax: plots.phase_map(TABLE, rows=[1, 2], columns=[8, 16, 32], **ax),
+    "trajectory": lambda **ax: plots.trajectory(["start", "end"], {"loss": [1, 0]}, **ax)[0],
+}
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+@pytest.fixture(autouse=True)
+def nothing_global(monkeypatch):
+    """No plot shows or saves, none leaves a figure open behind the test's back."""
+
+    def refuse(*args, **keywords):
+        raise AssertionError("a plot must not show or save")
+
+    monkeypatch.setattr(plt, "show", refuse)
+    monkeypatch.setattr(Figure, "show", refuse)
+    monkeypatch.setattr(Figure, "savefig", refuse)
+    assert plt.get_fignums() == []
+    yield
+    plt.close("all")
+
+
+def frames(axes):
+    """The cells (row, column) that are outlined."""
+    return sorted(
+        (round(p.get_y() + p.get_height() / 2), round(p.get_x() + p.get_width() / 2))
+        for p in axes.patches
+    )
+
+
+def ticks(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_the_artist_is_on_the_axes_given_and_nothing_global_changes(call, ax):
+    assert call(ax=ax).axes is ax
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_without_axes_the_current_ones_are_used(call):
+    _, (_, current) = plt.subplots(1, 2)
+    assert call().axes is current
+    assert len(plt.get_fignums()) == 1
+
+
+def test_matplotlib_is_loaded_by_the_first_call_only():
+    program = (
+        "import sys; from assocmem import plots; assert 'matplotlib' not in sys.modules; "
+        "from matplotlib.figure import Figure; plots.memory([[1]], ax=Figure().subplots()); "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+# --- attention_map
+
+
+def test_attention_is_drawn_as_it_is_with_queries_down(ax):
+    weights = np.tri(3) / np.arange(1, 4)[:, None]
+    image = plots.attention_map(weights, tokens=["a", "b", "c"], marked=[(2, 1)], ax=ax)
+    np.testing.assert_array_equal(image.get_array(), weights)
+    assert image.get_clim() == (0, 1)
+    assert ax.get_ylim() == (2.5, -0.5)  # the first query on top
+    assert ticks(ax.xaxis) == ticks(ax.yaxis) == ["a", "b", "c"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("key", "query")
+    assert frames(ax) == [(2, 1)]
+
+
+def test_attention_of_a_batch_or_with_missing_tokens_is_refused(ax):
+    with pytest.raises(ValueError, match=r"weights: expected a non-empty 2-d array; got shape"):
+        plots.attention_map(np.ones((2, 3, 3)), ax=ax)
+    with pytest.raises(ValueError, match=r"tokens: expected 3 labels .* got 2"):
+        plots.attention_map(np.eye(3), tokens=["a", "b"], ax=ax)
+
+
+# --- memory
+
+
+def test_a_memory_is_drawn_by_its_scores_with_white_at_zero(ax):
+    rng = np.random.default_rng()
+    keys, values, table = (rng.normal(size=size) for size in ((4, 5), (3, 6), (3, 4)))
+    W = AssociativeMemory(keys=keys, values=values, coefficients=table)
+    image = plots.memory(W, rows=list("abc"), columns=list("defg"), ax=ax)
+    np.testing.assert_array_equal(image.get_array(), W.scores())
+    low, high = image.get_clim()
+    assert low == -high == -abs(W.scores()).max()
+    assert min(image.cmap(image.norm(0.0))[:3]) > 0.9
+    assert (ticks(ax.yaxis), ticks(ax.xaxis)) == (list("abc"), list("defg"))
+
+
+def test_opposite_scores_get_different_colours(ax):
+    image = plots.memory([[2.0, -2.0]], ax=ax)
+    assert image.cmap(image.norm(2.0)) != image.cmap(image.norm(-2.0))
+
+
+def test_labels_of_a_memory_must_fit(ax):
+    with pytest.raises(ValueError, match=r"rows and columns: expected 3 labels .* got 2"):
+        plots.memory(TABLE, columns=["a", "b"], ax=ax)
+
+
+# --- recall_curve
+
+
+def test_a_curve_has_its_points_its_error_bars_and_a_band(ax):
+    x, mean, low, high = [1, 2, 4], [0.2, 0.5, 0.9], [0.1, 0.4, 0.9], [0.4, 0.7, 0.9]
+    curve = plots.recall_curve(x, mean, low, high, label="W_O2", color="k", ax=ax)
+    np.testing.assert_array_equal(curve.get_xydata(), np.transpose([x, mean]))
+    _, bars = ax.collections
+    ends = [[[a, b], [a, c]] for a, b, c in zip(x, low, high, strict=True)]
+    np.testing.assert_array_equal(bars.get_segments(), ends)
+    assert curve.get_label() == "W_O2"
+    assert {to_rgb(curve.get_color()), tuple(bars.get_color()[0][:3])} == {(0, 0, 0)}
+
+
+def test_the_band_can_be_left_out(ax):
+    plots.recall_curve([1], [0.5], [0.4], [0.6], band=False, ax=ax)
+    assert len(ax.collections) == 1
+
+
+def test_a_curve_needs_an_interval_for_every_point(ax):
+    with pytest.raises(ValueError, match=r"x, mean, low, high: expected one shape .* \(1,\)"):
+        plots.recall_curve([1, 2], [0.5, 1], [0.4], [0.6, 1], ax=ax)
+
+
+# --- phase_map
+
+
+def test_failed_cells_are_framed_and_missing_ones_are_grey(ax):
+    values = np.array([[1.0, 0.25], [np.nan, 0.75]])
+    image = plots.phase_map(
+        values, rows=[8, 16], columns=[1, 2], failed=values < 0.5, text="{:.2f}".format, ax=ax
+    )
+    np.testing.assert_array_equal(image.get_array().filled(np.nan), values)
+    assert frames(ax) == [(0, 1)]
+    said = {(t.get_position()[1], t.get_position()[0]): t.get_text() for t in ax.texts}
+    assert said == {(0, 0): "1.00", (0, 1): "0.25", (1, 1): "0.75"}
+    assert ax.get_ylim() == (-0.5, 1.5)  # the first row at the bottom
+    assert (ticks(ax.yaxis), ticks(ax.xaxis)) == (["8", "16"], ["1", "2"])
+    assert ax.get_facecolor()[:3] == to_rgb(plots.NO_VALUE)
+    assert image.cmap(np.ma.masked)[-1] == 0  # the missing cell lets it through
+
+
+def test_text_stands_out_from_its_cell(ax):
+    plots.phase_map([[0.0, 1.0]], rows=[1], columns=[1, 2], text=str, cmap="gray", ax=ax)
+    assert [text.get_color() for text in ax.texts] == ["white", "black"]
+
+
+def test_verdicts_and_labels_must_fit_the_grid(ax):
+    with pytest.raises(ValueError, match=r"failed: expected shape \(2, 3\), .*; got \(3,\)"):
+        plots.phase_map(TABLE, rows=[1, 2], columns=[1, 2, 3], failed=[True] * 3, ax=ax)
+    with pytest.raises(ValueError, match=r"rows and columns: expected 2 labels .* got 3"):
+        plots.phase_map(TABLE, rows=[1, 2, 3], columns=[1, 2, 3], ax=ax)
+
+
+# --- trajectory
+
+
+def test_a_trajectory_has_a_line_per_name(ax):
+    series = {"attention": [0.1, 0.2, 1.0], "accuracy": [0.0, 0.1, 0.9]}
+    lines = plots.trajectory(["start", "W_O2", "W_K2"], series, ax=ax)
+    assert {line.get_label(): line.get_ydata().tolist() for line in lines} == series
+    assert len({line.get_color() for line in lines}) == 2
+    assert ticks(ax.xaxis) == ["start", "W_O2", "W_K2"]
+
+
+def test_a_trajectory_needs_a_number_per_stage(ax):
+    with pytest.raises(ValueError, match=r"series: .* each of the 2 stages; got 1 for 'loss'"):
+        plots.trajectory(["start", "end"], {"loss": [1.0]}, ax=ax)
