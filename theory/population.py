@@ -26,7 +26,7 @@ from assocmem.blocks import (
     TokenBlock,
 )
 from theory.patterns import Pattern, objects, patterns
-from theory.rational import RING, Rational
+from theory.rational import FIELD, RING, c, k
 
 Array = NDArray[Any]
 
@@ -45,14 +45,14 @@ class PatternSums:
     """
 
     def __init__(self, length: int, vocabulary: str) -> None:
-        c, k = RING.gens
+        in_c, in_k = RING.gens
         self.length, self.random = length, vocabulary == "random"
-        self.outputs = c if vocabulary == "content" else c + (1 if self.random else k)
-        self.sizes = [c + 1] if self.random else [k, c]  # tokens in each class
+        self.outputs = in_c if vocabulary == "content" else in_c + (1 if self.random else in_k)
+        self.sizes = [in_c + 1] if self.random else [in_k, in_c]  # tokens in each class
         self.task = am.InductionTask(
-            Rational.C + (1 if self.random else Rational.K),
+            c + (1 if self.random else k),
             length,
-            "random" if self.random else Rational.K,
+            "random" if self.random else k,
             "content" if vocabulary == "content" else "all",
         )
         # x¹ at W_K¹ = 0, times `unit` to stay with integers: tokens and positions, then their
@@ -74,7 +74,6 @@ class PatternSums:
         tau: int | None = None,
     ) -> dict[str, Array]:
         """E[statistic] / scale, or E[statistic | τ] / scale; statistics have entries in Z[C, K]."""
-        c = RING.gens[0]
         by_content: dict[int, Any] = {}
         for pattern in patterns(self.length, tau):
             b, new = pattern.n_content, statistic(pattern)
@@ -82,11 +81,11 @@ class PatternSums:
             by_content[b] = new if old is None else {name: old[name] + new[name] for name in new}
         total: dict[str, Any] = {}
         for b, sums in by_content.items():
-            weight = math.prod((c - i for i in range(b)), start=RING.one)
+            weight = math.prod((RING.gens[0] - i for i in range(b)), start=RING.one)
             for name, part in sums.items():
                 total[name] = total.get(name, 0) + np.asarray(part, dtype=object) * weight
         places = self.length - 2 if tau is None else 1
-        divisor = Rational(scale) * places * Rational.C ** (self.length - 2)
+        divisor = FIELD(scale) * places * c ** (self.length - 2)
         return {name: exact(part) / divisor for name, part in total.items()}
 
     def classes(self, pattern: Pattern) -> Array:
@@ -200,7 +199,7 @@ class PatternSums:
         scales = {"A": scale * length, "B": scale * second_scale * unit**2 * length**2}
         tables = []
         for name, divisor in scales.items():
-            change = sums[name] / Rational(divisor)
+            change = sums[name] / FIELD(divisor)
             block = through_softmax(change)
             tables.append(BlockTable(self.task, "W_K1", {(POSITIONS, POSITIONS): block}))
         return tables[0], tables[1]
@@ -262,11 +261,11 @@ class PatternSums:
         """The table times a common denominator, in Z[C, K], and the denominator."""
         entries = [entry for name in table for entry in _entries(table[name])]
         scale = RING.one
-        for denominator in {e.value.denom for e in entries}:
+        for denominator in {e.denom for e in entries}:
             scale = scale.lcm(denominator)
 
         def clear(array: Array) -> Array:
-            flat = [(e.value * scale).to_poly() for e in array.ravel()]
+            flat = [(e * scale).to_poly() for e in array.ravel()]
             return objects(flat).reshape(array.shape)
 
         cleared: dict[Any, Any] = {}
@@ -297,14 +296,14 @@ def differences(table: BlockTable, other: BlockTable, *, rows: Any = slice(None)
         pairs = zip(a, b, strict=True) if isinstance(a, TokenBlock) else [(a, b)]
         for left, right in pairs:
             for x, y in zip(np.ravel(left[rows]), np.ravel(right[rows]), strict=True):
-                found.add(sympy.sympify(Rational(x) - Rational(y)))
+                found.add((FIELD(x) - FIELD(y)).as_expr())
     return found
 
 
 def exact(array: Any) -> Array:
-    """The array with `Rational` entries."""
+    """The array with entries in the field of fractions."""
     flat = np.asarray(array, dtype=object)
-    return objects([Rational(e) for e in flat.ravel()]).reshape(flat.shape)
+    return objects([FIELD(e) for e in flat.ravel()]).reshape(flat.shape)
 
 
 def _entries(block: Any) -> list[Any]:

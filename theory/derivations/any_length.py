@@ -16,7 +16,7 @@ from theory import harmonic
 from theory.derivation import Derivation
 from theory.harmonic import REMAPPED_FIRST_TRIGGER, REMAPPED_OUTPUT, T, at_length, x, y
 from theory.population import VOCABULARIES
-from theory.rational import C, K, Rational
+from theory.rational import C, K, c, k
 
 LENGTHS = (3, 4, 5, 6, 7, 8)
 
@@ -28,7 +28,6 @@ WEIGHTS = {  # of the output, of both triggers, of all positions: 1, then h_r, a
 
 
 def task(length: int, vocabulary: str) -> am.InductionTask:
-    c, k = Rational.C, Rational.K
     if vocabulary == "random":
         return am.InductionTask(c + 1, length, "random", "all")
     return am.InductionTask(c + k, length, k, vocabulary)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from theory.derivations.from_the_loss import (
     softmax_at_zero,
 )
 from theory.population import VOCABULARIES, exact
-from theory.rational import C, Rational
+from theory.rational import C, c
 
 
 def derive_S1(d: Derivation, lengths: tuple[int, ...] = LENGTHS) -> None:
@@ -43,13 +43,13 @@ def derive_S1(d: Derivation, lengths: tuple[int, ...] = LENGTHS) -> None:
         "inner product of $\\Delta$ with",
         r"G_1 = \mathbb{E}\Big[\sum_k \big(1\{y{=}k\} - \tfrac1M\big) w_U(k)\, o_T^\top\Big]",
     )
-    c = sympy.symbols("c_1:5")
+    atoms = sympy.symbols("c_1:5")
     d.equal(
         r"With $W_K^1 = W_K^2 = 0$ both layers average: $o_T = \frac1T \sum_s W_V^2 x^1_s$ and "
         r"$x^1_s = x_s + \frac1s \sum_{r \le s} \Phi_1 x_r$. So a remapped atom of position $r$ "
         "enters with the weight $h_r$ (four positions):",
-        sum(sum(c[:s]) / s for s in range(1, 5)),
-        sum(c[r - 1] * sum(sympy.Rational(1, s) for s in range(r, 5)) for r in range(1, 5)),
+        sum(sum(atoms[:s]) / s for s in range(1, 5)),
+        sum(atoms[r - 1] * sum(sympy.Rational(1, s) for s in range(r, 5)) for r in range(1, 5)),
         latex=r"\sum_s \frac1s \sum_{r \le s} c_r = \sum_r h_r c_r",
     )
     law_of_patterns(d)
@@ -67,11 +67,11 @@ def derive_S1(d: Derivation, lengths: tuple[int, ...] = LENGTHS) -> None:
             rows=slice(-1, None) if vocabulary == "content" else slice(None),
         )
     first_step_at_any_length(d)
-    table = am.gradients.first_step(am.InductionTask(Rational.C + 1, 6, "random", "all"))
+    table = am.gradients.first_step(am.InductionTask(c + 1, 6, "random", "all"))
     block, at_4 = table[OUTPUTS, TOKENS], {C: 3}
     d.equal(
         "Random triggers, $N = 4$, $T = 6$: the two coefficients of the output memory.",
-        [sympy.sympify(e).subs(at_4) for e in (block.same[0], block.different[0, 0])],
+        [e.as_expr().subs(at_4) for e in (block.same[0], block.different[0, 0])],
         [sympy.Rational(1, 48), -sympy.Rational(1, 144)],
         latex=r"\tfrac{1}{48},\quad -\tfrac{1}{144}",
     )
@@ -137,7 +137,7 @@ def derive_S2(d: Derivation, lengths: tuple[int, ...] = LENGTHS) -> None:
     d.say(
         f"For example, with fixed triggers, prediction over the content and $T = {lengths[-1]}$, "
         r"the coefficient of $w_E(q) (\Phi_1 w_E(q))^\top$ is",
-        sympy.latex(sympy.factor(sympy.sympify(wanted))),
+        sympy.latex(sympy.factor(wanted.as_expr())),
     )
 
 

@@ -45,13 +45,13 @@ def derive_IH(d: Derivation) -> None:
     beta, tau, s = (Symbol(name, positive=True) for name in ("beta", "tau", "s"))
     task = am.InductionTask(n_tokens=4, length=5)
     d.say(
-        "With W_K1 = beta sum p_t p_{t-1}^T position t >= 2 gives score beta to t-1 and 0 to the "
-        "others, so that its layer-1 attention on t-1 is e^beta / (e^beta + t - 1) and "
-        "1 / (e^beta + t - 1) elsewhere. Position 1 can attend only to itself."
+        r"With $W_K^1 = \beta \sum_t p_t p_{t-1}^\top$ position $t \ge 2$ gives the score $\beta$ "
+        r"to $t-1$ and 0 to the others. Position 1 can attend only to itself.",
+        r"b_{t,t-1} = \frac{e^\beta}{e^\beta + t - 1}, \qquad b_{ts} = \frac{1}{e^\beta + t - 1}",
     )
     d.say(
-        "The query q scores beta times the share of Phi_1 w_E(q) in x^1_s, the layer-1 attention "
-        "that s pays to the positions tau and T, which hold q.",
+        r"The query $q$ scores $\beta$ times the share of $\Phi_1 w_E(q)$ in $x^1_s$: the layer-1 "
+        r"attention that $s$ pays to the positions $\tau$ and $T$, which hold $q$.",
         r"e_s = \beta \sum_{r \le s} b_{sr}\, 1\{z_r = q\}",
     )
     for place in (1, 2, 3):
@@ -64,42 +64,46 @@ def derive_IH(d: Derivation) -> None:
         predicted[place] = beta * exp(beta) / (exp(beta) + place)
         predicted[4] = 2 * predicted[4]
         d.equal(
-            f"Forward pass at T = 5, tau = {place}, all matrices explicit: e_1, ..., e_5.",
+            rf"Forward pass at $T = 5$, $\tau = {place}$, all matrices explicit:",
             _hand_built_scores(task, tokens, beta),
             predicted,
             latex=r",\; ".join(f"e_{i + 1} = {sympy.latex(e)}" for i, e in enumerate(predicted)),
         )
     d.equal(
-        "The output's score falls short of beta by a vanishing amount,",
+        r"The output's score falls short of $\beta$ by a vanishing amount,",
         limit(beta - beta * exp(beta) / (exp(beta) + tau), beta, oo),
         0,
         latex=r"\lim_{\beta\to\infty}\big(\beta - e_{\tau+1}\big) = 0",
     )
     d.equal(
-        "and every other score with s > 1 vanishes: the softmax puts weight 1 on tau + 1.",
+        r"and every other score with $s > 1$ vanishes: the softmax puts weight 1 on $\tau + 1$.",
         limit(beta / (exp(beta) + s), beta, oo),
         0,
         latex=r"\lim_{\beta\to\infty} \beta/(e^\beta + s - 1) = 0",
     )
     gap = beta - beta * exp(beta) / (exp(beta) + 1)
     d.equal(
-        "For tau = 1 position 1 scores beta, and position 2 trails by",
+        r"For $\tau = 1$ position 1 scores $\beta$, and position 2 trails by",
         gap,
         beta / (exp(beta) + 1),
     )
     d.equal(
-        "which vanishes: both get weight 1/2.", 1 / (1 + limit(exp(gap), beta, oo)), Rational(1, 2)
+        "which vanishes: both get weight 1/2.",
+        1 / (1 + limit(exp(gap), beta, oo)),
+        Rational(1, 2),
+        latex=r"\lim_{\beta\to\infty} \frac{1}{1 + e^{e_1 - e_2}} = \frac12",
     )
     d.holds(
-        "At finite beta position 1 is ahead, a_1 > a_2. If q is among the predicted classes its "
-        "logit a_1 + a_T exceeds the output's a_2: an error, in a share 1/(T-2) of the sequences. "
-        "If only the content is predicted, position 1 votes for no class and nothing is lost.",
+        r"At finite $\beta$ position 1 is ahead, $a_1 > a_2$. If $q$ is a predicted class "
+        r"its logit $a_1 + a_T$ exceeds the output's $a_2$: an error, in a share "
+        r"$\frac{1}{T-2}$ of the sequences. If only the content is predicted, position 1 votes for "
+        r"no class.",
         beta / (exp(beta) + 1) > 0,
         latex=r"e_1 - e_2 = \frac{\beta}{e^\beta + 1} > 0",
     )
     d.say(
-        "At finite width every inner product of atoms differs from its value here by O(d^{-1/2}) "
-        "(NO1, NO4), and the limits follow as d grows."
+        r"At finite width every inner product of atoms differs from its value here by "
+        r"$O(d^{-1/2})$ (NO1, NO4), and the limits follow as $d$ grows."
     )
 
 
@@ -151,19 +155,19 @@ def derive_tie(d: Derivation) -> None:
         "s_{x_1} s_{x_2} s_{\\Phi_1x_1} s_{\\Phi_1x_2} b_{22}"
     )
     d.say(
-        "Position 1 attends to itself and position 2 to both, b_21 = 1 - b_22:",
+        r"Position 1 attends to itself and position 2 to both, $b_{21} = 1 - b_{22}$:",
         r"x^1_1 = x_1 + \Phi_1 x_1, \qquad x^1_2 = x_2 + (1 - b_{22})\Phi_1 x_1 + b_{22}\Phi_1 x_2",
     )
     e_1, e_2 = x_1 + phi_1, x_2 + (1 - b) * phi_1 + b * phi_2
     d.equal(
-        "The layer-2 score is linear in the key; Phi_1 w_E(q), in x_1, cancels up to b_22.",
+        r"The layer-2 score $s$ is linear in the key; $\Phi_1 w_E(q)$ cancels up to $b_{22}$.",
         e_2 - e_1,
         x_2 - x_1 - b * (phi_1 - phi_2),
         latex=r"e_2 - e_1 = s(x_2) - s(x_1) - b_{22}\,(s(\Phi_1 x_1) - s(\Phi_1 x_2))",
     )
     d.say(
-        "The scores s(x_1), s(x_2) are read off the blocks of S2: token classes, positions, and a "
-        "coincidence of two content tokens with probability 1/C."
+        r"The scores $s(x_1)$, $s(x_2)$ are read off the blocks of S2: token classes, positions, "
+        r"and a coincidence of two content tokens with probability $\frac1C$."
     )
     for sizes in ((4, 5, 1), (5, 5, 2)):
         task = am.InductionTask(*sizes)
@@ -180,16 +184,16 @@ def derive_tie(d: Derivation) -> None:
             )
             count += 1
         d.equal(
-            f"Perfect previous-token head (b_22 = 0), (N, T, K) = {sizes}: the blocks against the "
-            f"mean over all {count} sequences with tau = 1, in exact arithmetic.",
+            rf"Perfect previous-token head ($b_{{22}} = 0$), $(N, T, K) = {sizes}$: the blocks "
+            rf"against the mean over all {count} sequences with $\tau = 1$, in exact arithmetic.",
             _mean_gap(table),
             total / count,
             latex=rf"\mathbb{{E}}[s(x_2) - s(x_1)] = {sympy.latex(total / count)}",
         )
     d.say(
-        "So the sign is a matter of the blocks, not of chance; in units of the lead of J_2 it is "
-        "3.0, 2.1 and 2.6 at the sizes of the claim, where position 1 never wins. What a head "
-        "loses at tau = 1 is its lead over the later positions."
+        r"So the sign is a matter of the blocks, not of chance; in units of the lead of $J_2$ it "
+        r"is 3.0, 2.1 and 2.6 at the sizes of the claim, where position 1 never wins. What a head "
+        r"loses at $\tau = 1$ is its lead over the later positions."
     )
 
 
@@ -200,9 +204,10 @@ def derive_T(d: Derivation) -> None:
     lengths = (3, 4, 5, 6)
     _output_memory(d, n, k, c, t, lengths)
     d.say(
-        "Step 2. For prediction over the content its coefficient w_E(q) -> Phi_1 w_E(q) leads the "
-        "other triggers by c_T (C-1)/(K C^2) and the content by c_T (C^2-1)/(K C^3), with a number "
-        "c_T that depends on T alone: recall holds exactly when c_T > 0."
+        r"Step 2. For prediction over the content its coefficient $w_E(q) \to \Phi_1 w_E(q)$ leads "
+        r"the other triggers by $c_T \frac{C-1}{K C^2}$ and the content by "
+        r"$c_T \frac{C^2-1}{K C^3}$, with a number $c_T$ that depends on $T$ alone (S2-limit: "
+        r"$c_T = \Phi(T)/T^3$). Recall holds exactly when $c_T > 0$."
     )
     constants = {
         3: Rational(-107, 2916),
@@ -213,32 +218,33 @@ def derive_T(d: Derivation) -> None:
     for length, c_t in constants.items():
         block = am.gradients.second_step(am.InductionTask(n, length, k))["w_E", "Phi1 w_E"]
         d.equal(
-            f"T = {length}:",
+            f"From the table at $T = {length}$, with symbols for $N$ and $K$:",
             [block.same[0] - block.different[0, 0], block.same[0] - block.different[0, 1]],
             [c_t * (c - 1) / (k * c**2), c_t * (c**2 - 1) / (k * c**3)],
             latex=f"c_{length} = {sympy.latex(c_t)}",
         )
     d.holds(
-        "Step 2 forgets every trigger at T = 3 and 4, and recalls every one at T = 5 and 6:",
+        "Step 2 forgets every trigger at $T = 3, 4$ and recalls every one at $T = 5, 6$.",
         sympy.And(*(constants[i] < 0 for i in (3, 4)), *(constants[i] > 0 for i in (5, 6))),
         latex=r"c_3, c_4 < 0 < c_5, c_6",
     )
     d.say(
-        "Hence T*(N, K) = 5 for every N and K (S2-sign), and m_2 sets the lead at will beyond it."
+        "With S2-sign, which shows it for every $T$: the threshold is $T^*(N, K) = 5$ for all $N$ "
+        "and $K$, and beyond it $m_2$ sets the lead at will."
     )
     _random_and_all(d, n, k)
     _flat_value_path(d, n, k)
     d.say(
-        "What is left is S3(b), a function of (N, T, K) and of the lead m_2 that is computed, not "
-        "bounded: the figures `map` and `margins` show where its sub-diagonal wins and over which "
-        "range of margins the head works; the check of this claim runs three points of them."
+        "What is left is S3(b), a function of $(N, T, K)$ and of the lead $m_2$ that is computed, "
+        "not bounded: the figures `map` and `margins` show where its sub-diagonal wins and over "
+        "which range of margins the head works; the check of this claim runs three points of them."
     )
 
 
 def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple[int, ...]) -> None:
     d.say(
-        "Step 1. Whatever precedes, the output o stands once more than any other content token, so "
-        "that with prediction over the content the wanted coefficient leads by 1/(C T): always."
+        "Step 1. The output $o$ stands once more than any other content token, so that with "
+        r"prediction over the content the wanted coefficient always leads, by $1/(CT)$."
     )
     share = (t - harmonic(t) - 1 / t) / (t - 2)
     for length in lengths:
@@ -246,20 +252,20 @@ def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple
         direct, copied = table["w_U", "w_E"], table["w_U", "Phi1 w_E"]
         lead = direct.same[-1] - direct.different[-1, -1]
         d.equal(
-            f"T = {length}, from the table:",
+            f"From the table at $T = {length}$:",
             lead,
             1 / (c * length),
             latex=rf"\mathrm{{lead}}(G_1) = \frac{{1}}{{{length}\,C}}",
         )
         d.equal(
-            "The second memory, w_U(k) (W_V2 Phi_1 w_E(k))^T, leads by this share of it:",
+            r"The second memory, $w_U(k) (W_V^2 \Phi_1 w_E(k))^\top$, leads by this share of it:",
             (copied.same[-1] - copied.different[-1, -1]) / lead,
             share.subs(t, length).doit(),
             latex=sympy.latex(share.subs(t, length).doit()),
         )
     d.equal(
-        "It is the mean of h_r = sum_{s >= r} 1/s over r = tau + 1 = 2, ..., T-1, and the h_r sum "
-        "to T, each 1/s being counted s times (checked for T = 3, ..., 12).",
+        r"It is the mean of $h_r = \sum_{s \ge r} \frac1s$ over $r = \tau + 1 = 2, ..., T-1$; all "
+        r"$h_r$ sum to $T$, each $\frac1s$ being counted $s$ times (checked for $T = 3, ..., 12$).",
         [
             sum(Rational(1, s) for r in range(2, length) for s in range(r, length + 1))
             for length in range(3, 13)
@@ -268,15 +274,15 @@ def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple
         latex=r"\frac{1}{T-2}\sum_{r=2}^{T-1} h_r = \frac{T - H_T - 1/T}{T-2}",
     )
     d.equal(
-        "With H_T = ln T + gamma + o(1) it tends to 1: the two memories become equally strong.",
+        r"With $H_T = \ln T + \gamma + o(1)$ it tends to 1: both memories become equally strong.",
         limit(share.subs(harmonic(t), sympy.log(t) + sympy.EulerGamma), t, oo),
         1,
         latex=r"\lim_{T\to\infty} \frac{T - H_T - 1/T}{T-2} = 1",
     )
     d.say(
-        "What it costs at the readout: the head attends to x^1_{tau+1}, which carries w_E(o) and "
-        "Phi_1 w_E(q). The second memory reads q from it. If q is not a class nothing is lost; if "
-        "it is, the logit of q is the share above of that of o."
+        r"What it costs at the readout: the head attends to $x^1_{\tau+1}$, which carries $w_E(o)$ "
+        r"and $\Phi_1 w_E(q)$, and the second memory reads $q$ from it. If $q$ is not a class "
+        r"nothing is lost; if it is, its logit is the share above of that of $o$."
     )
     for length in lengths:
         table = am.gradients.first_step(am.InductionTask(n, length, "random", "all"))
@@ -286,7 +292,8 @@ def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple
         )
         scaled = _large_n(margin * n * length)
         d.equal(
-            f"Random triggers, T = {length}: what remains of the margin 1/(N T) for large N.",
+            rf"Random triggers, $T = {length}$: what is left of the margin $1/(NT)$, "
+            "large $N$.",
             scaled,
             1 - share.subs(t, length).doit(),
             latex=rf"1 - \frac{{T - H_T - 1/T}}{{T-2}} = {sympy.latex(scaled)}",
@@ -310,28 +317,28 @@ def _random_and_all(d: Derivation, n: Any, k: Any) -> None:
     c_6 = Rational(87601, 49766400)
     for name, scale in (("fixed", k * n), ("random", n**2), ("all", k * n)):
         d.equal(
-            f"Large N, T = 6, {name}: the lead of step 2 times {scale} tends to c_6.",
+            f"Large $N$, $T = 6$, {name}: the lead of step 2 tends to the same constant.",
             _large_n(leads[name] * scale),
             c_6,
-            latex=rf"\lim_{{N\to\infty}} {sympy.latex(scale.as_expr())}\,\mathrm{{lead}}(J_2) = c_6",
+            latex=rf"\lim_{{N\to\infty}} {sympy.latex(scale.as_expr())}\,\mathrm{{lead}} = c_6",
         )
     d.say(
-        "Random triggers learn more slowly because each trigger is seen in a share 1/N of the "
-        "sequences instead of 1/K: the same constant, a lead N/K times smaller."
+        r"Random triggers learn more slowly because each trigger is seen in a share $\frac1N$ of "
+        r"the sequences instead of $\frac1K$: the same constant, a lead $N/K$ times smaller."
     )
     task = am.InductionTask(n, 6, k, "all")
     position = am.gradients.first_step(task)["w_U", "p"]
     d.equal(
-        "Fixed triggers with predict = all: labels are content, classes are all tokens, and every "
-        "position memorises the difference of the two frequencies.",
+        "Fixed triggers, prediction over all tokens: labels are content, classes are all tokens, "
+        "and every position memorises the difference of the two frequencies.",
         position[-1, 0],
         (1 / (n - k) - 1 / n) / 6,
         latex=r"G_1[k, p_t] = \frac{1}{T}\Big(\frac{1}{N-K} - \frac{1}{N}\Big), \qquad T = 6",
     )
     at_three, at_four = (_at(leads["all"], size, 1) for size in (3, 4))
     d.holds(
-        "This positional reading competes with the wanted one in step 2: at T = 6 and K = 1 the "
-        "lead is negative for N = 3 and positive from N = 4,",
+        "This reading of positions competes with the wanted one in step 2: at $T = 6$, $K = 1$ "
+        "the lead is negative for $N = 3$ and positive for $N = 4$.",
         sympy.And(at_three < 0, at_four > 0),
         latex=rf"{sympy.latex(at_three)} < 0 < {sympy.latex(at_four)}",
     )
@@ -339,13 +346,13 @@ def _random_and_all(d: Derivation, n: Any, k: Any) -> None:
 
 def _flat_value_path(d: Derivation, n: Any, k: Any) -> None:
     d.say(
-        "Step 3 at lambda = 0. The value path rewards copying x_r by what the first memory reads "
-        "from Phi_1 x_r, whose mean over tau is the same at every inner position."
+        r"Step 3 at $\lambda = 0$. The value path rewards copying $x_r$ by what the first memory "
+        r"reads from $\Phi_1 x_r$, whose mean over $\tau$ is the same at every inner position."
     )
     table = am.gradients.third_step(am.InductionTask(n, 7, k), 0)["p", "p"]
     inner = range(1, 5)  # positions 2 .. T-2, counted from 0
     d.equal(
-        "T = 7: the entries of row 6 at r = 2, ..., T-2 are equal: the row cannot prefer t-1.",
+        "$T = 7$: row 6 is the same at $r = 2, ..., T-2$, so that it cannot prefer $t-1$.",
         [table[5, r] for r in inner],
         [table[5, 1] for _ in inner],
         latex=r"A_{6,2} = A_{6,3} = A_{6,4} = A_{6,5}",
@@ -353,8 +360,8 @@ def _flat_value_path(d: Derivation, n: Any, k: Any) -> None:
     slope = am.gradients.third_step_slope(am.InductionTask(16, 16))["p", "p"]
     wins = [bool(slope[r, r - 1] > np.delete(slope[r, : r + 1], r - 1).max()) for r in range(3, 14)]
     d.holds(
-        "The slope in lambda can: at (N, T, K) = (16, 16, 1) its sub-diagonal is the strict "
-        "maximum of every row from t = 4 to t = 14.",
+        r"The slope in $\lambda$ can: at $(N, T, K) = (16, 16, 1)$ its sub-diagonal is the strict "
+        "maximum of every row from $t = 4$ to $t = 14$.",
         sympy.sympify(all(wins)),
         latex=r"B_{t,t-1} > \max_{r \ne t-1} B_{t,r}",
     )

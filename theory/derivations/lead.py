@@ -20,7 +20,7 @@ from theory.derivation import Derivation
 from theory.derivations.any_length import LENGTHS, harmonic_sums, rational, task, wanted
 from theory.harmonic import PHI, REMAPPED_OUTPUT, T, at_length, x, y
 from theory.population import VOCABULARIES
-from theory.rational import C, K, Rational
+from theory.rational import C, K, c
 
 Rows = dict[tuple[str, int], Any]
 
@@ -43,7 +43,7 @@ def sum_rule(d: Derivation, rows: Rows) -> None:
     )
     values = []
     for (vocabulary, _), block in rows.items():
-        values.append(block.same[0] + Rational.C * block.different[0, -1])
+        values.append(block.same[0] + c * block.different[0, -1])
         if vocabulary != "random":
             values.append(block.different[0, 0])
     d.equal(
@@ -97,15 +97,15 @@ def content_profile(d: Derivation) -> None:
         [phi_by_its_sum(t) for t in range(3, 31)],
         latex=r"\Phi = " + sympy.latex(numerator),
     )
-    for k, factor in ((1, 1 + 1 / Rational.C), (2, Rational(1))):
+    for k, factor in ((1, 1 + 1 / c), (2, 1)):
         lengths, left, right = LENGTHS if k == 1 else LENGTHS[2:], [], []
         for t in lengths:
-            sizes = am.InductionTask(Rational.C + k, t, k)
+            sizes = am.InductionTask(c + k, t, k)
             block = am.gradients.second_step(sizes)[TOKENS, REMAPPED_TOKENS]
             competitor = block.different[0, -1] if k == 1 else block.different[0, 0]
             left.append(block.same[0] - competitor)
             phi = at_length(PHI, t)
-            right.append((1 - 1 / Rational.C) * factor * phi.p / (phi.q * k * t**3 * Rational.C))
+            right.append((1 - 1 / c) * factor * phi.p / (phi.q * k * t**3 * c))
         d.equal(
             f"So the library's lead is, for every $N$, with $K {'= 1' if k == 1 else '= 2'}$, "
             f"$T = {lengths[0]}, ..., {lengths[-1]}$:",

@@ -29,7 +29,7 @@ from theory.derivations.from_the_loss import (
 )
 from theory.patterns import Pattern
 from theory.population import VOCABULARIES, PatternSums, exact, through_softmax
-from theory.rational import RING, C, Rational
+from theory.rational import FIELD, RING, C, c, degree
 
 Array = NDArray[Any]
 
@@ -160,7 +160,7 @@ def derive_S3b(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
     d.equal(
         f"Fixed triggers are needed. With random triggers, $T = {lengths[0]}$, every token is a "
         r"trigger of some sequence: $\kappa$ and the dropped term in $\lambda^2$ are of order 1.",
-        [worth_of_sharing(second, TOKENS).degree, orders["key"], orders["kept"]],
+        [degree(worth_of_sharing(second, TOKENS)), orders["key"], orders["kept"]],
         [0, 0, 0],
         latex=r"\kappa = \Theta(1),\quad \text{dropped} = \Theta(\lambda^2),\quad "
         r"\text{kept} = \Theta(1)",
@@ -180,7 +180,7 @@ def fluctuations(d: Derivation, length: int, vocabulary: str = "content") -> Non
         d.equal(
             f"{where} a content token scores $\\kappa$ times its share of the sequence on top of "
             f"what all content tokens score; by {text}, in units of the wanted coefficient:",
-            kappa.degree,
+            degree(kappa),
             -1,
             latex=r"\kappa \sim " + sympy.latex(_leading(kappa)),
         )
@@ -205,10 +205,10 @@ def fluctuations(d: Derivation, length: int, vocabulary: str = "content") -> Non
     )
 
 
-def worth_of_sharing(second: BlockTable, key: str) -> Rational:
+def worth_of_sharing(second: BlockTable, key: str) -> Any:
     """κ, in units of the wanted coefficient."""
     block, wanted = second[REMAPPED_TOKENS, key], second[TOKENS, REMAPPED_TOKENS].same[0]
-    return Rational((block.same[-1] - block.different[-1, -1]) / wanted)
+    return (block.same[-1] - block.different[-1, -1]) / wanted
 
 
 def orders_in_c(
@@ -223,8 +223,8 @@ def orders_in_c(
         sums.cleared(first),
         sums.cleared(second),
     )
-    of_u = Rational.C / Rational(scale * sums.unit)
-    of_b = 1 / (second[TOKENS, REMAPPED_TOKENS].same[0] * Rational(match_scale * sums.unit**2))
+    of_u = c / FIELD(scale * sums.unit)
+    of_b = 1 / (second[TOKENS, REMAPPED_TOKENS].same[0] * FIELD(match_scale * sums.unit**2))
     centre = length * np.eye(length, dtype=int).astype(object) - 1  # T (1 - mean over s)
     moments: dict[str, Any] = {}
     parts: dict[str, Any] = {}
@@ -248,7 +248,7 @@ def orders_in_c(
         for name, unit in (("u", of_u), ("b", of_b)):
             moments[name] = max(_degree(mean[name] * unit), moments.get(name, -np.inf))
         many = RING.gens[0] ** (length - 2)  # clears the denominators of E[b|τ]
-        expected = np.array([(many * e.value).to_poly() for e in mean["b"]] + [None])[:-1]
+        expected = np.array([(many * e).to_poly() for e in mean["b"]] + [None])[:-1]
 
         def lost(
             pattern: Pattern, many: Any = many, expected: Array = expected
@@ -263,11 +263,11 @@ def orders_in_c(
                 "kept": np.outer([1] * length, v),
             }
 
-        n, c = Rational(length), Rational(many)
+        n, cleared = FIELD(length), FIELD(many)
         for name, part in sums.expectation(lost, tau=tau).items():
             unit = {
-                "value": of_u * sums.unit * (of_b / (c * n)) ** 2 / (2 * n * n),
-                "key": of_u * (of_b / c) * (of_b * sums.unit) / n**4,
+                "value": of_u * sums.unit * (of_b / (cleared * n)) ** 2 / (2 * n * n),
+                "key": of_u * (of_b / cleared) * (of_b * sums.unit) / n**4,
                 "kept": of_u * sums.unit / n,
             }[name]
             parts[name] = parts.get(name, 0) + part * unit
@@ -276,7 +276,7 @@ def orders_in_c(
 
 
 def _degree(array: Array) -> Any:
-    return max(e.degree for e in array.ravel())
+    return max(degree(e) for e in array.ravel())
 
 
 def coincidences(d: Derivation, length: int) -> None:
@@ -288,7 +288,7 @@ def coincidences(d: Derivation, length: int) -> None:
         f, share = holds[:, pattern.output], holds @ holds.sum(axis=0)
         return {"f": f, "share": share, "both": np.outer(f, share)}
 
-    worth = (1 - 1 / Rational.C) / Rational.C
+    worth = (1 - 1 / c) / c
     found, expected = [], []
     for tau in range(length - 2):
         mean = sums.expectation(statistic, tau=tau)
@@ -314,8 +314,8 @@ def coincidences(d: Derivation, length: int) -> None:
     )
 
 
-def _leading(value: Rational) -> Any:
+def _leading(value: Any) -> Any:
     """The leading term at large C."""
-    order = value.degree
-    limit = sympy.limit(sympy.sympify(value) * C ** (-order), C, sympy.oo)
+    order = degree(value)
+    limit = sympy.limit(value.as_expr() * C ** (-order), C, sympy.oo)
     return sympy.factor(limit) * C**order
