@@ -210,6 +210,7 @@ def second_step(task: InductionTask) -> BlockTable:
     roles, length = Roles(task), task.length
     readout = Readout(roles, first_step(task))
     centre = (roles.identity - roles.one / length) / length  # Cov_s(u, x) = uᵀ centre x
+    mean_readout = readout.mean.sum(axis=0) * roles.one / (length - 2)
     is_trigger = roles.array([1, 0, 0, 0])
     # m_i, the share of Φ₁ w_E(i) in x¹_T, and the shares of p_t and Φ₁ p_t
     share = roles.occurs @ roles.array([length - 3, 2, 1]) * roles.one / length
@@ -222,11 +223,9 @@ def second_step(task: InductionTask) -> BlockTable:
         blocks[REMAPPED_TOKENS, tokens] = roles.by_pair(
             np.outer(share, by_key) + with_share / length, share * by_key + with_own_share / length
         )
-        profile, profile_with_share = _position_moments(roles, readout, form)
+        profile = mean_readout @ form  # E[uᵀ F], with which m_i is not correlated
         blocks[TOKENS, positions] = np.outer(roles.by_class(is_trigger), profile)
-        blocks[REMAPPED_TOKENS, positions] = roles.by_class(
-            np.outer(share, profile) + profile_with_share / length
-        )
+        blocks[REMAPPED_TOKENS, positions] = np.outer(roles.by_class(share), profile)
         for query, weight in ((POSITIONS, last), (REMAPPED_POSITIONS, flat)):
             blocks[query, tokens] = np.outer(weight, roles.by_class(by_key))
             blocks[query, positions] = np.outer(weight, profile)
@@ -248,8 +247,8 @@ def _token_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, 
 
     E[f(z)ᵀ M 1_j(z)] = f̄ᵀ M 1̄_j + Σ_free M_rr Cov(f, 1_j),   M = Uᵀ F,
 
-    and the covariance with m_i = (1/T) Σ_r 1_i(z_r) replaces one factor by its covariance with
-    1_i, or both by the third central moment of (1_i, f, 1_j).
+    and the covariance with m_i = (1/T) Σ_r 1_i(z_r) replaces one factor by its covariance with 1_i.
+    The third central moment of (1_i, f, 1_j) is left out: it averages to 0 over o.
     """
     one, c, content = roles.one, roles.content, roles.in_content
     constant = readout.constant @ form
@@ -261,23 +260,11 @@ def _token_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, 
         by_key = by_key + roles.occurs @ (f.at_roles @ moments) + f.covariance * trace
         against_free = against_free + f.at_roles @ moments[:, FREE]
         mean_key = roles.occurs @ moments[FREE]
-        both = np.outer(f.covariance, content)
-        different = different + np.outer(f.covariance, mean_key) - (both + both.T) * trace / c
-        same = same + f.covariance * mean_key + f.covariance * trace * (1 - 2 * one / c)
+        different = different + np.outer(f.covariance, mean_key)
+        same = same + f.covariance * mean_key
     different = different - np.outer(content, content) * against_free / c**2
     same = same + content * against_free * (one / c - one / c**2)
     return by_key, different, same
-
-
-def _position_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, Array]:
-    """Return E[uᵀ F]: (T,), and T Cov(m_i, uᵀ F) by the role of i: (4, T)."""
-    profile = readout.constant @ form
-    with_share: Any = 0
-    for matrix, f in readout.terms:
-        through = matrix.T @ form
-        profile = profile + (roles.mean @ f.at_roles) @ through
-        with_share = with_share + np.outer(f.covariance, roles.mean[:, FREE] @ through)
-    return profile, with_share
 
 
 def third_step(

@@ -128,11 +128,15 @@ class PreviousTokenSignal:
         ):
             average, to_output = a @ key, self.output @ key.T
             at_output = (average * self.output).sum(axis=1, keepdims=True)
-            total = total + (
-                (a.T @ self.free) * key
-                + (a * to_output).T @ self.free
-                - a.T @ (self.free * (average + at_output))
-            ) * kappa
+            total = (
+                total
+                + (
+                    (a.T @ self.free) * key
+                    + (a * to_output).T @ self.free
+                    - a.T @ (self.free * (average + at_output))
+                )
+                * kappa
+            )
         return total * self._worth(self.readout.remapped.surplus)
 
     def _key(self, a: Array) -> Array:
@@ -185,9 +189,9 @@ class PreviousTokenSignal:
                 mixed = a @ matrix
                 by_free = to_output @ matrix - mixed * to_output.sum(axis=1, keepdims=True)
                 by_output = (self.free * (a @ (key * matrix) - mixed * average)).sum(axis=1)
-                total = total + (
-                    (self.free * by_free).sum(axis=0) + by_output @ self.output
-                ) * (kappa * f.surplus / c)
+                total = total + ((self.free * by_free).sum(axis=0) + by_output @ self.output) * (
+                    kappa * f.surplus / c
+                )
         return total
 
     def _weight(self, a: Array) -> Array:

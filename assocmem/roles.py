@@ -111,14 +111,25 @@ class Roles:
 
     def by_class(self, of_role: Array) -> Array:
         """Average a number that depends on the role of one token: (4,) to (classes,)."""
-        return self._single @ of_role
+        return self._reduced(self._single @ of_role)
 
     def by_pair(self, different: Array, same: Array) -> TokenBlock:
         """Average a number that depends on the roles of two tokens.
 
         ``different``: (4, 4), for two different tokens; ``same``: (4,), for one token twice.
         """
-        return TokenBlock((self._pairs * different).sum(axis=(2, 3)), self._single @ same)
+        return TokenBlock(
+            self._reduced((self._pairs * different).sum(axis=(2, 3))),
+            self._reduced(self._single @ same),
+        )
+
+    def _reduced(self, entries: Array) -> Array:
+        """Bring SymPy expressions to lowest terms: they swell from step to step otherwise."""
+        if not hasattr(self.one, "free_symbols"):
+            return entries
+        from sympy import cancel
+
+        return np.vectorize(cancel, otypes=[object])(entries)
 
     # Moments over the sequence, given (q, o), averaged over τ.
 

@@ -81,7 +81,7 @@ MUTANTS = [
     Mutant("gradients", "S2: sign of a covariance", "different - np.outer(content", "different + np.outer(content"),
     Mutant("gradients", "S2: trace dropped", " + f.covariance * trace\n", "\n"),
     Mutant("gradients", "S2: variance", "(one / c - one / c**2)", "one / c"),
-    Mutant("gradients", "S2: profile not read at f", "(roles.mean @ f.at_roles) @ through", "f.at_roles.sum() * through.sum(axis=0)"),
+    Mutant("gradients", "S2: profile without f", "readout.mean.sum(axis=0) * roles.one / (length - 2)", "readout.constant"),
     Mutant("gradients", "S3: lead not in the softmax", "softmax(lead * ", "softmax("),
     Mutant("gradients", "S3: factor lead dropped", "+ lead * signal", "+ signal"),
     Mutant("gradients", "S3: slope not centred", "signal.uniform * tilt", "signal.uniform * signal.scores"),

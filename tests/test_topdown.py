@@ -234,3 +234,10 @@ def test_bad_tasks_and_embeddings():
         am.top_down("induction")
     with pytest.raises(ValueError, match="embeddings must have the N=5 tokens and T=6"):
         am.top_down(SMALL, am.FrozenEmbeddings.orthonormal(TASK))
+
+
+def test_as_many_outputs_as_positions():
+    """The table of W_O2 is then T rows high, as the position block of W_K1 is."""
+    run = am.top_down(am.InductionTask(17, 16), rng=0, evaluate_on=10)
+    assert run.failure is None
+    assert run.recall["W_O2"] == 1

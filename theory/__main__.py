@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from theory import CLAIMS, writing
 from theory.claims import Claim
-
-FINE, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130
+from theory.command_line import FAILS, FINE, claim_id, list_claims, run_command, selected
 
 EXAMPLES = """\
 examples:
@@ -29,14 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv) or ["list"]
     try:
-        options = parser().parse_args(given)
-    except SystemExit as stop:  # argparse has said why
-        return int(stop.code or 0)
-    try:
-        return int(options.command(options))
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+        return run_command(parser(), given)
     except BrokenPipeError:  # the reader has seen enough, as in `show S2 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
@@ -65,13 +57,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def list_claims(options: argparse.Namespace) -> int:
-    """Print id, kind, status and title of every claim."""
-    for claim in CLAIMS.values():
-        print(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
-    return FINE
-
-
 def print_table(options: argparse.Namespace) -> int:
     """Print the Markdown table of the claims."""
     print(writing.table(CLAIMS.values()))
@@ -82,7 +67,7 @@ def show_claims(options: argparse.Namespace) -> int:
     """Print statements and derivations, each as soon as SymPy has checked it."""
     from theory.derivation import DerivationError  # loads SymPy: not for `list` and `--help`
 
-    claims = [claim for id, claim in CLAIMS.items() if id in (options.ids or CLAIMS)]
+    claims = selected(options.ids)
     pages = _latex_pages(claims) if options.latex else _text_pages(claims)
     try:
         for page in pages:
@@ -113,16 +98,6 @@ def _text_pages(claims: Sequence[Claim]) -> Iterator[str]:
         yield from (writing.step_as_text(*step) for step in enumerate(steps, start=1))
         if claim is not claims[-1]:
             yield "\n" + "=" * writing.WIDTH + "\n"
-
-
-def claim_id(given: str) -> str:
-    """The id of a claim, given in upper or lower case."""
-    by_lower_case = {id.lower(): id for id in CLAIMS}
-    if given.lower() not in by_lower_case:
-        raise argparse.ArgumentTypeError(
-            f"expected a claim id, one of {', '.join(CLAIMS)}; got {given!r}. Choose from these."
-        )
-    return by_lower_case[given.lower()]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 
 import assocmem as am
@@ -45,10 +44,12 @@ class PatternSums:
     """
 
     def __init__(self, length: int, vocabulary: str) -> None:
-        in_c, in_k = RING.gens
+        ring_c, ring_k = RING.gens
         self.length, self.random = length, vocabulary == "random"
-        self.outputs = in_c if vocabulary == "content" else in_c + (1 if self.random else in_k)
-        self.sizes = [in_c + 1] if self.random else [in_k, in_c]  # tokens in each class
+        self.outputs = (
+            ring_c if vocabulary == "content" else ring_c + (1 if self.random else ring_k)
+        )
+        self.sizes = [ring_c + 1] if self.random else [ring_k, ring_c]  # tokens in each class
         self.task = am.InductionTask(
             c + (1 if self.random else k),
             length,

@@ -6,17 +6,24 @@ import argparse
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
 from theory import CLAIMS
+from theory.command_line import (
+    FAILS,
+    FINE,
+    claim_id,
+    list_claims,
+    one_of,
+    run_command,
+    selected,
+)
 from validation import report
 from validation.cases import Case, Context, Profile, run
-
-HOLDS, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 EXAMPLES = """\
 examples:
@@ -41,15 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given = ["run", *given]  # options alone: every claim
-    try:
-        options = parser().parse_args(given)
-    except SystemExit as stop:  # argparse has said why
-        return int(stop.code or 0)
-    try:
-        return int(options.command(options))
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+    return run_command(parser(), given)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,13 +94,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def list_claims(options: argparse.Namespace) -> int:
-    """Print id, kind, status and title of every claim."""
-    for claim in CLAIMS.values():
-        print(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
-    return HOLDS
-
-
 def run_claims(options: argparse.Namespace) -> int:
     """Check the claims, print the table, write the report; every claim has a row in it."""
     path = options.output / "report.json"
@@ -117,15 +109,14 @@ def run_claims(options: argparse.Namespace) -> int:
         report.write(rows, path)
     print("\n" + report.summary(rows, time.perf_counter() - started))
     print(f"Report: {path}")
-    return FAILS if any(row["passed"] is False for row in rows) else HOLDS
+    return FAILS if any(row["passed"] is False for row in rows) else FINE
 
 
 def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
     """Run the selected checks, printing each row as it comes."""
     from validation.checks import CHECKS  # loads autograd and SciPy: not for `list` and `--help`
 
-    selected = options.ids or CLAIMS
-    for claim in (claim for id, claim in CLAIMS.items() if id in selected):
+    for claim in selected(options.ids):
         print("\n" + report.heading(claim), flush=True)
         cases = run(claim, CHECKS[claim.id], options.seed, options.profile)
         row = None
@@ -160,25 +151,7 @@ def draw_figure(options: argparse.Namespace) -> int:
     rng = np.random.default_rng([options.seed, *options.name.encode()])
     for path in FIGURES[options.name](options.output, Context(rng, options.profile)):
         print(path)
-    return HOLDS
-
-
-def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
-    """An argument that is one of the names, in upper or lower case."""
-    by_lower_case = {name.lower(): name for name in names}
-
-    def read(given: str) -> str:
-        if given.lower() not in by_lower_case:
-            expected = ", ".join(by_lower_case.values())
-            raise argparse.ArgumentTypeError(
-                f"expected a {what}, one of {expected}; got {given!r}. Choose from these."
-            )
-        return by_lower_case[given.lower()]
-
-    return read
-
-
-claim_id = one_of("claim id", CLAIMS)
+    return FINE
 
 
 def figure_name(given: str) -> str:

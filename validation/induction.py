@@ -17,6 +17,7 @@ Array = Any
 
 SIZES = ((32, 32, 1), (64, 64, 1), (32, 64, 2))
 MARGINS = (0.5, 10.0, 20.0)
+PIECE = 16  # sequences the reference takes at once: larger temporaries leave the cache
 
 
 def reference_parameters(emb: am.FrozenEmbeddings, weights: dict[str, Any]) -> dict[str, Array]:
@@ -33,9 +34,9 @@ def reference_run(
     """Attention and accuracy at the last position, as the reference transformer computes them."""
     params = reference_parameters(embeddings, weights)
     attention, correct = [], []
-    for start in range(0, len(batch), 250):
-        tokens = batch.tokens[start : start + 250]
-        targets = batch.targets[start : start + 250, -1]
+    for start in range(0, len(batch), PIECE):
+        tokens = batch.tokens[start : start + PIECE]
+        targets = batch.targets[start : start + PIECE, -1]
         attention.append(reference.attention(params, tokens)[1][:, -1])
         logits = reference.forward(params, tokens)[:, -1]
         right = logits[np.arange(len(tokens)), targets]
@@ -143,7 +144,10 @@ def check_tie(context: Context) -> Iterator[Case]:
         tokens = batch.tokens[batch.tokens[:, 0] == batch.tokens[:, -1]]
         params = reference_parameters(run.embeddings, run.memories)
         a = np.concatenate(
-            [reference.attention(params, part)[1][:, -1] for part in np.array_split(tokens, 8)]
+            [
+                reference.attention(params, tokens[start : start + PIECE])[1][:, -1]
+                for start in range(0, len(tokens), PIECE)
+            ]
         )
         where = f"({n},{length},{k})"
         for name, predicted, measured in (
