@@ -124,7 +124,15 @@ class BlockTable:
         return range(1, self.task.length - 1)
 
     def block(self, row: str, column: str) -> Array:
-        """Return one block in full, a coefficient for every pair of atoms."""
+        """Return one block in full, a coefficient for every pair of atoms.
+
+        Raises ValueError for a row or column that this matrix does not have.
+        """
+        if row not in self._axes[0] or column not in self._axes[1]:
+            raise ValueError(
+                f"block: expected a row of {self._axes[0]} and a column of {self._axes[1]}; got "
+                f"{(row, column)!r}."
+            )
         block = self._blocks.get((row, column))
         rows, columns = self._tokens(row), self._tokens(column)
         if block is None:
@@ -165,12 +173,8 @@ class BlockTable:
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
         """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ."""
-        if (embeddings.n_tokens, embeddings.length) != (self.task.n_tokens, self.task.length):
-            raise ValueError(
-                f"embeddings must have the N={self.task.n_tokens} tokens and T={self.task.length} "
-                f"positions of the task, got {embeddings!r}; draw them for this task"
-            )
         coefficients = self.coefficients()
+        embeddings.check_fits(self.task)
         if self.matrix == "W_O2":
             keys, values = embeddings.values, embeddings.outputs
         elif self.matrix == "W_K2":

@@ -93,12 +93,19 @@ class FrozenEmbeddings:
         """
         n_tokens, length, n_outputs = _sizes(task)
         n_inputs = n_tokens + length
-        one_hot = np.eye(2 * n_inputs + n_outputs)
-        return cls.from_matrices(
-            tokens=one_hot[:n_tokens],
-            positions=one_hot[n_tokens:n_inputs],
-            outputs=one_hot[2 * n_inputs :],
-            Phi1=one_hot[n_inputs : 2 * n_inputs].T @ one_hot[:n_inputs],
+        width = 2 * n_inputs + n_outputs
+        _require_memory("task", width)
+        one_hot = np.eye(width)
+        atoms, outputs = np.split(one_hot, [2 * n_inputs])
+        inputs, remapped = np.split(atoms, 2)
+        return cls(
+            tokens=inputs[:n_tokens],
+            positions=inputs[n_tokens:],
+            outputs=outputs,
+            remapped_tokens=remapped[:n_tokens],
+            remapped_positions=remapped[n_tokens:],
+            values=atoms,
+            Phi1=np.eye(width, k=-n_inputs) * (np.arange(width) < n_inputs),
             W_V2=one_hot,
             family="one-hot",
         )
@@ -113,6 +120,7 @@ class FrozenEmbeddings:
         """
         n_tokens, length, n_outputs = _sizes(task)
         width = checked_size("width", width)
+        _require_memory("width", width)
         rng = np.random.default_rng(rng)
         # Rows are independent (or jointly orthonormal), so one draw serves all three.
         rows = family_named(family)(n_tokens + length + n_outputs, width, rng=rng)
@@ -156,6 +164,15 @@ class FrozenEmbeddings:
         """Every array rounded to float32 or float64."""
         dtype = checked_dtype("dtype", dtype)
         return replace(self, **{name: getattr(self, name).astype(dtype) for name in _ARRAYS})
+
+    def check_fits(self, task: Any) -> None:
+        """Raise ValueError unless they have the task's N tokens, T positions and M outputs."""
+        own, asked = (self.n_tokens, self.length, self.n_outputs), _sizes(task)
+        if own != asked:
+            raise ValueError(
+                f"embeddings must fit the task, with (N, T, M) = {asked}, got {own}; draw them for "
+                "this task"
+            )
 
     @property
     def n_tokens(self) -> int:
@@ -215,6 +232,15 @@ def _check_fit(arrays: dict[str, Array]) -> None:
                 f"{name} must have shape {(rows[name], d)} and dtype {dtype} to fit the tokens, "
                 f"got {array.shape} and {array.dtype}; let from_matrices derive what follows"
             )
+
+
+def _require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
+    if (needed := 2 * 8 * width**2) > max_bytes:
+        raise ValueError(
+            f"{argument} must leave Phi1 and W_V2 within {max_bytes:.2g} bytes, got width {width}, "
+            f"which needs {needed:.2g}; take fewer tokens or a smaller width (the closed forms of "
+            "am.gradients need no embeddings)"
+        )
 
 
 def _sizes(task: Any) -> tuple[int, int, int]:

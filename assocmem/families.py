@@ -254,4 +254,4 @@ def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
         )
     if not np.isfinite(rows).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity; check where it comes from")
-    return rows
+    return rows if rows.dtype.kind == "f" else rows.astype(np.int64)  # int8 products overflow

@@ -63,7 +63,7 @@ def linear(
     Returns the gradient as a memory (a descent step subtracts it). Raises ValueError for shapes
     that do not fit or a joint that is not a distribution. Source: [BCBJB2023], Lemma 1.
     """
-    keys, values, joint = np.asarray(keys), np.asarray(values), _distribution(joint)
+    keys, values, joint = np.asarray(keys), np.asarray(values), _distribution("joint", joint)
     if joint.shape != (len(values), len(keys)):
         raise ValueError(
             f"joint: expected shape ({len(values)}, {len(keys)}), a row per value and a column per "
@@ -155,13 +155,26 @@ def attention(
             f"that of inputs; got {np.asarray(Phi2).shape}."
         )
     size, length, _ = x.shape
+    if 0 in x.shape:
+        raise ValueError(f"inputs: expected at least one sequence; got shape {x.shape}.")
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= len(outputs):
+        raise ValueError(
+            f"targets: expected integers in 0..{len(outputs) - 1}, rows of outputs; got {y!r}."
+        )
     if weights is None:
         weights = np.full(size, 1 / size)
+    if np.shape(weights) != (size,):
+        raise ValueError(f"weights: expected shape ({size},); got {np.shape(weights)}.")
+    if 8 * size**2 > 2**30:
+        raise ValueError(
+            f"inputs: expected at most {2**13.5:.0f} sequences, as their pairs are a B x B table; "
+            f"got {size}. Add the memories of smaller batches."
+        )
     read = x @ (outputs @ np.asarray(Phi2)).T  # w_U(k)ᵀ Φ₂ x_t: (B, T, M)
     residual = np.eye(len(outputs), dtype=int)[y] - softmax(read.mean(axis=1))
     worth = (read @ residual[:, :, None])[:, :, 0] / length  # of attending to t: (B, T)
     keys = (worth[:, :, None] * (x - x.mean(axis=1, keepdims=True))).sum(axis=1)
-    probabilities = np.diag(_distribution(weights))
+    probabilities = np.diag(_distribution("weights", weights))
     return AssociativeMemory(keys=keys, values=x[:, -1], coefficients=probabilities)
 
 
@@ -291,7 +304,8 @@ def third_step(
     second : BlockTable
         Ĵ₂, any multiple of `second_step`; default the one that leads by 1.
 
-    Raises ValueError for a negative or non-finite lead; TypeError for SymPy sizes with λ > 0.
+    Raises ValueError for a negative or non-finite lead, for a task whose step 2 does not lead (pass
+    ``second``), and for a table of another task; TypeError for SymPy sizes with λ > 0.
     Source: [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
     if not np.isfinite(lead) or lead < 0:
@@ -326,21 +340,35 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
 
 
 def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSignal:
-    roles = Roles(task)
     if second is None:
         second = second_step(task)
+        if not second.lead > 0:
+            raise ValueError(
+                f"task: expected one where step 2 has a positive lead, by which it is scaled; got "
+                f"{second.lead:.3g}. Pass second=, in units of your choice."
+            )
         second = second / second.lead
+    if second.matrix != "W_K2" or second.task != task:
+        raise ValueError(
+            f"second: expected a multiple of second_step({task}); got {second!r}. Take the same "
+            "task."
+        )
+    roles = Roles(task)
     return PreviousTokenSignal(roles, Readout(roles, first_step(task)), second)
 
 
-def _distribution(probabilities: ArrayLike) -> Array:
+def _distribution(name: str, probabilities: ArrayLike) -> Array:
     """Return the array, refused unless it is a distribution (SymPy entries are not checked)."""
     array = np.asarray(probabilities)
-    if array.dtype != object and not (
-        np.isfinite(array).all() and (array >= 0).all() and abs(array.sum() - 1) < 1e-9
-    ):
+    if array.dtype == object:
+        return array
+    if not np.isfinite(array).all() or (array < 0).any():
         raise ValueError(
-            f"probabilities: expected non-negative numbers that sum to 1; got a sum of "
-            f"{array.sum()}. Divide by the sum."
+            f"{name}: expected probabilities, finite and at least 0; got {array.min()} among them."
+        )
+    if abs(array.sum() - 1) > array.size * np.finfo(float).eps:
+        raise ValueError(
+            f"{name}: expected probabilities that sum to 1; got a sum of {array.sum()}. Divide by "
+            "the sum."
         )
     return array

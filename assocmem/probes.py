@@ -98,6 +98,7 @@ def probe(name: str, task: InductionTask, embeddings: FrozenEmbeddings) -> Probe
 
     Source: [BCBJB2023], Section 4.
     """
+    embeddings.check_fits(task)
     if name == "W_O2":
         labels = task.contents
         targets = labels - task.outputs[0]
@@ -140,6 +141,7 @@ def induction_head(
     """
     if not np.isfinite(beta):
         raise ValueError(f"beta: expected a finite number; got {beta!r}.")
+    embeddings.check_fits(task)
     positions = embeddings.positions
     return {
         "W_K1": beta * AssociativeMemory(keys=positions[:-1], values=positions[1:]),
@@ -244,7 +246,8 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
     Raises
     ------
     ValueError
-        If the last token of a sequence does not occur before in it.
+        If the last token of a sequence does not occur before T - 1 in it, or its label is not the
+        class of the token that followed.
 
     Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
@@ -255,7 +258,21 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
             "batch: expected sequences whose last token occurs before, with a label at the end; "
             "got others. Take a batch of an InductionTask."
         )
+    if targets.max() >= model.embeddings.n_outputs:
+        raise ValueError(
+            f"batch: expected classes below the {model.embeddings.n_outputs} outputs of the model; "
+            f"got {targets.max()}. Take a batch of the task that the embeddings were drawn for."
+        )
     first = repeats.argmax(axis=1)
+    label = tokens[np.arange(len(tokens)), first + 1]
+    if (label - targets != label[0] - targets[0]).any() or (
+        label[0] - targets[0] != model.embeddings.n_tokens - model.embeddings.n_outputs
+    ):
+        raise ValueError(
+            "batch: expected the label to be the class of the token after the trigger, as the "
+            "outputs of the model number them; got another. Take a batch of the task that the "
+            "embeddings were drawn for."
+        )
     sequences = np.arange(len(tokens))
     logits, attention = (part[:, 0] for part in model.logits_and_attention(tokens, positions=[-1]))
     return Evaluation(

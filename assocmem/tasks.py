@@ -38,7 +38,12 @@ class Batch:
 
     def __init__(self, *, tokens: ArrayLike, targets: ArrayLike, weights: ArrayLike) -> None:
         tokens, targets = _integers("tokens", tokens), _integers("targets", targets)
-        weights = np.asarray(weights, dtype=np.float64)
+        weights = np.asarray(weights)
+        if weights.dtype.kind not in "iuf":
+            raise TypeError(
+                f"weights: expected real numbers; got dtype {weights.dtype}. Convert with float."
+            )
+        weights = weights.astype(np.float64, copy=False)
         if tokens.ndim != 2 or tokens.size == 0:
             raise ValueError(
                 f"tokens: expected a non-empty array of shape (sequences, length); got "

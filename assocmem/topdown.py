@@ -175,18 +175,16 @@ class TopDownRun:
             "failure": self.failure,
             "recall": self.recall,
         }
-        path = Path(path)
-        with _atomic(path.with_suffix(".npz")) as file:
+        with _atomic(_beside(path, ".npz")) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        with _atomic(path.with_suffix(".json")) as file:
+        with _atomic(_beside(path, ".json")) as file:
             file.write(json.dumps(record, indent=2).encode())
 
     @classmethod
     def load(cls, path: str | Path) -> TopDownRun:
         """Read a run that `save` wrote."""
-        path = Path(path)
-        record = json.loads(path.with_suffix(".json").read_text())
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
+        record = json.loads(_beside(path, ".json").read_text())
+        with np.load(_beside(path, ".npz"), allow_pickle=False) as stored:
             arrays = dict(stored)
 
         def part(prefix: str) -> dict[str, Any]:
@@ -269,6 +267,7 @@ def top_down(
     settings = Settings(margins, gradient, blocks, readout, sequences, evaluate_on)
     if embeddings is None:
         embeddings = FrozenEmbeddings.orthonormal(task)
+    embeddings.check_fits(task)
     rng = np.random.default_rng(rng)
     held_out = task.sample(evaluate_on, rng=rng)
     limit = FrozenEmbeddings.orthonormal(task)  # where scores are coefficients
@@ -336,6 +335,14 @@ def _arrays(record: Any) -> dict[str, NDArray[Any]]:
     """Return the array fields of a dataclass."""
     named = {field.name: getattr(record, field.name) for field in fields(record)}
     return {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
+
+
+def _beside(path: str | Path, ending: str) -> Path:
+    """Append an ending; ``with_suffix`` would take the decimals of "m0.5" for one."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(f"path: expected a folder that exists; got {path.parent}. Make it first.")
+    return path.with_name(path.name + ending)
 
 
 class _atomic:

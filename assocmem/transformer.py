@@ -134,7 +134,15 @@ class FrozenTransformer:
             scores = weights.scores(keys=columns, values=rows)
         else:
             scores = rows @ np.asarray(weights) @ columns.T
-        return scores.astype(self.embeddings.dtype)
+        with np.errstate(over="ignore"):
+            scores = scores.astype(self.embeddings.dtype)
+            finite = np.isfinite(self.scale * scores).all()
+        if not finite:
+            raise ValueError(
+                f"{name} must give finite scores in {self.embeddings.dtype}, got infinity; scale "
+                "it down, or use float64"
+            )
+        return scores
 
     def _product(self, rows: Array, name: str) -> Array:
         """Return rows · W."""
@@ -440,7 +448,9 @@ def _checked(name: str, weights: ArrayLike | AssociativeMemory, width: int) -> A
     if isinstance(weights, AssociativeMemory):
         shape, finite = (weights.values.shape[1], weights.keys.shape[1]), True
     else:
-        weights = np.asarray(weights, dtype=float if np.asarray(weights).dtype == object else None)
+        weights = np.asarray(weights)
+        if weights.dtype.kind not in "iuf":
+            raise TypeError(f"{name} must hold real numbers, got dtype {weights.dtype}; convert it")
         shape, finite = weights.shape, bool(np.isfinite(weights).all())
     if shape != (width, width):
         raise ValueError(

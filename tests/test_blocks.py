@@ -195,5 +195,12 @@ def test_symbols_have_no_array():
 @pytest.mark.parametrize("other", [am.InductionTask(6, 4), am.InductionTask(5, 5)], ids=str)
 def test_embeddings_of_another_task(other):
     table = am.gradients.first_step(TASKS[0])
-    with pytest.raises(ValueError, match=r"embeddings.* N=5 tokens and T=4 .* got FrozenEmb"):
+    with pytest.raises(ValueError, match=r"embeddings must fit the task, with .* = \(5, 4, \d\), got"):
         table.memory(am.FrozenEmbeddings.orthonormal(other))
+
+
+@pytest.mark.parametrize("name", [("w_E", "Phi1 wE"), ("w_U", "w_E")])
+def test_a_block_that_does_not_exist(name):
+    table = am.gradients.second_step(am.InductionTask(4, 5))
+    with pytest.raises(ValueError, match=r"block: expected a row of .* and a column of .*; got"):
+        table.block(*name)

@@ -637,3 +637,16 @@ def test_tasks_and_widths_must_have_whole_sizes():
         FrozenEmbeddings.random(TASK, width=64.0, rng=0)
     with pytest.raises(TypeError, match=r"dtype must be float32 or float64, got float16"):
         FrozenEmbeddings.random(TASK, width=64, rng=0).astype(np.float16)
+
+
+def test_small_integers_do_not_overflow():
+    assert gram(np.array([[100, 100]], dtype=np.int8))[0, 0] == 20_000
+
+
+def test_widths_that_do_not_fit_are_refused():
+    task = SimpleNamespace(n_tokens=4, length=4, outputs=range(3))
+    with pytest.raises(ValueError, match=r"width must leave Phi1 and W_V2 within .* got width"):
+        FrozenEmbeddings.random(task, width=10**6, rng=0)
+    huge = SimpleNamespace(n_tokens=10**6, length=4, outputs=range(3))
+    with pytest.raises(ValueError, match=r"task must leave Phi1 and W_V2 within"):
+        FrozenEmbeddings.orthonormal(huge)

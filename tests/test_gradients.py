@@ -141,10 +141,20 @@ def test_one_attention_layer(seed, size, length, m, weighted):
     [
         (lambda: linear(np.eye(2), np.eye(3), np.full((2, 3), 1 / 6)), r"joint.* shape \(3, 2\)"),
         (lambda: linear(np.eye(2), np.eye(2), np.ones((2, 2))), "sum to 1; got a sum of 4"),
-        (lambda: linear(np.eye(2), np.eye(2), [[2, -1], [0, 0]]), "non-negative"),
-        (lambda: linear(np.eye(2), np.eye(2), [[np.nan, 1], [0, 0]]), "sum of nan"),
+        (lambda: linear(np.eye(2), np.eye(2), [[2, -1], [0, 0]]), r"joint: .* at least 0; got -1"),
+        (
+            lambda: linear(np.eye(2), np.eye(2), [[np.nan, 1], [0, 0]]),
+            r"joint: .* finite and at least 0; got nan",
+        ),
         (lambda: noisy_linear(np.eye(2), np.eye(2), [[1, 0], [0, 0]]), "every label to occur"),
         (lambda: attention(np.eye(3), [0], np.eye(2), np.eye(2)), r"inputs.* \(B, T, d\) and"),
+        (lambda: attention(np.ones((1, 3, 2)), [-1], np.eye(2), np.eye(2)), r"targets: .*0\.\.1"),
+        (lambda: attention(np.ones((1, 3, 2)), [2], np.eye(2), np.eye(2)), r"targets: .*0\.\.1"),
+        (lambda: attention(np.ones((1, 0, 2)), [0], np.eye(2), np.eye(2)), "at least one seq"),
+        (
+            lambda: attention(np.ones((1, 3, 2)), [0], np.eye(2), np.eye(2), weights=[0.5, 0.5]),
+            r"weights: expected shape \(1,\); got \(2,\)",
+        ),
         (
             lambda: attention(np.ones((2, 3, 4)), [0], np.eye(4), np.eye(4)),
             r"\(2, 3, 4\) and \(1,\)",
@@ -378,3 +388,19 @@ def test_no_softmax_of_symbols():
         third_step(am.InductionTask(N, 5), 1.0)
     with pytest.raises(TypeError, match=r"lead: expected numeric sizes, as it takes a maximum"):
         third_step_slope(am.InductionTask(N, 5))
+
+
+def test_a_step_that_does_not_lead_is_not_scaled_by_its_lead():
+    """Dividing by a negative lead would turn the second step around."""
+    task = am.InductionTask(4, 4)
+    for step in (third_step, third_step_slope):
+        with pytest.raises(ValueError, match=r"task: .*positive lead.*Pass second="):
+            step(task)
+    assert np.isfinite(third_step(task, 0)["p", "p"]).all()  # the value path needs no second step
+
+
+def test_second_must_belong_to_the_task():
+    task, other = am.InductionTask(4, 6), am.InductionTask(9, 6)
+    for second in (second_step(other), first_step(task)):
+        with pytest.raises(ValueError, match=r"second: expected a multiple of second_step"):
+            third_step(task, second=second)

@@ -208,3 +208,17 @@ def test_rate():
     assert am.Rate(1, 8).value == Fraction(1, 8)
     assert math.isnan(am.Rate(0, 0).value)
     assert repr(am.Rate(1, 8)) == "Rate(0.1250, 1/8)"
+
+
+def test_embeddings_and_batches_of_another_task():
+    task, everything = am.InductionTask(4, 6), am.InductionTask(4, 6, predict="all")
+    emb = am.FrozenEmbeddings.orthonormal(everything)
+    for use in (
+        lambda: am.probe("W_K2", task, emb),
+        lambda: am.induction_head(task, emb, beta=1),
+        lambda: am.top_down(task, emb),
+    ):
+        with pytest.raises(ValueError, match=r"embeddings must fit the task.* \(4, 6, 3\), got"):
+            use()
+    with pytest.raises(ValueError, match="batch: expected the label to be the class of the token"):
+        am.evaluate(am.FrozenTransformer(emb), task.enumerate())

@@ -461,3 +461,8 @@ def test_bad_batches(change, error, text):
     assert repr(Batch(**GOOD_BATCH)) == "Batch(2 sequences of length 2, 2 predictions)"
     with pytest.raises(error, match=text):
         Batch(**(GOOD_BATCH | change))
+
+
+def test_complex_weights_are_refused():
+    with pytest.raises(TypeError, match="weights: expected real numbers; got dtype complex128"):
+        Batch(tokens=[[0]], targets=[[0]], weights=[[1 + 0j]])

@@ -232,8 +232,20 @@ def test_bad_tasks_and_embeddings():
         am.top_down(am.InductionTask(sympy.Symbol("N", positive=True), 5))
     with pytest.raises(TypeError, match=r"task: .* got 'induction'"):
         am.top_down("induction")
-    with pytest.raises(ValueError, match="embeddings must have the N=5 tokens and T=6"):
+    with pytest.raises(
+        ValueError, match=r"embeddings must fit the task, with \(N, T, M\) = \(5, 6, 4\)"
+    ):
         am.top_down(SMALL, am.FrozenEmbeddings.orthonormal(TASK))
+
+
+def test_names_with_decimals_are_names_of_their_own(tmp_path):
+    task = am.InductionTask(4, 5)
+    for m_3 in (5.0, 7.0):
+        am.top_down(task, margins=(0.5, 10, m_3), rng=0, evaluate_on=5).save(tmp_path / f"m{m_3}")
+    assert am.TopDownRun.load(tmp_path / "m5.0").settings.margins[2] == 5
+    assert am.TopDownRun.load(tmp_path / "m7.0").settings.margins[2] == 7
+    with pytest.raises(ValueError, match="path: expected a folder that exists"):
+        am.TopDownRun.load(tmp_path / "missing" / "run")
 
 
 def test_as_many_outputs_as_positions():

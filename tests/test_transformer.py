@@ -428,3 +428,12 @@ def test_targets_beyond_the_outputs():
     fewer = replace(EMB, outputs=EMB.outputs[:-1])
     with pytest.raises(ValueError, match=rf"targets.* the {M - 1} outputs.* got {M - 1}"):
         am.FrozenTransformer(fewer).loss(batch)
+
+
+def test_complex_and_overflowing_weights():
+    emb = am.FrozenEmbeddings.orthonormal(am.InductionTask(4, 5))
+    eye = np.eye(emb.width)
+    with pytest.raises(TypeError, match="W_O2 must hold real numbers, got dtype complex128"):
+        am.FrozenTransformer(emb, W_O2=1j * eye)
+    with pytest.raises(ValueError, match="W_K1 must give finite scores in float32"):
+        am.FrozenTransformer(emb.astype(np.float32), W_K1=1e300 * eye)
