@@ -195,7 +195,9 @@ def test_symbols_have_no_array():
 @pytest.mark.parametrize("other", [am.InductionTask(6, 4), am.InductionTask(5, 5)], ids=str)
 def test_embeddings_of_another_task(other):
     table = am.gradients.first_step(TASKS[0])
-    with pytest.raises(ValueError, match=r"embeddings must fit the task, with .* = \(5, 4, \d\), got"):
+    with pytest.raises(
+        ValueError, match=r"embeddings must fit the task, with .* = \(5, 4, \d\), got"
+    ):
         table.memory(am.FrozenEmbeddings.orthonormal(other))
 
 

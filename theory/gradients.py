@@ -141,10 +141,12 @@ rational in $N$ and $K$.""",
         title="Step 3 at finite lead: what the closed form drops falls like 1/C^2",
         statement=r"""Given $\tau$, the layer-2 scores are functions of the position plus
 token-coincidence counts. Carry position and mean exactly in the softmax
-and the fluctuation to first order in the value path. The relative (Frobenius, rows $t < T$) size
-of what is dropped is of order $C^{-2}$ at fixed $T$ and $\lambda$, with $C$
-content tokens: a coincidence has probability of order $1/C$ and is worth $\kappa = O(1/C)$ or
-correlates with the label with strength $O(1/C)$.""",
+and the fluctuation to first order in the value path. At fixed $T$ and $\lambda$ the relative size
+of
+what is dropped is $(c_0 + c_1/C + c_2/C^2 + ...)\,C^{-2}$, with $C$ content tokens: a coincidence
+has
+probability of order $1/C$ and is worth $\kappa = O(1/C)$ or correlates with the label with strength
+$O(1/C)$.""",
         assumptions=(*_TOP_DOWN, "fixed triggers; lambda, T and K fixed, C large"),
         kind="rate",
         source="derived here",

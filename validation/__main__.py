@@ -173,6 +173,8 @@ def seed(given: str) -> int:
 def directory(given: str) -> Path:
     """A directory that exists or can be made."""
     path = Path(given)
+    if not given:
+        raise argparse.ArgumentTypeError("expected a directory; got ''. Name one, or leave it out.")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -277,46 +277,44 @@ def check_S3a(context: Context) -> Iterator[Case]:
 
 
 def check_S3b(context: Context) -> Iterator[Case]:
-    """Exactly on enumerated populations, then by paired sampling at larger T."""
-    sizes = (9, 17, 33)
-    exact = [
-        dropped_part(am.InductionTask(n, 5), lead=1.0, batch=am.InductionTask(n, 5).enumerate())
-        for n in sizes
-    ]
-    for n, result in zip(sizes[:2], exact, strict=False):
-        task = am.InductionTask(n, 5)
-        measured = _reference_third_step(task, 1.0)
-        error = np.abs(result.exact - measured).max() / np.abs(measured).max()
-        name = f"paired sums are the reference's, N={n} T=5"
-        rounding = ROUNDING * len(task.enumerate()) ** 0.5
-        yield Case(name, 0, float(error), rounding)
-        closed = am.gradients.third_step(task, 1.0)["p", "p"]
-        yield agreement(f"closed form is what is kept, N={n} T=5", closed, result.kept, rounding)
-    contents = np.log(np.array(sizes) - 1)
-    local = np.diff(np.log([result.relative for result in exact])) / np.diff(contents)
-    extrapolated = 2 * local[1] - local[0]  # the correction halves when C doubles
-    yield Case("exponent in C, T=5, all sequences", -2, extrapolated, abs(local[1] - local[0]) / 2)
-    z = norm.isf(FALSE_ALARM / 16)
-    bias = abs(local[0] + 2)  # how far from the limit the exponent still is at these sizes
-    lengths = (8, 16, 32, 64) if context.full else (8, 16)
-    for length in lengths:
-        results = []
-        for n in (9, 17, 33, 65):
-            task = am.InductionTask(n, length)
-            size = (16 if context.full else 2) * 2**17 // (length * length)
-            batch = task.sample(size, rng=context.rng)
-            results.append(dropped_part(task, lead=10.0, batch=batch))
-        x = np.log([8, 16, 32, 64])
-        y = np.log([abs(result.sub_diagonal) for result in results])
-        error = np.array([abs(r.sub_diagonal_error / r.sub_diagonal) for r in results])
-        weight = error**-2 / (error**-2).sum()
-        centred = x - (weight * x).sum()
-        spread = (weight * centred**2).sum()
-        slope = float((weight * centred * y).sum() / spread)
-        standard_error = float(1 / np.sqrt((error**-2).sum() * spread))
-        yield Case(
-            f"exponent in C, T={length}, N=9..65 sampled", -2, slope, z * standard_error + bias
-        )
+    """Exactly on enumerated populations; in the full profile also by paired sampling, T <= 64."""
+    contents = np.array([8, 16, 32, 40])
+    exact = []
+    for content in contents:
+        task = am.InductionTask(int(content) + 1, 5)
+        batch = task.enumerate()
+        result = dropped_part(task, lead=1.0, batch=batch)
+        exact.append(result.relative)
+        if content <= 16:
+            rounding = ROUNDING * len(batch) ** 0.5
+            measured, where = _reference_third_step(task, 1.0), f"C={content} T=5"
+            yield agreement(
+                f"paired sums are the reference's, {where}", result.exact, measured, rounding
+            )
+            closed = am.gradients.third_step(task, 1.0)["p", "p"]
+            yield agreement(f"closed form is what is kept, {where}", closed, result.kept, rounding)
+    # Dropped = (c_0 + c_1/C + c_2/C^2) / C^2 + ...: three sizes give the c, the fourth checks them.
+    powers = (1 / contents[:, None]) ** np.arange(3)
+    coefficients = np.linalg.solve(powers[:3], (contents**2 * exact)[:3])
+    name = "C^2 dropped part, T=5, C=40 from C <= 32"
+    last_term = abs(coefficients[2] * powers[3, 2])
+    yield Case(name, powers[3] @ coefficients, 40**2 * exact[3], last_term)
+
+    z = norm.isf(FALSE_ALARM / 8)
+    for length in (8, 16, 32, 64) if context.full else ():  # small differences: many sequences
+        sizes = np.array([8, 32, 32]) * 2**18 // length
+        scaled, errors = [], []
+        for content, size in zip((16, 32, 64), sizes, strict=True):
+            task = am.InductionTask(content + 1, length)
+            batch = task.sample(int(size), rng=context.rng)
+            result = dropped_part(task, lead=10.0, batch=batch)
+            scaled.append(content**2 * result.sub_diagonal)
+            errors.append(content**2 * result.sub_diagonal_error)
+        # c_0 + c_1/C, from C = 16 and 32 on to 64; half of that step for the terms beyond.
+        step = (scaled[1] - scaled[0]) / 2
+        tolerance = z * np.linalg.norm(np.array([0.5, 1.5, 1.0]) * errors) + abs(step) / 2
+        name = f"C^2 dropped part, T={length}, C=64, sampled"
+        yield Case(name, scaled[1] + step, scaled[2], tolerance)
 
 
 def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
