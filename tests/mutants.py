@@ -107,7 +107,7 @@ MUTANTS = [
     Mutant("transformer", "layer 1: query and key", "b @ one_hot\n", "b.transpose(0, 2, 1) @ one_hot\n"),
     Mutant("transformer", "layer 1: position dropped", "table[tokens] + table[n : n + length]", "table[tokens]"),
     Mutant("transformer", "layer 1: scale dropped", "self.scale * positional", "positional"),
-    Mutant("transformer", "layer 2: scale dropped", "self.scale * scores", "scores"),
+    Mutant("transformer", "layer 2: scale dropped", "queries], self.scale * scores", "queries], scores"),
     Mutant("transformer", "layer 2: K2 transposed", "(x1[:, queries] @ self._K2)", "(x1[:, queries] @ self._K2.T)"),
     Mutant("transformer", "W_F: sign", "outputs + self._product(", "outputs - self._product("),
     Mutant("transformer", "loss: weights dropped", "(weights * surprise)", "surprise"),

@@ -197,7 +197,7 @@ def _steps(
     late = result.where(result.trigger_position > 0)
     for name, rate in (("accuracy", late.accuracy), ("argmax", late.attention_argmax)):
         low, _ = rate.interval(1 - 2 * FALSE_ALARM)
-        yield Case(f"tau>1 {name} > {where}", least, low, 1 - least)
+        yield Case(f"tau>1 {name} limit, {where}", least, low, 1 - least)
 
 
 CHECKS: dict[str, Check] = {"IH": check_IH, "tie": check_tie, "T": check_T}
