@@ -334,6 +334,11 @@ def _table(name: str, given: ArrayLike, width: int | None = None) -> Array:
             f"{name}: expected finite numbers; got {float(table[row, column])} at "
             f"[{row}, {column}]. Look for a division by zero or an overflow where it was computed."
         )
+    if table.dtype == object and any(entry is None or entry != entry for entry in table.flat):
+        raise ValueError(
+            f"{name}: expected numbers or SymPy expressions; got None or NaN among them. Look for "
+            f"where it was computed."
+        )
     # products of booleans are logical and small integers overflow
     return table.astype(np.int64) if table.dtype.kind in "biu" else table
 

@@ -98,6 +98,8 @@ def probe(name: str, task: InductionTask, embeddings: FrozenEmbeddings) -> Probe
 
     Source: [BCBJB2023], Section 4.
     """
+    if not isinstance(task, InductionTask):
+        raise TypeError(f"task: expected an InductionTask; got {type(task).__name__}.")
     embeddings.check_fits(task)
     if name == "W_O2":
         labels = task.contents
@@ -251,6 +253,8 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
 
     Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
+    if not isinstance(batch, Batch):
+        raise TypeError(f"batch: expected a Batch; got {type(batch).__name__}. Use task.sample.")
     tokens, targets = batch.tokens, batch.targets[:, -1]
     repeats = tokens[:, :-1] == tokens[:, -1:]
     if not repeats[:, :-1].any(axis=1).all() or (targets < 0).any():

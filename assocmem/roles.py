@@ -59,6 +59,8 @@ class Roles:
     """
 
     def __init__(self, task: InductionTask) -> None:
+        if not isinstance(task, InductionTask):
+            raise TypeError(f"task: expected an InductionTask; got {type(task).__name__}.")
         self.content = c = task.n_content
         self.one = one = c / c
         self.dtype: type = object if task.is_symbolic else float

@@ -99,6 +99,11 @@ class FrozenTransformer:
         scale: float = 1.0,
         readout: Readout = "attention",
     ) -> None:
+        if not isinstance(embeddings, FrozenEmbeddings):
+            raise TypeError(
+                f"embeddings must be FrozenEmbeddings, got {type(embeddings).__name__}; draw them "
+                "with FrozenEmbeddings.random or .orthonormal"
+            )
         if readout not in ("attention", "residual"):
             raise ValueError(f'readout must be "attention" or "residual", got {readout!r}')
         if W_F is not None and readout == "attention":
@@ -332,6 +337,11 @@ class FrozenTransformer:
         self, batch: Batch, wrt: tuple[str, ...]
     ) -> tuple[float, dict[str, Array]]:
         """Return the loss and the gradient tables, summed over chunks in a fixed order."""
+        if not isinstance(batch, Batch):
+            raise TypeError(
+                f"batch must be a Batch, got {type(batch).__name__}; make one with task.sample, "
+                "task.enumerate or Batch(tokens=, targets=, weights=)"
+            )
         tokens = self._checked_tokens(batch.tokens)
         classes = len(self._O)
         if batch.targets.max(initial=-1) >= classes:

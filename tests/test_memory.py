@@ -557,3 +557,10 @@ BAD_CALLS = [
 def test_bad_calls(call, error, text):
     with pytest.raises(error, match=text):
         call(AssociativeMemory(keys=E, values=E))
+
+
+@pytest.mark.parametrize("entry", [None, float("nan")])
+def test_objects_that_are_no_numbers(entry):
+    coefficients = np.array([[entry]], dtype=object)
+    with pytest.raises(ValueError, match="coefficients: expected numbers or SymPy expressions"):
+        AssociativeMemory(keys=[[1]], values=[[1]], coefficients=coefficients)

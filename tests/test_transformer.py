@@ -437,3 +437,18 @@ def test_complex_and_overflowing_weights():
         am.FrozenTransformer(emb, W_O2=1j * eye)
     with pytest.raises(ValueError, match="W_K1 must give finite scores in float32"):
         am.FrozenTransformer(emb.astype(np.float32), W_K1=1e300 * eye)
+
+
+def test_arguments_of_another_class():
+    task = am.InductionTask(4, 5)
+    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    tokens = task.enumerate().tokens
+    for call, text in (
+        (lambda: am.FrozenTransformer(None), "embeddings must be FrozenEmbeddings, got NoneType"),
+        (lambda: model.loss(tokens), "batch must be a Batch, got ndarray"),
+        (lambda: am.evaluate(model, tokens), "batch: expected a Batch; got ndarray"),
+        (lambda: am.gradients.first_step(None), "task: expected an InductionTask; got NoneType"),
+        (lambda: am.probe("W_K2", None, model.embeddings), "task: expected an InductionTask"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()
