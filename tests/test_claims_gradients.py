@@ -51,7 +51,7 @@ def reversed_head(memories: dict[str, am.AssociativeMemory]) -> dict[str, am.Ass
     return memories | {"W_K1": memories["W_K1"].T}  # attends to the next position
 
 
-gradients = am.gradients
+gradients, nan = am.gradients, float("nan")
 CONTROLS = {
     "L1": [(gradients, "linear", lambda memory: -memory)],
     "L2": [(gradients, "noisy_linear", unweighted)],
@@ -63,6 +63,7 @@ CONTROLS = {
     "S3a": [
         (gradients, "third_step_slope", with_block(("p", "p"), lambda block: block[:, ::-1])),
         (gradients, "third_step", lambda table: -1 * table),
+        (gradients, "third_step", lambda table: table if table.task.n_tokens == 4 else nan * table),
     ],
     "S3b": [
         (PreviousTokenSignal, "_value_fluctuation", lambda block: 0 * block),

@@ -10,6 +10,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import grad
 from autograd.scipy.special import logsumexp
+from scipy.special import softmax
 from scipy.stats import norm
 
 import assocmem as am
@@ -59,8 +60,7 @@ def check_L1(context: Context) -> Iterator[Case]:
     direction, probabilities = rng.normal(size=(d, d)), joint.sum(axis=0)
     curvature = _second_derivative(matrix, direction, keys, values, joint)
     logits, along = values @ matrix @ keys.T, values @ direction @ keys.T
-    predicted = np.exp(logits - logits.max(axis=0))
-    predicted /= predicted.sum(axis=0)
+    predicted = softmax(logits, axis=0)
     variance = (predicted * along**2).sum(axis=0) - (predicted * along).sum(axis=0) ** 2
     convex = probabilities @ variance  # a mean of variances: never negative
     yield Case("second derivative along a line", convex, curvature, ROUNDING * convex)
@@ -119,12 +119,22 @@ def small_tasks() -> list[am.InductionTask]:
     ]
 
 
+def reference_parameters(
+    emb: am.FrozenEmbeddings, weights: dict[str, am.AssociativeMemory]
+) -> dict[str, Array]:
+    """The reference's matrices for given embeddings and learned memories."""
+    learned = {name: memory.matrix for name, memory in weights.items()}
+    return reference.parameters(
+        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **learned
+    )
+
+
 def measured_gradient(
     task: am.InductionTask, name: str, along: Sequence[dict[str, Array]] = ()
 ) -> Array:
     """-∇ of the reference's exact population loss at zero weights, differentiated along."""
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
-    params = reference.parameters(emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2)
+    params = reference_parameters(emb, {})
     gradients = reference.gradients(
         params, batch.tokens, batch.targets, batch.weights, wrt=[name], along=along
     )
@@ -320,14 +330,7 @@ def check_S3b(context: Context) -> Iterator[Case]:
 def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
     second = am.gradients.second_step(task)
-    params = reference.parameters(
-        emb.tokens,
-        emb.positions,
-        emb.outputs,
-        emb.Phi1,
-        emb.W_V2,
-        W_K2=lead / second.lead * second.memory(emb).matrix,
-    )
+    params = reference_parameters(emb, {"W_K2": second.memory(emb) * (lead / second.lead)})
     gradient = reference.gradients(
         params, batch.tokens, batch.targets, batch.weights, wrt=["W_K1"], along=[_first(task)]
     )["W_K1"]

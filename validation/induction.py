@@ -6,26 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from scipy.stats import norm
 
 import assocmem as am
 from assocmem.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from validation import reference
 from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context
+from validation.gradients import reference_parameters
 
 Array = Any
 
 SIZES = ((32, 32, 1), (64, 64, 1), (32, 64, 2))
 MARGINS = (0.5, 10.0, 20.0)
 PIECE = 16  # sequences the reference takes at once: larger temporaries leave the cache
-
-
-def reference_parameters(emb: am.FrozenEmbeddings, weights: dict[str, Any]) -> dict[str, Array]:
-    """The reference's matrices for given embeddings and learned memories."""
-    learned = {name: memory.matrix for name, memory in weights.items()}
-    return reference.parameters(
-        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **learned
-    )
 
 
 def reference_run(
@@ -60,8 +54,7 @@ def hand_built_attention(length: int, beta: float, tau: int) -> Array:
     scores[tau - 1] = beta if tau == 1 else beta / (e + tau - 1)
     scores[tau] = beta * e / (e + tau)
     scores[-1] *= 2
-    weight = np.exp(scores - scores.max())
-    return weight / weight.sum()
+    return softmax(scores)
 
 
 def check_IH(context: Context) -> Iterator[Case]:
@@ -135,8 +128,7 @@ def check_tie(context: Context) -> Iterator[Case]:
         run = am.top_down(task, margins=MARGINS, rng=context.rng, evaluate_on=1)
         third = am.gradients.third_step(task, MARGINS[1])[POSITIONS, POSITIONS]
         first_layer = np.where(np.tri(length) > 0, run.steps[2].size * third, -np.inf)
-        b = np.exp(first_layer - first_layer.max(axis=1, keepdims=True))
-        b /= b.sum(axis=1, keepdims=True)
+        b = softmax(first_layer, axis=1)
         second = am.gradients.second_step(task) * run.steps[1].size
         e = mean_scores(second, b, tau=1)
 
@@ -154,8 +146,7 @@ def check_tie(context: Context) -> Iterator[Case]:
         tolerance = z * gap.std() / np.sqrt(len(gap)) + ROUNDING * abs(e[1])
         yield Case(f"tau=1: e_2 - e_1, {where}", e[1] - e[0], gap.mean(), tolerance)
         # The softmax of the mean is off by at most half the largest variance of a score.
-        attention = np.exp(e - e.max())
-        attention /= attention.sum()
+        attention = softmax(e)
         curvature = np.log(a / a[:, 1:2]).var(axis=0).max() / 2
         tolerance = z * a[:, 1].std() / np.sqrt(len(a)) + curvature
         yield Case(f"tau=1: attention, {where}", attention[1], a[:, 1].mean(), tolerance)

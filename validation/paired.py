@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 import assocmem as am
 from assocmem.previous_token import PreviousTokenSignal
@@ -86,13 +87,8 @@ def _integrands(task: am.InductionTask, lead: float, batch: am.Batch) -> tuple[A
         total[:, -1] += (query_score @ weight[:, :, None])[:, :, 0]
         return mean * (total - (mean * total).sum(axis=2, keepdims=True))
 
-    exact = _softmax(scores)
-    frozen = _softmax(mean_scores[tau])
+    exact = softmax(scores, axis=1)
+    frozen = softmax(mean_scores[tau], axis=1)
     fluctuation = scores - mean_scores[tau]
     first_order = frozen * (1 + fluctuation - (frozen * fluctuation).sum(axis=1, keepdims=True))
     return integrand(exact, exact), integrand(frozen, first_order)
-
-
-def _softmax(scores: Array) -> Array:
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
