@@ -30,7 +30,7 @@ TESTS = {
     "families": ("test_embeddings.py", ""),
     "embeddings": ("test_embeddings.py", ""),
     "memory": ("test_memory.py", ""),
-    "tasks": ("test_tasks.py", ""),
+    "tasks.induction": ("test_tasks.py", ""),
     "blocks": ("test_blocks.py", ""),
     "roles": ("test_roles.py", ""),
     "transformer": ("test_transformer.py", ""),
@@ -132,11 +132,11 @@ MUTANTS = [
     Mutant("probes", "W_K1: cue t recalls t", "rows - 1,", "rows,"),
     Mutant("probes", "W_K1: head looks ahead", "keys=positions[:-1], values=positions[1:]", "keys=positions[1:], values=positions[:-1]"),
     # Sampling and enumeration.
-    Mutant("tasks", "trigger in the content", "(words >= trigger)", "(words > trigger)"),
-    Mutant("tasks", "label is the trigger", "np.take_along_axis(tokens, place + 1, axis=1)", "np.take_along_axis(tokens, place, axis=1)"),
-    Mutant("tasks", "label not a class", "label - self.outputs[0]", "label"),
-    Mutant("tasks", "last token never drawn", "rng.integers(self.n_content, size", "rng.integers(self.n_content - 1, size"),
-    Mutant("tasks", "leftovers to the first", "rng.choice(kinds, left, replace=False)", "np.arange(left)"),
+    Mutant("tasks.induction", "trigger in the content", "(words >= trigger)", "(words > trigger)"),
+    Mutant("tasks.induction", "label is the trigger", "np.take_along_axis(tokens, place + 1, axis=1)", "np.take_along_axis(tokens, place, axis=1)"),
+    Mutant("tasks.induction", "label not a class", "label - self.outputs[0]", "label"),
+    Mutant("tasks.induction", "last token never drawn", "rng.integers(self.n_content, size", "rng.integers(self.n_content - 1, size"),
+    Mutant("tasks.induction", "leftovers to the first", "rng.choice(kinds, left, replace=False)", "np.arange(left)"),
     # Embeddings.
     Mutant("families", "gaussian: variance", "standard_normal((n, d)) / sqrt(d)", "standard_normal((n, d)) / d"),
     Mutant("families", "orthonormal: not Haar", "(q * np.copysign(1.0, np.diagonal(r))).T", "q.T"),
@@ -168,7 +168,7 @@ def failing(module: str, change: Callable[[Path], None]) -> str:
                 shutil.copy(ROOT / name, folder)
         with Path(folder, "tests", "conftest.py").open("a") as conftest:
             conftest.write(NO_SHRINKING)
-        change(Path(folder, "assocmem", f"{module}.py"))
+        change(source_of(module, Path(folder)))
         try:
             # no bytecode: a copy of the same size and second could be taken for another
             code = subprocess.run(
@@ -183,6 +183,11 @@ def failing(module: str, change: Callable[[Path], None]) -> str:
     return {0: "passed", 1: "failed"}.get(code, f"pytest exit code {code}")
 
 
+def source_of(module: str, root: Path) -> Path:
+    """The file of a module of the library, by its dotted name."""
+    return root.joinpath("assocmem", *module.split(".")).with_suffix(".py")
+
+
 def unchanged(path: Path) -> None:
     """Plant nothing."""
 
@@ -190,7 +195,7 @@ def unchanged(path: Path) -> None:
 def judge(mutant: Mutant) -> tuple[str, float]:
     """Plant one error and return the verdict and the seconds it took."""
     started = time.perf_counter()
-    count = (ROOT / "assocmem" / f"{mutant.module}.py").read_text().count(mutant.text)
+    count = source_of(mutant.module, ROOT).read_text().count(mutant.text)
     if count != 1:
         return f"NOT PLANTED: its text occurs {count} times", 0.0
 

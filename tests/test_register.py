@@ -29,15 +29,17 @@ def test_claim_is_complete(claim):
     assert claim.assumptions
     assert "[" in claim.source or "derived here" in claim.source
     assert claim.id in CHECKS
-    assert claim.id in derivations()
     assert claim.id in CHECK_CONTROLS, "no planted error makes its check fail"
-    assert claim.id in DERIVATION_CONTROLS, "no planted error makes its derivation fail"
+    if claim.status != "empirical" or claim.id in derivations():
+        assert claim.id in DERIVATION_CONTROLS, "no planted error makes its derivation fail"
     if claim.status == "refuted":
         assert claim.note, "a refuted claim stays with its counterexample"
 
 
 def test_ids_match_one_to_one():
-    assert set(CLAIMS) == set(CHECKS) == set(derivations())
+    assert set(CLAIMS) == set(CHECKS)
+    proved = {id for id, claim in CLAIMS.items() if claim.status != "empirical"}
+    assert proved <= set(derivations()) <= set(CLAIMS)
 
 
 RECORD = {

@@ -46,8 +46,10 @@ def planted(monkeypatch):
 # --- the register of derivations
 
 
-def test_every_claim_has_a_derivation():
-    assert list(derivations()) == list(CLAIMS)
+def test_every_claim_that_is_not_empirical_has_a_derivation():
+    derived = derivations()
+    assert [id for id in CLAIMS if id in derived] == list(derived)
+    assert all(id in derived or claim.status == "empirical" for id, claim in CLAIMS.items())
     assert all(map(callable, derivations().values()))
 
 

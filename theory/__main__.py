@@ -83,7 +83,10 @@ def _latex_pages(claims: Sequence[Claim]) -> Iterator[str]:
     from theory.derivations import derivations
 
     derived = derivations()
-    return writing.as_latex((claim, derive(claim, derived[claim.id]).steps) for claim in claims)
+    return writing.as_latex(
+        (claim, derive(claim, derived[claim.id]).steps if claim.id in derived else [])
+        for claim in claims
+    )
 
 
 def _text_pages(claims: Sequence[Claim]) -> Iterator[str]:
@@ -93,9 +96,10 @@ def _text_pages(claims: Sequence[Claim]) -> Iterator[str]:
     derived = derivations()
     for claim in claims:
         yield writing.claim_as_text(claim)
-        steps = derive(claim, derived[claim.id]).steps
-        yield f"\nDerivation ({writing.count(steps)}: {writing.CHECKED})"
-        yield from (writing.step_as_text(*step) for step in enumerate(steps, start=1))
+        if claim.id in derived:
+            steps = derive(claim, derived[claim.id]).steps
+            yield f"\nDerivation ({writing.count(steps)}: {writing.CHECKED})"
+            yield from (writing.step_as_text(*step) for step in enumerate(steps, start=1))
         if claim is not claims[-1]:
             yield "\n" + "=" * writing.WIDTH + "\n"
 

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from theory import CLAIMS
-from validation import gradients, induction, memory, near_orthogonality
+from validation import (
+    capacity,
+    dynamics,
+    gradients,
+    induction,
+    memory,
+    near_orthogonality,
+    symmetry,
+    width,
+)
 from validation.cases import Check
 
-_FAMILIES = (near_orthogonality, memory, gradients, induction)
+_FAMILIES = (
+    near_orthogonality,
+    memory,
+    capacity,
+    gradients,
+    symmetry,
+    induction,
+    width,
+    dynamics,
+)
 
 CHECKS: dict[str, Check] = {}
 for _family in _FAMILIES:

@@ -16,17 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import theory.gradients
-import theory.induction
-import theory.memory
-import theory.near_orthogonality
-from theory import CLAIMS, writing
+import theory
+from theory import CLAIMS, FAMILIES, writing
 from theory.claims import Claim
 from theory.derivation import Step, derive
 from theory.derivations import derivations
 
 ROOT = Path(theory.__file__).parent.parent
-FAMILIES = (theory.near_orthogonality, theory.memory, theory.gradients, theory.induction)
 FIGURES = ("induction-head",)
 BADGES = {
     "proved": "success",
@@ -52,7 +48,7 @@ def generate(app: Any) -> None:
     files = {"index.md": index().encode()}
     for claim in CLAIMS.values():
         cases = [row for row in rows if row["id"] == claim.id]
-        files[f"{claim.id}.md"] = page(claim, steps[claim.id], cases).encode()
+        files[f"{claim.id}.md"] = page(claim, steps.get(claim.id, ()), cases).encode()
         files[f"{claim.id}.svg"] = figure(claim, cases)
     for name in FIGURES:
         picture = found / f"{name}.png"
@@ -118,7 +114,7 @@ def fresh(path: Path) -> bool:
 
 def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
     """The page of one claim, in MyST Markdown."""
-    if not steps:
+    if not steps and claim.status != "empirical":
         raise ValueError(f"{claim.id}: expected the steps of a derivation; got none.")
     failed = [row["case"] for row in rows if row["passed"] is False]
     if failed:
@@ -129,13 +125,15 @@ def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
         blocks(claim.statement),
         "## Assumptions",
         "\n".join(f"- {markdown(assumption)}" for assumption in claim.assumptions) or "None.",
-        "## Derivation",
-        f"{writing.count(steps)} ([{writing.CHECKED}]{{.checked}}); "
-        f"`python -m theory show {claim.id}` runs it again.",
-        "\n".join(step_as_item(number, step) for number, step in enumerate(steps, start=1)),
-        "## Predicted against measured",
-        measured(claim, rows),
     ]
+    if steps:
+        parts += [
+            "## Derivation",
+            f"{writing.count(steps)} ([{writing.CHECKED}]{{.checked}}); "
+            f"`python -m theory show {claim.id}` runs it again.",
+            "\n".join(step_as_item(number, step) for number, step in enumerate(steps, start=1)),
+        ]
+    parts += ["## Predicted against measured", measured(claim, rows)]
     if claim.note:
         parts += ["## Note", blocks(claim.note)]
     parts += ["## Source", markdown(claim.source)]
@@ -150,7 +148,7 @@ def index() -> str:
         "numbers that an independent transformer or a simulation gives. The pages below were "
         "written by the build of this site from those three sources.",
     ]
-    for family in FAMILIES:
+    for family in (family for family in FAMILIES if family.CLAIMS):
         rows = [
             f"| [{claim.id}]({claim.id}.md) | {markdown(claim.title)} | {badge(claim)} |"
             for claim in family.CLAIMS

@@ -1,138 +1,15 @@
-"""What a loss is an expectation over: weighted batches, and the tasks that produce them."""
+"""The theorem's data: a trigger, its output, content, and the trigger again."""
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from assocmem.families import Seed
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, init=False, repr=False, eq=False)
-class Batch:
-    """Sequences, what to predict at each position, and how much each prediction counts.
-
-    >>> batch = Batch(tokens=[[0, 1, 0]], targets=[[-1, -1, 1]], weights=[[0, 0, 1]])
-    >>> batch
-    Batch(1 sequences of length 3, 1 predictions)
-
-    Shapes: all (B, T). `tokens` count from 0. `targets` are classes: class k is the token
-    `task.outputs[k]`; -1 says that nothing is predicted, where the weight is 0. `weights` are at
-    least 0 and sum to 1 over the whole batch, so that a loss is the expectation Σ weight · loss.
-
-    Raises ValueError for shapes that differ, negative tokens, missing targets, weights that are
-    NaN, negative or do not sum to 1; TypeError for tokens or targets that are not integers.
-    """
-
-    tokens: Ints
-    targets: Ints
-    weights: NDArray[np.float64]
-
-    def __init__(self, *, tokens: ArrayLike, targets: ArrayLike, weights: ArrayLike) -> None:
-        tokens, targets = _integers("tokens", tokens), _integers("targets", targets)
-        weights = np.asarray(weights)
-        if weights.dtype.kind not in "iuf":
-            raise TypeError(
-                f"weights: expected real numbers; got dtype {weights.dtype}. Convert with float."
-            )
-        weights = weights.astype(np.float64, copy=False)
-        if tokens.ndim != 2 or tokens.size == 0:
-            raise ValueError(
-                f"tokens: expected a non-empty array of shape (sequences, length); got "
-                f"{tokens.shape}. Put one sequence in a row of its own: tokens=[sequence]."
-            )
-        for name, array in ("targets", targets), ("weights", weights):
-            if array.shape != tokens.shape:
-                raise ValueError(
-                    f"{name}: expected the shape {tokens.shape} of tokens, an entry per position; "
-                    f"got {array.shape}. Give positions without loss the weight 0."
-                )
-        if tokens.min() < 0:
-            raise ValueError(
-                f"tokens: expected ids from 0 up; got {tokens.min()}. Tokens count from 0."
-            )
-        _check_weights(weights)
-        if targets.min() < -1 or (targets[weights > 0] < 0).any():
-            raise ValueError(
-                f"targets: expected classes from 0 up where the weight is positive, and -1 allowed "
-                f"where it is 0; got {targets.min()}. Set the weight to 0 where nothing is "
-                f"predicted."
-            )
-        object.__setattr__(self, "tokens", tokens)
-        object.__setattr__(self, "targets", targets)
-        object.__setattr__(self, "weights", weights)
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __repr__(self) -> str:
-        sequences, length = self.tokens.shape
-        predictions = np.count_nonzero(self.weights)
-        return f"Batch({sequences} sequences of length {length}, {predictions} predictions)"
-
-    def split(self, size: int) -> Iterator[tuple[float, Batch]]:
-        """Consecutive pieces of at most `size` sequences, each with its share of the weight.
-
-        >>> batch = InductionTask(n_tokens=3, length=4).enumerate()
-        >>> [(share, len(piece)) for share, piece in batch.split(6)]
-        [(0.75, 6), (0.25, 2)]
-
-        Each piece is a batch whose weights sum to 1, so an expectation over the whole is
-        Σ share · (expectation over the piece). Pieces without weight are left out.
-
-        Raises TypeError for a size that is not an integer, ValueError for one below 1.
-        """
-        size = _at_least("size", size, 1)
-        for start in range(0, len(self), size):
-            rows = slice(start, start + size)
-            share = float(self.weights[rows].sum())
-            if share > 0:
-                yield (
-                    share,
-                    Batch(
-                        tokens=self.tokens[rows],
-                        targets=self.targets[rows],
-                        weights=self.weights[rows] / share,
-                    ),
-                )
-
-
-@runtime_checkable
-class Task(Protocol):
-    """What the library asks of a task; bring your own by writing these five names.
-
-    >>> isinstance(InductionTask(n_tokens=4, length=6), Task)
-    True
-
-    Tokens are 0 .. n_tokens - 1, sequences have `length` of them, and class k of a prediction is
-    the token `outputs[k]`. A task too large to be enumerated raises ValueError.
-    """
-
-    @property
-    def n_tokens(self) -> int:
-        """Size N of the vocabulary."""
-
-    @property
-    def length(self) -> int:
-        """Length T of a sequence."""
-
-    @property
-    def outputs(self) -> Ints:
-        """Token ids (M,) of the predicted classes."""
-
-    def enumerate(self) -> Batch:
-        """All sequences, weighted by their probabilities."""
-
-    def sample(self, size: int, *, rng: Seed = None) -> Batch:
-        """Random sequences whose weighted mean is an unbiased estimate of the expectation."""
+from assocmem.tasks.batch import Batch, Ints, at_least, is_symbolic
 
 
 @dataclass(frozen=True)
@@ -174,8 +51,8 @@ class InductionTask:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "length", _at_least("length", self.length, 3))
-        put(self, "n_tokens", _at_least("n_tokens", self.n_tokens, 3, symbolic=True))
+        put(self, "length", at_least("length", self.length, 3))
+        put(self, "n_tokens", at_least("n_tokens", self.n_tokens, 3, symbolic=True))
         if self.predict not in ("content", "all"):
             raise ValueError(f"predict: expected 'content' or 'all'; got {self.predict!r}.")
         if isinstance(self.n_triggers, str):
@@ -190,9 +67,9 @@ class InductionTask:
                     "of some sequence; got 'content'. Pass predict='all'."
                 )
             return
-        put(self, "n_triggers", _at_least("n_triggers", self.n_triggers, 1, symbolic=True))
+        put(self, "n_triggers", at_least("n_triggers", self.n_triggers, 1, symbolic=True))
         content = self.n_content
-        if not _is_symbolic(content) and content < 2:
+        if not is_symbolic(content) and content < 2:
             raise ValueError(
                 f"n_triggers: expected at most n_tokens - 2 fixed triggers, which leaves two "
                 f"content tokens; got {self.n_triggers} of {self.n_tokens} tokens. Take fewer "
@@ -207,7 +84,7 @@ class InductionTask:
     @property
     def is_symbolic(self) -> bool:
         """Whether a size is a SymPy expression, so that there is nothing to sample."""
-        return _is_symbolic(self.n_tokens) or _is_symbolic(self.n_triggers)
+        return is_symbolic(self.n_tokens) or is_symbolic(self.n_triggers)
 
     @property
     def n_content(self) -> Any:
@@ -280,7 +157,7 @@ class InductionTask:
         size below 1.
         """
         self._require_numbers("sample")
-        size, rng = _at_least("size", size, 1), np.random.default_rng(rng)
+        size, rng = at_least("size", size, 1), np.random.default_rng(rng)
         strata = _balanced(self._n_strata, size, rng)
         words = rng.integers(self.n_content, size=(size, self.length - 2))
         output = strata % (self.length - 2)  # where the output stands among the content
@@ -329,53 +206,6 @@ def _balanced(kinds: int, size: int, rng: np.random.Generator) -> Ints:
     leftover = rng.choice(kinds, left, replace=False)
     # at least one full round means at most `size` kinds: no array is longer than the sample
     return np.concatenate([np.tile(np.arange(kinds), rounds), leftover] if rounds else [leftover])
-
-
-def _integers(name: str, given: ArrayLike) -> Ints:
-    array = np.asarray(given)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers; got dtype {array.dtype}. Convert with int.")
-    return array.astype(np.int64, copy=False)
-
-
-def _check_weights(weights: NDArray[np.float64]) -> None:
-    if not np.isfinite(weights).all():
-        raise ValueError(
-            "weights: expected finite numbers; got NaN or infinity. Look for a division by zero."
-        )
-    if weights.min() < 0:
-        raise ValueError(
-            f"weights: expected probabilities, at least 0; got {weights.min()}. A weight says how "
-            f"much a prediction counts."
-        )
-    # rounding of a normaliser and of its check: (n - 1) eps / 2 each, and eps / 2 for dividing
-    rounding = np.count_nonzero(weights) * np.finfo(np.float64).eps
-    if abs(weights.sum() - 1) > rounding:
-        raise ValueError(
-            f"weights: expected a sum of 1 over the batch; got {weights.sum()}. Divide the weights "
-            f"by their sum."
-        )
-
-
-def _is_symbolic(number: Any) -> bool:
-    """Whether a size is a SymPy expression with symbols, or an element of a SymPy field."""
-    return bool(getattr(number, "free_symbols", None)) or hasattr(number, "field")
-
-
-def _at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> Any:
-    """`given` as an int of at least `least`, or unchanged when it is an admitted expression."""
-    if symbolic and _is_symbolic(given):
-        return given
-    try:
-        number = operator.index(given)
-    except TypeError:
-        number = None
-    if number is None or isinstance(given, (bool, np.bool_)):
-        allowed = "an integer or a SymPy expression" if symbolic else "an integer"
-        raise TypeError(f"{name}: expected {allowed}; got {given!r}. Convert with int.")
-    if number < least:
-        raise ValueError(f"{name}: expected at least {least}; got {number}.")
-    return number
 
 
 def _count(number: int) -> str:

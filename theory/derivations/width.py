@@ -1,0 +1,7 @@
+"""Derivations of the claims in `theory.width`."""
+
+from __future__ import annotations
+
+from theory.derivation import Derive
+
+DERIVATIONS: dict[str, Derive] = {}

@@ -1,0 +1,7 @@
+"""Checks of the claims in `theory.symmetry`."""
+
+from __future__ import annotations
+
+from validation.cases import Check
+
+CHECKS: dict[str, Check] = {}
