@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem import files
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.families import Seed
 from assocmem.gradients import first_step, second_step, third_step
@@ -175,17 +174,12 @@ class TopDownRun:
             "failure": self.failure,
             "recall": self.recall,
         }
-        with _atomic(_beside(path, ".npz")) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        with _atomic(_beside(path, ".json")) as file:
-            file.write(json.dumps(record, indent=2).encode())
+        files.save(path, record, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> TopDownRun:
         """Read a run that `save` wrote."""
-        record = json.loads(_beside(path, ".json").read_text())
-        with np.load(_beside(path, ".npz"), allow_pickle=False) as stored:
-            arrays = dict(stored)
+        record, arrays = files.load(path)
 
         def part(prefix: str) -> dict[str, Any]:
             return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
@@ -335,31 +329,3 @@ def _arrays(record: Any) -> dict[str, NDArray[Any]]:
     """Return the array fields of a dataclass."""
     named = {field.name: getattr(record, field.name) for field in fields(record)}
     return {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
-
-
-def _beside(path: str | Path, ending: str) -> Path:
-    """Append an ending; ``with_suffix`` would take the decimals of "m0.5" for one."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"path: expected a folder that exists; got {path.parent}. Make it first.")
-    return path.with_name(path.name + ending)
-
-
-class _atomic:
-    """Write a file under another name and move it into place when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._partial = path, path.with_name(path.name + ".partial")
-
-    def __enter__(self) -> Any:
-        self._file = open(self._partial, "wb")
-        return self._file
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if kind is None:
-            os.replace(self._partial, self._path)
-        else:
-            self._partial.unlink()

@@ -1,0 +1,93 @@
+"""The history of a run: one row per evaluated step, one array per measured quantity."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assocmem.files import atomic
+
+
+class History(Mapping[str, NDArray[Any]]):
+    """What was measured, by name; ``"step"`` comes first and says after how many updates.
+
+    >>> history = History.of({"step": 0, "loss": 4.2}).with_row({"step": 10, "loss": 3.9})
+    >>> history["loss"]
+    array([4.2, 3.9])
+    >>> history.at(10)
+    {'step': 10, 'loss': 3.9}
+    >>> history
+    History(2 rows, steps 0..10: loss)
+
+    Every array has shape (rows,), and row r belongs to the weights after ``history["step"][r]``
+    updates. A history does not change: `with_row` and `before` return new ones.
+
+    Raises ValueError for columns of different lengths, and rows of other names.
+    """
+
+    def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        lengths = {len(column) for column in columns.values()}
+        if "step" not in columns or len(lengths) != 1:
+            raise ValueError(
+                f"columns: expected 'step' and others of its length; got "
+                f"{ {name: len(column) for name, column in columns.items()} }."
+            )
+        self._columns = dict(columns)
+
+    @classmethod
+    def of(cls, row: Mapping[str, float]) -> History:
+        """Return the history of a single row."""
+        return cls({name: np.array([value]) for name, value in row.items()})
+
+    def with_row(self, row: Mapping[str, float]) -> History:
+        """Return the history with one row more."""
+        if not len(self["step"]):
+            return History.of(row)
+        if set(row) != set(self):
+            raise ValueError(f"row: expected the names {list(self)}; got {list(row)}.")
+        return History({name: np.append(self[name], row[name]) for name in self})
+
+    def before(self, step: int) -> History:
+        """Return the rows of the steps before this one."""
+        earlier = self["step"] < step
+        return History({name: column[earlier] for name, column in self.items()})
+
+    def at(self, step: int) -> dict[str, float]:
+        """Return the row of one step.
+
+        Raises ValueError for a step at which nothing was measured.
+        """
+        (rows,) = np.nonzero(self["step"] == step)
+        if not len(rows):
+            raise ValueError(f"step: expected an evaluated one, {self['step']}; got {step}.")
+        return {name: column[rows[0]].item() for name, column in self.items()}
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a header and one line per row; the numbers read back exactly."""
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow(self)
+        lines.writerows(zip(*(column.tolist() for column in self.values()), strict=True))
+        with atomic(Path(path)) as file:
+            file.write(text.getvalue().encode())
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        steps = self["step"]
+        span = f"steps {steps[0]}..{steps[-1]}" if len(steps) else "no steps"
+        names = ", ".join(name for name in self if name != "step")
+        return f"History({len(steps)} rows, {span}: {names})"

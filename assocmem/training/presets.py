@@ -1,0 +1,80 @@
+"""The published experiments' setting, by name."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.families import Seed, checked_size
+from assocmem.tasks import Task
+
+
+def published(
+    task: Task, *, width: int = 128, rng: Seed = 0, dtype: DTypeLike = np.float32, **changes: Any
+) -> dict[str, Any]:
+    """Return the arguments of `train` for the published setting, with any of them changed.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=5, length=6)
+    >>> setting = published(task, width=64, rng=0, batch_size=128)
+    >>> setting["scale"], setting["batch_size"], setting["learning_rate"]
+    (0.125, 128, 0.2)
+    >>> setting["embeddings"]
+    FrozenEmbeddings(published, N=5, T=6, M=4, width=64)
+
+    Entries of tokens and positions are N(0, 1), attention scores are divided by √d, and every
+    matrix at the start, trained or frozen, is uniform on ±1/√d: the output embeddings, W_V², both
+    factors of Φ₁ = W_O¹ W_V¹, and W_K¹, W_K², W_O² (and W_F where it is trained). Plain SGD: batch
+    512, learning rate 0.2, momentum 0.9, weight decay 1e-4; residual readout. One ``rng`` seeds
+    embeddings, start and data.
+
+    Raises as `train` and `FrozenEmbeddings.random`.
+
+    Source: [BCBJB2023], Section 5 and its appendix on experiments.
+    """
+    rng = np.random.default_rng(rng)
+    setting = {
+        "embeddings": published_embeddings(task, width=width, rng=rng, dtype=dtype),
+        "scale": 1 / sqrt(width),
+        "readout": "residual",
+        "initial": "random",
+        "batch_size": 512,
+        "learning_rate": 0.2,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "rng": int(rng.integers(2**63)),
+    }
+    return setting | changes
+
+
+def published_embeddings(
+    task: Task, *, width: int, rng: Seed, dtype: DTypeLike = np.float32
+) -> FrozenEmbeddings:
+    """Return the frozen half of the published setting, see `published`.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=5, length=6)
+    >>> emb = published_embeddings(task, width=400, rng=0)
+    >>> bool(abs(emb.outputs).max() < 1 / 20), emb.dtype
+    (True, dtype('float32'))
+    """
+    width, rng = checked_size("width", width), np.random.default_rng(rng)
+    square = (width, width)
+    return FrozenEmbeddings.from_matrices(
+        tokens=rng.standard_normal((task.n_tokens, width)),
+        positions=rng.standard_normal((task.length, width)),
+        outputs=uniform((len(task.outputs), width), rng=rng),
+        Phi1=uniform(square, rng=rng) @ uniform(square, rng=rng),
+        W_V2=uniform(square, rng=rng),
+        family="published",
+    ).astype(dtype)
+
+
+def uniform(shape: tuple[int, int], *, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Entries uniform on ±1/√d, d the number of columns: the usual start of a linear layer."""
+    bound = 1 / sqrt(shape[1])
+    return rng.uniform(-bound, bound, size=shape)

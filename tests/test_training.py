@@ -1,0 +1,525 @@
+"""Training: the update, the data of each step, the schedule, and what a history says."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from assocmem import FrozenTransformer, InductionTask
+from assocmem.tasks import BigramTask, Language
+from assocmem.training import (
+    History,
+    Metrics,
+    TrainingStep,
+    memory_probes,
+    momentum_step,
+    published,
+    train,
+)
+from assocmem.training.start import BATCH, TEST, stream
+
+LANGUAGE = Language.zipf(7, rng=3)
+TASK = BigramTask(LANGUAGE, length=12, n_triggers=2)
+SHORT = {"steps": 6, "batch_size": 8, "evaluate_every": 3, "evaluate_on": 20}
+RATES = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.01}
+
+
+def short(task=TASK, **changes):
+    """A run of a few steps in float64, at a width where everything is quick."""
+    setting = published(task, width=16, rng=changes.pop("rng", 0), dtype=np.float64)
+    return train(task, **(setting | SHORT | changes))
+
+
+def bits(run):
+    """Every number that a run computed, as bytes."""
+    parts = [run.weights, run.velocities, dict(run.history)]
+    return [(name, array.tobytes()) for part in parts for name, array in sorted(part.items())]
+
+
+@pytest.fixture(scope="module")
+def run():
+    return short(evaluate_every=1)
+
+
+# --- the update ---------------------------------------------------------------------------------
+
+
+def unrolled(start, gradients, *, learning_rate, momentum, weight_decay):
+    """W_n = W_0 - η Σ_i v_i, v_i = Σ_{k ≤ i} μ^(i-k) (g_k + λ W_k), without any recursion in v."""
+    path = [start]
+    for n in range(1, len(gradients) + 1):
+        decayed = [g + weight_decay * W for g, W in zip(gradients, path, strict=False)]
+        total = sum(momentum ** (i - k) * decayed[k] for i in range(n) for k in range(i + 1))
+        path.append(start - learning_rate * total)
+    return path[-1]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
+def test_the_update_is_sgd_with_momentum(momentum, weight_decay):
+    rates = {"learning_rate": 0.3, "momentum": momentum, "weight_decay": weight_decay}
+    rng = np.random.default_rng()
+    start, gradients = rng.normal(size=(3, 3)), rng.normal(size=(7, 3, 3))
+    weights, velocities = {"W": start}, {"W": np.zeros((3, 3))}
+    for gradient in gradients:
+        weights, velocities = momentum_step(weights, velocities, {"W": gradient}, **rates)
+    expected = unrolled(start, gradients, **rates)
+    # rounding: 7 updates of a few operations each, some 100 times 2^-53, with room for growth
+    np.testing.assert_allclose(weights["W"], expected, rtol=0, atol=1e-12 * abs(expected).max())
+
+
+@pytest.mark.parametrize("change", ["momentum", "weight_decay", "learning_rate"])
+def test_the_check_of_the_update_sees_another_rule(change):
+    rates = {"learning_rate": 0.3, "momentum": 0.9, "weight_decay": 0.2}
+    gradients = np.random.default_rng().normal(size=(7, 3, 3))
+    other = rates | {change: rates[change] * 1.001}
+    right, wrong = (unrolled(np.ones((3, 3)), gradients, **r) for r in (rates, other))
+    assert abs(right - wrong).max() > 1e-6 * abs(right).max()
+
+
+def test_the_update_leaves_its_arguments_and_other_matrices():
+    weights = {"A": np.ones((2, 2)), "B": np.ones((2, 2))}
+    velocities = {name: np.ones((2, 2)) for name in weights}
+    moved, now = momentum_step(weights, velocities, {"A": np.ones((2, 2))}, **RATES)
+    assert all((array == 1).all() for array in (*weights.values(), *velocities.values()))
+    assert (moved["A"] != 1).all()
+    assert moved["B"] is weights["B"]
+    assert now["B"] is velocities["B"]
+
+
+def test_the_update_keeps_float32():
+    one = {"W": np.ones((2, 2), dtype=np.float32)}
+    weights, velocities = momentum_step(one, one, one, **RATES)
+    assert weights["W"].dtype == velocities["W"].dtype == np.float32
+
+
+# --- a run, against a slow one ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+def test_a_run_is_sgd_on_the_loss_of_its_batches(layers, loss):
+    task = BigramTask(LANGUAGE, length=12, n_triggers=2, loss=loss)
+    names = ("W_K2", "W_O2", "W_F") if layers == 1 else ("W_K1", "W_K2", "W_O2", "W_F")
+    run = short(task, layers=layers, trained=names, **RATES)
+    begin = short(task, layers=layers, trained=names, steps=0)
+    weights = dict(begin.weights)
+    velocity = {name: 0 * weights[name] for name in names}
+    options = {"scale": run.settings.scale, "readout": "residual"}
+    for i in range(6):
+        batch = task.sample(8, rng=stream(run.settings.seed, BATCH, i))
+        model = FrozenTransformer(begin.model().embeddings, **options, **weights)
+        _, gradients = model.loss_and_gradients(batch, names)
+        for name in names:
+            velocity[name] = 0.9 * velocity[name] + gradients[name] + 0.01 * weights[name]
+            weights[name] = weights[name] - 0.1 * velocity[name]
+    for name in names:
+        np.testing.assert_allclose(
+            run.weights[name], weights[name], rtol=0, atol=1e-10 * abs(weights[name]).max()
+        )
+        assert abs(run.weights[name] - begin.weights[name]).max() > 1e-4
+
+
+def slow_row(run, task, batch):
+    """The metrics of one batch, position by position."""
+    model = run.model()
+    logits = model.logits(batch.tokens)
+    first, second = model.attention(batch.tokens)
+    seen = {name: [] for name in ("accuracy", "induction", "previous", "bigram", "kl")}
+    loss = 0.0
+    for b, tokens in enumerate(batch.tokens):
+        triggers, met = set(batch.triggers[b]), set()
+        for t, token in enumerate(tokens):
+            p = np.exp(logits[b, t]) / np.exp(logits[b, t]).sum()
+            target = batch.targets[b, t]
+            loss -= batch.weights[b, t] * math.log(p[target])
+            if t > 0:
+                seen["previous"].append(first[b, t, t - 1])
+            if token in triggers & met:
+                ranked = sorted(range(len(p)), key=lambda k: -logits[b, t, k])
+                seen["accuracy"].append(ranked[0] == target)
+                follow = [s for s in range(1, t + 1) if tokens[s - 1] == token]
+                seen["induction"].append(sum(second[b, t, s] for s in follow))
+            if token not in triggers:
+                law = task.language.bigram[token]
+                seen["bigram"].append(-math.log(p[target]))
+                seen["kl"].append(sum(q * math.log(q / r) for q, r in zip(law, p, strict=True)))
+            met.add(token)
+    return {"loss": loss} | {name: np.mean(values) for name, values in seen.items()}
+
+
+@pytest.mark.parametrize("triggers", ["fixed", "random"])
+def test_metrics_are_what_their_names_say(triggers):
+    task = BigramTask(LANGUAGE, length=12, n_triggers=2, triggers=triggers)
+    run = short(task)
+    batch = task.sample(20, rng=stream(run.settings.seed, TEST))
+    row, slow = run.history.at(6), slow_row(run, task, batch)
+    for name, key in {
+        "loss": "loss",
+        "accuracy": "accuracy",
+        "attention_induction": "induction",
+        "attention_previous": "previous",
+        "bigram_loss": "bigram",
+        "bigram_kl": "kl",
+    }.items():
+        assert row[name] == pytest.approx(slow[key], rel=1e-10), name
+    for name, matrix in run.weights.items():
+        assert row[f"norm_{name}"] == pytest.approx(math.sqrt((matrix**2).sum()))
+
+
+def test_metrics_do_not_depend_on_how_many_sequences_go_together(monkeypatch):
+    whole = short().history
+    monkeypatch.setattr("assocmem.training.metrics.CHUNK_FLOATS", 1)
+    single = short().history
+    for name in whole:
+        np.testing.assert_allclose(single[name], whole[name], rtol=1e-12)
+
+
+def test_recall_is_a_strict_argmax_over_rows(run):
+    emb, weights, row = run.embeddings, run.weights, run.history.at(6)
+
+    def recalled(scores, right):
+        return [s[k] > max(np.delete(s, k)) for s, k in zip(scores, right, strict=True)]
+
+    written = [k for k in range(7) if k not in TASK.trigger_tokens]  # triggers are no outputs
+    scores = (emb.outputs @ weights["W_O2"] @ emb.values[written].T).T
+    assert row["recall_W_O2"] == np.mean(recalled(scores, written))
+    triggers = TASK.trigger_tokens
+    scores = emb.tokens[triggers] @ weights["W_K2"] @ emb.remapped_tokens.T
+    assert row["recall_W_K2"] == np.mean(recalled(scores, triggers))
+    scores = emb.positions @ weights["W_K1"] @ emb.positions.T
+    right = [recalled([scores[t, : t + 1]], [t - 1])[0] for t in range(1, 11)]
+    assert row["recall_W_K1"] == row["recall_W_K1_64"] == np.mean(right)
+
+
+def test_recall_of_hand_built_memories_is_complete():
+    """And a wrong association costs exactly its share."""
+    task = BigramTask(LANGUAGE, length=100, n_triggers=2)
+    emb = published(task, width=500, rng=0)["embeddings"]
+    probes = memory_probes(task, emb)
+    assert {name: len(probe.cues) for name, probe in probes.items()} == {
+        "W_O2": 5,
+        "W_K2": 2,
+        "W_K1": 98,
+        "W_K1_64": 63,
+    }
+    weights = {name: probes[name].wanted().matrix for name in ("W_O2", "W_K2", "W_K1")}
+    weights["W_K1"] += 2 * np.outer(emb.positions[90], emb.positions[3])
+    metrics = Metrics(task, emb, TrainingStep(emb), {"": (task, task.sample(10, rng=0))})
+    row = metrics({name: matrix / 500 for name, matrix in weights.items()})
+    assert row["recall_W_O2"] == row["recall_W_K2"] == row["recall_W_K1_64"] == 1
+    assert row["recall_W_K1"] == 97 / 98
+
+
+def test_ties_are_errors():
+    row = short(initial="zero", readout="attention", steps=0).history.at(0)
+    assert row["loss"] == pytest.approx(math.log(7))
+    assert [v for k, v in row.items() if k.startswith("recall") or k == "accuracy"] == [0] * 5
+
+
+def test_which_memories_are_asked_for():
+    emb = published(TASK, width=16)["embeddings"]
+    everything = BigramTask(LANGUAGE, length=12, n_triggers=2, avoid="nothing")
+    random = BigramTask(LANGUAGE, length=12, n_triggers=2, triggers="random")
+    some = BigramTask(LANGUAGE, length=12, n_triggers=2, output_tokens=[3, 5])
+    cues = [
+        [len(memory_probes(task, emb)[name].cues) for name in ("W_O2", "W_K2")]
+        for task in (TASK, everything, random, some)
+    ]
+    assert cues == [[5, 2], [7, 2], [7, 7], [2, 2]]
+    assert list(memory_probes(TASK, emb, layers=1)) == ["W_O2"]
+
+
+def test_a_row_belongs_to_one_set_of_weights(run):
+    """The row of step i is measured on the weights after i updates, train_loss too."""
+    for i in (0, 3, 6):
+        after = short(steps=i)
+        model = after.model()
+        row = run.history.at(i)
+        batch = TASK.sample(8, rng=stream(run.settings.seed, BATCH, i))
+        assert row["train_loss"] == pytest.approx(model.loss(batch), rel=1e-12)
+        held_out = TASK.sample(20, rng=stream(run.settings.seed, TEST))
+        assert row["loss"] == pytest.approx(model.loss(held_out), rel=1e-12)
+        assert row["norm_W_O2"] == np.linalg.norm(after.weights["W_O2"])
+    assert len(set(run.history["loss"])) == 7
+
+
+def test_other_tasks_to_test_on():
+    bigram = BigramTask(LANGUAGE, length=12, n_triggers=2, trigger_outputs="bigram")
+    plain, both, other = (short(test=test) for test in (None, {"bigram": bigram}, bigram))
+    assert bits(plain)[:6] == bits(both)[:6] == bits(other)[:6]  # the training is the same
+    for name in ("loss", "accuracy", "bigram_kl", "attention_induction"):
+        np.testing.assert_array_equal(both.history[name], plain.history[name])
+        np.testing.assert_array_equal(both.history[f"{name}_bigram"], other.history[name])
+        assert (other.history[name] != plain.history[name]).any()
+
+
+def test_recall_is_that_of_the_task_it_learns():
+    rare = BigramTask(LANGUAGE, length=12, triggers=[5, 6])
+    for name in ("recall_W_K2", "recall_W_O2"):
+        np.testing.assert_array_equal(short(test=rare).history[name], short().history[name])
+
+
+def test_accuracy_without_a_repeated_trigger_is_not_a_number():
+    task = BigramTask(Language.uniform(60), length=3, n_triggers=1, loss="all")
+    row = short(task, evaluate_on=1, steps=0).history.at(0)
+    batch = task.sample(1, rng=stream(short(task, steps=0).settings.seed, TEST))
+    assert not batch.is_repeated.any()
+    assert math.isnan(row["accuracy"])
+    assert math.isnan(row["attention_induction"])
+
+
+# --- the schedule -------------------------------------------------------------------------------
+
+
+def test_a_frozen_matrix_does_not_move_until_it_does():
+    weights = [short(steps=i, frozen_until={"W_K1": 3, "W_O2": 99}).weights for i in range(6)]
+    moved = [
+        [(a[k] != b[k]).any() for a, b in itertools.pairwise(weights)]
+        for k in ("W_K1", "W_K2", "W_O2")
+    ]
+    assert np.array(moved).tolist() == [
+        [False, False, False, True, True],
+        [True] * 5,
+        [False] * 5,
+    ]
+
+
+def test_a_matrix_starts_without_momentum():
+    """Its first move is a plain gradient step: v = g + λ W."""
+    frozen = {"frozen_until": {"W_K1": 3}}
+    before, after = (short(steps=i, **frozen, **RATES) for i in (3, 4))
+    assert not before.velocities["W_K1"].any()
+    batch = TASK.sample(8, rng=stream(before.settings.seed, BATCH, 3))
+    _, gradients = before.model().loss_and_gradients(batch)
+    velocity = gradients["W_K1"] + 0.01 * before.weights["W_K1"]
+    np.testing.assert_allclose(after.velocities["W_K1"], velocity, rtol=1e-9, atol=1e-15)
+    assert before.velocities["W_K2"].any()
+
+
+def test_only_trained_matrices_move():
+    start, end = short(trained=("W_O2",), steps=0), short(trained=("W_O2",))
+    assert set(end.weights) == {"W_K1", "W_K2", "W_O2"}
+    assert set(end.velocities) == {"W_O2"}
+    for name in ("W_K1", "W_K2"):
+        np.testing.assert_array_equal(end.weights[name], start.weights[name])
+    assert (end.weights["W_O2"] != start.weights["W_O2"]).all()
+
+
+def test_where_matrices_start():
+    zero = short(steps=0, initial="zero")
+    assert not any(matrix.any() for matrix in zero.weights.values())
+    random = short(steps=0)
+    assert all(abs(matrix).max() <= 1 / 4 for matrix in random.weights.values())  # 1/√16
+    assert all(matrix.std() > 1 / 8 for matrix in random.weights.values())  # 1/√48 = 0.144
+    given = np.random.default_rng(0).normal(size=(16, 16))
+    memory = memory_probes(TASK, random.embeddings)["W_K2"].wanted()
+    mixed = short(steps=0, initial={"W_O2": given, "W_K2": memory}, trained=("W_O2",))
+    np.testing.assert_array_equal(mixed.weights["W_O2"], given)
+    np.testing.assert_array_equal(mixed.weights["W_K2"], memory.matrix)
+    assert not mixed.weights["W_K1"].any()
+    kept = given.copy()
+    short(initial={"W_O2": given})
+    np.testing.assert_array_equal(given, kept)
+    alone = short(steps=0, layers=1)  # a start does not depend on what else the model has
+    np.testing.assert_array_equal(alone.weights["W_K2"], random.weights["W_K2"])
+
+
+# --- seeds --------------------------------------------------------------------------------------
+
+
+def test_same_seed_same_bits():
+    assert bits(short(rng=1)) == bits(short(rng=1))
+    assert bits(short(rng=1)) != bits(short(rng=2))
+
+
+def test_a_longer_run_begins_like_a_shorter_one(run):
+    assert bits(short(steps=3))[:6] != bits(run)[:6]
+    assert bits(short(steps=3, evaluate_every=1))[6:] == [
+        (name, column[:4].tobytes()) for name, column in sorted(run.history.items())
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_number_of_workers_gives_the_same_bits(dtype):
+    """At a size of several chunks a batch, so that workers do share it."""
+    task = BigramTask(length=48, n_triggers=5)
+    setting = published(task, width=64, rng=0, dtype=dtype, batch_size=200)
+    one, two, three = (
+        train(task, **setting, steps=3, evaluate_every=2, workers=workers) for workers in (1, 2, 3)
+    )
+    assert bits(one) == bits(two) == bits(three)
+
+
+# --- the history --------------------------------------------------------------------------------
+
+
+def test_a_history_is_arrays_by_name(run, tmp_path):
+    history = run.history
+    assert history["step"].tolist() == list(range(7))
+    assert next(iter(history)) == "step"
+    assert all(column.shape == (7,) for column in history.values())
+    assert short().history["step"].tolist() == [0, 3, 6]
+    assert short(steps=4).history["step"].tolist() == [0, 3, 4]  # the end, on the grid or not
+    history.to_csv(tmp_path / "history.csv")
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, column in history.items():
+        np.testing.assert_array_equal([float(row[name]) for row in rows], column)
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
+    assert repr(run).startswith("TrainingRun(step 6 of 6, History(7 rows, steps 0..6: loss, ")
+
+
+def test_a_history_refuses_what_does_not_fit(run):
+    with pytest.raises(ValueError, match=r"columns: expected 'step' and others of its length"):
+        History({"step": np.arange(3), "loss": np.arange(2)})
+    with pytest.raises(ValueError, match=r"columns: expected 'step'"):
+        History({"loss": np.arange(2)})
+    with pytest.raises(ValueError, match=r"row: expected the names \['step', 'loss'\]"):
+        History.of({"step": 0, "loss": 1}).with_row({"step": 1})
+    with pytest.raises(ValueError, match=r"step: expected an evaluated one, .*; got 7"):
+        run.history.at(7)
+
+
+# --- progress and bad input ---------------------------------------------------------------------
+
+
+def test_a_progress_bar_shows_loss_and_recall(capsys):
+    assert bits(short(progress=True)) == bits(short())
+    shown = capsys.readouterr().err
+    for text in ("6/6", "loss=", "accuracy=", "recall_W_K2="):
+        assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"trained": ("W_K3",)}, r"trained: expected names among .*; got \('W_K3',\)"),
+        ({"trained": "W_K1"}, r"trained: expected names .*; got 'W_K1'"),
+        ({"trained": ("W_K1", "W_K1")}, r"trained: expected names among .*, each once"),
+        ({"trained": ("W_K1",), "layers": 1}, r"trained: .* got \('W_K1',\)"),
+        ({"trained": ("W_F",), "readout": "attention"}, r"trained: .* got \('W_F',\)"),
+        ({"frozen_until": {"W_k1": 3}}, r"frozen_until: expected names among .*; got {'W_k1': 3}"),
+        (
+            {"trained": ("W_O2",), "frozen_until": {"W_K1": 3}},
+            r"frozen_until: expected names among \('W_O2',\)",
+        ),
+        ({"frozen_until": {"W_K1": -1}}, r"frozen_until\['W_K1'\]: expected at least 0; got -1"),
+        ({"initial": {"W_Q": np.eye(16)}}, r"initial: expected names among .*; got \('W_Q',\)"),
+        ({"initial": "normal"}, r"initial: expected 'zero', 'random' or matrices; got 'normal'"),
+        ({"initial": {"W_K1": np.eye(3)}}, r"initial\['W_K1'\]: .* shape \(16, 16\)"),
+        ({"initial": {"W_K1": np.full((16, 16), np.nan)}}, r"initial\['W_K1'\]: expected finite"),
+        ({"steps": -1}, "steps: expected at least 0; got -1"),
+        ({"batch_size": 0}, "batch_size: expected at least 1; got 0"),
+        ({"evaluate_every": 0}, "evaluate_every: expected at least 1; got 0"),
+        ({"evaluate_on": 0}, "evaluate_on: expected at least 1; got 0"),
+        ({"workers": 0}, "workers: expected at least 1; got 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every: expected at least 1; got 0"),
+        ({"batch_size": 10**9}, "batch_size: expected sequences that take at most"),
+        ({"evaluate_on": 10**9}, "evaluate_on: expected sequences that take at most"),
+        ({"learning_rate": -0.1}, r"learning_rate: expected a number in \[0, inf\); got -0.1"),
+        ({"learning_rate": np.nan}, "learning_rate: expected a number"),
+        ({"momentum": 1}, r"momentum: expected a number in \[0, 1\); got 1"),
+        ({"weight_decay": -1}, "weight_decay: expected a number"),
+        ({"layers": 3}, "layers: expected 1 or 2; got 3"),
+        ({"scale": np.inf}, "scale: expected a finite number; got inf"),
+        ({"readout": "logits"}, "readout: expected 'residual' or 'attention'; got 'logits'"),
+        ({"test": BigramTask(LANGUAGE, length=9)}, "test: expected the 7 tokens and length 12"),
+        ({"rng": None, "checkpoint": "run"}, "rng: expected a seed along with a checkpoint"),
+    ],
+)
+def test_bad_options(changes, text):
+    setting = published(TASK, width=16, rng=0, dtype=np.float64) | SHORT
+    with pytest.raises(ValueError, match=text):
+        train(TASK, **(setting | changes))
+
+
+def test_bad_tasks_and_embeddings():
+    other = InductionTask(7, 12, predict="all")
+    emb = published(TASK, width=16)["embeddings"]
+    with pytest.raises(TypeError, match="task: expected a BigramTask; got InductionTask"):
+        train(other, emb)
+    with pytest.raises(TypeError, match="embeddings: expected FrozenEmbeddings; got ndarray"):
+        train(TASK, np.eye(16))
+    with pytest.raises(TypeError, match="test: expected BigramTasks; got InductionTask 'x'"):
+        train(TASK, emb, test={"x": other})
+    with pytest.raises(ValueError, match="embeddings must fit the task"):
+        train(BigramTask(LANGUAGE, length=9), emb)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("learning_rate", [1e8, 1e30])
+def test_a_run_that_diverges_says_so(dtype, learning_rate):
+    setting = published(TASK, width=16, dtype=dtype, learning_rate=learning_rate, batch_size=8)
+    with pytest.raises(ValueError, match=r"learning_rate: expected .* that stays finite; .* Take"):
+        train(TASK, **setting, steps=300, evaluate_every=1000)
+
+
+# --- the published setting ----------------------------------------------------------------------
+
+ALARM = 1e-8  # of each of the five comparisons below
+
+
+def test_the_published_embeddings_have_the_published_laws():
+    """Kolmogorov-Smirnov for independent entries; Φ₁, whose entries depend, by its mean square.
+
+    E |AB|² = d² · d · (1/3d)² = d/9, so over independent draws the mean of |Φ₁|² / (d/9) is 1 up to
+    Student's t of its own standard error. The chance of a false alarm is below 1e-6 in all. The
+    controls, twice the entries, are 0.16 and more from the law in Kolmogorov's distance, where 0.05
+    is enough for an alarm: with 4096 entries they miss with probability exp(-2 · 4096 · 0.11²).
+    """
+    from scipy import stats
+
+    task = BigramTask(length=64)
+    emb = published(task, width=64, rng=None, dtype=np.float64)["embeddings"]
+    uniform = stats.uniform(-1 / 8, 1 / 4).cdf
+    for array, law in (
+        (emb.tokens, stats.norm.cdf),
+        (emb.positions, stats.norm.cdf),
+        (emb.outputs, uniform),
+        (emb.W_V2, uniform),
+    ):
+        assert stats.kstest(array.ravel(), law).pvalue > ALARM
+        assert stats.kstest(2 * array.ravel(), law).pvalue < ALARM  # the test can fail
+    squares = [
+        9 / 16 * (published(TASK, width=16, rng=None, dtype=float)["embeddings"].Phi1 ** 2).sum()
+        for _ in range(100)
+    ]
+    assert stats.ttest_1samp(squares, 1).pvalue > ALARM
+    assert stats.ttest_1samp(np.multiply(2, squares), 1).pvalue < ALARM
+
+
+def test_the_published_numbers():
+    setting = published(TASK, width=100, rng=0)
+    assert setting["scale"] == 0.1
+    rates = [setting[k] for k in ("batch_size", "learning_rate", "momentum", "weight_decay")]
+    assert rates == [512, 0.2, 0.9, 1e-4]
+    assert setting["initial"] == "random"
+    assert setting["embeddings"].dtype == np.float32
+    again, other = published(TASK, width=100, rng=0), published(TASK, width=100, rng=1)
+    assert again["rng"] == setting["rng"] != other["rng"]
+    np.testing.assert_array_equal(again["embeddings"].values, setting["embeddings"].values)
+    assert published(TASK, rng=0, momentum=0.5)["momentum"] == 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_induction_head_is_learned(seed):
+    """T = 64, d = 128, batch 128, K = 5 fixed: the accuracies of the published setting.
+
+    Over seeds 0 to 6 they were 0.982 to 0.993 after 300 steps and 0.993 to 0.999 after 1000; the
+    512 test sequences hold some 6000 predictions, a standard error of 0.0016 at 0.985.
+    """
+    task = BigramTask(length=64, n_triggers=5)
+    setting = published(task, width=128, rng=seed, batch_size=128)
+    run = train(task, **setting, steps=1000, evaluate_every=100, evaluate_on=512, workers=2)
+    assert run.history.at(300)["accuracy"] >= 0.97
+    assert run.history.at(1000)["accuracy"] >= 0.99
+    early, late = run.history.at(100), run.history.at(1000)
+    assert early["recall_W_K1_64"] < late["recall_W_K1_64"]  # long after the other two
+    assert late["recall_W_K2"] == late["recall_W_O2"] == 1
+    assert run.history.at(0)["accuracy"] < 0.1

@@ -1,0 +1,211 @@
+"""Runs on disk: read back, gone on with after a crash or Ctrl-C, refused when they are others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assocmem import files
+from assocmem.tasks import BigramTask, Language
+from assocmem.training import Metrics, TrainingRun, loop, published, train
+
+LANGUAGE = Language.zipf(7, rng=3)
+TASK = BigramTask(LANGUAGE, length=12, n_triggers=2)
+
+
+def run_to(steps, checkpoint=None, task=TASK, rng=0, width=16, **changes):
+    setting = published(task, width=width, rng=rng, batch_size=8, evaluate_every=7, evaluate_on=20)
+    options = {"frozen_until": {"W_K1": 5}, "checkpoint_every": 4}
+    return train(task, **(setting | options | changes), steps=steps, checkpoint=checkpoint)
+
+
+def bits(run):
+    """Every number of a run, as bytes."""
+    emb = run.embeddings
+    parts = [run.weights, run.velocities, run.history, run.digests, {"step": run.step}]
+    parts += [{"atoms": emb.atoms, "values": emb.values, "outputs": emb.outputs}]
+    return [(name, np.asarray(array).tobytes()) for part in parts for name, array in part.items()]
+
+
+def interrupt_after(monkeypatch, owner, name, calls):
+    """Ctrl-C in a function, in the middle of what it does for the n-th time."""
+    function, left = getattr(owner, name), [calls]
+
+    def interrupted(*args, **kwargs):
+        result = function(*args, **kwargs)
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+# --- read back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_run_is_read_back_bit_for_bit(layers, tmp_path):
+    run = run_to(9, layers=layers, frozen_until={})
+    run.save(tmp_path / "run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "run.npz"]
+    loaded = TrainingRun.load(tmp_path / "run")
+    assert bits(loaded) == bits(run)
+    assert (loaded.settings, loaded.task, repr(loaded)) == (run.settings, run.task, repr(run))
+    tokens = TASK.sample(3, rng=0).tokens
+    np.testing.assert_array_equal(loaded.model().logits(tokens), run.model().logits(tokens))
+    with np.load(tmp_path / "run.npz", allow_pickle=False) as stored:  # no pickle inside
+        assert all(stored[name].dtype != object for name in stored)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["settings"]["seed"] == run.settings.seed
+    assert record["step"] == 9
+
+
+def test_objects_and_missing_folders_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="arrays: expected numbers; got objects in"):
+        files.save(tmp_path / "x", {}, {"bad": np.array([None])})
+    with pytest.raises(ValueError, match="path: expected a folder that exists"):
+        run_to(1, tmp_path / "missing" / "run")
+
+
+def test_other_files_are_refused(tmp_path):
+    np.savez(tmp_path / "run.npz", weights=np.eye(2))
+    with pytest.raises(ValueError, match=r"path: expected a saved run in .*run; got other arrays"):
+        TrainingRun.load(tmp_path / "run")
+
+
+def test_an_interrupted_save_leaves_the_old_run(tmp_path, monkeypatch):
+    old, new = run_to(1), run_to(2)
+    old.save(tmp_path / "run")
+
+    def interrupted(file, **arrays):
+        file.write(b"half of it")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.np, "savez", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            new.save(tmp_path / "run")
+    assert bits(TrainingRun.load(tmp_path / "run")) == bits(old)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "run.npz"]
+
+
+# --- gone on with -------------------------------------------------------------------------------
+
+
+def test_checkpoints_change_nothing(tmp_path):
+    assert bits(run_to(10, tmp_path / "run")) == bits(run_to(10))
+    assert bits(TrainingRun.load(tmp_path / "run")) == bits(run_to(10))
+
+
+def test_a_finished_run_is_read_and_a_longer_one_goes_on(tmp_path, monkeypatch):
+    run_to(10, tmp_path / "run")  # a row at 10, which the grid of 7 does not have
+    assert bits(run_to(16, tmp_path / "run", workers=2, checkpoint_every=3)) == bits(run_to(16))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("an update was taken")
+
+    monkeypatch.setattr(loop, "momentum_step", refuse)
+    assert run_to(16, tmp_path / "run").step == 16
+    with pytest.raises(AssertionError, match="an update was taken"):
+        run_to(16)
+
+
+def test_killed_without_warning_a_run_goes_on_to_the_same_bits(tmp_path):
+    """A process with an endless run is killed as soon as it has left a checkpoint or two."""
+    path = tmp_path / "run"
+    with subprocess.Popen([sys.executable, __file__, str(path)]) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not (files.beside(path, ".npz").exists() and TrainingRun.load(path).step > 9):
+                assert process.poll() is None, "the run ended by itself"
+                assert time.monotonic() < deadline, "the run left no checkpoint"
+                time.sleep(0.01)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    left = TrainingRun.load(path).step
+    resumed = run_to(left + 6, path)
+    assert bits(resumed) == bits(run_to(left + 6))
+    assert bits(resumed) != bits(run_to(left + 6, rng=1))  # the comparison can fail
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "calls"),
+    [
+        (BigramTask, "sample", 12),
+        (Metrics, "__call__", 2),
+        (loop, "momentum_step", 1),
+        (loop, "momentum_step", 9),
+    ],
+)
+def test_ctrl_c_saves_and_says_how_to_go_on(owner, name, calls, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, owner, name, calls)
+        with pytest.raises(KeyboardInterrupt, match=r"stopped after \d+ of 12 steps, saved in .*"):
+            run_to(12, path)
+    left = TrainingRun.load(path)
+    assert left.step == {"sample": 9, "__call__": 7, "momentum_step": calls - 1}[name]
+    assert bits(run_to(12, path)) == bits(run_to(12))
+
+
+def test_ctrl_c_without_a_checkpoint_is_left_alone(monkeypatch):
+    interrupt_after(monkeypatch, loop, "momentum_step", 1)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        run_to(3)
+
+
+# --- refused ------------------------------------------------------------------------------------
+
+OTHER_LANGUAGE = Language.zipf(7, rng=4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"learning_rate": 0.3}, "learning_rate=0.2, not 0.3"),
+        ({"momentum": 0.8}, "momentum=0.9, not 0.8"),
+        ({"weight_decay": 0.0}, "weight_decay=0.0001, not 0.0"),
+        ({"batch_size": 9}, "batch_size=8, not 9"),
+        ({"trained": ("W_K1", "W_O2")}, "trained="),
+        ({"frozen_until": {"W_K1": 4}}, "frozen_until="),
+        ({"layers": 1, "frozen_until": {}}, "layers=2, not 1"),
+        ({"scale": 0.5}, "scale=0.25, not 0.5"),
+        ({"readout": "attention"}, "readout="),
+        ({"evaluate_every": 6}, "evaluate_every=7, not 6"),
+        ({"evaluate_on": 21}, "evaluate_on=20, not 21"),
+        ({"initial": "zero"}, "initial="),
+        ({"rng": 1}, "seed="),
+        ({"width": 17}, "embeddings="),
+        ({"task": BigramTask(OTHER_LANGUAGE, length=12, n_triggers=2)}, "task="),
+        ({"test": BigramTask(OTHER_LANGUAGE, length=12, n_triggers=2)}, "test ="),
+        ({"test": {"more": TASK}}, "test more=None"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(changes, name, tmp_path):
+    run_to(4, tmp_path / "run")
+    before = (tmp_path / "run.npz").read_bytes()
+    with pytest.raises(ValueError, match="checkpoint: expected a run of these settings") as error:
+        run_to(4, tmp_path / "run", **changes)
+    assert name in str(error.value)
+    assert (tmp_path / "run.npz").read_bytes() == before
+
+
+def test_a_shorter_run_than_the_saved_one_is_refused(tmp_path):
+    run_to(4, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"steps: expected at least the 4 .* got 3"):
+        run_to(3, tmp_path / "run")
+
+
+if __name__ == "__main__":  # what the killed process runs
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
+    run_to(10**6, Path(sys.argv[1]))
