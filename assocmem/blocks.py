@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.memory import AssociativeMemory
@@ -52,7 +52,7 @@ class BlockTable:
     blocks : mapping from (row, column) to a block
         Token by token: `TokenBlock`. Otherwise an array, (classes, T), (T, classes) or (T, T).
         Classes are (trigger, content), or a single one when triggers are random. A block that is
-        absent is zero.
+        absent is zero. W_K1 without a token block is its position block alone.
 
     Tokens and positions count from 0. Coefficients are those at infinite width.
 
@@ -72,6 +72,79 @@ class BlockTable:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._blocks)
+
+    @classmethod
+    def from_coefficients(
+        cls, task: InductionTask, matrix: str, coefficients: ArrayLike
+    ) -> BlockTable:
+        """Return the table of a full coefficient array, as `coefficients` gives it.
+
+        >>> import assocmem as am
+        >>> task = am.InductionTask(n_tokens=4, length=6)
+        >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+        >>> _, memories = model.loss_and_memories(task.enumerate())
+        >>> gradient = am.BlockTable.from_coefficients(task, "W_O2", memories["W_O2"].coefficients)
+        >>> print(f"{gradient.lead:.4f} {-am.gradients.first_step(task).lead:.4f}")
+        -0.0556 -0.0556
+
+        Raises
+        ------
+        ValueError
+            For coefficients that tell two tokens of a class apart, or of the wrong shape.
+        """
+        given = np.asarray(coefficients)
+        table = cls.averaged(task, matrix, given, task)
+        gap, largest = np.abs(table.coefficients() - given).max(), np.abs(given).max()
+        # an average of n entries rounds by n eps / 2 of the largest, and so may the entries
+        if not gap <= given.size * np.finfo(float).eps * largest:
+            raise ValueError(
+                f"coefficients: expected the same for all tokens of a class, as the symmetry of "
+                f"the task has it; got {matrix} entries that differ by {gap:.3g} from their mean. "
+                f"Average them with BlockTable.averaged, or keep them as an AssociativeMemory."
+            )
+        return table
+
+    @classmethod
+    def averaged(
+        cls,
+        task: InductionTask,
+        matrix: str,
+        coefficients: ArrayLike,
+        representatives: InductionTask,
+    ) -> BlockTable:
+        """Return the mean of a coefficient array over all renamings of the tokens of each class.
+
+        ``coefficients`` is over the atoms of ``representatives``, a task with the same classes of
+        tokens and no more of them, and zero on the tokens of ``task`` beyond: its sum over a class,
+        or over pairs of tokens, is shared equally by all of ``task``. With ``representatives``
+        equal to ``task`` this is the plain mean. A pair that does not exist gets 0.
+        """
+        array = np.asarray(coefficients)
+        small, blocks = cls(representatives, matrix, {}), dict[tuple[str, str], Any]()
+        rows, columns = _axes(matrix, with_tokens=len(array) > task.length)
+        heights, lengths = ([len(small._tokens(f)) for f in names] for names in (rows, columns))
+        if array.shape != (sum(heights), sum(lengths)):
+            raise ValueError(
+                f"coefficients: expected shape {(sum(heights), sum(lengths))}, {matrix} over the "
+                f"atoms of {representatives}; got {array.shape}. Take those of a memory that the "
+                f"model returns."
+            )
+        for row, band in zip(rows, np.split(array, np.cumsum(heights)[:-1]), strict=True):
+            for column, part in zip(
+                columns, np.split(band, np.cumsum(lengths)[:-1], axis=1), strict=True
+            ):
+                blocks[row, column] = _class_means(task, small, (row, column), part)
+        return cls(task, matrix, blocks)
+
+    def on(self, task: InductionTask) -> BlockTable:
+        """Return the same coefficients by class for the tokens of another task of the same kind.
+
+        >>> import assocmem as am
+        >>> table = am.gradients.first_step(am.InductionTask(n_tokens=10**6, length=6))
+        >>> table.on(am.InductionTask(n_tokens=7, length=6)).coefficients().shape
+        (6, 26)
+        """
+        return BlockTable(task, self.matrix, self._blocks)
 
     def __mul__(self, factor: Any) -> BlockTable:
         blocks: dict[tuple[str, str], TokenBlock | Array] = {
@@ -180,16 +253,13 @@ class BlockTable:
         elif self.matrix == "W_K2":
             keys = values = embeddings.atoms
         else:
-            keys = values = embeddings.positions
+            with_tokens = TOKENS in self._axes[0]
+            keys = values = embeddings.inputs if with_tokens else embeddings.positions
         return AssociativeMemory(keys=keys, values=values, coefficients=coefficients)
 
     @property
     def _axes(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return {
-            "W_O2": ((OUTPUTS,), ATOMS),
-            "W_K2": (ATOMS, ATOMS),
-            "W_K1": ((POSITIONS,), (POSITIONS,)),
-        }[self.matrix]
+        return _axes(self.matrix, with_tokens=any(TOKENS in name for name in self))
 
     def _tokens(self, family: str) -> NDArray[np.int64]:
         """Return the tokens (or positions) that the atoms of a family stand for."""
@@ -202,3 +272,53 @@ class BlockTable:
         if self.task.random_triggers:
             return np.zeros(len(tokens), dtype=np.int64)
         return (tokens >= self.task.n_triggers).astype(np.int64)
+
+    def _members(self, family: str) -> Array:
+        """1 where an atom of the family is of a class: (classes, tokens), or one per position."""
+        if family in (POSITIONS, REMAPPED_POSITIONS):
+            return np.eye(self.task.length)
+        n_classes = 1 if self.task.random_triggers else 2
+        return np.eye(n_classes)[self._classes(self._tokens(family))].T
+
+
+def _axes(matrix: str, with_tokens: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the families of the rows and of the columns; W_K1 may be its position block alone."""
+    if matrix == "W_O2":
+        return (OUTPUTS,), ATOMS
+    if matrix == "W_K2":
+        return ATOMS, ATOMS
+    inputs = (TOKENS, POSITIONS) if with_tokens else (POSITIONS,)
+    return inputs, inputs
+
+
+def _sizes(task: InductionTask, family: str) -> Array:
+    """Return how many atoms of the family are in each class; each position is its own."""
+    if family in (POSITIONS, REMAPPED_POSITIONS):
+        return np.ones(task.length)
+    if task.random_triggers:
+        return np.array([float(task.n_tokens)])
+    triggers = 0 if family == OUTPUTS and task.predict == "content" else task.n_triggers
+    return np.array([triggers, task.n_content], dtype=float)
+
+
+def _class_means(
+    task: InductionTask, small: BlockTable, name: tuple[str, str], part: Array
+) -> TokenBlock | Array:
+    """Share the sums of one block over (pairs of) classes of atoms among all those of a task."""
+    row, column = name
+    by_row, by_column = small._members(row), small._members(column)
+    n_rows, n_columns = _sizes(task, row), _sizes(task, column)
+
+    def mean(sums: Array, number: Array) -> Array:
+        return np.divide(sums, number, out=np.zeros_like(sums), where=number > 0)
+
+    if {row, column} & {POSITIONS, REMAPPED_POSITIONS}:
+        return mean(by_row @ part @ by_column.T, np.outer(n_rows, n_columns))
+    equal = small._tokens(row)[:, None] == small._tokens(column)
+    return TokenBlock(
+        different=mean(
+            by_row @ np.where(equal, 0, part) @ by_column.T,
+            np.outer(n_rows, n_columns) - np.diag(n_rows),
+        ),
+        same=mean(by_row @ np.where(equal, part, 0).sum(axis=1), n_rows),
+    )

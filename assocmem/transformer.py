@@ -288,7 +288,11 @@ class FrozenTransformer:
         return loss, {name: memory.matrix for name, memory in memories.items()}
 
     def loss_and_memories(
-        self, batch: Batch, wrt: tuple[str, ...] = ("W_K1", "W_K2", "W_O2")
+        self,
+        batch: Batch,
+        wrt: tuple[str, ...] = ("W_K1", "W_K2", "W_O2"),
+        *,
+        multiplicities: ArrayLike | None = None,
     ) -> tuple[float, dict[str, AssociativeMemory]]:
         """Return the loss and its gradients as memories over the atoms.
 
@@ -303,10 +307,15 @@ class FrozenTransformer:
         >>> bool(abs(wide["W_O2"].coefficients - narrow["W_O2"].coefficients).max() < 1e-15)
         True
 
+        ``multiplicities`` (B, M): each class counts that often in the softmax of its sequence, as
+        if the vocabulary held so many tokens with the same logit (see `Patterns`); the gradient on
+        its row is then the sum over all of them.
+
         Raises
         ------
         ValueError
-            For an unknown name, or W_F with readout "attention".
+            For an unknown name, W_F with readout "attention", or multiplicities of another shape or
+            not positive.
 
         Source: [BCBJB2023], Section 6: gradients as sums of outer products.
         """
@@ -316,7 +325,7 @@ class FrozenTransformer:
                 f"wrt must name matrices among {MATRICES} (W_F with readout='residual' only), "
                 f"got {wrt!r}"
             )
-        loss, tables = self._loss_and_tables(batch, wrt)
+        loss, tables = self._loss_and_tables(batch, wrt, multiplicities)
         emb = self.embeddings
         atoms: dict[str, tuple[Array, Array]] = {
             "W_K1": (emb.inputs, emb.inputs),
@@ -334,7 +343,7 @@ class FrozenTransformer:
         }
 
     def _loss_and_tables(
-        self, batch: Batch, wrt: tuple[str, ...]
+        self, batch: Batch, wrt: tuple[str, ...], multiplicities: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
         """Return the loss and the gradient tables, summed over chunks in a fixed order."""
         if not isinstance(batch, Batch):
@@ -350,6 +359,7 @@ class FrozenTransformer:
                 f"{batch.targets.max()}; draw the embeddings for the task of the batch"
             )
         queries = np.flatnonzero(batch.weights.any(axis=0))
+        log_counts = _checked_log_counts(multiplicities, (len(batch), classes))
         loss, totals = 0.0, dict[str, Array]()
         for chunk in self._chunks(tokens, queries):
             part, tables = self._chunk_loss(
@@ -357,6 +367,7 @@ class FrozenTransformer:
                 queries,
                 batch.targets[chunk][:, queries],
                 batch.weights[chunk][:, queries],
+                log_counts[chunk, None],
                 wrt,
             )
             loss += part
@@ -364,17 +375,25 @@ class FrozenTransformer:
         return loss, totals
 
     def _chunk_loss(
-        self, tokens: Array, queries: Array, targets: Array, weights: Array, wrt: tuple[str, ...]
+        self,
+        tokens: Array,
+        queries: Array,
+        targets: Array,
+        weights: Array,
+        log_counts: Array,
+        wrt: tuple[str, ...],
     ) -> tuple[float, dict[str, Array]]:
         one_hot, b, x1, a = self._layers(tokens, queries)
         x1_query = x1[:, queries]
         mix = a @ x1  # o_t in the coordinates of the values
         logits = mix @ self._O.T + x1_query @ self._R.T
-        probabilities = softmax(logits)
+        counted = logits + log_counts.astype(logits.dtype)
+        probabilities = softmax(counted)  # of all tokens that a class stands for
         right = np.where(weights > 0, targets, 0)[:, :, None]
-        shifted = logits - logits.max(axis=-1, keepdims=True)
+        largest = counted.max(axis=-1, keepdims=True)
         surprise = (
-            np.log(np.exp(shifted).sum(axis=-1)) - np.take_along_axis(shifted, right, 2)[..., 0]
+            np.log(np.exp(counted - largest).sum(axis=-1))
+            - np.take_along_axis(logits - largest, right, 2)[..., 0]
         )
         loss = float((weights * surprise).sum())
         if not wrt:
@@ -451,6 +470,19 @@ class FrozenTransformer:
 def _contract(left: Array, right: Array) -> Array:
     """Return Σ over sequences and positions of left ⊗ right: (B, P, m), (B, P, n) to (m, n)."""
     return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
+
+
+def _checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int]) -> Array:
+    """Return the logarithm of the multiplicities; of ones, if there are none, without storing."""
+    if multiplicities is None:
+        return np.broadcast_to(0.0, shape)
+    counts = np.asarray(multiplicities, dtype=float)
+    if counts.shape != shape or not (np.isfinite(counts).all() and (counts > 0).all()):
+        raise ValueError(
+            f"multiplicities: expected positive numbers of shape {shape}, a row per sequence and a "
+            f"column per class; got shape {counts.shape}. Take those of the same Patterns."
+        )
+    return np.log(counts)
 
 
 def _checked(name: str, weights: ArrayLike | AssociativeMemory, width: int) -> Any:

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem.tasks.symmetry import set_partitions
+
 Array = NDArray[Any]
 
 
@@ -43,23 +45,13 @@ class Pattern(NamedTuple):
         return np.eye(1 + self.n_content, dtype=int)[list(self.tokens)].astype(object)
 
 
-def partitions(size: int) -> Iterator[tuple[int, ...]]:
-    """All ways to name ``size`` positions 1, 2, ... by order of first occurrence."""
-    if size == 0:
-        yield ()
-        return
-    for names in partitions(size - 1):
-        for name in range(1, max(names, default=0) + 2):
-            yield (*names, name)
-
-
 def patterns(length: int, tau: int | None = None) -> Iterator[Pattern]:
     """All patterns of sequences of a length T, or those of one τ (counted from 0)."""
     if tau is None:
         for place in range(length - 2):
             yield from patterns(length, place)
     else:
-        for names in partitions(length - 2):
+        for names in (set_partitions(length - 2) + 1).tolist():
             yield Pattern(tau, (*names[:tau], 0, *names[tau:], 0))
 
 

@@ -1,6 +1,19 @@
 """What a loss is an expectation over: tasks, and the weighted batches they produce."""
 
 from assocmem.tasks.batch import Batch, Ints, Task
+from assocmem.tasks.bigram_batch import BigramBatch
+from assocmem.tasks.bigrams import BigramTask
 from assocmem.tasks.induction import InductionTask
+from assocmem.tasks.languages import Language
+from assocmem.tasks.symmetry import Patterns
 
-__all__ = ["Batch", "InductionTask", "Ints", "Task"]
+__all__ = [
+    "Batch",
+    "BigramBatch",
+    "BigramTask",
+    "InductionTask",
+    "Ints",
+    "Language",
+    "Patterns",
+    "Task",
+]

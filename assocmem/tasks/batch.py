@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,7 +78,7 @@ class Batch:
         predictions = np.count_nonzero(self.weights)
         return f"Batch({sequences} sequences of length {length}, {predictions} predictions)"
 
-    def split(self, size: int) -> Iterator[tuple[float, Batch]]:
+    def split(self, size: int) -> Iterator[tuple[float, Self]]:
         """Consecutive pieces of at most `size` sequences, each with its share of the weight.
 
         >>> from assocmem import InductionTask
@@ -95,14 +96,9 @@ class Batch:
             rows = slice(start, start + size)
             share = float(self.weights[rows].sum())
             if share > 0:
-                yield (
-                    share,
-                    Batch(
-                        tokens=self.tokens[rows],
-                        targets=self.targets[rows],
-                        weights=self.weights[rows] / share,
-                    ),
-                )
+                # every field has a row per sequence, also those that a subclass adds
+                piece = {each.name: getattr(self, each.name)[rows] for each in fields(self)}
+                yield share, type(self)(**piece | {"weights": piece["weights"] / share})
 
 
 @runtime_checkable
@@ -181,3 +177,8 @@ def at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> An
     if number < least:
         raise ValueError(f"{name}: expected at least {least}; got {number}.")
     return number
+
+
+def readable(number: int) -> str:
+    """A number to read: exact up to 15 digits, else its power of ten."""
+    return str(number) if number < 10**15 else f"about 10^{math.log10(number):.1f}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from assocmem.families import Seed
-from assocmem.tasks.batch import Batch, Ints, at_least, is_symbolic
+from assocmem.tasks.batch import Batch, Ints, at_least, is_symbolic, readable
+from assocmem.tasks.symmetry import Patterns, enumerate_patterns
 
 
 @dataclass(frozen=True)
@@ -119,21 +119,33 @@ class InductionTask:
         self._require_numbers("outputs")
         return np.arange(self.n_tokens - self.n_outputs, self.n_tokens)
 
-    def enumerate(self, max_bytes: int = 2**30) -> Batch:
-        """All sequences, each once, with equal weights.
+    @overload
+    def enumerate(self, max_bytes: int = ..., *, up_to_symmetry: Literal[False] = ...) -> Batch: ...
+
+    @overload
+    def enumerate(self, max_bytes: int = ..., *, up_to_symmetry: Literal[True]) -> Patterns: ...
+
+    def enumerate(
+        self, max_bytes: int = 2**30, *, up_to_symmetry: bool = False
+    ) -> Batch | Patterns:
+        """All sequences, each once, with equal weights; or all `Patterns` with their probabilities.
 
         >>> len(InductionTask(n_tokens=3, length=4).enumerate())
         8
+        >>> len(InductionTask(n_tokens=10**6, length=4).enumerate(up_to_symmetry=True))
+        4
 
-        Raises ValueError, with the number of sequences and bytes, when the batch would take more
-        than `max_bytes`; TypeError for a symbolic task.
+        Raises ValueError, with the number of sequences (or patterns) and bytes, when the batch
+        would take more than `max_bytes`; TypeError for a symbolic task.
         """
         self._require_numbers("enumerate")
+        if up_to_symmetry:
+            return enumerate_patterns(self, max_bytes)
         n_bytes = self.n_sequences * self.length * 3 * 8  # tokens, targets, weights
         if n_bytes > max_bytes:
             raise ValueError(
                 f"enumerate: expected a batch of at most max_bytes={max_bytes}; "
-                f"{_count(self.n_sequences)} sequences need {_count(n_bytes)} bytes. "
+                f"{readable(self.n_sequences)} sequences need {readable(n_bytes)} bytes. "
                 f"Use sample, or raise max_bytes."
             )
         slots = self.length - 2
@@ -206,8 +218,3 @@ def _balanced(kinds: int, size: int, rng: np.random.Generator) -> Ints:
     leftover = rng.choice(kinds, left, replace=False)
     # at least one full round means at most `size` kinds: no array is longer than the sample
     return np.concatenate([np.tile(np.arange(kinds), rounds), leftover] if rounds else [leftover])
-
-
-def _count(number: int) -> str:
-    """A number to read: exact up to 15 digits, else its power of ten."""
-    return str(number) if number < 10**15 else f"about 10^{math.log10(number):.1f}"

@@ -1,0 +1,168 @@
+"""The model at infinite width on a vocabulary of any size, for weights that share its symmetry.
+
+A symmetric weight is a `BlockTable`: its coefficients tell classes of tokens apart, not tokens. A
+sequence shows the model only the tokens that occur, so the model on the million tokens of a task is
+the model on the few `representatives` of its `Patterns`, where an absent token counts in the
+softmax over outputs as often as there are tokens like it. Nothing is approximated.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from assocmem.blocks import POSITIONS, BlockTable
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.tasks import InductionTask, Patterns
+from assocmem.tasks.symmetry import representatives
+from assocmem.topdown import STEPS, Settings
+from assocmem.transformer import FrozenTransformer
+
+LEARNED = ("W_K1", "W_K2", "W_O2")
+
+
+class SymmetricTransformer:
+    """The transformer with orthonormal atoms and symmetric weights, for any number of tokens.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=10**6, length=6)
+    >>> model = am.SymmetricTransformer(task)
+    >>> loss, gradients = model.loss_and_tables(task.enumerate(up_to_symmetry=True))
+    >>> print(f"{loss:.6f}")  # no weights: the log of 999 999 classes
+    13.815510
+    >>> closed = am.gradients.first_step(task)
+    >>> print(f"{-gradients['W_O2'].lead / closed.lead:.12f}")
+    1.000000000000
+
+    Parameters
+    ----------
+    task : InductionTask
+    W_K1, W_K2, W_O2 : BlockTable or None
+        Learned matrices, by class of token; None is zero. Readout "attention".
+
+    Attributes
+    ----------
+    weights : dict of BlockTable
+    restricted : FrozenTransformer
+        The same model on the ``representatives`` of ``task.enumerate(up_to_symmetry=True)``: what
+        `evaluate` and `probe` take to measure attention, accuracy and recall.
+
+    Raises
+    ------
+    TypeError
+        For a task that is not an InductionTask with numeric sizes, and weights that are not
+        BlockTables: others need not share the symmetry.
+    ValueError
+        For a table of another task or another matrix.
+
+    Source: [BCBJB2023], Section 4.2 (the architecture); the reduction by symmetry is exact.
+    """
+
+    def __init__(
+        self,
+        task: InductionTask,
+        *,
+        W_K1: BlockTable | None = None,
+        W_K2: BlockTable | None = None,
+        W_O2: BlockTable | None = None,
+    ) -> None:
+        if not isinstance(task, InductionTask) or task.is_symbolic:
+            raise TypeError(f"task: expected an InductionTask with numeric sizes; got {task!r}.")
+        given = {"W_K1": W_K1, "W_K2": W_K2, "W_O2": W_O2}
+        self.task = task
+        self.weights = {name: table for name, table in given.items() if table is not None}
+        for name, table in self.weights.items():
+            _check_table(name, table, task)
+        small = representatives(task)
+        embeddings = FrozenEmbeddings.orthonormal(small)
+        memories = {name: t.on(small).memory(embeddings) for name, t in self.weights.items()}
+        self.restricted = FrozenTransformer(embeddings, **memories)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"SymmetricTransformer({self.task}, non-zero={list(self.weights)})"
+
+    def loss_and_tables(
+        self, patterns: Patterns, wrt: tuple[str, ...] = LEARNED
+    ) -> tuple[float, dict[str, BlockTable]]:
+        """Return the population loss and its gradients, exactly, by class of token.
+
+        ``wrt`` names the matrices to differentiate. The gradient between two classes is the mean
+        over their pairs of tokens, which all have the same one.
+
+        Raises TypeError for a batch that is not `Patterns`, ValueError for those of another task
+        or an unknown name.
+        """
+        if not isinstance(patterns, Patterns):
+            raise TypeError(
+                f"patterns: expected Patterns; got {type(patterns).__name__}. Take "
+                f"task.enumerate(up_to_symmetry=True)."
+            )
+        if patterns.task != self.task:
+            raise ValueError(
+                f"patterns: expected those of {self.task}; got those of {patterns.task}. Enumerate "
+                f"the task of the model."
+            )
+        loss, memories = self.restricted.loss_and_memories(
+            patterns.batch, wrt, multiplicities=patterns.multiplicities
+        )
+        return loss, {
+            name: BlockTable.averaged(
+                self.task, name, memory.coefficients, patterns.representatives
+            )
+            for name, memory in memories.items()
+        }
+
+    @classmethod
+    def top_down(
+        cls,
+        task: InductionTask,
+        *,
+        margins: tuple[float, float, float] = (0.5, 10.0, 5.0),
+        blocks: Literal["position", "all"] = "position",
+    ) -> SymmetricTransformer:
+        """Return the model after the three steps, each along the exact gradient of the one before.
+
+        As `top_down` with ``gradient="population"`` over all sequences, at any number of tokens.
+
+        >>> import assocmem as am
+        >>> task = am.InductionTask(n_tokens=10**6, length=8)
+        >>> model = am.SymmetricTransformer.top_down(task)
+        >>> row = model.weights["W_K1"]["p", "p"][5]
+        >>> int(row.argmax())  # a previous-token head
+        4
+
+        Raises ValueError at a step whose lead is not positive, for margins that are not three
+        positive numbers and unknown blocks.
+        """
+        patterns = task.enumerate(up_to_symmetry=True)
+        model = cls(task)
+        settings = Settings(margins=margins, gradient="population", blocks=blocks)
+        for name, margin in zip(STEPS, settings.margins, strict=True):
+            _, gradients = model.loss_and_tables(patterns, (name,))
+            table = -1 * gradients[name]
+            if name == "W_K1" and blocks == "position":
+                table = BlockTable(
+                    task, name, {(POSITIONS, POSITIONS): table[POSITIONS, POSITIONS]}
+                )
+            lead = table.lead
+            if name == "W_K1":
+                lead = np.median(np.diagonal(table[POSITIONS, POSITIONS], offset=-1)[:-1])
+            if not lead > 0:
+                raise ValueError(
+                    f"task: expected a positive lead at the step on {name}; got {lead:.3g}. Take "
+                    f"longer sequences or other margins."
+                )
+            model = cls(task, **model.weights, **{name: table * (margin / lead)})
+        return model
+
+
+def _check_table(name: str, table: BlockTable, task: InductionTask) -> None:
+    if not isinstance(table, BlockTable):
+        raise TypeError(
+            f"{name}: expected a BlockTable, whose coefficients share the symmetry of the tokens; "
+            f"got {type(table).__name__}. BlockTable.from_coefficients reads one from coefficients "
+            f"that do."
+        )
+    if table.matrix != name or table.task != task:
+        raise ValueError(f"{name}: expected a table of {name} for {task}; got {table!r}.")

@@ -1,0 +1,67 @@
+"""Batches of in-context bigrams: which tokens are triggers, and which of those have come before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.tasks.batch import Batch, Ints
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class BigramBatch(Batch):
+    """A batch whose sequences have triggers (B, K), each followed by its output (B, K).
+
+    >>> from assocmem.tasks import BigramTask
+    >>> batch = BigramTask(length=64).sample(4, rng=0)
+    >>> batch
+    BigramBatch(4 sequences of length 64, ... predictions, 5 triggers each)
+    >>> bool((batch.is_repeated <= batch.is_trigger).all())
+    True
+
+    Here every position has its target, the next token; the weights choose.
+    """
+
+    triggers: Ints
+    outputs: Ints
+
+    def __init__(self, *, triggers: ArrayLike, outputs: ArrayLike, **batch: ArrayLike) -> None:
+        super().__init__(**batch)
+        for name, given in ("triggers", triggers), ("outputs", outputs):
+            array = np.asarray(given)
+            if array.dtype.kind not in "iu":
+                raise TypeError(f"{name}: expected token ids; got dtype {array.dtype}.")
+            if array.ndim != 2 or len(array) != len(self) or array.shape != np.shape(triggers):
+                raise ValueError(
+                    f"{name}: expected shape ({len(self)}, K), triggers and outputs of each "
+                    f"sequence; got {array.shape}."
+                )
+            object.__setattr__(self, name, array.astype(np.int64, copy=False))
+
+    @cached_property
+    def is_trigger(self) -> Mask:
+        """Where the token is one of the sequence's triggers, (B, T)."""
+        return (self.tokens[:, :, None] == self.triggers[:, None, :]).any(axis=-1)
+
+    @cached_property
+    def is_repeated(self) -> Mask:
+        """Where the token is a trigger that has occurred before, (B, T): the next is known."""
+        return repeated(self.tokens, self.triggers)
+
+    def __repr__(self) -> str:
+        return f"Bigram{super().__repr__()[:-1]}, {self.triggers.shape[1]} triggers each)"
+
+
+def repeated(tokens: Ints, triggers: Ints) -> Mask:
+    """Where a trigger of the sequence stands that stood in it before."""
+    repeated, rows = np.zeros(tokens.shape, dtype=bool), np.arange(len(tokens))
+    for trigger in triggers.T:
+        occurs = tokens == trigger[:, None]
+        repeated |= occurs
+        repeated[rows, occurs.argmax(axis=1)] = False  # its first, or position 0: never a repeat
+    return repeated

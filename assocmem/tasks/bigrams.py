@@ -1,0 +1,326 @@
+"""In-context bigrams: a bigram language in which some bigrams change from sequence to sequence."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.families import Seed
+from assocmem.tasks.batch import Ints, at_least
+from assocmem.tasks.bigram_batch import BigramBatch, repeated
+from assocmem.tasks.languages import Language
+
+_STEPS = 16  # whose random numbers are drawn together: few calls, and they stay in cache
+
+
+@dataclass(frozen=True)
+class BigramTask:
+    """Predict the next token; after a trigger it is the one that followed it before.
+
+    >>> task = BigramTask(length=64, n_triggers=2)
+    >>> [task.language.names[q] for q in task.trigger_tokens]    # blank and e
+    ['␣', 'e']
+    >>> batch = task.sample(3, rng=0)
+    >>> batch.tokens.shape, batch.triggers.shape
+    ((3, 64), (3, 2))
+
+    Each sequence has K = `n_triggers` triggers, and draws for each of them an output. Its first
+    token is from the language's unigram; after a trigger comes the trigger's output, every time;
+    after any other token, one from its bigram row. T + 1 tokens are drawn, the last as target only.
+
+    triggers : "fixed", "random" or token ids
+        "fixed": the K most frequent tokens after the `trigger_offset` most frequent; "random": K
+        drawn for each sequence from the unigram without replacement; or the ids themselves, whose
+        number then is K.
+    trigger_outputs : "uniform" or "bigram"
+        Outputs are drawn independently, uniformly or from the trigger's bigram row; in both cases
+        among the tokens that `avoid` and `output_tokens` admit. A row that has none of them counts
+        as uniform.
+    avoid : "triggers", "trigger" or "nothing"
+        An output is never one of the sequence's triggers; never the trigger itself; or any token.
+    output_tokens : token ids, optional
+        Outputs are among these: disjoint ones for training and testing tell in-context learning
+        from memory.
+    loss : "triggers" or "all"
+        The positions with loss, all with equal weights over the batch: triggers from their second
+        occurrence on, where the target is in the context; or all positions.
+
+    An output that is a trigger can close a cycle of triggers, which no sequence leaves. There is one
+    with probability 1 - det(I - P), P the law of the outputs among the triggers (K, K). With
+    uniform outputs and nothing avoided, that is K / N: 8 % of the sequences of 256 of the default
+    language are caught and hold 23 % of the positions with loss; with outputs from the bigram rows
+    44 % hold 68 %. If only the trigger itself is avoided, 0.3 % hold 1 %, and 11 % hold 26 %;
+    without triggers among the outputs nothing is caught: hence the default. The page "In-context
+    bigrams" of the documentation measures it.
+
+    The weights sum to 1 over a batch, so with loss on triggers the loss of a sample is a ratio, and
+    estimates the ratio of expectations, which `enumerate` holds, with a bias of order 1 / size.
+
+    Raises ValueError or TypeError for lengths below 1 (loss on all) or 2, more triggers than
+    tokens, ids that are out of range or repeated, unknown options, and outputs that can leave a
+    trigger without any.
+
+    Source: [BCBJB2023], Section 3, with `avoid="nothing"`; random triggers by [ES2006].
+    """
+
+    language: Language = field(default_factory=Language.characters)
+    length: int = 256
+    n_triggers: int = 5
+    triggers: Literal["fixed", "random"] | Sequence[int] = "fixed"
+    trigger_offset: int = 0
+    trigger_outputs: Literal["uniform", "bigram"] = "uniform"
+    avoid: Literal["nothing", "trigger", "triggers"] = "triggers"
+    output_tokens: Sequence[int] | None = None
+    loss: Literal["triggers", "all"] = "triggers"
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if not isinstance(self.language, Language):
+            raise TypeError(
+                f"language: expected a Language; got {type(self.language).__name__}. See "
+                f"Language.from_text and Language.from_counts."
+            )
+        for name, options in _OPTIONS.items():
+            if getattr(self, name) not in options:
+                raise ValueError(
+                    f"{name}: expected one of {', '.join(map(repr, options))}; got "
+                    f"{getattr(self, name)!r}."
+                )
+        put(self, "length", at_least("length", self.length, 1))
+        put(self, "n_triggers", at_least("n_triggers", self.n_triggers, 1))
+        put(self, "trigger_offset", at_least("trigger_offset", self.trigger_offset, 0))
+        if self.output_tokens is not None:
+            put(self, "output_tokens", self._token_ids("output_tokens", self.output_tokens))
+        self._check_triggers()
+        self._check_outputs()
+
+    @property
+    def n_tokens(self) -> int:
+        """Size N of the vocabulary."""
+        return self.language.n_tokens
+
+    @property
+    def outputs(self) -> Ints:
+        """Token ids (N,) of the predicted classes: all tokens."""
+        return np.arange(self.n_tokens)
+
+    @property
+    def random_triggers(self) -> bool:
+        """Whether triggers are drawn for each sequence."""
+        return isinstance(self.triggers, str) and self.triggers == "random"
+
+    @property
+    def trigger_tokens(self) -> Ints:
+        """Token ids of the possible triggers: the K fixed ones, or all that the unigram has."""
+        if self.random_triggers:
+            return np.flatnonzero(self.language.unigram)
+        if not isinstance(self.triggers, str):
+            return np.array(self.triggers)
+        return self.language.most_frequent()[self.trigger_offset :][: self.n_triggers]
+
+    def output_law(self, triggers: ArrayLike) -> NDArray[np.float64]:
+        """The law (R, K, N) of each output, for R sequences with the triggers (R, K).
+
+        >>> language = Language.uniform(4)
+        >>> BigramTask(language, n_triggers=2).output_law([[0, 3]])
+        array([[[0. , 0.5, 0.5, 0. ],
+                [0. , 0.5, 0.5, 0. ]]])
+        """
+        ids = np.asarray(triggers)
+        admitted = np.ones((*ids.shape, self.n_tokens))
+        if self.output_tokens is not None:
+            admitted *= np.isin(self.outputs, self.output_tokens)
+        if self.avoid == "trigger":
+            np.put_along_axis(admitted, ids[:, :, None], 0, axis=2)
+        elif self.avoid == "triggers":
+            np.put_along_axis(admitted, ids[:, None, :], 0, axis=2)
+        if self.trigger_outputs == "bigram":
+            law = admitted * self.language.bigram[ids]
+            admitted = np.where(law.any(axis=2, keepdims=True), law, admitted)
+        return np.asarray(admitted / admitted.sum(axis=2, keepdims=True))
+
+    def sample(self, size: int, *, rng: Seed = None) -> BigramBatch:
+        """Independent sequences.
+
+        >>> task = BigramTask(triggers="random", trigger_outputs="bigram", length=32)
+        >>> task.sample(100, rng=0)
+        BigramBatch(100 sequences of length 32, ... predictions, 5 triggers each)
+
+        Raises TypeError for a size that is not an integer, ValueError for one below 1, and when no
+        position carries loss because no trigger occurs twice.
+        """
+        size, rng = at_least("size", size, 1), np.random.default_rng(rng)
+        if self.random_triggers:
+            triggers = self._race(size, rng)
+            law = self.output_law(triggers)
+        else:
+            triggers = np.tile(self.trigger_tokens, (size, 1))
+            law = self.output_law(triggers[:1])
+        cdf = law.cumsum(axis=2)
+        cdf /= cdf[:, :, -1:]  # exactly 1 from the last possible output on
+        outputs = (cdf <= rng.random(triggers.shape)[:, :, None]).sum(axis=2)
+        tokens = self._walk(triggers, outputs, rng)
+        return self._assemble(tokens, triggers, outputs, np.ones(size))
+
+    def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
+        """All sequences that have a probability, for all triggers and outputs that have one.
+
+        >>> task = BigramTask(Language.uniform(3), length=3, n_triggers=1)
+        >>> batch = task.enumerate()        # 0 o 0, and then o; o is 1 or 2
+        >>> batch.tokens[batch.weights.any(axis=1)].tolist()
+        [[0, 1, 0], [0, 2, 0]]
+
+        A row of the batch is a sequence of T tokens, its last target, its triggers, in the order in
+        which they were drawn, and their outputs. The weights are the probabilities at the positions
+        with loss, normalised to the sum 1.
+
+        Raises ValueError if the words of T + 1 tokens, for each draw of triggers and outputs, take
+        more than `max_bytes`, or when no position carries loss.
+        """
+        n, length, k = self.n_tokens, self.length + 1, self.n_triggers
+        n_draws = (math.perm(len(self.trigger_tokens), k) if self.random_triggers else 1) * n**k
+        n_bytes = n_draws * n**length * (length + 2 * k) * 8
+        if n_bytes > max_bytes:
+            raise ValueError(
+                f"enumerate: expected words of at most max_bytes={max_bytes}; all draws of "
+                f"{k} triggers, outputs and {length} of {n} tokens need about "
+                f"10^{math.log10(n_bytes):.1f} bytes. Use sample, or raise max_bytes."
+            )
+        words = np.indices((n,) * length).reshape(length, -1).T
+        parts = []
+        for triggers, outputs, chance in self._draws():
+            bigram = self.language.bigram.copy()
+            bigram[triggers] = np.eye(n)[outputs]
+            steps = bigram[words[:, :-1], words[:, 1:]].prod(axis=1)
+            probability = chance * self.language.unigram[words[:, 0]] * steps
+            possible = probability > 0
+            rows = (possible.sum(), 1)
+            parts.append(
+                (
+                    words[possible],
+                    np.tile(triggers, rows),
+                    np.tile(outputs, rows),
+                    probability[possible],
+                )
+            )
+        return self._assemble(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _draws(self) -> Iterator[tuple[list[int], list[int], float]]:
+        """All triggers in the order drawn, their outputs, and the probability of both."""
+        unigram, ids = self.language.unigram, self.trigger_tokens.tolist()
+        orders = itertools.permutations(ids, self.n_triggers) if self.random_triggers else [ids]
+        for triggers in map(list, orders):
+            chance = 1.0
+            if self.random_triggers:
+                left = 1 - np.cumsum([0, *unigram[triggers[:-1]]])  # after those drawn before
+                chance = float((unigram[triggers] / left).prod())
+            law = self.output_law([triggers])[0]
+            for outputs in itertools.product(*map(np.flatnonzero, law)):
+                odds = chance * float(law[range(self.n_triggers), outputs].prod())
+                yield triggers, [int(o) for o in outputs], odds
+
+    def _race(self, size: int, rng: np.random.Generator) -> Ints:
+        """Triggers (B, K) from the unigram without replacement: the first K of a race.
+
+        Exponential times with rates π: the first is i with probability π_i, and those left race on.
+        """
+        ids = self.trigger_tokens
+        times = rng.standard_exponential((size, len(ids))) / self.language.unigram[ids]
+        return ids[np.argsort(times, axis=1)[:, : self.n_triggers]]
+
+    def _walk(self, triggers: Ints, outputs: Ints, rng: np.random.Generator) -> Ints:
+        """Sequences (B, T + 1), all at once from left to right.
+
+        Every next token is drawn from one of the language's tables: the bigram row of the token
+        before, the unigram at the start, and after a trigger the point mass at its output.
+        """
+        size, n, tables = len(triggers), self.n_tokens, self.language.tables
+        law = np.tile(np.arange(n + 1), (size, 1))
+        np.put_along_axis(law, triggers, n + 1 + outputs, axis=1)
+        law_of, row = law.ravel(), np.arange(size) * (n + 1)
+        tokens = np.empty((size, self.length + 1), dtype=np.int64)
+        token = np.full(size, n)  # before the first
+        for start in range(0, self.length + 1, _STEPS):
+            block = tokens.T[start : start + _STEPS]
+            cells, places = tables.cells(rng.random(block.shape))
+            for t in range(len(block)):
+                block[t] = token = tables.draw(law_of.take(row + token), cells[t], places[t])
+        return tokens
+
+    def _assemble(
+        self, tokens: Ints, triggers: Ints, outputs: Ints, probability: NDArray[np.float64]
+    ) -> BigramBatch:
+        """The batch of sequences (B, T + 1) with these probabilities, up to a factor."""
+        inputs = tokens[:, :-1]
+        has_loss = np.ones_like(inputs) if self.loss == "all" else repeated(inputs, triggers)
+        weights = has_loss * probability[:, None]
+        total = weights.sum()
+        if total == 0:
+            raise ValueError(
+                f"loss: expected a position with loss in the batch; no trigger occurs twice in any "
+                f"of its {len(tokens)} sequences of length {self.length}. Take more sequences, "
+                f"longer ones, more frequent triggers, or loss='all'."
+            )
+        weights /= total
+        return BigramBatch(
+            tokens=inputs,
+            targets=tokens[:, 1:],
+            weights=weights,
+            triggers=triggers,
+            outputs=outputs,
+        )
+
+    def _check_triggers(self) -> None:
+        if not isinstance(self.triggers, str):
+            object.__setattr__(self, "triggers", self._token_ids("triggers", self.triggers))
+            object.__setattr__(self, "n_triggers", len(self.triggers))
+        elif self.triggers not in ("fixed", "random"):
+            raise ValueError(
+                f"triggers: expected 'fixed', 'random' or token ids; got {self.triggers!r}."
+            )
+        if self.trigger_offset and self.triggers != "fixed":
+            raise ValueError(
+                f"trigger_offset: expected 0 unless triggers='fixed', as it counts from the most "
+                f"frequent token; got {self.trigger_offset}."
+            )
+        if len(self.trigger_tokens) < self.n_triggers:
+            raise ValueError(
+                f"n_triggers: expected at most {len(self.trigger_tokens)} triggers, as many as "
+                f"there are tokens to choose from; got {self.n_triggers}."
+            )
+
+    def _check_outputs(self) -> None:
+        """Whichever tokens are triggers together, an output is left."""
+        admitted = self.outputs if self.output_tokens is None else self.output_tokens
+        most = {"nothing": 0, "trigger": 1, "triggers": self.n_triggers}[self.avoid]
+        if len(admitted) <= most and np.isin(admitted, self.trigger_tokens).all():
+            raise ValueError(
+                f"output_tokens: expected an output for whatever is a trigger; got "
+                f"{len(admitted)} tokens, all of which avoid={self.avoid!r} can rule out with "
+                f"{self.n_triggers} triggers. Admit more tokens, or take fewer triggers."
+            )
+
+    def _token_ids(self, name: str, given: Sequence[int]) -> tuple[int, ...]:
+        try:
+            ids = tuple(at_least(name, token, 0) for token in list(given))
+        except TypeError:
+            raise TypeError(f"{name}: expected a sequence of token ids; got {given!r}.") from None
+        if not ids or len(set(ids)) < len(ids) or max(ids) >= self.n_tokens:
+            raise ValueError(
+                f"{name}: expected different token ids in 0 .. {self.n_tokens - 1}, one at least; "
+                f"got {ids}."
+            )
+        return ids
+
+
+_OPTIONS = {
+    "trigger_outputs": ("uniform", "bigram"),
+    "avoid": ("nothing", "trigger", "triggers"),
+    "loss": ("triggers", "all"),
+}

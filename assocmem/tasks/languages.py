@@ -1,0 +1,273 @@
+"""Bigram languages: the law of the first token, and of each next token given the one before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.families import Seed
+from assocmem.tasks.alias import AliasTables, alias_tables
+from assocmem.tasks.batch import at_least
+from assocmem.tasks.counts import (
+    bigram_counts,
+    most_frequent_characters,
+    nonnegative,
+    read_counts,
+    readable,
+)
+
+Law = NDArray[np.float64]
+
+_MAX_TOKENS = 2**14  # a bigram table of 2 GiB
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Language:
+    """A first token from the unigram, then each from the bigram row of the token before.
+
+    >>> language = Language(unigram=[0.5, 0.5], bigram=[[0, 1], [0.25, 0.75]], names="ab")
+    >>> language
+    Language(2 tokens: a b)
+    >>> language.most_frequent().tolist()    # ties: the smaller id first
+    [0, 1]
+
+    Shapes: `unigram` (N,) and `bigram` (N, N), whose row i is the law of the token after token i;
+    all are probabilities that sum to 1. `names`: a readable name for each token, all different; the
+    numbers 0 .. N - 1 when left out. Nothing demands that the unigram be the bigram's stationary
+    law; `from_text` makes it so.
+
+    Raises ValueError for shapes that do not fit, fewer than two tokens, NaN, negative entries, laws
+    that do not sum to 1 up to rounding, names that are too few or the same.
+    """
+
+    unigram: Law
+    bigram: Law
+    names: tuple[str, ...]
+
+    def __init__(
+        self, *, unigram: ArrayLike, bigram: ArrayLike, names: Sequence[str] | None = None
+    ) -> None:
+        unigram, bigram = nonnegative("unigram", unigram), nonnegative("bigram", bigram)
+        n = len(unigram) if unigram.ndim == 1 else 0
+        if n < 2:
+            raise ValueError(
+                f"unigram: expected a law on two tokens or more, shape (N,); got {unigram.shape}."
+            )
+        if bigram.shape != (n, n):
+            raise ValueError(
+                f"bigram: expected shape ({n}, {n}), a row per token of the unigram; got "
+                f"{bigram.shape}."
+            )
+        for name, laws in ("unigram", unigram), ("bigram", bigram):
+            # rounding of a normaliser and of its check: (n - 1) eps / 2 each, eps / 2 to divide
+            error = np.abs(laws.sum(axis=-1) - 1).max()
+            if error > n * np.finfo(np.float64).eps:
+                raise ValueError(
+                    f"{name}: expected laws that sum to 1; got one that is off by {error:.1e}. "
+                    f"Divide each by its sum, or start from counts with Language.from_counts."
+                )
+        object.__setattr__(self, "unigram", unigram)
+        object.__setattr__(self, "bigram", bigram)
+        object.__setattr__(self, "names", _names(names, n))
+
+    @classmethod
+    def uniform(cls, n: int) -> Language:
+        """All tokens equally likely, whatever came before.
+
+        >>> Language.uniform(4).bigram[0]
+        array([0.25, 0.25, 0.25, 0.25])
+
+        Raises TypeError for an n that is not an integer, ValueError for one below 2 or too large.
+        """
+        n = _size(n)
+        return cls(unigram=np.full(n, 1 / n), bigram=np.full((n, n), 1 / n))
+
+    @classmethod
+    def zipf(
+        cls, n: int, *, exponent: float = 1.0, concentration: float = 20.0, rng: Seed
+    ) -> Language:
+        """Zipf's law, and independent Dirichlet rows around it.
+
+        >>> language = Language.zipf(65, rng=0)
+        >>> (language.unigram[0] / language.unigram[[1, 2]]).round(12)
+        array([2., 3.])
+
+        The unigram is π_i ∝ (i + 1)^-exponent, and each bigram row is an independent draw from
+        Dirichlet(concentration · π), whose mean is π and whose variance is
+        π(1 - π) / (concentration + 1): the larger the concentration, the less the row says. At the
+        default, and 65 tokens, a row is on average 0.76 nats (Kullback-Leibler) away from the
+        unigram; of the default characters it is 0.78.
+
+        Raises ValueError or TypeError for n as `uniform`, ValueError for an exponent that is not
+        finite or a concentration that is not positive and finite.
+        """
+        n = _size(n)
+        if not np.isfinite(exponent):
+            raise ValueError(f"exponent: expected a finite number; got {exponent!r}.")
+        if not (np.isfinite(concentration) and concentration > 0):
+            raise ValueError(
+                f"concentration: expected a positive finite number; got {concentration!r}. "
+                f"Language.uniform has no Dirichlet rows."
+            )
+        log_weights = -float(exponent) * np.log(np.arange(1, n + 1))
+        weights = np.exp(log_weights - log_weights.max())
+        unigram = weights / weights.sum()
+        alpha = concentration * unigram
+        if not alpha.all():
+            raise ValueError(
+                f"exponent: expected probabilities above 0; got exponent={exponent}, whose "
+                f"smallest is 0 in float64. Take a smaller exponent or fewer tokens."
+            )
+        rows = np.random.default_rng(rng).dirichlet(alpha, size=n)
+        return cls(unigram=unigram, bigram=rows / rows.sum(axis=1, keepdims=True))
+
+    @classmethod
+    def from_text(cls, text: str | os.PathLike[str], *, smoothing: float = 0.0) -> Language:
+        """The characters of a text, ordered by frequency, and how often one follows another.
+
+        >>> language = Language.from_text("to be or not to be")
+        >>> language
+        Language(7 tokens: ␣ o t b e n r)
+        >>> language.bigram[1].round(3)      # an o is followed by a blank, a t or an r
+        array([0.5 , 0.  , 0.25, 0.  , 0.  , 0.  , 0.25])
+
+        A `str` is the text itself; a `Path` is a file of UTF-8. The text is read as a circle, its
+        end followed by its beginning: then every character has a successor, the unigram is the
+        frequency of the characters, and it is the stationary law of the bigram. Equally frequent
+        characters go by code point. Blanks have readable names, ␣ ↵ ⇥. `smoothing` as in
+        `from_counts`.
+
+        Raises TypeError for anything but a string or a path, ValueError for a text of fewer than
+        two different characters.
+        """
+        if isinstance(text, os.PathLike):
+            text = Path(text).read_text(encoding="utf-8")
+        if not isinstance(text, str):
+            raise TypeError(
+                f"text: expected the text as a str, or a Path to read it from; got "
+                f"{type(text).__name__}."
+            )
+        characters = most_frequent_characters(text)
+        if len(characters) < 2:
+            raise ValueError(
+                f"text: expected two different characters or more; got {len(characters)}. A file "
+                f"is named by a Path: Language.from_text(Path(name))."
+            )
+        counts = bigram_counts(text, characters)
+        return cls.from_counts(counts, names=readable(characters), smoothing=smoothing)
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: ArrayLike | str | os.PathLike[str],
+        *,
+        names: Sequence[str] | None = None,
+        smoothing: float = 0.0,
+    ) -> Language:
+        """The frequencies of counted bigrams: `counts[i, j]` times token j came after token i.
+
+        >>> Language.from_counts([[0, 3], [1, 2]], names="ab").bigram
+        array([[0.        , 1.        ],
+               [0.33333333, 0.66666667]])
+
+        `counts` is an (N, N) array, or the path of a CSV file with such a table: numbers alone, or
+        with the tokens' names in the first row and the first column and an empty corner. Lines that
+        start with # before the table are comments. The unigram is the frequency of a token as the
+        first of a bigram. `smoothing` (Lidstone's) is added to every count.
+
+        Raises ValueError for a table that is not square, counts that are negative, NaN or
+        infinite, a token that is never followed by any (unless smoothed), a negative smoothing.
+        """
+        if isinstance(counts, str | os.PathLike):
+            found, table = read_counts(Path(counts))
+            names = found if names is None else names
+        else:
+            table = nonnegative("counts", counts)
+        if table.ndim != 2 or table.shape[0] != table.shape[1]:
+            raise ValueError(
+                f"counts: expected a square table, a row and a column per token; got {table.shape}."
+            )
+        if not (np.isfinite(smoothing) and smoothing >= 0):
+            raise ValueError(f"smoothing: expected a finite number >= 0; got {smoothing!r}.")
+        table = table + float(smoothing)
+        totals = table.sum(axis=1)
+        if not totals.all():
+            raise ValueError(
+                f"counts: expected every token to be followed by some token; the rows "
+                f"{np.flatnonzero(totals == 0).tolist()} hold no count. Leave these tokens out, or "
+                f"pass a smoothing."
+            )
+        return cls(unigram=totals / totals.sum(), bigram=table / totals[:, None], names=names)
+
+    @classmethod
+    def characters(cls) -> Language:
+        """The default: 65 characters of the texts that every CPython carries.
+
+        >>> language = Language.characters()
+        >>> language
+        Language(65 tokens: ␣ e t a s n i o r l - c ↵ h d u ...)
+        >>> print(f"{language.bigram[0, 2]:.3f}")    # after a blank comes a t
+        0.085
+
+        Frequencies in the help topics of Python (`pydoc_data.topics`), as counted by
+        `python -m assocmem.tasks.characters`. The table `characters.csv` beside that module holds
+        the counts and says in its first lines which CPython they are from. The same object is
+        returned each time.
+        """
+        return _characters()
+
+    @property
+    def n_tokens(self) -> int:
+        """Size N of the vocabulary."""
+        return len(self.unigram)
+
+    @cached_property
+    def tables(self) -> AliasTables:
+        """To draw from its laws: the N bigram rows, the unigram, and point masses on the N tokens.
+
+        Built on first use, in 2 N² steps of Python: milliseconds for 65 tokens.
+        """
+        points = np.eye(self.n_tokens)
+        return alias_tables(np.concatenate([self.bigram, self.unigram[None], points]))
+
+    def most_frequent(self) -> NDArray[np.int64]:
+        """All token ids, the most frequent first."""
+        return np.argsort(-self.unigram, kind="stable")
+
+    def __repr__(self) -> str:
+        shown = " ".join(self.names[:16]) + " ..." * (self.n_tokens > 16)
+        return f"Language({self.n_tokens} tokens: {shown})"
+
+
+@cache
+def _characters() -> Language:
+    return Language.from_counts(Path(__file__).with_name("characters.csv"))
+
+
+def _size(given: Any) -> int:
+    n: int = at_least("n", given, 2)
+    if n > _MAX_TOKENS:
+        raise ValueError(
+            f"n: expected at most {_MAX_TOKENS} tokens; got {n}, whose bigram table would take "
+            f"{8 * n * n:.1e} bytes."
+        )
+    return n
+
+
+def _names(given: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    names = tuple(map(str, range(n))) if given is None else tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("names: expected strings; got others. Convert with str.")
+    if len(names) != n or len(set(names)) != n:
+        raise ValueError(
+            f"names: expected {n} different names, one per token; got {len(names)}, "
+            f"{len(set(names))} of them different."
+        )
+    return names

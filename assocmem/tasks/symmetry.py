@@ -1,0 +1,175 @@
+"""Sequences up to the names of their tokens: exact populations at any size of the vocabulary.
+
+Rename the triggers among themselves and the content tokens among themselves, and the law of an
+`InductionTask` does not change. What remains of a sequence is its *pattern*: where the trigger
+stands, and which of the T - 2 content positions hold the same token, a set partition. A pattern
+with b distinct content tokens stands for (triggers) × C (C - 1) ... (C - b + 1) sequences.
+
+A pattern is stored as the sequence in which content tokens are numbered by first occurrence. At
+most T - 2 of them occur, so a few tokens represent a vocabulary of any size: those that occur,
+and absent ones, alike to every weight that shares the symmetry, with a multiplicity.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.tasks.batch import Batch, Ints, readable
+
+if TYPE_CHECKING:
+    from assocmem.tasks.induction import InductionTask
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Patterns:
+    """The whole population of an `InductionTask`, one sequence for each pattern.
+
+    >>> from assocmem import InductionTask
+    >>> patterns = InductionTask(n_tokens=10**6, length=8).enumerate(up_to_symmetry=True)
+    >>> patterns
+    Patterns(1218 patterns of about 10^36.8 sequences)
+    >>> patterns.representatives  # who stands for the million
+    InductionTask(n_tokens=8, length=8, n_triggers=1, predict='content')
+
+    Attributes
+    ----------
+    task : InductionTask
+        Whose sequences they are.
+    representatives : InductionTask
+        The smallest task of its kind with room for every pattern and, beside it, an absent token of
+        each class; the task itself when it is no larger.
+    batch : Batch
+        The patterns as sequences of ``representatives``, weighted by their probabilities.
+    multiplicities (B, M)
+        How many classes of ``task`` each class of ``representatives`` stands for, pattern by
+        pattern: 1 for a token that occurs, and absent tokens share the rest of their class equally.
+    n_different (B,)
+        Number b of different content tokens in each pattern.
+
+    Made by ``task.enumerate(up_to_symmetry=True)``; `SymmetricTransformer` takes its loss and its
+    gradients over them. Source: [BCBJB2023], the data of its theory; the symmetry is used here.
+    """
+
+    task: InductionTask
+    representatives: InductionTask
+    batch: Batch
+    multiplicities: NDArray[np.float64]
+    n_different: Ints
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def __repr__(self) -> str:
+        return f"Patterns({len(self)} patterns of {readable(self.task.n_sequences)} sequences)"
+
+    def mean(self, values: ArrayLike, *, where: ArrayLike = True) -> float:
+        """Return the expectation of one number for each pattern, given that ``where`` (B,) holds.
+
+        >>> from assocmem import InductionTask
+        >>> patterns = InductionTask(n_tokens=10**6, length=8).enumerate(up_to_symmetry=True)
+        >>> print(f"{patterns.mean(patterns.n_different < 6):.3g}")  # some content token repeats
+        1.5e-05
+
+        Raises ValueError for values of another shape, or a condition of probability zero.
+        """
+        values, where = np.asarray(values, dtype=float), np.asarray(where, dtype=bool)
+        if values.shape != (len(self),) or where.shape not in ((), (len(self),)):
+            raise ValueError(
+                f"values, where: expected a number for each of the {len(self)} patterns; got "
+                f"shapes {values.shape} and {where.shape}. Evaluate patterns.batch."
+            )
+        weights = self.batch.weights[:, -1] * where
+        if not weights.any():
+            raise ValueError("where: expected a condition that some pattern meets; got none.")
+        return float(weights @ values / weights.sum())
+
+    @property
+    def counts(self) -> list[int]:
+        """How many sequences have each pattern, exactly; they sum to ``task.n_sequences``.
+
+        >>> from assocmem import InductionTask
+        >>> InductionTask(n_tokens=10, length=4, n_triggers=2).enumerate(up_to_symmetry=True).counts
+        [16, 112, 16, 112]
+        """
+        triggers = self.task.n_tokens if self.task.random_triggers else self.task.n_triggers
+        return [triggers * math.perm(self.task.n_content, int(b)) for b in self.n_different]
+
+
+def set_partitions(size: int, most: int | None = None) -> Ints:
+    """All ways to number `size` places 0, 1, ... by first occurrence, with at most `most` numbers.
+
+    >>> set_partitions(3)
+    array([[0, 0, 0],
+           [0, 0, 1],
+           [0, 1, 0],
+           [0, 1, 1],
+           [0, 1, 2]])
+    """
+    words = np.zeros((1, 0), dtype=np.int64)
+    for _ in range(size):
+        used = words.max(axis=1, initial=-1) + 1
+        choices = np.minimum(used + 1, size if most is None else min(most, size))
+        starts = np.cumsum(choices) - choices
+        words = np.repeat(words, choices, axis=0)
+        new = np.arange(len(words)) - np.repeat(starts, choices)
+        words = np.column_stack([words, new])
+    return words
+
+
+def representatives(task: InductionTask) -> InductionTask:
+    """The smallest task of the same kind that holds every pattern and an absent token per class."""
+    if task.random_triggers:
+        return replace(task, n_tokens=min(task.n_tokens, task.length))
+    triggers, content = min(task.n_triggers, 2), min(task.n_content, task.length - 1)
+    return replace(task, n_tokens=triggers + content, n_triggers=triggers)
+
+
+def enumerate_patterns(task: InductionTask, max_bytes: int) -> Patterns:
+    """`InductionTask.enumerate` up to symmetry."""
+    from scipy.special import stirling2
+
+    slots, small = task.length - 2, representatives(task)
+    blocks = range(1, min(slots, task.n_content) + 1)
+    n_patterns = slots * sum(int(stirling2(slots, b, exact=True)) for b in blocks)
+    n_bytes = 8 * n_patterns * (3 * task.length + small.n_outputs + 1)
+    if n_bytes > max_bytes:
+        raise ValueError(
+            f"enumerate: expected a batch of at most max_bytes={max_bytes}; {n_patterns} patterns "
+            f"of length {task.length} need {n_bytes} bytes. Use sample, or raise max_bytes."
+        )
+    words = np.tile(set_partitions(slots, task.n_content), (slots, 1))
+    places = np.repeat(np.arange(slots), len(words) // slots)  # the stratum of trigger 0
+    sequences = small._assemble(places, words)
+    different = words.max(axis=1) + 1
+    weights = np.where(sequences.weights > 0, _probabilities(task, different)[:, None], 0.0)
+    batch = Batch(tokens=sequences.tokens, targets=sequences.targets, weights=weights)
+    return Patterns(task, small, batch, _multiplicities(task, small, different), different)
+
+
+def _probabilities(task: InductionTask, different: Ints) -> NDArray[np.float64]:
+    """C (C - 1) ... (C - b + 1) / ((T - 2) C^(T - 2)) for each number b of different tokens."""
+    slots, c = task.length - 2, task.n_content
+    by_count: list[Any] = [math.perm(c, b) / (slots * c**slots) for b in range(slots + 1)]
+    return np.array(by_count)[different]
+
+
+def _multiplicities(
+    task: InductionTask, small: InductionTask, different: Ints
+) -> NDArray[np.float64]:
+    """Each class of the small task: 1 if its token occurs, else a share of all that do not."""
+    content = np.arange(small.n_content)
+    present = content < different[:, None]
+    absent = np.maximum(small.n_content - different, 1)
+    each = (float(task.n_content) - different) / absent
+    multiplicities = np.where(present, 1.0, each[:, None])
+    if task.predict == "content":
+        return multiplicities
+    triggers = np.ones((len(different), small.n_outputs - small.n_content))
+    if not task.random_triggers:
+        triggers[:, 1:] = task.n_triggers - 1
+    return np.concatenate([triggers, multiplicities], axis=1)

@@ -1,0 +1,544 @@
+"""The bigram task: every conditional distribution, exact enumeration, invariants and errors.
+
+Statistical tests: each count is binomial given what it is conditioned on, its p-value is exact, and
+the smallest of a test is multiplied by their number (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from assocmem.tasks import Batch, BigramBatch, BigramTask, Language, Task, bigrams
+
+FALSE_ALARM = 1e-6  # of each statistical test below
+EPS = np.finfo(np.float64).eps
+
+seeds = st.integers(0, 2**32 - 1)
+modest = settings(max_examples=50, deadline=None)
+
+# Five tokens of different frequencies, and a row that allows two successors only.
+LANGUAGE = Language(
+    unigram=np.array([10, 6, 3, 2, 1]) / 22,
+    bigram=np.array(
+        [[1, 4, 2, 2, 1], [3, 1, 1, 4, 1], [5, 0, 0, 5, 0], [2, 2, 2, 2, 2], [1, 2, 3, 3, 1]]
+    )
+    / 10,
+)
+OPTIONS = {
+    "triggers": ["fixed", "random", (3, 1)],
+    "trigger_outputs": ["uniform", "bigram"],
+    "avoid": ["nothing", "trigger", "triggers"],
+    "output_tokens": [None, (4, 0, 2)],
+}
+SETTINGS = [
+    dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())
+]
+
+
+def label(options):
+    return "-".join(map(str, options.values()))
+
+
+# --- the definition, in loops --------------------------------------------------------------------
+
+
+def trigger_law(task):
+    """{triggers in the order drawn: probability}."""
+    unigram, k = task.language.unigram, task.n_triggers
+    if task.triggers == "fixed":
+        order = sorted(range(task.n_tokens), key=lambda i: (-unigram[i], i))
+        return {tuple(order[task.trigger_offset : task.trigger_offset + k]): 1.0}
+    if task.triggers != "random":
+        return {tuple(task.triggers): 1.0}
+    law = {}
+    for drawn in itertools.permutations(np.flatnonzero(unigram).tolist(), k):
+        law[drawn] = 1.0
+        for i, q in enumerate(drawn):
+            law[drawn] *= unigram[q] / sum(
+                unigram[j] for j in range(len(unigram)) if j not in drawn[:i]
+            )
+    return law
+
+
+def output_law(task, q, triggers):
+    """The law (N,) of the output of q in a sequence with these triggers."""
+    ruled_out = {"nothing": (), "trigger": (q,), "triggers": triggers}[task.avoid]
+    tokens = range(task.n_tokens) if task.output_tokens is None else task.output_tokens
+    admitted = [o for o in tokens if o not in ruled_out]
+    weight = {o: task.language.bigram[q, o] for o in admitted}
+    if task.trigger_outputs == "uniform" or not any(weight.values()):
+        weight = dict.fromkeys(admitted, 1.0)
+    total = sum(weight.values())
+    return np.array([weight.get(o, 0) / total for o in range(task.n_tokens)])
+
+
+def loss_mask(task, sequence, triggers):
+    """The positions with loss among the first T of a sequence of T + 1 tokens."""
+    inputs = sequence[:-1]
+    return [task.loss == "all" or (z in triggers and z in inputs[:t]) for t, z in enumerate(inputs)]
+
+
+def brute_force(task):
+    """{(triggers, outputs, T + 1 tokens): probability}, those that have one."""
+    law, tokens = {}, range(task.n_tokens)
+    for triggers, chance in trigger_law(task).items():
+        laws = [output_law(task, q, triggers) for q in triggers]
+        for outputs in itertools.product(tokens, repeat=len(triggers)):
+            follow = dict(zip(triggers, outputs, strict=True))
+            odds = chance * np.prod([law[o] for law, o in zip(laws, outputs, strict=True)])
+            for z in itertools.product(tokens, repeat=task.length + 1):
+                probability = odds * task.language.unigram[z[0]]
+                for a, b in itertools.pairwise(z):
+                    probability *= (follow[a] == b) if a in follow else task.language.bigram[a, b]
+                if probability:
+                    law[triggers, outputs, z] = probability
+    return law
+
+
+def sequences(batch):
+    """The T + 1 tokens of each sequence."""
+    return np.concatenate([batch.tokens, batch.targets[:, -1:]], axis=1)
+
+
+def keys(batch):
+    """What `brute_force` calls each row of a batch."""
+    parts = (batch.triggers, batch.outputs, sequences(batch))
+    return list(zip(*([tuple(row) for row in part.tolist()] for part in parts), strict=True))
+
+
+# --- exact enumeration ---------------------------------------------------------------------------
+
+TERNARY = Language(unigram=[0.5, 0.25, 0.25], bigram=[[0.5, 0, 0.5], [0.25, 0.5, 0.25], [0, 1, 0]])
+TINY = [
+    BigramTask(TERNARY, length=3, n_triggers=1, loss="all"),
+    BigramTask(TERNARY, length=4, n_triggers=1, avoid="nothing"),
+    BigramTask(TERNARY, length=3, n_triggers=2, avoid="trigger", trigger_outputs="bigram"),
+    BigramTask(TERNARY, length=3, n_triggers=1, triggers="random", trigger_outputs="bigram"),
+    BigramTask(TERNARY, length=3, n_triggers=2, triggers="random", loss="all"),
+    BigramTask(TERNARY, length=3, triggers=(2, 1), output_tokens=(1, 0), avoid="nothing"),
+]
+
+
+@pytest.mark.parametrize("task", TINY)
+def test_enumeration_is_the_definition(task):
+    law, batch = brute_force(task), task.enumerate()
+    assert abs(sum(law.values()) - 1) <= len(law) * EPS
+    rows = keys(batch)
+    assert len(set(rows)) == len(rows)
+    assert set(rows) == set(law)
+    weights = np.array([law[row] * np.array(loss_mask(task, row[2], row[0])) for row in rows])
+    # products of T + 3 numbers in another order, over a sum that is as far from its own
+    np.testing.assert_allclose(
+        batch.weights, weights / weights.sum(), rtol=2 * (len(law) + task.length + 3) * EPS, atol=0
+    )
+    assert isinstance(batch, BigramBatch)
+    assert (batch.targets[:, :-1] == batch.tokens[:, 1:]).all()
+
+
+def test_a_sequence_by_hand():
+    """Two tokens; trigger 0 has the output 1, and 1 goes anywhere."""
+    batch = BigramTask(Language.uniform(2), length=3, n_triggers=1).enumerate()
+    found = {
+        tuple(z): w.tolist() for z, w in zip(sequences(batch).tolist(), batch.weights, strict=True)
+    }
+    # 0 1 0 1 is the only one in which the trigger stands twice among the first three
+    assert found.pop((0, 1, 0, 1)) == [0, 0, 1]
+    assert len(found) == 7
+    assert not np.any(list(found.values()))
+
+
+def test_enumeration_is_refused_with_its_size():
+    task = TINY[0]
+    n_bytes = 3 * 3**4 * (4 + 2) * 8  # outputs x words x (tokens, trigger, output) x int64
+    task.enumerate(max_bytes=n_bytes)
+    with pytest.raises(
+        ValueError, match=r"enumerate: .*max_bytes=11663; .*10\^4\.1 bytes\. Use sam"
+    ):
+        task.enumerate(max_bytes=n_bytes - 1)
+    with pytest.raises(ValueError, match=r"need about 10\^478\.3 bytes"):
+        BigramTask().enumerate()
+
+
+# --- every conditional distribution --------------------------------------------------------------
+
+
+def p_values(counts, laws):
+    """Exact two-sided p-values of counts (R, N), each binomial given its row's total."""
+    totals = counts.sum(axis=1, keepdims=True)
+    below, above = stats.binom.cdf(counts, totals, laws), stats.binom.sf(counts - 1, totals, laws)
+    return np.minimum(2 * np.minimum(below, above), 1).ravel()
+
+
+def corrected(p):
+    return min(1, p.min() * p.size)
+
+
+def conditional_p(task, batch):
+    """The smallest corrected p-value of each conditional law, given the task's definition."""
+    n, z, language = task.n_tokens, sequences(batch), task.language
+    found = {"unigram": p_values(np.bincount(z[:, 0], minlength=n)[None], language.unigram)}
+
+    is_trigger = (z[:, :, None] == batch.triggers[:, None, :]).any(axis=2)
+    rows = []
+    for t in range(task.length):  # given z_t, the next tokens of the sequences are independent
+        counts = np.zeros((n, n), int)
+        free = ~is_trigger[:, t]
+        np.add.at(counts, (z[free, t], z[free, t + 1]), 1)
+        rows.append(p_values(counts, language.bigram))
+    found["bigram"] = np.concatenate(rows)
+
+    law = trigger_law(task)
+    drawn = [tuple(row) for row in batch.triggers.tolist()]
+    assert set(drawn) <= set(law)
+    counts = np.array([[drawn.count(triggers) for triggers in law]])
+    found["triggers"] = p_values(counts, np.array(list(law.values())))
+
+    rows = []
+    for triggers in law:
+        outputs = batch.outputs[(batch.triggers == triggers).all(axis=1)]
+        for k, q in enumerate(triggers):
+            counts = np.bincount(outputs[:, k], minlength=n)[None]
+            rows.append(p_values(counts, output_law(task, q, triggers)))
+        # independent of each other: the first and the last output together
+        if len(triggers) > 1:
+            joint = np.bincount(outputs[:, 0] * n + outputs[:, -1], minlength=n * n)
+            first, last = (output_law(task, q, triggers) for q in (triggers[0], triggers[-1]))
+            rows.append(p_values(joint[None], np.outer(first, last).ravel()))
+    found["outputs"] = np.concatenate(rows)
+    return {name: corrected(p) for name, p in found.items()}
+
+
+@pytest.mark.parametrize("options", SETTINGS, ids=label)
+def test_every_conditional_distribution(options):
+    """Four families of comparisons, each at a quarter of the false-alarm probability."""
+    task = BigramTask(LANGUAGE, length=6, n_triggers=2, **options)
+    found = conditional_p(task, task.sample(20_000, rng=11))
+    assert min(found.values()) > FALSE_ALARM / 4, found
+
+
+def test_triggers_by_frequency_and_offset():
+    assert BigramTask(LANGUAGE, n_triggers=2).trigger_tokens.tolist() == [0, 1]
+    assert BigramTask(LANGUAGE, n_triggers=2, trigger_offset=2).trigger_tokens.tolist() == [2, 3]
+    backwards = Language(unigram=LANGUAGE.unigram[::-1], bigram=LANGUAGE.bigram)
+    assert BigramTask(backwards, n_triggers=2, trigger_offset=1).trigger_tokens.tolist() == [3, 2]
+    assert BigramTask(LANGUAGE, triggers=[3, 1]).trigger_tokens.tolist() == [3, 1]
+    random = BigramTask(TERNARY, n_triggers=2, triggers="random")
+    assert random.trigger_tokens.tolist() == [0, 1, 2]
+    found = conditional_p(random, random.sample(20_000, rng=5))
+    assert found["triggers"] > FALSE_ALARM
+
+
+def skewed(language, by=0.06):
+    """The language with a little of every law moved to the last token."""
+    point = np.eye(language.n_tokens)[-1]
+    laws = (1 - by) * language.unigram + by * point, (1 - by) * language.bigram + by * point
+    return Language(unigram=laws[0], bigram=laws[1])
+
+
+CONTROLS = [
+    ("unigram", {"language": skewed(LANGUAGE)}),
+    ("bigram", {"language": skewed(LANGUAGE)}),
+    ("triggers", {"language": skewed(LANGUAGE), "triggers": "random"}),
+    ("outputs", {"trigger_outputs": "bigram"}),
+    ("outputs", {"avoid": "trigger"}),
+    ("outputs", {"avoid": "nothing"}),
+    ("outputs", {"output_tokens": (2, 3)}),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), CONTROLS)
+def test_another_law_is_rejected(name, change):
+    task = BigramTask(LANGUAGE, length=6, n_triggers=2)
+    other = dataclasses.replace(task, **change)
+    if name == "triggers":
+        task = dataclasses.replace(task, triggers="random")
+    assert conditional_p(task, other.sample(20_000, rng=11))[name] < FALSE_ALARM
+
+
+def test_dependent_outputs_are_rejected():
+    task = BigramTask(LANGUAGE, length=6, n_triggers=2)
+    batch = task.sample(20_000, rng=11)
+    copied = BigramBatch(
+        tokens=batch.tokens,
+        targets=batch.targets,
+        weights=batch.weights,
+        triggers=batch.triggers,
+        outputs=batch.outputs[:, [0, 0]],
+    )
+    assert conditional_p(task, copied)["outputs"] < FALSE_ALARM
+
+
+@pytest.mark.parametrize("task", TINY)
+def test_samples_follow_the_enumerated_law(task):
+    law = dataclasses.replace(task, loss="all").enumerate()
+    index = {row: i for i, row in enumerate(keys(law))}
+    batch = dataclasses.replace(task, loss="all").sample(20_000, rng=3)
+    counts = np.bincount([index[row] for row in keys(batch)], minlength=len(index))
+    probabilities = law.weights.sum(axis=1)
+    assert corrected(p_values(counts[None], probabilities)) > FALSE_ALARM
+    # the control: the sequences in another order
+    assert corrected(p_values(counts[None], probabilities[::-1])) < FALSE_ALARM
+
+
+def test_the_loss_of_a_sample_estimates_the_enumerated_one():
+    """A ratio of means, whose standard error is the delta method's; 50 000 sequences.
+
+    The test is a z-test, normal to relative order 1/sqrt(50 000); it is taken at 1e-7 for 1e-6.
+    """
+    task = BigramTask(TERNARY, length=6, n_triggers=2, triggers="random", avoid="nothing")
+    batch, law = task.sample(50_000, rng=4), task.enumerate()
+
+    def loss(batch):  # what a prediction might cost
+        return (1 + batch.tokens) * np.sqrt(2 + batch.targets)
+
+    exact = (law.weights * loss(law)).sum()
+    estimate = (batch.weights * loss(batch)).sum()
+    n_losses = batch.is_repeated.sum(axis=1)
+    residual = (batch.is_repeated * (loss(batch) - estimate)).sum(axis=1)
+    error = residual.std() / n_losses.mean() / np.sqrt(len(batch))
+    bound = stats.norm.isf(1e-7 / 2) * error
+    assert abs(estimate - exact) < bound
+    every = dataclasses.replace(task, loss="all").enumerate()
+    assert abs(estimate - (every.weights * loss(every)).sum()) > bound  # the control
+
+
+# --- what holds for every sequence ---------------------------------------------------------------
+
+
+@st.composite
+def tasks(draw):
+    n = draw(st.integers(2, 12))
+    rng = draw(seeds)
+    language = draw(
+        st.sampled_from([Language.uniform(n), Language.zipf(n, concentration=0.5, rng=rng)])
+    )
+    triggers = draw(st.sampled_from(["fixed", "random"]) | st.just(tuple(range(0, n, 2))))
+    options = {name: draw(st.sampled_from(bigrams._OPTIONS[name])) for name in bigrams._OPTIONS}
+    n_triggers = draw(st.integers(1, n))
+    offset = draw(st.integers(0, n - n_triggers)) if triggers == "fixed" else 0
+    subset = draw(st.none() | st.permutations(range(n)).map(lambda order: order[: 1 + n // 2]))
+    try:
+        return BigramTask(
+            language,
+            length=draw(st.integers(1, 40)),
+            n_triggers=n_triggers,
+            triggers=triggers,
+            trigger_offset=offset,
+            output_tokens=subset,
+            **options,
+        )
+    except ValueError as error:
+        assume("output_tokens" not in str(error))
+        raise
+
+
+def sample(task, size, seed):
+    """A sample, or none where no trigger comes twice."""
+    try:
+        return task.sample(size, rng=seed)
+    except ValueError as error:
+        assume("no trigger occurs twice" not in str(error))
+        raise
+
+
+@modest
+@given(task=tasks(), size=st.integers(1, 40), seed=seeds)
+def test_invariants(task, size, seed):
+    batch = sample(task, size, seed)
+    z = sequences(batch)
+    assert z.shape == (size, task.length + 1)
+    assert z.min() >= 0
+    assert z.max() < task.n_tokens
+    assert batch.triggers.shape == batch.outputs.shape == (size, task.n_triggers)
+    assert (batch.targets[:, :-1] == batch.tokens[:, 1:]).all()
+    masks = []
+    for row, triggers, outputs in zip(
+        z.tolist(), batch.triggers.tolist(), batch.outputs.tolist(), strict=True
+    ):
+        assert len(set(triggers)) == len(triggers)
+        assert set(triggers) <= set(task.trigger_tokens.tolist())
+        follow = dict(zip(triggers, outputs, strict=True))
+        for q, o in follow.items():
+            assert output_law(task, q, triggers)[o] > 0
+        assert task.language.unigram[row[0]] > 0
+        for a, b in itertools.pairwise(row):
+            assert (follow[a] == b) if a in follow else task.language.bigram[a, b] > 0
+        masks.append(loss_mask(task, row, triggers))
+    np.testing.assert_array_equal(batch.weights, np.array(masks) / np.sum(masks))
+    in_triggers = [[q in t for q in row] for row, t in zip(z[:, :-1], batch.triggers, strict=True)]
+    np.testing.assert_array_equal(batch.is_trigger, in_triggers)
+    if task.loss == "triggers":
+        np.testing.assert_array_equal(batch.is_repeated, batch.weights > 0)
+
+
+@modest
+@given(task=tasks(), size=st.integers(1, 40), piece=st.integers(1, 15), seed=seeds)
+def test_pieces_keep_their_triggers(task, size, piece, seed):
+    batch = sample(task, size, seed)
+    pieces = list(batch.split(piece))
+    assert all(isinstance(part, BigramBatch) for _, part in pieces)
+    assert abs(sum(share for share, _ in pieces) - 1) <= size * task.length * EPS
+    kept = [s for s in range(0, size, piece) if batch.weights[s : s + piece].any()]
+    for start, (share, part) in zip(kept, pieces, strict=True):
+        rows = slice(start, start + piece)
+        for field in dataclasses.fields(BigramBatch):
+            expected = getattr(batch, field.name)[rows]
+            if field.name == "weights":
+                expected = expected / share
+            np.testing.assert_array_equal(getattr(part, field.name), expected)
+
+
+@modest
+@given(task=tasks(), size=st.integers(1, 40), seed=seeds, steps=st.integers(1, 50))
+def test_the_same_seed_gives_the_same_bits(task, size, seed, steps):
+    one = sample(task, size, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bigrams, "_STEPS", steps)  # how many are drawn together must not show
+        same = task.sample(size, rng=np.random.default_rng(seed))
+    for field in dataclasses.fields(BigramBatch):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(same, field.name))
+
+
+def test_a_generator_moves_on():
+    rng, task = np.random.default_rng(0), BigramTask()
+    assert not np.array_equal(task.sample(2, rng=rng).tokens, task.sample(2, rng=rng).tokens)
+
+
+def test_outputs_of_training_and_testing_can_be_disjoint():
+    train, test = range(5, 35), range(35, 65)
+    for outputs in "uniform", "bigram":
+        task = BigramTask(length=64, output_tokens=train, trigger_outputs=outputs)
+        other = dataclasses.replace(task, output_tokens=test)
+        assert np.isin(task.sample(50, rng=0).outputs, train).all()
+        assert np.isin(other.sample(50, rng=0).outputs, test).all()
+
+
+def has_cycle(triggers, outputs):
+    """Whether some trigger leads back to itself over triggers alone."""
+    follow = dict(zip(triggers, outputs, strict=True))
+    for q in triggers:
+        token = follow[q]
+        for _ in triggers:
+            if token == q:
+                return True
+            token = follow.get(token)
+    return False
+
+
+@pytest.mark.parametrize("avoid", ["nothing", "trigger", "triggers"])
+@pytest.mark.parametrize("trigger_outputs", ["uniform", "bigram"])
+def test_the_probability_of_a_trap(trigger_outputs, avoid):
+    """The outputs have a cycle with probability 1 - det(I - P), P their law among triggers."""
+    task = BigramTask(trigger_outputs=trigger_outputs, avoid=avoid)
+    batch = task.sample(4000, rng=1)
+    cycles = [
+        has_cycle(q, o)
+        for q, o in zip(batch.triggers.tolist(), batch.outputs.tolist(), strict=True)
+    ]
+    triggers = task.trigger_tokens.tolist()
+    P = np.array([output_law(task, q, triggers)[triggers] for q in triggers])
+    chance = 1 - np.linalg.det(np.eye(5) - P)
+    if avoid == "triggers":
+        assert not any(cycles)
+        assert chance == 0
+    else:
+        assert stats.binomtest(sum(cycles), 4000, chance).pvalue > FALSE_ALARM
+        assert stats.binomtest(sum(cycles), 4000, chance / 4).pvalue < FALSE_ALARM or chance < 0.01
+    # a sequence that ends in more than K triggers has met a cycle
+    trapped = batch.is_trigger[:, -6:].all(axis=1)
+    assert (trapped <= np.array(cycles)).all()
+    if trigger_outputs == "uniform" and avoid == "nothing":
+        assert abs(chance - 5 / 65) < 1e-12
+
+
+def test_a_task_and_its_defaults():
+    task = BigramTask()
+    assert isinstance(task, Task)
+    assert task.outputs.tolist() == list(range(65))
+    assert (task.length, task.n_triggers, task.avoid) == (256, 5, "triggers")
+    assert task == BigramTask()
+    assert task != BigramTask(length=255)
+    assert BigramTask(triggers=[3, 2]).n_triggers == 2
+    replaced = dataclasses.replace(BigramTask(triggers=[3, 2]), triggers=[1, 2, 3])
+    assert replaced.n_triggers == 3
+    assert issubclass(BigramBatch, Batch)
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"language": "abc"}, TypeError, r"language: expected a Language; got str\. .*from_text"),
+        ({"length": 0}, ValueError, r"length: expected at least 1; got 0"),
+        ({"length": 2.5}, TypeError, r"length: expected an integer; got 2\.5"),
+        ({"n_triggers": 0}, ValueError, r"n_triggers: expected at least 1; got 0"),
+        ({"n_triggers": 6}, ValueError, r"n_triggers: expected at most 5 triggers.*got 6"),
+        ({"trigger_offset": 4}, ValueError, r"n_triggers: expected at most 1 triggers.*got 2"),
+        ({"trigger_offset": -1}, ValueError, r"trigger_offset: expected at least 0; got -1"),
+        (
+            {"triggers": "random", "trigger_offset": 1},
+            ValueError,
+            r"trigger_offset: expected 0 unless triggers='fixed'.*got 1",
+        ),
+        ({"triggers": "rare"}, ValueError, r"triggers: expected 'fixed', 'random' or .*got 'rare'"),
+        ({"triggers": 3}, TypeError, r"triggers: expected a sequence of token ids; got 3"),
+        ({"triggers": [0, 5]}, ValueError, r"triggers: expected different .* 0 \.\. 4.*\(0, 5\)"),
+        ({"triggers": [1, 1]}, ValueError, r"triggers: expected different token ids.*\(1, 1\)"),
+        ({"triggers": []}, ValueError, r"triggers: expected .* one at least; got \(\)"),
+        ({"output_tokens": [-1]}, ValueError, r"output_tokens: expected at least 0; got -1"),
+        ({"output_tokens": [0.5]}, TypeError, r"output_tokens: expected a sequence of token ids"),
+        (
+            {"avoid": "all"},
+            ValueError,
+            r"avoid: expected one of 'nothing', .*'triggers'; got 'all'",
+        ),
+        ({"trigger_outputs": "zipf"}, ValueError, r"trigger_outputs: .*'bigram'; got 'zipf'"),
+        ({"loss": "last"}, ValueError, r"loss: expected one of 'triggers', 'all'; got 'last'"),
+        ({"output_tokens": [0, 1]}, ValueError, r"output_tokens: .*got 2 tokens, all of which"),
+        ({"output_tokens": [1], "avoid": "trigger"}, ValueError, r"avoid='trigger' can rule out"),
+        (
+            {"triggers": "random", "output_tokens": [3, 4]},
+            ValueError,
+            r"with 2 triggers\. Admit mo",
+        ),
+        (
+            {"n_triggers": 5},
+            ValueError,
+            r"got 5 tokens, all of which avoid='triggers'.* 5 triggers",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(options, error, message):
+    arguments = {"language": LANGUAGE, "n_triggers": 2} | options
+    with pytest.raises(error, match=message):
+        BigramTask(**arguments)
+
+
+def test_wrong_sizes_and_batches_without_loss():
+    task = BigramTask(LANGUAGE, length=1, n_triggers=2)
+    with pytest.raises(
+        ValueError, match=r"loss: expected a position with loss.*any of its 7 seq.*1"
+    ):
+        task.sample(7, rng=0)
+    with pytest.raises(ValueError, match=r"no trigger occurs twice"):
+        task.enumerate()
+    with pytest.raises(ValueError, match=r"size: expected at least 1; got 0"):
+        task.sample(0)
+    with pytest.raises(TypeError, match=r"size: expected an integer; got 1\.0"):
+        task.sample(1.0)
+    batch = {"tokens": [[0, 1]], "targets": [[1, 1]], "weights": [[0, 1]]}
+    with pytest.raises(ValueError, match=r"outputs: expected shape \(1, K\).*got \(1, 2\)"):
+        BigramBatch(**batch, triggers=[[0]], outputs=[[1, 2]])
+    with pytest.raises(ValueError, match=r"triggers: expected shape \(1, K\).*got \(2, 1\)"):
+        BigramBatch(**batch, triggers=[[0], [1]], outputs=[[1], [2]])
+    with pytest.raises(TypeError, match=r"triggers: expected token ids; got dtype float64"):
+        BigramBatch(**batch, triggers=[[0.0]], outputs=[[1]])
