@@ -1,6 +1,6 @@
 """Transformers whose weight matrices are associative memories: closed forms, steps and probes."""
 
-from assocmem import gradients
+from assocmem import gradients, sweeps, training
 from assocmem.blocks import BlockTable
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.families import (
@@ -15,7 +15,16 @@ from assocmem.families import (
 )
 from assocmem.memory import AssociativeMemory
 from assocmem.probes import Evaluation, Probe, Rate, evaluate, induction_head, probe
-from assocmem.tasks import Batch, InductionTask, Task
+from assocmem.symmetric import SymmetricTransformer
+from assocmem.tasks import (
+    Batch,
+    BigramBatch,
+    BigramTask,
+    InductionTask,
+    Language,
+    Patterns,
+    Task,
+)
 from assocmem.topdown import TopDownRun, top_down
 from assocmem.transformer import FrozenTransformer
 
@@ -24,13 +33,18 @@ __version__ = "0.1.0"
 __all__ = [
     "AssociativeMemory",
     "Batch",
+    "BigramBatch",
+    "BigramTask",
     "BlockTable",
     "Evaluation",
     "FrozenEmbeddings",
     "FrozenTransformer",
     "InductionTask",
+    "Language",
+    "Patterns",
     "Probe",
     "Rate",
+    "SymmetricTransformer",
     "Task",
     "TopDownRun",
     "coherence",
@@ -44,6 +58,8 @@ __all__ = [
     "probe",
     "rademacher",
     "sphere",
+    "sweeps",
     "top_down",
+    "training",
     "welch_bound",
 ]

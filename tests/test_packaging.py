@@ -24,7 +24,10 @@ PACKAGES = ("assocmem", "theory", "validation")
 
 # A module may import the modules to its left only.
 ORDER = [
+    "files",
     "families",
+    "overlaps",
+    "bartlett",
     "embeddings",
     "memory",
     "tasks",
@@ -35,6 +38,7 @@ ORDER = [
     "gradients",
     "probes",
     "topdown",
+    "symmetric",
     "capacity",
     "training",
     "sweeps",
@@ -89,7 +93,7 @@ def test_the_wheel_states_version_and_needs(wheel: zipfile.ZipFile) -> None:
     core = {re.split(r"[^\w-]", need)[0] for need in needs if "extra ==" not in need}
     assert metadata["Version"] == assocmem.__version__
     assert metadata["Requires-Python"] == ">=3.11"
-    assert core == {"numpy", "scipy"}
+    assert core == {"numpy", "scipy", "threadpoolctl"}
 
 
 # --- what an import loads ----------------------------------------------------------------------

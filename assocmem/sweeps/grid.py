@@ -1,0 +1,84 @@
+"""The cells of a sweep: their parameters, and the text that identifies each."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from assocmem.sweeps.table import Cell
+
+Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
+
+
+def cells_of(grid: Grid) -> list[Cell]:
+    if isinstance(grid, Mapping):
+        values = [_values(name, given) for name, given in grid.items()]
+        cells = [dict(zip(grid, row, strict=True)) for row in itertools.product(*values)]
+    elif isinstance(grid, Sequence) and all(isinstance(cell, Mapping) for cell in grid):
+        cells = [dict(cell) for cell in grid]
+    else:
+        raise TypeError(
+            f"grid: expected a mapping from names to values, or a sequence of mappings; got "
+            f"{type(grid).__name__}. Give each parameter its values: {{'n': [1, 2]}}."
+        )
+    if not cells or not cells[0]:
+        raise ValueError("grid: expected at least one cell with a parameter; got none.")
+    for cell in cells:
+        if cell.keys() != cells[0].keys():
+            raise ValueError(
+                f"grid: expected the same parameters in every cell; got {list(cells[0])} and "
+                f"{list(cell)}. Give all of them, None where one does not apply."
+            )
+    if not all(isinstance(name, str) for name in cells[0]) or "rng" in cells[0]:
+        raise ValueError(
+            f"grid: expected names as strings, and none called rng, which is each cell's own "
+            f"generator; got {list(cells[0])}. Pass the sweep's seed as run(..., rng=)."
+        )
+    return [{name: plain(value) for name, value in cell.items()} for cell in cells]
+
+
+def _values(name: Any, given: Any) -> list[Any]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"grid: expected values for {name!r}; got {given!r}. Put a single one in a list."
+        )
+    return list(given)
+
+
+def key_of(cell: Cell) -> str:
+    """The parameters as text, whatever their order."""
+    try:
+        return json.dumps(cell, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"grid: expected numbers, strings, None or lists of them; got {cell} ({error}). Pass "
+            f"what builds an object, and build it in the function."
+        ) from None
+
+
+def check_signature(function: Callable[..., Any], cell: Cell) -> None:
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some builtins have none
+        return
+    try:
+        signature.bind(**cell, rng=None)
+    except TypeError as error:
+        raise TypeError(
+            f"function: expected one of the parameters {list(cell)} and rng; got {signature} "
+            f"({error})."
+        ) from None
+
+
+def plain(value: Any) -> Any:
+    """Arrays and NumPy numbers as lists and numbers; what JSON does not know is refused by it."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value

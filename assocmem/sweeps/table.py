@@ -1,0 +1,82 @@
+"""What a sweep returns: a row for each cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assocmem.files import atomic
+
+Cell = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Parameters and results, a row for each cell, in the order of the grid.
+
+    >>> from assocmem.sweeps import run
+    >>> table = run(lambda n, rng: {"square": n**2}, {"n": [3, 1, 2]})
+    >>> table["square"]
+    [9, 1, 4]
+    >>> table.rows[0]
+    {'n': 3, 'square': 9}
+
+    Arrays come back as lists. A name that a row does not have is None in its column.
+    """
+
+    rows: tuple[Cell, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the parameters and of the results, as they first occur."""
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(self.rows)))
+
+    def __getitem__(self, column: str) -> list[Any]:
+        if column not in self.columns:
+            raise KeyError(f"no column {column!r}; the table has {list(self.columns)}")
+        return [row.get(column) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"Table({len(self)} rows, columns={list(self.columns)})"
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the table as CSV, atomically; lists as JSON."""
+        with atomic(Path(path)) as file:
+            text = io.StringIO()
+            writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow(
+                    {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()}
+                )
+            file.write(text.getvalue().encode())
+
+
+class SweepError(RuntimeError):
+    """Some cells of a sweep failed; the others are in ``table``.
+
+    Attributes
+    ----------
+    table : Table
+        The rows of the cells that finished.
+    failures : tuple of (parameters, traceback text)
+    """
+
+    def __init__(self, table: Table, failures: Sequence[tuple[Cell, str]]) -> None:
+        self.table, self.failures = table, tuple(failures)
+        cells = ", ".join(str(cell) for cell, _ in self.failures[:5])
+        more = ", ..." if len(self.failures) > 5 else ""
+        super().__init__(
+            f"{len(self.failures)} of {len(table) + len(self.failures)} cells failed: {cells}{more}"
+            f". The others are in .table; run the sweep again to retry these. The first:\n"
+            f"{self.failures[0][1]}"
+        )

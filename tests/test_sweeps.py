@@ -1,0 +1,399 @@
+"""Sweeps: one table whatever runs the cells, on disk as they come, resumed after a kill."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assocmem.sweeps import SweepError, Table, run
+
+TESTS = Path(__file__).parent
+GRID = {"n": [3, 1, 4], "name": ["a", "b"]}
+
+
+def draw(n, name, rng):
+    """A number, a string, an array: all that a result may be."""
+    return {"text": f"{name}{n}", "sum": rng.normal(size=n).sum(), "array": rng.normal(size=(2, n))}
+
+
+def fail_at(n, bad, rng):
+    if n in bad:
+        raise ZeroDivisionError(f"no luck at {n}")
+    return {"square": n * n}
+
+
+def fail_while(n, folder, rng):
+    """Fails as long as the file is there."""
+    with open(Path(folder) / "ran", "a") as log:
+        log.write(f"{n}\n")
+    if n == 2 and (Path(folder) / "broken").exists():
+        raise RuntimeError("broken")
+    return {"square": n * n}
+
+
+def die_at(n, rng):
+    if n == 1:
+        os._exit(3)
+    return {"square": n * n}
+
+
+def rows_of(function, grid, **options):
+    return run(function, grid, **options).rows
+
+
+# The table
+
+
+def test_the_table_is_in_the_order_of_the_grid():
+    table = run(draw, GRID, rng=0)
+    assert table["n"] == [3, 3, 1, 1, 4, 4]
+    assert table["text"] == ["a3", "b3", "a1", "b1", "a4", "b4"]
+    assert table.columns == ("n", "name", "text", "sum", "array")
+    assert repr(table) == "Table(6 rows, columns=['n', 'name', 'text', 'sum', 'array'])"
+    assert len(table) == 6
+    assert np.shape(table["array"][0]) == (2, 3)
+    with pytest.raises(KeyError, match="no column 'mean'; the table has"):
+        table["mean"]
+
+
+def test_cells_may_be_listed():
+    cells = [{"n": 2, "name": "x"}, {"n": 1, "name": "y"}]
+    assert run(draw, cells, rng=0)["text"] == ["x2", "y1"]
+
+
+def test_results_may_differ_in_their_names():
+    table = Table(({"n": 1, "a": 2}, {"n": 2, "b": 3}))
+    assert table["a"] == [2, None]
+
+
+def test_csv(tmp_path):
+    table = run(draw, GRID, rng=0)
+    table.to_csv(tmp_path / "table.csv")
+    with open(tmp_path / "table.csv", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [float(row["sum"]) for row in read] == table["sum"]
+    assert [json.loads(row["array"]) for row in read] == table["array"]
+
+
+# Randomness
+
+
+def test_the_generator_depends_on_seed_and_cell_alone():
+    by_cell = {(row["n"], row["name"]): row["sum"] for row in rows_of(draw, GRID, rng=7)}
+    other_order = {"name": ["b", "c", "a"], "n": [4, 3]}  # and more cells than before
+    for row in rows_of(draw, other_order, rng=7):
+        assert by_cell.get((row["n"], row["name"]), row["sum"]) == row["sum"]
+    assert len(set(by_cell.values())) == len(by_cell)
+    assert all(row["sum"] not in by_cell.values() for row in rows_of(draw, GRID, rng=8))
+
+
+def test_a_generator_and_numpy_numbers_are_taken():
+    grid = {"n": np.array([3, 1]), "name": ["a"]}
+    assert rows_of(draw, grid, rng=np.int64(5)) == rows_of(
+        draw, {"n": [3, 1], "name": ["a"]}, rng=5
+    )
+    first = rows_of(draw, grid, rng=np.random.default_rng(1))
+    assert first == rows_of(draw, grid, rng=np.random.default_rng(1))
+    assert rows_of(draw, grid) != rows_of(draw, grid)  # fresh seeds
+
+
+# Executors
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_every_executor_gives_the_same_table(pool, tmp_path):
+    expected = rows_of(draw, GRID, rng=3)
+    with pool(2) as executor:
+        assert rows_of(draw, GRID, rng=3, executor=executor) == expected
+        output = tmp_path / "sweep.jsonl"
+        assert rows_of(draw, GRID, rng=3, executor=executor, output=output) == expected
+    assert rows_of(draw, GRID, rng=3, output=output) == expected  # all from the file
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_table(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    expected = rows_of(draw, GRID, rng=3)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        executor = client.get_executor()
+        output = tmp_path / "sweep.jsonl"
+        assert rows_of(draw, GRID, rng=3, executor=executor, output=output) == expected
+        with pytest.raises(SweepError, match="2 of 4 cells failed"):
+            run(fail_at, {"n": [0, 1, 2, 3], "bad": [[1, 2]]}, executor=executor)
+    assert len(output.read_text().splitlines()) == 1 + len(expected)
+
+
+MPI = """
+import sys
+from mpi4py.futures import MPIPoolExecutor
+sys.path[:0] = sys.argv[1:3]
+from test_sweeps import GRID, draw
+from assocmem.sweeps import run
+if __name__ == "__main__":
+    with MPIPoolExecutor() as executor:
+        run(draw, GRID, rng=3, executor=executor, output=sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+def test_an_mpi_pool_gives_the_same_table(tmp_path):
+    pytest.importorskip("mpi4py")
+    mpiexec = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if mpiexec is None:
+        pytest.skip("no mpiexec")
+    script, output = tmp_path / "script.py", tmp_path / "sweep.jsonl"
+    script.write_text(MPI)
+    command = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
+    subprocess.run([*command, str(TESTS), str(TESTS.parent), str(output)], check=True, timeout=120)
+    assert len(output.read_text().splitlines()) == 1 + 6
+    assert rows_of(draw, GRID, rng=3, output=output) == rows_of(draw, GRID, rng=3)
+
+
+# Failing cells
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_failing_cell_is_reported_and_loses_nothing(workers):
+    grid = {"n": [0, 1, 2, 3], "bad": [[1, 2]]}
+    executor = ProcessPoolExecutor(workers) if workers else None
+    with pytest.raises(
+        SweepError, match=r"(?s)2 of 4 cells failed: \{'n': 1, 'bad'.*no luck at 1"
+    ) as e:
+        run(fail_at, grid, executor=executor)
+    assert e.value.table["square"] == [0, 9]
+    assert [cell["n"] for cell, _ in e.value.failures] == [1, 2]
+    assert all("ZeroDivisionError: no luck" in text for _, text in e.value.failures)
+    if executor:
+        executor.shutdown()
+
+
+def test_a_resumed_sweep_retries_failed_cells_only(tmp_path):
+    grid, output = {"n": [1, 2, 3], "folder": [str(tmp_path)]}, tmp_path / "sweep.jsonl"
+    (tmp_path / "broken").touch()
+    for _ in range(2):
+        with pytest.raises(SweepError, match="1 of 3 cells failed"):
+            run(fail_while, grid, output=output)
+    (tmp_path / "broken").unlink()
+    assert run(fail_while, grid, output=output)["square"] == [1, 4, 9]
+    assert (tmp_path / "ran").read_text().split() == ["1", "2", "3", "2", "2"]
+
+
+def test_a_lost_worker_is_a_failure_of_its_cells(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    with (
+        ProcessPoolExecutor(1) as executor,
+        pytest.raises(SweepError, match=r"BrokenProcessPool") as e,
+    ):
+        run(die_at, {"n": [0, 1, 2, 3]}, executor=executor, output=output)
+    assert {"n": 1} in [cell for cell, _ in e.value.failures]
+    assert len(e.value.failures) + len(e.value.table) == 4
+
+
+def test_a_function_that_cannot_be_sent_is_a_failure():
+    with (
+        ProcessPoolExecutor(1) as executor,
+        pytest.raises(SweepError, match="1 of 1 cells failed"),
+    ):
+        run(lambda n, rng: {"n2": n}, {"n": [1]}, executor=executor)
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (3, "expected a mapping from names to results; got int"),
+        ({"n": 1}, r"expected results with other names than the parameters; got \['n'\]"),
+        ({"x": object()}, "Object of type object is not JSON serializable"),
+        ({"x": 1j * np.ones(2)}, "Object of type complex is not JSON serializable"),
+    ],
+)
+def test_a_result_that_is_no_table_row_fails_its_cell(result, text):
+    with pytest.raises(SweepError, match=text):
+        run(lambda n, rng: result, {"n": [1]})
+
+
+# The file
+
+
+def test_the_file_is_lines_of_json(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    run(draw, GRID, rng=3, output=output)
+    head, *records = map(json.loads, output.read_text().splitlines())
+    assert head == {"sweep": 1, "function": f"{draw.__module__}.draw", "seed": 3}
+    assert [record["cell"] for record in records][:2] == [
+        {"n": 3, "name": "a"},
+        {"n": 3, "name": "b"},
+    ]
+
+
+def test_a_file_cut_anywhere_is_completed(tmp_path):
+    """A kill in the middle of a write leaves any part of the last line."""
+    whole, output = tmp_path / "whole.jsonl", tmp_path / "sweep.jsonl"
+    grid = {"n": [1, 2], "bad": [[]]}
+    expected = rows_of(fail_at, grid, rng=3, output=whole)
+    content = whole.read_bytes()
+    start = content.rfind(b"\n", 0, -1)  # of the last line: all its parts, and some of the rest
+    for end in [*range(0, start, 10), *range(start, len(content) + 1)]:
+        output.write_bytes(content[:end])
+        assert rows_of(fail_at, grid, rng=3, output=output) == expected
+        assert output.read_bytes() == content
+
+
+def test_a_grid_may_grow(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    run(draw, {"n": [1], "name": ["a"]}, rng=3, output=output)
+    assert rows_of(draw, GRID, rng=3, output=output) == rows_of(draw, GRID, rng=3)
+
+
+def test_without_a_seed_the_file_has_it(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    first = rows_of(draw, {"n": [1], "name": ["a"]}, output=output)
+    assert rows_of(draw, {"n": [2, 1], "name": ["a"]}, output=output)[1:] == first
+
+
+@pytest.mark.parametrize(
+    ("function", "grid", "seed", "text"),
+    [
+        (draw, GRID, 4, "of .*'seed': 3}, not of .*'seed': 4}"),
+        (partial(draw), GRID, 3, r"not of .*draw, \(\), {}"),
+        (draw, {"n": [3], "name": ["a"]}, 3, "with cells that are not in the grid"),
+    ],
+)
+def test_the_file_of_another_sweep_is_refused_and_kept(function, grid, seed, text, tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    run(draw, GRID, rng=3, output=output)
+    content = output.read_bytes()
+    with pytest.raises(ValueError, match=f"output: expected a new file or one of this.*{text}"):
+        run(function, grid, rng=seed, output=output)
+    assert output.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "content", [b"notes", b"a,b\n1,2\n", b"[1]\n", b'{"sweep": 1}\n{"n": 1}\n', b"\xff\n"]
+)
+def test_any_other_file_is_refused_and_kept(content, tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    output.write_bytes(content)
+    with pytest.raises(ValueError, match="output: expected a new file or one of this sweep"):
+        run(draw, GRID, rng=3, output=output)
+    assert output.read_bytes() == content
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="output: expected a folder that exists"):
+        run(draw, GRID, rng=3, output=tmp_path / "no" / "sweep.jsonl")
+
+
+def test_progress(capsys):
+    run(draw, GRID, rng=3, progress=True)
+    assert "6/6" in capsys.readouterr().err
+
+
+# A kill in the middle
+
+
+def wait_at_five(n, folder, rng):
+    """Cell 5 waits for the file `go`. The log is appended to when a cell starts and ends."""
+    folder = Path(folder)
+
+    def log(name):
+        file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{n}\n".encode())
+        os.close(file)
+
+    log("started")
+    while n == 5 and not (folder / "go").exists():
+        time.sleep(0.01)
+    log("ended")
+    return {"value": rng.normal()}
+
+
+def sweep_in_folder(folder, workers):
+    executor = ProcessPoolExecutor(workers) if workers else None
+    grid = {"n": list(range(10)), "folder": [str(folder)]}
+    return run(wait_at_five, grid, rng=0, executor=executor, output=folder / "sweep.jsonl")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_sweep_killed_in_the_middle_resumes(workers, tmp_path):
+    output, code = (
+        tmp_path / "sweep.jsonl",
+        (
+            "import sys; from pathlib import Path; sys.path[:0] = sys.argv[1:3];"
+            "from test_sweeps import sweep_in_folder;"
+            "sweep_in_folder(Path(sys.argv[3]), int(sys.argv[4]))"
+        ),
+    )
+    arguments = [str(TESTS), str(TESTS.parent), str(tmp_path), str(workers)]
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], start_new_session=True)
+    before = 9 if workers else 5  # with one worker at cell 5, the other ends all the rest
+    started = tmp_path / "started"
+    while not (
+        output.exists()
+        and output.read_bytes().count(b"\n") == 1 + before
+        and "5" in started.read_text().split()
+    ):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)  # kill -9, the workers too
+    assert process.wait() == -signal.SIGKILL
+
+    def logged(name):
+        return sorted(map(int, (tmp_path / name).read_text().split()))
+
+    finished = [json.loads(line)["cell"]["n"] for line in output.read_text().splitlines()[1:]]
+    assert sorted(finished) == logged("ended")
+    assert len(finished) == before
+    assert 5 not in finished
+
+    (tmp_path / "go").touch()
+    table = sweep_in_folder(tmp_path, workers)
+    assert logged("ended") == list(range(10))  # no cell twice
+    assert logged("started") == sorted([*range(10), 5])  # but the one that was cut short
+    undisturbed = run(wait_at_five, {"n": list(range(10)), "folder": [str(tmp_path)]}, rng=0)
+    assert table.rows == undisturbed.rows
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("grid", "kind", "text"),
+    [
+        ({}, ValueError, "grid: expected at least one cell"),
+        ({"n": [], "name": ["a"]}, ValueError, "grid: expected at least one cell"),
+        ([], ValueError, "grid: expected at least one cell"),
+        (3, TypeError, "grid: expected a mapping from names to values"),
+        ("ab", TypeError, "grid: expected a mapping from names to values"),
+        ({"n": 3, "name": ["a"]}, TypeError, "grid: expected values for 'n'; got 3"),
+        ({"n": [1], "name": "ab"}, TypeError, "grid: expected values for 'name'; got 'ab'"),
+        ({"n": [1], "rng": [1]}, ValueError, "none called rng"),
+        ([{"n": 1, "name": "a"}, {"n": 1}], ValueError, "the same parameters in every cell"),
+        ({"n": [1, 1], "name": ["a"]}, ValueError, "each cell once; {'n': 1, 'name': 'a'}"),
+        ({"n": [object()], "name": ["a"]}, TypeError, "expected numbers, strings, None or lists"),
+        ({"n": [float("nan")], "name": ["a"]}, TypeError, "expected numbers, strings, None"),
+        ({"n": [1]}, TypeError, r"function: expected one of the parameters \['n'\] and rng"),
+    ],
+)
+def test_bad_grids_are_refused(grid, kind, text):
+    with pytest.raises(kind, match=text):
+        run(draw, grid, rng=0)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="rng: expected a seed of at least 0; got -1"):
+        run(draw, GRID, rng=-1)
