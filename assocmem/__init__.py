@@ -14,6 +14,13 @@ from assocmem.families import (
     welch_bound,
 )
 from assocmem.memory import AssociativeMemory
+from assocmem.overlaps import (
+    coherence_band,
+    coherence_quantile,
+    how_many_fit,
+    overlap_law,
+    overlap_moment,
+)
 from assocmem.probes import Evaluation, Probe, Rate, evaluate, induction_head, probe
 from assocmem.symmetric import SymmetricTransformer
 from assocmem.tasks import (
@@ -48,13 +55,18 @@ __all__ = [
     "Task",
     "TopDownRun",
     "coherence",
+    "coherence_band",
     "coherence_bound",
+    "coherence_quantile",
     "evaluate",
     "gaussian",
     "gradients",
     "gram",
+    "how_many_fit",
     "induction_head",
     "orthonormal",
+    "overlap_law",
+    "overlap_moment",
     "probe",
     "rademacher",
     "sphere",

@@ -163,8 +163,7 @@ def coherence_bound(
     """
     n, d = checked_size("n", n), checked_size("d", d)
     family_named(family)
-    if not 0 < delta < 1:
-        raise ValueError(f"delta must be a probability in (0, 1), got {delta!r}; try 1e-6")
+    delta = checked_probability("delta", delta)
     if family == "orthonormal":
         require_room(n, d)
         return 0.0
@@ -219,6 +218,12 @@ def checked_size(name: str, size: Any) -> int:
     if size < 1:
         raise ValueError(f"{name} must be at least 1, got {size}; ask for at least one")
     return int(size)
+
+
+def checked_probability(name: str, number: Any) -> float:
+    if not 0 < number < 1:
+        raise ValueError(f"{name} must be a probability in (0, 1), got {number!r}; try 1e-6")
+    return float(number)
 
 
 def require_room(n: int, d: int) -> None:

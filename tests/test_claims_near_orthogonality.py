@@ -1,14 +1,16 @@
-"""NO1 to NO4 hold, and each check fails once the error its claim excludes is planted."""
+"""NO1 to NO7 hold, and each check fails once the error its claim excludes is planted."""
 
 from __future__ import annotations
 
 import secrets
+from math import comb
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from assocmem import embeddings, families
+from assocmem import coherence_bound, embeddings, families
+from assocmem.overlaps import coherence_band
 from theory import CLAIMS
 from validation import near_orthogonality, tolerances
 from validation.cases import run
@@ -137,6 +139,71 @@ def symmetric(gaussian):
 def test_NO4_sees(error, monkeypatch, seed):
     plant(monkeypatch, "gaussian", error, module=embeddings)  # draws Phi1
     assert any(failures("NO4", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
+@pytest.mark.parametrize("claim_id", ["NO5", "NO6", "NO7"])
+def test_a_vector_drawn_twice_is_seen(claim_id, family, monkeypatch, seed):
+    monkeypatch.setitem(near_orthogonality.FAMILIES, family, repeated(families.FAMILIES[family]))
+    assert any(failures(claim_id, seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("claim_id", ["NO5", "NO6", "NO7"])
+def test_the_mean_overlap_is_no_coherence(claim_id, monkeypatch, seed):
+    plant(monkeypatch, "coherence", mean_coherence)
+    assert any(failures(claim_id, seed)), f"{seed=}"
+
+
+def limits_scaled(low, high):
+    def error(band):
+        return lambda *args, **kw: tuple(np.multiply(band(*args, **kw), (low, high)))
+
+    return error
+
+
+@pytest.mark.parametrize("low", [0.9, 1.1])
+def test_NO5_sees_another_lower_limit(low, monkeypatch, seed):
+    plant(monkeypatch, "coherence_band", limits_scaled(low, 1))
+    assert any(failures("NO5", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("high", [0.9, 1.25])
+def test_NO5_sees_another_upper_limit(high, monkeypatch, seed):
+    plant(monkeypatch, "coherence_band", limits_scaled(1, high))
+    assert any(failures("NO5", seed)), f"{seed=}"
+
+
+def test_NO5_sees_a_dropped_minus_one(monkeypatch, seed):
+    """m for m - 1 in the bound; at n = 10^6 that makes no difference that could be seen."""
+
+    def band(n, d, *, delta, family="sphere"):
+        _, high = coherence_band(n, d, delta=delta, family=family)
+        m, half = comb(n, 2), delta / 2
+        p = (1 - half) / (1 + half * m)
+        return coherence_bound(2, d, delta=p, family=family, sharp=True), high
+
+    monkeypatch.setattr(near_orthogonality, "coherence_band", band)
+    assert any(failures("NO5", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.05])
+def test_NO6_sees_another_quantile(factor, monkeypatch, seed):
+    plant(monkeypatch, "coherence_quantile", scaled(factor))
+    assert any(failures("NO6", seed)), f"{seed=}"
+
+
+def test_NO6_sees_ordered_pairs_counted(monkeypatch, seed):
+    """n(n-1) pairs for half as many: the right quantile of another probability."""
+    plant(
+        monkeypatch, "coherence_quantile", lambda f: lambda q, *args, **kw: f(q**0.5, *args, **kw)
+    )
+    assert any(failures("NO6", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_NO7_sees_one_vector_more_or_less(more, monkeypatch, seed):
+    plant(monkeypatch, "how_many_fit", lambda f: lambda *args, **kw: f(*args, **kw) + more)
+    assert any(failures("NO7", seed)), f"{seed=}"
 
 
 # --- the tolerances themselves

@@ -1,4 +1,4 @@
-"""NO1 to NO4 follow from the laws of the entries, and fail once the library's bound or map does."""
+"""NO1 to NO7 follow from the laws of the entries, and fail once the library's bound or map does."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from math import sqrt
 import pytest
 
 import assocmem as am
-from assocmem import embeddings
+from assocmem import embeddings, overlaps
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
-from theory.derivations.near_orthogonality import DERIVATIONS
+from theory.derivations import coherence, coherence_law, near_orthogonality
+
+DERIVATIONS = near_orthogonality.DERIVATIONS | coherence.DERIVATIONS | coherence_law.DERIVATIONS
 
 
 def check_that_it_fails(claim_id, text):
@@ -82,3 +84,46 @@ def test_NO4_fails_for_another_remapping(error, monkeypatch):
     draw = embeddings.gaussian
     monkeypatch.setattr(embeddings, "gaussian", lambda n, d, *, rng: error(draw(n, d, rng=rng)))
     check_that_it_fails("NO4", "remapping.*differ")
+
+
+@pytest.mark.parametrize("limit", ["lower", "upper"])
+def test_NO5_fails_for_a_limit_at_another_delta(limit, monkeypatch):
+    band = overlaps.coherence_band
+
+    def coherence_band(n, d, *, delta, family="sphere"):
+        low, high = band(n, d, delta=delta, family=family)
+        other_low, other_high = band(n, d, delta=delta / 2, family=family)
+        return (other_low, high) if limit == "lower" else (low, other_high)
+
+    monkeypatch.setattr(overlaps, "coherence_band", coherence_band)
+    check_that_it_fails("NO5", f"{limit} limit")
+
+
+def test_NO5_fails_for_signs_one_step_off(monkeypatch):
+    band = overlaps.coherence_band
+
+    def coherence_band(n, d, *, delta, family="sphere"):
+        low, high = band(n, d, delta=delta, family=family)
+        return (low + 2 / d if family == "rademacher" else low), high
+
+    monkeypatch.setattr(overlaps, "coherence_band", coherence_band)
+    check_that_it_fails("NO5", "Signs")
+
+
+def test_NO6_fails_for_ordered_pairs(monkeypatch):
+    quantile = overlaps.coherence_quantile
+    monkeypatch.setattr(overlaps, "coherence_quantile", lambda q, n, d: quantile(q**0.5, n, d))
+    check_that_it_fails("NO6", "coherence_quantile")
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("altered", [("sphere", True), ("rademacher", True), ("sphere", False)])
+def test_NO7_fails_for_one_vector_more_or_less(more, altered, monkeypatch):
+    exact = overlaps.how_many_fit
+
+    def how_many_fit(d, coherence, *, delta, family="sphere", sharp=False):
+        n = exact(d, coherence, delta=delta, family=family, sharp=sharp)
+        return n + more if (family, sharp) == altered else n
+
+    monkeypatch.setattr(overlaps, "how_many_fit", how_many_fit)
+    check_that_it_fails("NO7", "how_many_fit")

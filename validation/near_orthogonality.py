@@ -1,10 +1,10 @@
-"""Checks of NO1 to NO4: overlaps of random vectors, one by one and all at once."""
+"""Checks of NO1 to NO7: overlaps of random vectors, one by one and all at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from math import comb, log, sqrt
+from math import comb, exp, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from assocmem import (
     welch_bound,
 )
 from assocmem.families import FAMILIES
+from assocmem.overlaps import coherence_band, coherence_quantile, how_many_fit
 from validation import tolerances
-from validation.cases import FALSE_ALARM, Case, Check, Context
+from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context
 
 Array = NDArray[np.floating[Any]]
 
@@ -159,9 +160,102 @@ def remapping(context: Context) -> Iterator[Case]:
         )
 
 
+def coherences(family: str, n: int, d: int, draws: int, rng: np.random.Generator) -> Array:
+    """The coherence of each of many draws."""
+    return np.array([coherence(FAMILIES[family](n, d, rng=rng)) for _ in range(draws)])
+
+
+def two_sided(
+    case: str, predicted: float, hits: int, trials: int, *, error: float, tests: int
+) -> Case:
+    """The frequency of an event whose probability is predicted up to an error."""
+    most = stats.binom.isf(FALSE_ALARM / (2 * tests), trials, min(1.0, predicted + error))
+    least = stats.binom.ppf(FALSE_ALARM / (2 * tests), trials, max(0.0, predicted - error))
+    tolerance = max(most / trials - predicted, predicted - least / trials)
+    return Case(case, predicted, hits / trials, tolerance)
+
+
+def both_limits(context: Context) -> Iterator[Case]:
+    """NO5: how often the coherence falls short of the band, and how often it exceeds it."""
+    delta, d, tests = 0.5, 64, 16
+    sizes = {2: 20_000, 32: 30_000} if context.full else {2: 2_500, 32: 1_500}
+    for family, (n, draws) in product(("gaussian", "sphere", "rademacher"), sizes.items()):
+        levels = coherences(family, n, d, draws, context.rng)
+        low, high = coherence_band(n, d, delta=delta, family=family)
+        below = int(np.sum(levels < low - ROUNDING))
+        above = int(np.sum(levels > high + ROUNDING))
+        counts = {"below": (delta / 2, below), "above": (delta / 2, above)}
+        if n == 2 and family != "rademacher":  # a single pair, a continuous law: equalities
+            counts["not below"] = 1 - delta / 2, draws - below
+            counts["not above"] = 1 - delta / 2, draws - above
+        for name, (bound, hits) in counts.items():
+            case = f"{family}, n = {n}: {name} the band at {delta}"
+            yield tolerances.frequency(case, bound, hits, draws, tests=tests)
+    n = 10**6
+    low, _ = coherence_band(n, d, delta=delta)
+    p = pair_tail("sphere", d, low)
+    spent = (1 - p) / (1 + (comb(n, 2) - 1) * p) / (delta / 2)
+    rounding = 2 * d * low**2 / (1 - low**2) * ROUNDING  # |d ln p| <= d t^2/(1-t^2) |2 d ln t|
+    yield Case(f"n = {n}: share of delta that the lower limit spends", 1.0, spent, rounding)
+    yield Case("... and its reciprocal", 1.0, 1 / spent, rounding)
+
+
+def poisson_law(context: Context) -> Iterator[Case]:
+    """NO6: the law of the coherence at a few of its quantiles."""
+    d, levels, families = 64, (0.25, 0.5, 0.75), ("gaussian", "sphere", "rademacher")
+    sizes = {2: 20_000, 96: 10_000, 512: 3_000} if context.full else {2: 2_500, 96: 1_000}
+    tests = len(families) * len(sizes) * len(levels)
+    for family, (n, draws) in product(families, sizes.items()):
+        measured = coherences(family, n, d, draws, context.rng)
+        for q in levels:
+            t = coherence_quantile(q, n, d, family=family)
+            s = comb(n, 2) * pair_tail(family, d, t + ROUNDING)
+            if family != "rademacher":
+                s = min(-log(q), comb(n, 2))  # t is where the library says that this is so
+            error = (s - 1 + exp(-s)) * (8 * n - 14) / (n * (n - 1))
+            predicted, error = (exp(-s), error) if n > 2 else (exp(-s) - error, 0.0)
+            within = int(np.sum(measured <= t + ROUNDING))
+            yield two_sided(
+                f"{family}, n = {n}, q = {q}", predicted, within, draws, error=error, tests=tests
+            )
+
+
+def how_many(context: Context) -> Iterator[Case]:
+    """NO7: as many vectors as are said to fit do fit, and not many more would."""
+    delta, tests = 0.5, 6
+    # The sum over pairs, at n and at n + 1; what rounding of d t^2 does to p, at most
+    for d, level in ((1000, 0.2), (10**6, 0.007), (10**9, 2e-4)):
+        rounding = d * level**2 * ROUNDING
+        for sharp in (False, True):
+            p = pair_tail("sphere", d, level) if sharp else 2 * exp(-d * level**2 / 2)
+            n = how_many_fit(d, level, delta=delta, sharp=sharp)
+            name = f"{'sharp' if sharp else 'plain'} at d = {d:.0e}, level {level}: "
+            yield Case(name + f"delta spent by {n}", delta, comb(n, 2) * p, delta * rounding)
+            yield Case(
+                name + "delta over that of one more", 1.0, delta / (comb(n + 1, 2) * p), rounding
+            )
+    draws = 10_000 if context.full else 600
+    for family, d, level in (("sphere", 64, 0.5), ("gaussian", 64, 0.5), ("rademacher", 60, 0.5)):
+        n = how_many_fit(d, level, delta=delta, family=family, sharp=True)
+        exceeded = int(np.sum(coherences(family, n, d, draws, context.rng) > level + ROUNDING))
+        least = delta * (n - 1) / (n + 1)  # of s
+        name = f"{family}, d = {d}: {n} vectors "
+        yield tolerances.frequency(name + f"exceed {level}", delta, exceeded, draws, tests=tests)
+        yield tolerances.frequency(
+            name + f"stay within {level}",
+            1 - least + least**2 / 2,
+            draws - exceeded,
+            draws,
+            tests=tests,
+        )
+
+
 CHECKS: dict[str, Check] = {
     "NO1": mean_square_overlap,
     "NO2": coherence_exceedance,
     "NO3": welch,
     "NO4": remapping,
+    "NO5": both_limits,
+    "NO6": poisson_law,
+    "NO7": how_many,
 }

@@ -17,6 +17,8 @@ def derivations() -> dict[str, Derive]:
     """
     from theory.derivations import (
         capacity,
+        coherence,
+        coherence_law,
         gradients,
         induction,
         layers,
@@ -29,6 +31,8 @@ def derivations() -> dict[str, Derive]:
     found: dict[str, Derive] = {}
     families = (
         near_orthogonality,
+        coherence,
+        coherence_law,
         memory,
         capacity,
         layers,

@@ -1,0 +1,255 @@
+"""The overlap of two random vectors, and how the largest of all overlaps is spread.
+
+The overlap of two vectors is the cosine of their angle. Each function takes a family by its name,
+costs the same at any number n of vectors and any dimension d, and draws nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb, exp, factorial, floor, isqrt, log, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.families import (
+    checked_probability,
+    checked_size,
+    coherence_bound,
+    family_named,
+    require_room,
+)
+
+
+def overlap_law(d: int, *, family: str = "sphere") -> Any:
+    """The exact law of the overlap of two different rows of a family in dimension d.
+
+    >>> law = overlap_law(100)
+    >>> float(law.std())
+    0.1
+    >>> round(2 * float(law.sf(0.3)), 4)  # P(|cos| > 0.3)
+    0.0023
+
+    A frozen SciPy law. "sphere", "gaussian": Beta((d-1)/2, (d-1)/2) stretched to [-1, 1], so that
+    cos^2 ~ Beta(1/2, (d-1)/2). "rademacher": (2S - d)/d with S ~ Bin(d, 1/2), an object with the
+    methods cdf, sf, pmf, ppf, mean, var, std and moment. "orthonormal": 0 always.
+
+    Raises TypeError or ValueError for d < 1 and an unknown family. Source: [M1982], section 1.5.
+    """
+    from scipy import stats
+
+    d = checked_size("d", d)
+    family_named(family)
+    if family == "orthonormal":
+        return stats.rv_discrete(values=([0.0], [1.0]))()
+    if family == "rademacher" or d == 1:
+        return SignOverlap(d)
+    return stats.beta((d - 1) / 2, (d - 1) / 2, loc=-1, scale=2)
+
+
+@dataclass(frozen=True)
+class SignOverlap:
+    """The law of (2S - d)/d, S ~ Bin(d, 1/2) equal signs (SciPy's discrete laws are on integers).
+
+    >>> law = SignOverlap(2)
+    >>> law.pmf([-1, 0, 0.5, 1]).round(12).tolist()
+    [0.25, 0.5, 0.0, 0.25]
+    """
+
+    d: int
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """P(overlap <= x)."""
+        return self._equal_signs.cdf(self._count(x))
+
+    def sf(self, x: ArrayLike) -> Any:
+        """P(overlap > x), precise far into the tail."""
+        return self._equal_signs.sf(self._count(x))
+
+    def pmf(self, x: ArrayLike) -> Any:
+        """P(overlap = x)."""
+        count = self._count(x)
+        off = np.abs((2 * count - self.d) / self.d - np.asarray(x))
+        return np.where(off <= 8 * np.finfo(float).eps, self._equal_signs.pmf(count), 0.0)
+
+    def ppf(self, q: ArrayLike) -> Any:
+        """The smallest x with cdf(x) >= q."""
+        return (2 * self._equal_signs.ppf(q) - self.d) / self.d
+
+    def mean(self) -> float:
+        """0."""
+        return 0.0
+
+    def var(self) -> float:
+        """1/d."""
+        return 1 / self.d
+
+    def std(self) -> float:
+        """1/sqrt(d)."""
+        return float(np.sqrt(self.var()))
+
+    def moment(self, order: int) -> float:
+        """E overlap^order."""
+        return float(overlap_moment(order, self.d, family="rademacher"))
+
+    @property
+    def _equal_signs(self) -> Any:
+        from scipy import stats
+
+        return stats.binom(self.d, 0.5)
+
+    def _count(self, x: ArrayLike) -> NDArray[Any]:
+        """The largest number of equal signs with overlap <= x; x may be off by rounding."""
+        count = (self.d + self.d * np.asarray(x, dtype=float)) / 2
+        return np.floor(count + 4 * np.finfo(float).eps * self.d)
+
+
+def overlap_moment(
+    order: int, d: int, *, family: str = "sphere", normalised: bool = True
+) -> Fraction:
+    """E <u, v>^order for two different rows of a family: an exact fraction.
+
+    >>> [str(overlap_moment(k, 10)) for k in (1, 2, 4)]
+    ['0', '1/10', '1/40']
+    >>> str(overlap_moment(4, 10, family="rademacher"))  # 3/d^2 - 2/d^3
+    '7/250'
+
+    Odd moments vanish. With k = order/2: "sphere", and the cosines of "gaussian", the product over
+    i < k of (2i+1)/(d+2i); "gaussian" with ``normalised=False`` (inner products), that of
+    (2i+1)(d+2i)/d^2; "rademacher", the even derivatives of cosh^d at 0, over d^order;
+    "orthonormal", 0. Costs O(order^2), at any d.
+
+    Raises TypeError or ValueError for order or d < 1 and an unknown family.
+    """
+    order, d = checked_size("order", order), checked_size("d", d)
+    family_named(family)
+    if order % 2 or family == "orthonormal":
+        return Fraction(0)
+    k = order // 2
+    if family == "rademacher":
+        return factorial(order) * _cosh_power(d, k) / Fraction(d) ** order
+    if family == "gaussian" and not normalised:
+        return prod(
+            (Fraction((2 * i + 1) * (d + 2 * i), d**2) for i in range(k)), start=Fraction(1)
+        )
+    return prod((Fraction(2 * i + 1, d + 2 * i) for i in range(k)), start=Fraction(1))
+
+
+def _cosh_power(d: int, k: int) -> Fraction:
+    """The coefficient of x^2k in cosh(x)^d.
+
+    f = cosh^d solves cosh f' = d sinh f, which gives each coefficient from those before it.
+    """
+    found = [Fraction(1)]
+    for m in range(1, k + 1):
+        terms = (
+            Fraction((d + 1) * i - m, factorial(2 * i)) * found[m - i] for i in range(1, m + 1)
+        )
+        found.append(sum(terms, Fraction(0)) / m)
+    return found[k]
+
+
+def coherence_quantile(q: float, n: int, d: int, *, family: str = "sphere") -> float:
+    """The level that the coherence of n random vectors stays within with probability q, nearly.
+
+    >>> round(coherence_quantile(0.5, 1000, 256), 3)  # the median
+    0.296
+
+    The number of pairs beyond t is nearly Poisson with mean s = n(n-1)/2 P(|cos| > t), so the
+    coherence is at most t with probability exp(-s), up to (s - 1 + exp(-s)) (8n - 14)/(n(n-1))
+    at any d, which is below 1.6/n at the median. `coherence_band` holds without approximation.
+    "rademacher": the smallest t of the lattice with exp(-s) >= q. "orthonormal": 0.
+
+    Raises TypeError or ValueError as `coherence_bound`, and for q outside (0, 1).
+    Source: claim NO6, by the method of [AGG1989].
+    """
+    q, n, d = checked_probability("q", q), checked_size("n", n), checked_size("d", d)
+    family_named(family)
+    if _without_spread(n, d, family):
+        return 0.0
+    return _exceeded_with(-log(q) / comb(n, 2), d, family)
+
+
+def coherence_band(
+    n: int, d: int, *, delta: float = 0.05, family: str = "sphere"
+) -> tuple[float, float]:
+    """Lower and upper limit of the coherence of n random vectors, with probability >= 1 - delta.
+
+    >>> low, high = coherence_band(1000, 256)
+    >>> round(low, 3), round(high, 3)
+    (0.244, 0.332)
+
+    Exceeded with probability at most delta/2 (the sharp `coherence_bound`), fallen short of with at
+    most delta/2: overlaps of different pairs are independent, two at a time, so that the number of
+    pairs beyond t has variance m p(1 - p), m = n(n-1)/2 and p = P(|cos| > t), and is 0 with
+    probability at most (1 - p)/(1 + (m-1) p), by Cantelli's inequality.
+    "gaussian": of the cosines. "orthonormal": (0, 0).
+
+    Raises TypeError or ValueError as `coherence_bound`. Source: claims NO2 and NO5.
+    """
+    n, d = checked_size("n", n), checked_size("d", d)
+    family_named(family)
+    half = checked_probability("delta", delta) / 2
+    if _without_spread(n, d, family):
+        return 0.0, 0.0
+    low = _exceeded_with((1 - half) / (1 + half * (comb(n, 2) - 1)), d, family)
+    return low, coherence_bound(n, d, delta=half, family=family, sharp=True)
+
+
+def how_many_fit(
+    d: int, coherence: float, *, delta: float = 1e-6, family: str = "sphere", sharp: bool = False
+) -> int:
+    """The most random vectors in dimension d with coherence_bound(n, d, delta=delta) <= coherence.
+
+    >>> how_many_fit(1000, 0.2), how_many_fit(1000, 0.2, sharp=True)
+    (22, 108)
+    >>> how_many_fit(1000, 0.3, sharp=True)  # exponentially many in d coherence^2
+    83100624
+
+    That many independent vectors stay within `coherence` with probability at least 1 - delta:
+    the largest n with n(n-1)/2 p <= delta, where p is the exact P(|cos| > coherence) with `sharp`,
+    else its bound 2 exp(-d coherence^2 / 2). At least 1. "gaussian": cosines. "orthonormal": d.
+    No n > d vectors, however chosen, stay below `welch_bound`.
+
+    Raises TypeError or ValueError for d < 1, delta outside (0, 1), an unknown family, and a
+    coherence outside [0, 1) or so large that more than about 10^150 vectors fit.
+    """
+    d, delta = checked_size("d", d), checked_probability("delta", delta)
+    family_named(family)
+    if not 0 <= coherence < 1:
+        raise ValueError(
+            f"coherence must be in [0, 1), got {coherence!r}; any number of vectors fits within 1"
+        )
+    if family == "orthonormal":
+        return d
+    p = _pair_tail(coherence, d, family) if sharp else 2 * exp(-d * coherence**2 / 2)
+    if p < 1e-300:
+        raise ValueError(
+            f"coherence must leave a finite answer, got {coherence!r} in dimension {d}, which more "
+            "than 10^150 vectors stay within; take a smaller one"
+        )
+    most = floor(2 * Fraction(delta) / Fraction(p))  # of n(n-1); in integers from here on
+    return (1 + isqrt(1 + 4 * most)) // 2
+
+
+def _without_spread(n: int, d: int, family: str) -> bool:
+    """Whether the coherence is 0 whatever is drawn."""
+    if family == "orthonormal":
+        require_room(n, d)
+    return n == 1 or family == "orthonormal"
+
+
+def _pair_tail(t: float, d: int, family: str) -> float:
+    """P(|cos| > t), precise far into the tail."""
+    from scipy import special
+
+    if family == "rademacher" or d == 1:
+        return min(1.0, 2 * float(SignOverlap(d).sf(t)))
+    return float(special.betaincc(0.5, (d - 1) / 2, t**2))
+
+
+def _exceeded_with(p: float, d: int, family: str) -> float:
+    """The smallest t >= 0 with P(|cos| > t) <= p: the sharp bound for a single pair."""
+    return coherence_bound(2, d, delta=p, family=family, sharp=True) if p < 1 else 0.0

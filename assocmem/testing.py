@@ -1,0 +1,291 @@
+"""Hypothesis strategies and assertions about random vectors and memories, for your own tests.
+
+Needs Hypothesis (``pip install assocmem[testing]``); ``import assocmem`` does not load this module.
+
+How often does such a test fail by chance? `assert_near_orthogonal` fails for vectors of the family
+it names with probability at most ``delta``. A property-based test that runs 100 examples can fail
+in each of them: give it ``delta / 100``. That holds whatever seeds Hypothesis picks, as it picks
+them without knowing the vectors; a seed that it tries in every run, such as 0, fails always or
+never. `assert_recalls` leaves nothing to chance: what may fail by chance is the memory.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.families import (
+    Array,
+    Seed,
+    checked_rows,
+    checked_size,
+    coherence,
+    coherence_bound,
+    family_named,
+    require_room,
+)
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import InductionTask
+
+__all__ = [
+    "assert_near_orthogonal",
+    "assert_recalls",
+    "embeddings",
+    "induction_tasks",
+    "memories",
+    "random_memory",
+]
+
+Sizes: TypeAlias = "int | range | st.SearchStrategy[int]"
+SEEDS = st.integers(0, 2**64 - 1)
+
+
+def embeddings(
+    family: str = "sphere", n: Sizes = range(2, 9), d: Sizes = range(64, 129)
+) -> st.SearchStrategy[Array]:
+    """Strategy: n random vectors of a family in dimension d, an (n, d) array.
+
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=10, deadline=None)
+    ... @given(u=embeddings("rademacher", n=4, d=range(8, 17)))
+    ... def test(u):
+    ...     assert u.shape[0] == 4 and 8 <= u.shape[1] <= 16
+    >>> test()
+
+    `n` and `d` are integers, ranges or strategies. Hypothesis draws the seed, so a failing example
+    is reported as a call to repeat, such as ``rademacher(n=4, d=8, rng=0)``. For "orthonormal",
+    dimensions below n are left out.
+
+    Raises TypeError or ValueError for an unknown family and for sizes that are not positive.
+    """
+    draw, sizes = family_named(family), st.tuples(_sizes("n", n), _sizes("d", d))
+    if family == "orthonormal":
+        require_room(_extremes(n)[0], _extremes(d)[1])
+        sizes = sizes.filter(lambda size: size[0] <= size[1])
+
+    def drawn(size: tuple[int, int]) -> st.SearchStrategy[Array]:
+        return st.builds(draw, n=st.just(size[0]), d=st.just(size[1]), rng=SEEDS)
+
+    return sizes.flatmap(drawn)
+
+
+def memories(
+    family: str = "orthonormal",
+    n: Sizes = range(2, 9),
+    d: Sizes = range(16, 33),
+    m: Sizes | None = None,
+) -> st.SearchStrategy[AssociativeMemory]:
+    """Strategy: memories over n random keys and as many values, all from one family.
+
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=10, deadline=None)
+    ... @given(W=memories(n=range(2, 6)))
+    ... def test(W):
+    ...     assert W.recall() == 1  # orthonormal keys and values: always
+    >>> test()
+
+    Without `m`, pair i is (key i, value i). With it, there are m values, and the coefficients
+    (m, n) are independent standard normals. A failing example is reported as a call of
+    `random_memory`. Raises as `embeddings`.
+    """
+    family_named(family)
+    values: st.SearchStrategy[int | None] = st.none() if m is None else _sizes("m", m)
+    sizes = st.tuples(_sizes("n", n), _sizes("d", d), values)
+    if family == "orthonormal":
+        for count in (n,) if m is None else (n, m):
+            require_room(_extremes(count)[0], _extremes(d)[1])
+        sizes = sizes.filter(lambda size: max(size[0], size[2] or 0) <= size[1])
+
+    def drawn(size: tuple[int, int, int | None]) -> st.SearchStrategy[AssociativeMemory]:
+        arguments = dict(zip(("n", "d", "m"), map(st.just, size), strict=True))
+        return st.builds(random_memory, **arguments, family=st.just(family), rng=SEEDS)
+
+    return sizes.flatmap(drawn)
+
+
+def random_memory(
+    n: int, d: int, *, m: int | None = None, family: str = "sphere", rng: Seed
+) -> AssociativeMemory:
+    """A memory over n random keys and m random values (n, paired one to one, without `m`).
+
+    >>> random_memory(3, 8, rng=0)
+    AssociativeMemory(3 keys in R^8 -> 3 values in R^8, float64)
+
+    With `m` the coefficients are independent standard normals. Raises as `gaussian`.
+    """
+    draw, rng = family_named(family), np.random.default_rng(rng)
+    keys, values = draw(n, d, rng=rng), draw(n if m is None else m, d, rng=rng)
+    coefficients = None if m is None else rng.standard_normal((m, n))
+    return AssociativeMemory(keys=keys, values=values, coefficients=coefficients)
+
+
+def induction_tasks(
+    *, max_sequences: int = 2000, max_tokens: int = 8, max_length: int = 8
+) -> st.SearchStrategy[InductionTask]:
+    """Strategy: all small induction tasks, the one with the fewest sequences first.
+
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=10, deadline=None)
+    ... @given(task=induction_tasks(max_sequences=100))
+    ... def test(task):
+    ...     assert len(task.enumerate()) <= 100
+    >>> test()
+
+    Every number of triggers, fixed and random, and both vocabularies, among those with at most
+    `max_sequences` sequences, so that `enumerate` is cheap. Raises ValueError when there are none.
+    """
+    tasks = []
+    for n, length in product(range(3, max_tokens + 1), range(3, max_length + 1)):
+        for triggers in range(1, n - 1):
+            tasks.append(InductionTask(n, length, triggers, "content"))
+            tasks.append(InductionTask(n, length, triggers, "all"))
+        tasks.append(InductionTask(n, length, "random", "all"))
+    small = [task for task in tasks if task.n_sequences <= max_sequences]
+    if not small:
+        raise ValueError(
+            f"max_sequences: expected at least 2, with max_tokens and max_length at least 3; got "
+            f"{max_sequences}, {max_tokens} and {max_length}. The smallest task has two sequences."
+        )
+    return st.sampled_from(sorted(small, key=lambda task: task.n_sequences))
+
+
+def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "sphere") -> None:
+    """Fail when two rows of u are closer to parallel than random vectors would be.
+
+    >>> import assocmem as am
+    >>> u = am.sphere(98, 1000, rng=0)
+    >>> assert_near_orthogonal(u)
+    >>> u[7] = -u[3]
+    >>> assert_near_orthogonal(u)
+    Traceback (most recent call last):
+    ...
+    AssertionError: u: rows 3 and 7 have cosine -1; 98 vectors of the family "sphere" ...
+
+    The largest |cos| over all pairs is held against the sharp `coherence_bound`, and rounding: rows
+    that are independent draws of the family fail with probability at most `delta`. In a test that
+    runs many examples, divide `delta` by their number. Norms are not looked at. A common direction
+    shows in the cosines, too.
+
+    Raises AssertionError; TypeError or ValueError for arrays that are no vectors, and where
+    the assertion could not fail: fewer than two rows, or so few dimensions that the bound is 1.
+    """
+    __tracebackhide__ = True
+    rows = checked_rows("u", u)
+    n, d = rows.shape
+    if n < 2:
+        raise ValueError("u: expected at least two rows, as one vector has no pairs; got one.")
+    bound = coherence_bound(n, d, delta=delta, family=family, sharp=True)
+    allowed = bound + _rounding(rows, family)
+    if allowed >= 1:
+        raise ValueError(
+            f"u: expected more dimensions; got {n} vectors in dimension {d}, where parallel "
+            f"vectors are no surprise at delta = {delta}. Test fewer or wider vectors, or raise "
+            f"delta."
+        )
+    rows = rows.astype(float)
+    measured = coherence(rows)
+    if measured > allowed:
+        i, j, cosine = _worst_pair(rows)
+        raise AssertionError(
+            f'u: rows {i} and {j} have cosine {cosine:.6g}; {n} vectors of the family "{family}" '
+            f"in dimension {d} stay within {bound:.6g} with probability 1 - {delta:g}. These are "
+            f"not independent draws: look for rows that are repeated, negated or correlated."
+        )
+
+
+def assert_recalls(
+    memory: AssociativeMemory,
+    targets: ArrayLike | None = None,
+    among: ArrayLike | None = None,
+    *,
+    keys: ArrayLike | None = None,
+    values: ArrayLike | None = None,
+) -> None:
+    """Fail unless every key scores its right value strictly above every wrong one.
+
+    >>> import numpy as np
+    >>> W = AssociativeMemory(keys=np.eye(3), values=np.eye(3))
+    >>> assert_recalls(W)
+    >>> assert_recalls(W, targets=[0, 2, 2])
+    Traceback (most recent call last):
+    ...
+    AssertionError: memory: 1 of 3 keys is not recalled. Key 1: value 2 scores 0, value 1 ...
+
+    Arguments and errors as in `AssociativeMemory.margin`; a tie fails. The message names the wrong
+    keys, the worst first, with scores and margins. Nothing is random here: for a memory of random
+    vectors, `coherence_bound` tells how likely recall is (see the guide on testing).
+
+    Raises ValueError, too, where the assertion could not fail: no key has a wrong value to choose.
+    """
+    __tracebackhide__ = True
+    margin = memory.margin(targets, among, keys=keys, values=values)
+    if np.isinf(margin).all():
+        raise ValueError(
+            "values: expected at least two admissible values for some key; got one for each. "
+            "There is nothing to tell apart."
+        )
+    if (margin > 0).all():
+        return
+    scores = np.asarray(memory.scores(keys, values), dtype=float)
+    chosen = np.arange(len(margin)) if targets is None else np.asarray(targets)
+    columns = np.arange(len(margin))
+    rivals = np.ones(scores.shape, dtype=bool) if among is None else np.array(among)
+    rivals[chosen, columns] = False
+    best_wrong = np.where(rivals, scores, -np.inf).argmax(axis=0)
+    wrong = np.flatnonzero(~(margin > 0))
+    worst = wrong[np.argsort(margin[wrong], kind="stable")][:5]
+    told = [
+        f"Key {i}: value {chosen[i]} scores {scores[chosen[i], i]:.6g}, value {best_wrong[i]} "
+        f"scores {scores[best_wrong[i], i]:.6g}, margin {margin[i]:.3g}."
+        for i in worst
+    ]
+    more = [f"And {len(wrong) - len(worst)} more."] if len(wrong) > len(worst) else []
+    verb = "is" if len(wrong) == 1 else "are"
+    raise AssertionError(
+        " ".join([f"memory: {len(wrong)} of {len(margin)} keys {verb} not recalled.", *told, *more])
+    )
+
+
+def _sizes(name: str, sizes: Sizes) -> st.SearchStrategy[int]:
+    """A size, a range of sizes or a strategy, as a strategy of positive integers."""
+    if isinstance(sizes, st.SearchStrategy):
+        return sizes.map(lambda size: checked_size(name, size))
+    if isinstance(sizes, range):
+        if not sizes:
+            raise ValueError(f"{name}: expected a range with an element; got {sizes}. Widen it.")
+        checked_size(name, min(sizes))
+        return st.sampled_from(sizes)
+    return st.just(checked_size(name, sizes))
+
+
+def _extremes(sizes: Sizes) -> tuple[int, int]:
+    """The smallest and the largest size; of a strategy, no more is known than that it is valid."""
+    if isinstance(sizes, st.SearchStrategy):
+        return 1, 2**63
+    return (min(sizes), max(sizes)) if isinstance(sizes, range) else (sizes, sizes)
+
+
+def _rounding(rows: NDArray[Any], family: str) -> float:
+    """How far rounding can move a cosine: of the entries, and of norms and sums in float64."""
+    n, d = rows.shape
+    eps = float(np.finfo(float).eps)
+    entries = float(np.finfo(rows.dtype).eps) if rows.dtype.kind == "f" else 0.0
+    steps = 2 * (d + 2) * eps  # two norms and one sum of d products
+    if family == "orthonormal":
+        steps *= 4 * n  # and n Householder reflections made the rows
+    return 2 * entries + steps
+
+
+def _worst_pair(rows: Array) -> tuple[int, int, float]:
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    best = 0, 1, float(unit[0] @ unit[1])
+    for i in range(len(unit) - 1):  # one row at a time: the memory of a row
+        cosines = unit[i + 1 :] @ unit[i]
+        j = int(np.abs(cosines).argmax())
+        if abs(cosines[j]) > abs(best[2]):
+            best = i, i + 1 + j, float(cosines[j])
+    return best

@@ -1,0 +1,200 @@
+"""Coherence of random vectors against its law, at any width, and how many vectors fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import ceil, exp, log, nan, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import assocmem as am
+from assocmem import plots
+from assocmem.bartlett import bartlett
+from assocmem.overlaps import coherence_band, coherence_quantile, how_many_fit, overlap_law
+from assocmem.plots import BLUE, GREY, ORANGE
+from validation.cases import Context
+from validation.figures.sheets import Row, canvas, in_parallel, publish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTHS = (16, 128, 1024, 10**6)
+LEVELS = (0.5, 0.3, 0.2)
+LEVEL_WIDTHS = tuple(round(16 * 2 ** (k / 2)) for k in range(14))
+COLOURS = (GREY, BLUE, ORANGE, "#7B4173")
+SPREAD = (0.1, 0.5, 0.9)  # quantiles that are predicted and measured
+DELTA = 0.05  # of the proven band
+RARE = 1e-6  # of the number that fits safely
+
+
+def make(
+    out: Path,
+    context: Context,
+    *,
+    counts: Sequence[int] | None = None,
+    widths: Sequence[int] = WIDTHS,
+    levels: Sequence[float] = LEVELS,
+    level_widths: Sequence[int] = LEVEL_WIDTHS,
+    draws: int | None = None,
+    most: int | None = None,
+) -> list[Path]:
+    """Write coherence against the number of vectors, and the number that fits against the width."""
+    draws = draws or (200 if context.full else 40)
+    counts = counts or [2**k for k in range(3, 12 if context.full else 11)]
+    most = most or (2000 if context.full else 300)
+    rows = [
+        *coherence_rows(counts, widths, draws, context.rng),
+        *fit_rows(levels, level_widths, draws, most, context.rng),
+    ]
+    return publish(out, "coherence", rows, draw(rows))
+
+
+def coherence_rows(
+    counts: Sequence[int], widths: Sequence[int], draws: int, rng: np.random.Generator
+) -> list[Row]:
+    """One row per width d and number n: quantiles of the coherence, predicted and measured."""
+    cells = list(product(widths, counts))
+
+    def measured(job: tuple[tuple[int, int], np.random.Generator]) -> NDArray[Any]:
+        (d, n), rng = job
+        # Only inner products matter: from n dimensions on, a triangular factor has their law.
+        return np.array(
+            [
+                am.coherence(bartlett(n, d, rng=rng) if d >= n else am.sphere(n, d, rng=rng))
+                for _ in range(draws)
+            ]
+        )
+
+    rows = []
+    for (d, n), found in zip(
+        cells, in_parallel(measured, zip(cells, rng.spawn(len(cells)), strict=True)), strict=True
+    ):
+        low, high = coherence_band(n, d, delta=DELTA)
+        s = log(2)  # at the median
+        rows.append(
+            _row(
+                "coherence",
+                d=d,
+                n=n,
+                draws=draws,
+                predicted=[coherence_quantile(q, n, d) for q in SPREAD],
+                measured=np.quantile(found, SPREAD),
+                error=(s - 1 + exp(-s)) * (8 * n - 14) / (n * (n - 1)),
+                low=low,
+                high=high,
+                inside=float(np.mean((found >= low) & (found <= high))),
+                limit=am.welch_bound(n, d),
+            )
+        )
+    return rows
+
+
+def fit_rows(
+    levels: Sequence[float], widths: Sequence[int], draws: int, most: int, rng: np.random.Generator
+) -> list[Row]:
+    """One row per level and width: how many vectors fit before a pair exceeds the level.
+
+    n or more vectors fit with probability near exp(-n(n-1)/2 p), which gives the quantiles.
+    Measured where the predicted median is at most `most`, NaN elsewhere.
+    """
+    rows = []
+    for level, d in product(levels, widths):
+        p = 2 * float(overlap_law(d).sf(level))
+        predicted = [ceil((1 + sqrt(1 - 8 * log(1 - q) / p)) / 2) - 1 for q in SPREAD]
+        found = [nan]
+        if predicted[1] <= most:
+            found = in_parallel(first_misfit, [(d, level, r) for r in rng.spawn(draws)])
+        rows.append(
+            _row(
+                "fit",
+                d=d,
+                level=level,
+                draws=draws,
+                predicted=predicted,
+                measured=np.quantile(found, SPREAD),
+                low=how_many_fit(d, level, delta=RARE, sharp=True),
+            )
+        )
+    return rows
+
+
+def first_misfit(job: tuple[int, float, np.random.Generator]) -> float:
+    """How many vectors are drawn before one has |cos| > level with an earlier one."""
+    (d, level, rng), block = job, 64
+    rows = np.empty((0, d))
+    while True:
+        before, rows = len(rows), np.concatenate([rows, am.sphere(block, d, rng=rng)])
+        exceeds = np.tril(np.abs(rows[before:] @ rows.T) > level, k=before - 1).any(axis=1)
+        if exceeds.any():
+            return before + int(exceeds.argmax())
+
+
+def _row(panel: str, *, predicted: Any, measured: Any, **values: Any) -> Row:
+    """One row with the columns of both panels, NaN where a column does not apply."""
+    names = ("d", "n", "level", "draws", "error", "low", "high", "inside", "limit")
+    row: Row = {"panel": panel} | dict.fromkeys(names, nan) | values
+    for kind, quantiles in (("predicted", predicted), ("measured", measured)):
+        row |= {f"{kind}_{q}": float(v) for q, v in zip(SPREAD, quantiles, strict=True)}
+    return row
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Two panels: coherence against n, and the number that fits against d."""
+    figure = canvas(17, 7.6)
+    left, right = figure.subplots(1, 2)
+    _panel(left, rows, "coherence", group="d", x="n")
+    _panel(right, rows, "fit", group="level", x="d")
+    draws = rows[0]["draws"]
+    left.set(title=f"Coherence of n random vectors, {draws} draws each")
+    left.set(xlabel="number of vectors n", ylabel="largest |cos| of all pairs")
+    right.set(ylim=(0.8, 3e7), title=f"Vectors drawn before a |cos| exceeds ε, {draws} draws each")
+    right.set(xlabel="dimension d", ylabel="number of vectors that fit")
+    for axes in (left, right):
+        axes.title.set_fontsize(15)
+        axes.xaxis.label.set_fontsize(13)
+        axes.yaxis.label.set_fontsize(13)
+        axes.tick_params(labelsize=12)
+        axes.grid(alpha=0.3)
+    figure.suptitle(
+        f"Line and dark band: predicted median, {SPREAD[0]:.0%} to {SPREAD[2]:.0%} quantile "
+        "(Poisson law of the number of close pairs); points and bars: measured\n"
+        f"Left, light band: proven to hold {1 - DELTA:.0%} of all draws; dotted: Welch's bound for "
+        f"any vectors. Right, dashed: fit with probability $1 - 10^{{{round(np.log10(RARE))}}}$",
+        fontsize=13,
+    )
+    return figure
+
+
+def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> None:
+    rows = [row for row in rows if row["panel"] == panel]
+    groups = list(dict.fromkeys(row[group] for row in rows))
+    for value, colour in zip(groups, COLOURS, strict=False):
+        chosen = [row for row in rows if row[group] == value]
+        at, limit, low, high = (
+            np.array([row[name] for row in chosen], dtype=float)
+            for name in (x, "limit", "low", "high")
+        )
+        predicted, measured = (
+            [np.array([row[f"{kind}_{q}"] for row in chosen]) for q in SPREAD]
+            for kind in ("predicted", "measured")
+        )
+        name = f"ε = {value:g}" if group == "level" else "d = " + f"{value:,}".replace(",", " ")
+        axes.plot(at, predicted[1], color=colour, linewidth=1.5)
+        axes.fill_between(at, predicted[0], predicted[2], color=colour, alpha=0.3, linewidth=0)
+        if panel == "coherence":
+            axes.fill_between(at, low, high, color=colour, alpha=0.12, linewidth=0)
+        else:
+            axes.plot(at, low, color=colour, linestyle="--", linewidth=1)
+        above = limit > 0  # Welch's bound says nothing for n <= d
+        axes.plot(at[above], limit[above], color=colour, linestyle=":", linewidth=1.5)
+        seen = np.isfinite(measured[1])
+        middle, least, largest = measured[1][seen], measured[0][seen], measured[2][seen]
+        style: dict[str, Any] = {"color": colour, "linestyle": "none", "band": False, "ax": axes}
+        plots.recall_curve(at[seen], middle, least, largest, label=name, markersize=5, **style)
+    axes.set(xscale="log", yscale="log")
+    axes.legend(fontsize=12, loc="lower right")
