@@ -1,6 +1,6 @@
 """Transformers whose weight matrices are associative memories: closed forms, steps and probes."""
 
-from assocmem import gradients, sweeps, training
+from assocmem import capacity, gradients, sweeps, training
 from assocmem.blocks import BlockTable
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.families import (
@@ -54,6 +54,7 @@ __all__ = [
     "SymmetricTransformer",
     "Task",
     "TopDownRun",
+    "capacity",
     "coherence",
     "coherence_band",
     "coherence_bound",

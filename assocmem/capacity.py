@@ -1,0 +1,409 @@
+"""How much a d x d matrix remembers: moments of scores, laws of recall, capacity, and the rules.
+
+Keys and values are random and independent, rows of mean square norm 1. A map has n keys and one
+value for each: one to one (a value per key) or many to one (n / m keys for each of m values).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from math import exp, isfinite, log, pi, sqrt
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.families import Seed, checked_size
+from assocmem.memory import AssociativeMemory, _table, _targets
+from assocmem.probes import Rate
+
+Array = NDArray[Any]
+LinearRule = Literal["outer products", "gradient step", "pseudo-inverse"]
+Rule = Literal["outer products", "gradient step", "pseudo-inverse", "cross-entropy"]
+
+_ENTRIES = 2**22  # of the arrays that `sampled_recall` holds at a time
+
+
+# --- Moments of the scores, exact at any width
+
+
+def score_moments(
+    coefficients: ArrayLike, d: Any, *, family: str = "gaussian"
+) -> tuple[Array, Array]:
+    """Mean and variance of every score v_kᵀWu_i of W = Σ_ji C_ji v_j u_iᵀ at width d, exactly.
+
+    >>> mean, variance = score_moments([[1, 0], [0, 1]], 100)
+    >>> mean.tolist(), variance.round(6).tolist()    # (n + 4d + 3) / d², (n + 2d + 2) / d²
+    ([[1, 0], [0, 1]], [[0.0405, 0.0204], [0.0204, 0.0405]])
+
+    The mean is C; the variance is Σ_jl C_jl² E(v_jᵀv_k)² E(u_lᵀu_i)² − C_ki², where the mean square
+    overlap is 1/d for two different vectors, and for one with itself 1 + 2/d ("gaussian") or 1
+    ("sphere", "rademacher").
+
+    Shapes: `coefficients` (m, n), row = value, column = key, as both results. `d`, the width of
+    keys and values, and the coefficients may be SymPy expressions: then so are the results.
+
+    Raises ValueError for coefficients that are not a finite 2-d array, d < 1, another family.
+
+    Source: claim C1; orders of magnitude in [BCBJB2023], Section 4.
+    """
+    C, own, other = _second_moments(coefficients, d, family)
+    squares, excess = C * C, own - other
+    of_key, of_value = squares.sum(axis=0), squares.sum(axis=1)[:, None]
+    variance = other**2 * squares.sum() + other * excess * (of_key + of_value)
+    return C, variance + (excess**2 - 1) * squares
+
+
+def margin_moments(
+    coefficients: ArrayLike, d: Any, targets: ArrayLike | None = None, *, family: str = "gaussian"
+) -> tuple[Array, Array]:
+    """Mean and variance of the right score minus each other score of the same key, exactly.
+
+    >>> mean, variance = margin_moments(np.eye(3), 100)
+    >>> float(mean[1, 0]), round(float(variance[1, 0]), 6)    # 0.0406 + 0.0205: they add up
+    (1.0, 0.0611)
+    >>> dense = np.eye(3) + 1
+    >>> round(float(margin_moments(dense, 100)[1][1, 0]), 6)    # not so when values share a key
+    0.1651
+
+    Two scores of a key i have the covariance (1 + 1/d) Σ_l C_kl C_k'l E(u_lᵀu_i)² − C_ki C_k'i,
+    which vanishes when every key has one value.
+
+    Shapes and errors as in `score_moments`; `targets` (n,), the right value of each key, 0, 1,
+    2, ... when left out. Entry (k, i) is about s_{targets[i], i} − s_{k, i}: 0 for the target.
+
+    Source: claim C1.
+    """
+    C, own, other = _second_moments(coefficients, d, family)
+    _, variance = score_moments(C, d, family=family)
+    chosen, keys = _targets(targets, *C.shape), np.arange(C.shape[1])
+    product = C * C[chosen, keys]
+    shared = other * (C @ C.T)[:, chosen] + (own - other) * product
+    covariance = (1 + other) * shared - product
+    spread = variance + variance[chosen, keys] - 2 * covariance
+    spread[chosen, keys] = 0
+    return C[chosen, keys] - C, spread
+
+
+def _second_moments(coefficients: ArrayLike, d: Any, family: str) -> tuple[Array, Any, Any]:
+    """C, and the mean square overlap of a vector with itself and with another one."""
+    if isinstance(d, float | int | np.number) and not (isfinite(d) and d >= 1):
+        raise ValueError(f"d: expected a width of at least 1; got {d!r}. Pass the number of rows.")
+    if family not in ("gaussian", "sphere", "rademacher"):
+        raise ValueError(
+            f"family: expected 'gaussian', 'sphere' or 'rademacher'; got {family!r}. Orthonormal "
+            f"rows need no moments: their scores are the coefficients."
+        )
+    other = 1 / d
+    return (
+        _table("coefficients", coefficients),
+        1 + (2 * other if family == "gaussian" else 0),
+        other,
+    )
+
+
+# --- Recall of Gaussian keys and values, and capacity
+
+
+def recall_probability(
+    n: float,
+    d: int,
+    *,
+    classes: int | None = None,
+    weights: ArrayLike | None = None,
+    item: int = 0,
+) -> float:
+    """Probability that outer products recall a key, its scores taken as independent normals.
+
+    >>> print(f"{recall_probability(1000, 128):.3f} {recall_probability(2000, 128):.3f}")
+    0.641 0.233
+    >>> print(f"{recall_probability(1000, 128, classes=10):.3f}")    # 100 keys for each value
+    0.368
+
+    One to one with `weights` w (n,), all 1 when left out, or many to one with n / `classes` keys
+    for each value. Divided by the factor |u_i||Vᵀf| that all scores of a key share (claim C2), the
+    right score of item i has the mean w_i (1 − 1/2d) and the variance (S + (d − 1) w_i²) / d²,
+    S = Σ w²; the wrong score of value k has the mean 0 and the variance
+    (S + (d − 1)(w_i² + w_k²)) / d². That this takes the place of the scores' own moments makes the
+    error ten times smaller; measured against the exact law, it is at most 1/(2d) (claim C6).
+
+    `n` may be any real number >= 2 without weights, 10¹² as well: time grows with the number of
+    different weights only. A tie is an error. Keys and values are Gaussian.
+
+    Raises ValueError for n < 2 or n < classes, weights that are not n positive numbers, weights
+    together with classes, an item out of range; TypeError for a width that is not an integer.
+    """
+    from scipy.special import log_ndtr
+
+    d = checked_size("d", d)
+    weight, own, rivals, counts = _overlaps(n, classes, weights, item)
+    others = counts @ rivals
+    right = (d * (weight**2 + own) + others) / d**2
+    wrong = (d * (weight**2 + rivals) + own + others - rivals) / d**2
+    step = 1 / 8  # the trapezoidal rule on an analytic integrand: the error is below rounding
+    normal = np.arange(-9, 9 + step, step)
+    density = step * np.exp(-(normal**2) / 2) / sqrt(2 * pi)
+    scores = weight * (1 - 1 / (2 * d)) + sqrt(right) * normal
+    log_win = [counts @ log_ndtr(score / np.sqrt(wrong)) for score in scores]
+    return float(density @ np.exp(log_win))
+
+
+def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> float:
+    """How many pairs outer products store when the given fraction of the keys is to be recalled.
+
+    >>> round(capacity(128)), round(capacity(128, classes=64)), round(capacity(128, classes=4))
+    (1241, 961, 705)
+
+    The n at which `recall_probability` is `recall`, a real number. To leading order, with z the
+    median of the largest of m − 1 standard normals, it is (d²/z² − d) / (1 + (d − 1)/m) for recall
+    1/2: about d²/(2 ln m) when the m classes are many against d, m d/(2 ln m) when they are few.
+
+    Raises ValueError for a recall that is not between chance and 1, or that is not reached at the
+    smallest map (one key per class). Source: claims AM3 and C2.
+    """
+    from scipy.optimize import brentq
+
+    fewest = 2 if classes is None else checked_size("classes", classes)
+    chance = 0.0 if classes is None else 1 / fewest
+    if not chance < recall < 1:
+        raise ValueError(
+            f"recall: expected a fraction above {chance:g}, what guessing reaches, and below 1; "
+            f"got {recall!r}."
+        )
+
+    def excess(log_n: float) -> float:
+        return recall_probability(max(exp(log_n), fewest), d, classes=classes) - recall
+
+    low = log(fewest)
+    if excess(low) <= 0:
+        raise ValueError(
+            f"recall: expected one that {fewest} pairs reach at d = {d}; got {recall!r}. Widen the "
+            f"matrix, or ask for fewer classes."
+        )
+    high = low + 1
+    while excess(high) > 0:
+        high += 1
+    return exp(brentq(excess, low, high))
+
+
+def zipf_recall(x: ArrayLike, exponent: float) -> Array:
+    """Probability that the item of rank x d^(1/2α) is recalled when W = Σ_i i^(−α) v_i u_iᵀ.
+
+    >>> zipf_recall([0.5, 1, 2], 1).round(3)
+    array([0.977, 0.821, 0.526])
+
+    The limit d → ∞ for α = `exponent` > 1/2: Π_k Φ((k/x)^α). The rivals are the few heavy items,
+    not the crowd of light ones, so there is no logarithm.
+
+    Raises ValueError for an exponent <= 1/2, or x that is not positive. Source: claim C3.
+    """
+    from scipy.special import log_ndtr
+
+    if not exponent > 0.5:
+        raise ValueError(
+            f"exponent: expected more than 1/2, where the squares of the weights have a sum; got "
+            f"{exponent!r}. Below it recall depends on the number of items."
+        )
+    places = np.asarray(x, dtype=float)
+    if not np.all(np.isfinite(places) & (places > 0)):
+        raise ValueError("x: expected positive numbers, rank over d^(1/2α); got others.")
+    reach = 9 ** (1 / exponent)  # Φ(9) is 1 to rounding
+    logs = [
+        log_ndtr((np.arange(1, reach * place + 2) / place) ** exponent).sum()
+        for place in places.ravel()
+    ]
+    return np.exp(np.reshape(logs, places.shape))
+
+
+def sampled_recall(
+    n: int,
+    d: int,
+    *,
+    classes: int | None = None,
+    weights: ArrayLike | None = None,
+    item: int = 0,
+    rule: LinearRule = "outer products",
+    draws: int = 1000,
+    rng: Seed,
+) -> Rate:
+    """How often a key is recalled in independent draws of the exact law, at any width.
+
+    >>> 0.59 < sampled_recall(1000, 128, rng=0).value < 0.69
+    True
+    >>> sampled_recall(1000, 10**9, rng=0)
+    Rate(1.0000, 1000/1000)
+
+    The scores of a key are V Vᵀb with the overlaps b = C U u_i: in law and up to a positive factor
+    γf + (I − ffᵀ)h, with f = b/|b|, γ ~ χ_d and h standard normal (claims C2, C4). A draw takes
+    time O(number of values) whatever d is, and no vector is drawn.
+
+    Arguments as in `recall_probability`; n is a multiple of `classes`. The rules are those of
+    `memorise`; "pseudo-inverse" is for equal pairs one to one.
+
+    Raises as `recall_probability`, and ValueError for an unknown rule or one that does not apply.
+    """
+    if rule not in get_args(LinearRule):
+        raise ValueError(f"rule: expected one of {get_args(LinearRule)}; got {rule!r}.")
+    if rule == "pseudo-inverse" and (classes is not None or weights is not None):
+        raise ValueError(
+            "rule: expected 'outer products' or 'gradient step' with classes or weights; got "
+            "'pseudo-inverse', whose law is known one to one. Draw vectors and use `memorise`."
+        )
+    n, d, draws = checked_size("n", n), checked_size("d", d), checked_size("draws", draws)
+    weight, own, rivals, counts = _overlaps(n, classes, weights, item)
+    if classes is not None and n % classes:
+        raise ValueError(f"n: expected a multiple of the {classes} classes; got {n}.")
+    scale = np.sqrt(np.repeat(rivals, counts))
+    rng, hits = np.random.default_rng(rng), 0
+    for start in range(0, draws, batch := max(1, _ENTRIES // (len(scale) + 1))):
+        size = min(batch, draws - start)
+        b = np.empty((size, len(scale) + 1))  # the first value is the right one
+        b[:, 0] = weight * np.sqrt(rng.chisquare(d, size)) + sqrt(own) * rng.standard_normal(size)
+        b[:, 1:] = scale * rng.standard_normal((size, len(scale)))
+        if rule == "gradient step":
+            b -= b.mean(axis=1, keepdims=True)
+        if rule == "pseudo-inverse":  # its crosstalk has n - d dimensions
+            left = np.sqrt(rng.chisquare(n - d, size)) if n > d else np.zeros(size)
+            b[:, 1:] *= (left / np.linalg.norm(b[:, 1:], axis=1))[:, None]
+        f = b / np.linalg.norm(b, axis=1, keepdims=True)
+        h = rng.standard_normal(b.shape)
+        along = np.sqrt(rng.chisquare(d, size)) - np.sum(f * h, axis=1)
+        scores = along[:, None] * f + h
+        hits += int(np.sum(scores[:, 0] > scores[:, 1:].max(axis=1)))
+    return Rate(hits, draws)
+
+
+def _overlaps(
+    n: float, classes: int | None, weights: ArrayLike | None, item: int
+) -> tuple[float, float, Array, Array]:
+    """The overlaps b = C U u_i of key `item`, over |u_i|/√d, that decide about its recall.
+
+    That of the right value is weight · χ_d + N(0, own); those of the others are N(0, rivals), each
+    variance as often as `counts` says.
+    """
+    if not (isfinite(n) and n >= 2):
+        raise ValueError(f"n: expected at least 2 pairs; got {n!r}. One pair has no rival.")
+    if weights is None:
+        if item != 0:
+            raise ValueError(f"item: expected 0 for equal weights, one key is as any; got {item}.")
+        m = n if classes is None else checked_size("classes", classes)
+        if not 2 <= m <= n:
+            raise ValueError(
+                f"classes: expected from 2 to n = {n:g}, each with a key at least; got {m}."
+            )
+        return 1.0, n / m - 1, np.array([n / m]), np.array([m - 1])
+    if classes is not None:
+        raise ValueError("weights: expected None with classes; got both. Weights are one to one.")
+    w = np.asarray(weights, dtype=float)
+    if w.shape != (n,) or not np.all(np.isfinite(w) & (w > 0)):
+        raise ValueError(
+            f"weights: expected {n:g} positive numbers, one for each pair; got shape {w.shape} or "
+            f"an entry that is not positive. Leave out what is not stored."
+        )
+    if not 0 <= item < n:
+        raise ValueError(f"item: expected an index from 0 to {n - 1:g}; got {item}.")
+    rivals, counts = np.unique(np.delete(w, item) ** 2, return_counts=True)
+    return float(w[item]), 0.0, rivals, counts
+
+
+def storage_bound(d: int, *, delta: float = 1e-6) -> int:
+    """The number of pairs from which on no d x d matrix recalls all, with probability 1 - delta.
+
+    >>> storage_bound(8), storage_bound(16)
+    (179, 663)
+
+    One to one, of n keys with n values paired at random, whatever the vectors and the rule: n³/2
+    hyperplanes (v_k − v_k')ᵀWu_i = 0 cut the d² dimensions of W into at most 2 Σ_{i<d²} C(n³/2, i)
+    regions, each of which serves at most one of the n! pairings. About 2d² for large d.
+
+    Raises TypeError or ValueError for d < 2, or delta outside (0, 1). Source: claim C5; the number
+    of regions is in [C1965], Theorem 1.
+    """
+    from scipy.special import gammaln, logsumexp
+
+    if (d := checked_size("d", d)) < 2:
+        raise ValueError(f"d: expected at least 2; got {d}. One dimension stores next to nothing.")
+    if not 0 < delta < 1:
+        raise ValueError(f"delta: expected a probability between 0 and 1; got {delta!r}.")
+
+    def log_probability(n: int) -> float:
+        planes = n * n * (n - 1) // 2
+        chosen = np.arange(min(d * d, planes))
+        binomials = gammaln(planes) - gammaln(chosen + 1) - gammaln(planes - chosen)
+        return float(log(2) + logsumexp(binomials) - gammaln(n + 1))
+
+    # from d² on it decreases: n! gains ln n for every pair, the regions 3 d²/n
+    return bisect_left(
+        range(8 * d * d), True, lo=d * d, key=lambda n: log_probability(n) <= log(delta)
+    )
+
+
+# --- Rules that write a memory
+
+
+def memorise(
+    keys: ArrayLike,
+    values: ArrayLike,
+    targets: ArrayLike | None = None,
+    *,
+    rule: Rule = "outer products",
+    steps: int = 1000,
+) -> AssociativeMemory:
+    """The memory that a rule writes so that key i recalls value targets[i].
+
+    >>> from assocmem import gaussian
+    >>> u, v = gaussian(40, 16, rng=0), gaussian(40, 16, rng=1)
+    >>> for rule in ("outer products", "gradient step", "pseudo-inverse", "cross-entropy"):
+    ...     print(f"{rule:15}{memorise(u, v, rule=rule).recall():.2f}")
+    outer products 0.35
+    gradient step  0.35
+    pseudo-inverse 0.45
+    cross-entropy  1.00
+
+    With Y the rows values[targets]:
+
+    - "outer products": W = YᵀU.
+    - "gradient step": W = (Y − v̄)ᵀU/n, v̄ the mean of all values: one step on the cross-entropy
+      from W = 0, at step size 1 (claim L1).
+    - "pseudo-inverse": W = Yᵀ(U⁺)ᵀ, least squares; WU = Y exactly if the keys are independent.
+    - "cross-entropy": where gradient descent on the cross-entropy converges (it is convex, L1),
+      by at most `steps` of L-BFGS; a loss without minimum has every key recalled.
+
+    Shapes: `keys` (n, d_k), `values` (m, d_v), `targets` (n,), 0, 1, 2, ... when left out.
+
+    Raises ValueError for an unknown rule, and as `AssociativeMemory`.
+    """
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule: expected one of {get_args(Rule)}; got {rule!r}.")
+    u, v = np.asarray(keys, dtype=float), np.asarray(values, dtype=float)
+    blank = AssociativeMemory(keys=u, values=v, coefficients=np.zeros((len(v), len(u))))
+    m, n = len(v), len(u)
+    answer = np.zeros((m, n))
+    answer[_targets(targets, m, n), np.arange(n)] = 1
+    if rule == "cross-entropy":
+        return AssociativeMemory.from_matrix(_least_cross_entropy(blank, answer, steps), u, v)
+    if rule == "pseudo-inverse":
+        return AssociativeMemory.from_matrix(v.T @ answer @ np.linalg.pinv(u).T, u, v)
+    coefficients = answer if rule == "outer products" else (answer - 1 / m) / n
+    return AssociativeMemory(keys=u, values=v, coefficients=coefficients)
+
+
+def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -> Array:
+    """Minimise −mean_i ln softmax(V W u_i)[target] over W."""
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    u, v = memory.keys, memory.values
+    shape = v.shape[1], u.shape[1]
+
+    def loss_and_gradient(entries: Array) -> tuple[float, Array]:
+        scores = v @ (entries.reshape(shape) @ u.T)
+        log_p = scores - logsumexp(scores, axis=0)
+        error = (np.exp(log_p) - answer) / len(u)
+        return -float(np.sum(answer * log_p)) / len(u), (v.T @ error @ u).ravel()
+
+    options = {"maxiter": checked_size("steps", steps), "maxfun": 10 * steps, "gtol": 1e-7}
+    found = minimize(
+        loss_and_gradient, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
+    )
+    return np.asarray(found.x).reshape(shape)

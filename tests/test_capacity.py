@@ -1,0 +1,399 @@
+"""Moments of scores, laws of recall, capacity and rules: reductions, symmetries, refusals."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import assocmem as am
+from assocmem import capacity as lib
+from validation.memory import score_variance
+
+FALSE_ALARM = 1e-6
+RULES = ("outer products", "gradient step", "pseudo-inverse", "cross-entropy")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(secrets.randbits(32))
+
+
+# --- moments
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.integers(1, 50),
+    st.sampled_from(["gaussian", "sphere", "rademacher"]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_variance_is_the_double_sum(m, n, d, family, seed):
+    """Rounding: sums of at most 36 positive terms, less the square of the mean."""
+    C = np.random.default_rng(seed).standard_normal((m, n))
+    mean, variance = lib.score_moments(C, d, family=family)
+    rounding = 100 * np.finfo(float).eps * (1 + 2 / d) ** 2 * np.sum(C**2)
+    np.testing.assert_array_equal(mean, C)
+    np.testing.assert_allclose(variance, score_variance(C, d, d, family), atol=rounding, rtol=0)
+
+
+def test_one_to_one_moments_are_those_of_AM2():
+    d = sympy.Symbol("d", positive=True)
+    for n in (2, 4):
+        mean, variance = lib.score_moments(np.eye(n, dtype=int), d)
+        assert mean.tolist() == np.eye(n).tolist()
+        assert sympy.expand(variance[0, 0] - (n + 4 * d + 3) / d**2) == 0
+        assert sympy.expand(variance[1, 0] - (n + 2 * d + 2) / d**2) == 0
+
+
+def test_symbols_and_numbers_give_the_same(rng):
+    numbers = rng.integers(-3, 4, size=(3, 4))
+    symbols = sympy.symbols("c:12")
+    table, d = np.array(symbols, dtype=object).reshape(3, 4), sympy.Symbol("d")
+    values = dict(zip(symbols, map(int, numbers.ravel()), strict=True)) | {d: 7}
+    for function, args in ((lib.score_moments, ()), (lib.margin_moments, ([0, 2, 2, 1],))):
+        for symbolic, found in zip(
+            function(table, d, *args), function(numbers, 7, *args), strict=True
+        ):
+            at = np.vectorize(lambda e: float(sympy.sympify(e).subs(values)))(symbolic)
+            np.testing.assert_allclose(at, found, rtol=1e-12, atol=1e-12)
+
+
+def test_moments_of_signs_are_those_of_all_signs(rng):
+    """Two keys and values of width 2: all 2^8 families of signs, so that nothing is sampled."""
+    C = rng.standard_normal((2, 2))
+    signs = np.array(list(product((-1, 1), repeat=8))) / np.sqrt(2)
+    keys, values = signs[:, :4].reshape(-1, 2, 2), signs[:, 4:].reshape(-1, 2, 2)
+    scores = np.stack(
+        [
+            am.AssociativeMemory(keys=u, values=v, coefficients=C).scores()
+            for u, v in zip(keys, values, strict=True)
+        ]
+    )
+    margins = scores[:, [0, 1], [0, 1]][:, None] - scores
+    for found, (mean, variance) in (
+        (scores, lib.score_moments(C, 2, family="rademacher")),
+        (margins, lib.margin_moments(C, 2, family="rademacher")),
+    ):
+        np.testing.assert_allclose(found.mean(axis=0), mean, atol=1e-13)
+        np.testing.assert_allclose(found.var(axis=0), variance, atol=1e-12)
+
+
+def test_the_margin_of_the_target_over_itself_is_0(rng):
+    mean, variance = lib.margin_moments(rng.standard_normal((3, 5)), 10, [0, 1, 2, 0, 1])
+    assert mean[[0, 1, 2, 0, 1], np.arange(5)].tolist() == [0] * 5
+    assert variance[[0, 1, 2, 0, 1], np.arange(5)].tolist() == [0] * 5
+    assert np.all(np.delete(variance[:, 0], 0) > 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, 2], 10), r"coefficients: expected a non-empty 2-d array; got shape \(2,\)"),
+        (([[np.nan]], 10), r"coefficients: expected finite numbers; got nan"),
+        (([[1]], 0), r"d: expected a width of at least 1; got 0\. Pass"),
+        (([[1]], np.nan), r"d: expected a width of at least 1; got nan"),
+    ],
+)
+def test_moments_refuse(arguments, message):
+    for function in (lib.score_moments, lib.margin_moments):
+        with pytest.raises(ValueError, match=message):
+            function(*arguments)
+
+
+def test_moments_refuse_families_without_a_law():
+    with pytest.raises(
+        ValueError, match=r"family: expected 'gaussian', .* got 'orthonormal'\. Ort"
+    ):
+        lib.score_moments([[1]], 10, family="orthonormal")
+    with pytest.raises(ValueError, match=r"targets: expected indices of values from 0 to 0"):
+        lib.margin_moments([[1]], 10, [1])
+
+
+# --- recall
+
+
+@given(st.integers(1, 10**6), st.integers(1, 100))
+def test_with_one_rival_the_integral_is_a_normal_tail(d, r):
+    """Two classes of r keys; r = 1 is two pairs, one to one."""
+    right, wrong = d * r + r, d * (1 + r) + r - 1  # times d^2
+    exact = stats.norm.cdf((1 - 1 / (2 * d)) * d / np.sqrt(right + wrong))
+    assert lib.recall_probability(2 * r, d, classes=2) == pytest.approx(exact, rel=1e-12)
+    if r == 1:
+        assert lib.recall_probability(2, d) == pytest.approx(exact, rel=1e-12)
+
+
+@settings(max_examples=20)
+@given(st.integers(3, 30), st.integers(2, 200))
+def test_equal_weights_are_no_weights(n, d):
+    plain = lib.recall_probability(n, d)
+    for same in (
+        lib.recall_probability(n, d, weights=np.full(n, 3.0), item=n - 1),
+        lib.recall_probability(n, d, classes=n),
+    ):
+        assert same == pytest.approx(plain, rel=1e-9)
+
+
+@settings(max_examples=30)
+@given(st.integers(4, 10**4), st.integers(1, 10**5), st.none() | st.integers(2, 4))
+def test_recall_falls_with_pairs_and_rises_with_width(n, d, classes):
+    recall = lib.recall_probability(n, d, classes=classes)
+    assert 0 <= recall <= 1 + 1e-12
+    assert lib.recall_probability(2 * n, d, classes=classes) <= recall + 1e-12
+    assert lib.recall_probability(n, 2 * d, classes=classes) >= recall - 1e-12
+
+
+def test_heavier_items_are_recalled_more_often():
+    weights = np.arange(1.0, 50) ** -1
+    recall = [lib.recall_probability(49, 64, weights=weights, item=i) for i in range(49)]
+    assert np.all(np.diff(recall) < 0)
+
+
+WEIGHTS = np.array([2.0, 1.0, 0.7, 1.5])
+
+
+def drawn(name, gram):
+    """Coefficients of the values for one question: C G, or the rule's own, (draws, values)."""
+    if name == "weights":
+        return WEIGHTS * gram[:, :, 1]
+    if name == "classes":
+        return gram[:, :, 0].reshape(-1, 2, 3).sum(axis=2)
+    if name == "gradient step":
+        return gram[:, :, 0] - gram[:, :, 0].mean(axis=1, keepdims=True)
+    projection = np.linalg.pinv(gram, rcond=1e-9, hermitian=True) @ gram
+    return projection[:, :, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "m", "options"),
+    [
+        ("weights", 4, 4, {"weights": WEIGHTS, "item": 1}),
+        ("classes", 6, 2, {"classes": 2}),
+        ("gradient step", 4, 4, {"rule": "gradient step"}),
+        ("pseudo-inverse", 5, 5, {"rule": "pseudo-inverse"}),
+    ],
+)
+def test_sampled_recall_is_that_of_drawn_memories_at_tiny_sizes(name, n, m, options, rng):
+    """d = 2: 40 000 draws of either kind, by einsum."""
+    draws, right = 40_000, options.get("item", 0)
+    u = rng.standard_normal((draws, n, 2)) / np.sqrt(2)
+    v = rng.standard_normal((draws, m, 2)) / np.sqrt(2)
+    b = drawn(name, np.einsum("aid,ajd->aij", u, u))
+    scores = np.einsum("akd,ajd,aj->ak", v, v, b)
+    hits = int(np.sum(scores.argmax(axis=1) == right))
+    sampled = lib.sampled_recall(n, 2, **options, draws=draws, rng=rng)
+    table = [[hits, draws - hits], [sampled.successes, draws - sampled.successes]]
+    assert stats.chi2_contingency(table).pvalue > FALSE_ALARM / 4
+
+
+@pytest.mark.parametrize(
+    ("n", "options"), [(100, {}), (250, {"classes": 5}), (100, {"weights": 1})]
+)
+def test_the_approximation_is_within_its_error(n, options, rng):
+    """d = 48: 1/(2d), and the binomial error of 40 000 draws."""
+    d, draws = 48, 40_000
+    if "weights" in options:
+        options = {"weights": np.linspace(0.8, 1.2, n), "item": 10}
+    p = lib.recall_probability(n, d, **options)
+    rate = lib.sampled_recall(n, d, **options, draws=draws, rng=rng)
+    sampling = stats.norm.isf(FALSE_ALARM / 6) * 0.5 / np.sqrt(draws)
+    assert abs(rate.value - p) < 1 / (2 * d) + sampling
+
+
+def test_sampled_recall_at_extreme_sizes(rng):
+    full = lib.sampled_recall(1000, 10**9, draws=100, rng=rng)
+    assert full == am.Rate(100, 100)  # margin 10^9 / sqrt(2 10^9) in standard deviations
+    assert lib.sampled_recall(5, 5, rule="pseudo-inverse", draws=10, rng=0).trials == 10
+    a, b = (lib.sampled_recall(30, 8, draws=500, rng=7) for _ in range(2))
+    assert a == b
+
+
+def test_draws_in_parts_are_all_counted(monkeypatch, rng):
+    monkeypatch.setattr(lib, "_ENTRIES", 100)  # 2 draws at a time
+    assert lib.sampled_recall(50, 10**6, draws=7, rng=rng) == am.Rate(7, 7)
+
+
+@pytest.mark.parametrize("function", [lib.recall_probability, lib.sampled_recall])
+@pytest.mark.parametrize(
+    ("n", "d", "options", "error", "message"),
+    [
+        (1, 8, {}, ValueError, r"n: expected at least 2 pairs; got 1\. One pair"),
+        (4, 0, {}, ValueError, r"d must be at least 1, got 0"),
+        (4, 2.5, {}, TypeError, r"d must be an integer, got 2\.5"),
+        (4, 8, {"classes": 8}, ValueError, r"classes: expected from 2 to n = 4.* got 8\."),
+        (4, 8, {"classes": 1}, ValueError, r"classes: expected from 2 to n = 4.* got 1\."),
+        (4, 8, {"item": 1}, ValueError, r"item: expected 0 for equal weights"),
+        (4, 8, {"weights": [1, 2]}, ValueError, r"weights: expected 4 positive .* shape \(2,\)"),
+        (2, 8, {"weights": [1, np.nan]}, ValueError, r"weights: expected 2 positive numbers"),
+        (2, 8, {"weights": [1, 0]}, ValueError, r"weights: expected 2 positive numbers"),
+        (2, 8, {"weights": [1, 1], "item": 2}, ValueError, r"item: expected an index from 0 to 1"),
+        (2, 8, {"weights": [1, 1], "classes": 2}, ValueError, r"weights: expected None with"),
+    ],
+)
+def test_recall_refuses(function, n, d, options, error, message):
+    seed = {"rng": 0} if function is lib.sampled_recall else {}
+    with pytest.raises(error, match=message):
+        function(n, d, **options, **seed)
+
+
+def test_sampled_recall_refuses():
+    with pytest.raises(ValueError, match=r"rule: expected one of .* got 'Hebb'\."):
+        lib.sampled_recall(4, 8, rule="Hebb", rng=0)
+    with pytest.raises(ValueError, match=r"rule: expected 'outer products' or .* Draw vectors"):
+        lib.sampled_recall(4, 8, rule="pseudo-inverse", classes=2, rng=0)
+    with pytest.raises(ValueError, match=r"n: expected a multiple of the 3 classes; got 4\."):
+        lib.sampled_recall(4, 8, classes=3, rng=0)
+    with pytest.raises(ValueError, match=r"draws must be at least 1"):
+        lib.sampled_recall(4, 8, draws=0, rng=0)
+    with pytest.raises(ValueError, match=r"n: expected at least 2 pairs; got nan"):
+        lib.recall_probability(float("nan"), 8)
+
+
+# --- capacity
+
+
+@settings(max_examples=20)
+@given(st.integers(16, 10**6), st.none() | st.integers(2, 30), st.floats(0.55, 0.95))
+def test_capacity_inverts_recall(d, classes, recall):
+    if classes is not None and lib.recall_probability(classes, d, classes=classes) <= recall:
+        return
+    n = lib.capacity(d, classes=classes, recall=recall)
+    assert lib.recall_probability(n, d, classes=classes) == pytest.approx(recall, abs=1e-9)
+
+
+def test_capacity_approaches_its_leading_order():
+    """d^2/(2 ln n) to leading order is d^2/z^2 - 2d + 1 with the median z, which is far closer."""
+    gaps = []
+    for d in (10**2, 10**4, 10**6):
+        n = lib.capacity(d)
+        median = -stats.norm.ppf(-np.expm1(-np.log(2) / (n - 1)))
+        gaps.append(n / (d**2 / median**2 - 2 * d + 1) - 1)
+    assert 0.05 > -gaps[0] > -gaps[1] > -gaps[2] > 0
+
+
+@pytest.mark.parametrize(
+    ("d", "options", "message"),
+    [
+        (100, {"recall": 1.0}, r"recall: expected a fraction above 0, .* got 1\.0\."),
+        (100, {"recall": 0.2, "classes": 4}, r"recall: expected a fraction above 0\.25"),
+        (100, {"recall": float("nan")}, r"recall: expected a fraction above 0"),
+        (4, {"classes": 1000}, r"recall: expected one that 1000 pairs reach at d = 4; got 0\.5"),
+    ],
+)
+def test_capacity_refuses(d, options, message):
+    with pytest.raises(ValueError, match=message):
+        lib.capacity(d, **options)
+
+
+def test_zipf_recall_is_the_product_of_its_claim():
+    expected = np.prod([stats.norm.cdf((k / 2.5) ** 0.75) for k in range(1, 200)])
+    assert lib.zipf_recall(2.5, 0.75) == pytest.approx(expected, rel=1e-12)
+
+
+def test_zipf_recall_refuses():
+    with pytest.raises(ValueError, match=r"exponent: expected more than 1/2, .* got 0\.5\."):
+        lib.zipf_recall(1, 0.5)
+    for x in (0, [-1], np.inf, np.nan):
+        with pytest.raises(ValueError, match=r"x: expected positive numbers"):
+            lib.zipf_recall(x, 1)
+    assert lib.zipf_recall([[1, 2]], 1).shape == (1, 2)
+    assert lib.zipf_recall(1e-3, 1) == 1
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_storage_bound_is_the_first_size_in_exact_fractions(d):
+    def probability(n):
+        regions = 2 * sum(math.comb(n * n * (n - 1) // 2 - 1, i) for i in range(d * d))
+        return Fraction(regions, math.factorial(n))
+
+    n = lib.storage_bound(d, delta=1e-3)
+    assert probability(n) <= Fraction(1, 1000) < probability(n - 1)
+
+
+def test_storage_bound_decreases_with_what_is_allowed_and_refuses():
+    assert (
+        lib.storage_bound(6, delta=0.5) < lib.storage_bound(6) < lib.storage_bound(6, delta=1e-12)
+    )
+    with pytest.raises(ValueError, match=r"d: expected at least 2; got 1"):
+        lib.storage_bound(1)
+    for delta in (0, 1, float("nan")):
+        with pytest.raises(ValueError, match=r"delta: expected a probability between 0 and 1"):
+            lib.storage_bound(4, delta=delta)
+
+
+# --- rules
+
+
+@pytest.fixture
+def pairs(rng):
+    return am.gaussian(12, 16, rng=rng), am.gaussian(5, 10, rng=rng), rng.integers(0, 5, size=12)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_writes_a_memory_over_the_given_vectors(rule, pairs):
+    u, v, targets = pairs
+    W = lib.memorise(u, v, targets, rule=rule)
+    np.testing.assert_array_equal(W.keys, u)
+    np.testing.assert_array_equal(W.values, v)
+    assert W.matrix.shape == (10, 16)
+
+
+def test_outer_products_are_summed(pairs):
+    u, v, targets = pairs
+    matrix = sum(np.outer(v[t], u[i]) for i, t in enumerate(targets))
+    np.testing.assert_allclose(lib.memorise(u, v, targets).matrix, matrix, atol=1e-14)
+
+
+def test_the_pseudo_inverse_interpolates(pairs):
+    u, v, targets = pairs
+    W = lib.memorise(u, v, targets, rule="pseudo-inverse").matrix
+    rounding = 1e-13 * np.linalg.cond(u) * np.linalg.cond(v)
+    np.testing.assert_allclose(u @ W.T, v[targets], atol=rounding)
+
+
+def loss(W, u, v, targets):
+    scores = v @ W @ u.T
+    log_p = scores - np.log(np.exp(scores).sum(axis=0))
+    return -log_p[targets, np.arange(len(u))].mean()
+
+
+def test_the_gradient_step_is_minus_the_derivative_at_zero(pairs, rng):
+    """Central differences along a direction: the error is about h^2 times third derivatives."""
+    u, v, targets = pairs
+    direction, h = rng.standard_normal((10, 16)), 1e-4
+    slope = (loss(h * direction, u, v, targets) - loss(-h * direction, u, v, targets)) / (2 * h)
+    step = lib.memorise(u, v, targets, rule="gradient step").matrix
+    assert np.sum(step * direction) == pytest.approx(-slope, rel=1e-4, abs=1e-6)
+
+
+def test_cross_entropy_ends_at_a_minimum(rng):
+    """More pairs than can be separated: the gradient vanishes to the solver's tolerance."""
+    u, v = am.gaussian(60, 4, rng=rng), am.gaussian(60, 4, rng=rng)
+    W = lib.memorise(u, v, rule="cross-entropy")
+    p = np.exp(v @ W.matrix @ u.T)
+    error = p / p.sum(axis=0) - np.eye(60)
+    start = np.abs(v.T @ (1 / 60 - np.eye(60)) @ u / 60).max()
+    assert np.abs(v.T @ error @ u / 60).max() < 1e-3 * start
+    assert loss(W.matrix, u, v, np.arange(60)) < np.log(60)
+
+
+def test_memorise_refuses(pairs):
+    u, v, targets = pairs
+    with pytest.raises(ValueError, match=r"rule: expected one of .* got 'Hebb'\."):
+        lib.memorise(u, v, targets, rule="Hebb")
+    with pytest.raises(ValueError, match=r"targets: left out"):
+        lib.memorise(u, v)
+    with pytest.raises(ValueError, match=r"keys: expected finite numbers"):
+        lib.memorise(np.full((2, 3), np.nan), v, [0, 1])
+    with pytest.raises(ValueError, match=r"steps must be at least 1"):
+        lib.memorise(u, v, targets, rule="cross-entropy", steps=0)

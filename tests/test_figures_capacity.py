@@ -1,0 +1,107 @@
+"""The capacity figure at a tiny scale: the CSV holds all that is drawn; its numbers are right."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from assocmem import capacity as library
+from validation.cases import Context
+from validation.figures import FIGURES, capacity
+
+TINY = {
+    "widths": (16, 24),
+    "recall_widths": (8, 12),
+    "zipf_widths": (16, 2000),
+    "rule_widths": (4, 6),
+    "memories": 4,
+}
+
+
+def context(seed):
+    return Context(np.random.default_rng(seed))
+
+
+def read(path):
+    numbers = ("x", "value", "low", "high")
+    with open(path, newline="") as file:
+        return [row | {name: float(row[name]) for name in numbers} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Its files, its rows as read from the CSV, the picture drawn from those."""
+    out = tmp_path_factory.mktemp("figures") / "new"
+    files = capacity.make(out, context(11), **TINY)
+    rows = read(out / "capacity.csv")
+    return files, rows, capacity.draw(rows)
+
+
+def test_it_is_registered():
+    assert FIGURES["capacity"] is capacity.make
+
+
+def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn):
+    files, _, figure = drawn
+    assert [path.name for path in files] == ["capacity.png", "capacity.csv"]
+    assert sorted(path.name for path in files[0].parent.iterdir()) == [
+        "capacity.csv",
+        "capacity.png",
+    ]
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    assert buffer.getvalue() == files[0].read_bytes()
+
+
+def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(drawn, tmp_path):
+    again, other = (capacity.make(tmp_path / str(s), context(s), **TINY) for s in (11, 12))
+    assert again[1].read_bytes() == drawn[0][1].read_bytes() != other[1].read_bytes()
+
+
+def test_points_and_bars_are_those_of_the_rows(drawn):
+    _, rows, figure = drawn
+    for axes, panel in zip(figure.axes, ("capacity", "recall", "zipf", "rules"), strict=True):
+        measured = [r for r in rows if (r["panel"], r["kind"]) == (panel, "measured")]
+        assert measured
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert [s for s in dict.fromkeys(r["series"] for r in measured) if s not in labels] == []
+        heights = {y for line in axes.lines for y in line.get_ydata()}
+        assert {r["value"] for r in rows if r["panel"] == panel} <= heights
+        bars = {
+            tuple(segment[:, 1])
+            for collection in axes.collections
+            for segment in collection.get_segments()
+        }
+        shown = {(r["low"], r["high"]) for r in rows if r["panel"] == panel and r["draws"] != "0"}
+        assert bars == shown
+
+
+def test_predicted_lines_are_the_librarys(drawn):
+    _, rows, _ = drawn
+    for row in rows:
+        if row["kind"] == "theory" and row["panel"] == "capacity":
+            classes = None if row["series"] == "one to one" else capacity.CLASSES
+            assert row["value"] == library.capacity(int(row["x"]), classes=classes)
+        if row["kind"] == "theory" and row["panel"] == "recall":
+            d = int(row["series"].removeprefix("d = "))
+            expected = library.recall_probability(row["x"] * library.capacity(d), d)
+            assert row["value"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_measured_capacity_is_near_the_predicted_one():
+    """400 memories of 30 to 45 pairs: the standard error of n* is about 2 %, six of them 12 %."""
+    guess = library.capacity(16)
+    found, error = capacity.half_recalled(
+        guess, 16, 400, np.random.default_rng(), rule="outer products"
+    )
+    assert 0 < error < 0.04 * guess
+    assert abs(found - guess) < 0.05 * guess + 6 * error  # the Gaussian approximation: 1/(2d)
+
+
+def test_edges_of_cross_entropy_are_recalled_by_half():
+    seed = int(np.random.default_rng().integers(2**32))
+    n = capacity.edge(6, np.random.default_rng(seed))
+    assert library.capacity(6) - 1 <= n <= 4 * library.capacity(6), f"{seed=}"

@@ -1,0 +1,201 @@
+"""Exact second moments of scores over Gaussian atoms, at every width, by Wick's theorem.
+
+Every atom is a word in frozen Gaussian matrices applied to a Gaussian input: w_E(i) = x_i, its
+image Φ₁ x_i, a value W_V² Φ₁ x_i. A score of a memory over atoms is a sum of products of two inner
+products, each a *segment*: input, word, input,
+
+    s_qi = Σ_ab ⟨x_q, u_a⟩ C_ab ⟨u_b, y_i⟩ ,    ⟨Φ x_a, Φ x_i⟩ = x_aᵀ (Φᵀ Φ) x_i .
+
+By Wick's theorem the mean of a product is a sum over pairings of equal letters and of inputs of one
+family. A pairing of the inputs says which indices coincide; pairing the letters closes the index
+lines into loops, and each loop is worth a factor d:
+
+    E Π = Σ_pairings d^(loops - letters/2 - inputs/2) Π δ .
+
+So each mean is a polynomial in 1/d whose coefficients are contractions of C, whatever the width.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pairing = tuple[tuple[int, int], ...]
+
+
+class Segment(NamedTuple):
+    """The inner product x_aᵀ M x_b; M is a word, a capital letter transposed: "Ff" is Φᵀ Φ.
+
+    ``family`` tells the inputs of a segment from independent ones of another family.
+    """
+
+    word: str
+    family: str = "x"
+
+
+def pairings(items: tuple[int, ...]) -> Iterator[Pairing]:
+    """All ways to arrange an even number of items in pairs.
+
+    >>> list(pairings((0, 1, 2, 3)))
+    [((0, 1), (2, 3)), ((0, 2), (1, 3)), ((0, 3), (1, 2))]
+    """
+    if not items:
+        yield ()
+        return
+    first, rest = items[0], items[1:]
+    for k, partner in enumerate(rest):
+        for others in pairings(rest[:k] + rest[k + 1 :]):
+            yield ((first, partner), *others)
+
+
+def pairings_within(kinds: Sequence[str]) -> Iterator[Pairing]:
+    """Pairings of items 0, 1, 2, ... that only join items of one kind."""
+    groups = [tuple(i for i, kind in enumerate(kinds) if kind == k) for k in sorted(set(kinds))]
+    if any(len(group) % 2 for group in groups):
+        return
+    for parts in product(*map(pairings, groups)):
+        yield sum(parts, ())
+
+
+@cache
+def expansion(segments: tuple[Segment, ...]) -> dict[Pairing, dict[int, int]]:
+    """E of a product of segments: for each pairing of the inputs, {power of 1/d: count}.
+
+    Inputs are numbered along the segments: 0 and 1 are the ends of the first.
+
+    >>> expansion((Segment("Ff"), Segment("")))  # E x_0ᵀ ΦᵀΦ x_1 x_2ᵀ x_3
+    {((0, 1), (2, 3)): {0: 1}, ((0, 2), (1, 3)): {1: 1}, ((0, 3), (1, 2)): {1: 1}}
+    """
+    letters = [(s, k) for s, segment in enumerate(segments) for k in range(len(segment.word))]
+    kinds = [segments[s].word[k].lower() for s, k in letters]
+    ends = [segment.family for segment in segments for _ in range(2)]
+    size = (len(letters) + len(ends)) // 2
+    found: dict[Pairing, Counter[int]] = {}
+    for of_letters in pairings_within(kinds):
+        for of_ends in pairings_within(ends):
+            powers = found.setdefault(of_ends, Counter())
+            powers[size - _loops(segments, letters, of_letters, of_ends)] += 1
+    return {pairing: dict(powers) for pairing, powers in found.items()}
+
+
+def _loops(
+    segments: tuple[Segment, ...],
+    letters: list[tuple[int, int]],
+    of_letters: Pairing,
+    of_ends: Pairing,
+) -> int:
+    """How many closed lines the d-dimensional indices form.
+
+    Line k of a segment runs between its letters k - 1 and k, so a segment has one line more than
+    letters. Φ has its output on the left, Φᵀ on the right; E Φ_ij Φ_kl = δ_ik δ_jl / d joins
+    outputs with outputs, and inputs with inputs.
+    """
+    parent: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def root(line: tuple[int, int]) -> tuple[int, int]:
+        while line in parent:
+            line = parent[line]
+        return line
+
+    def join(a: tuple[int, int], b: tuple[int, int]) -> None:
+        if (a := root(a)) != (b := root(b)):
+            parent[a] = b
+
+    def output_and_input(letter: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        s, k = letters[letter]
+        left, right = (s, k), (s, k + 1)
+        return (right, left) if segments[s].word[k].isupper() else (left, right)
+
+    def line(end: int) -> tuple[int, int]:
+        s = end // 2
+        return (s, len(segments[s].word) if end % 2 else 0)
+
+    for a, b in of_letters:
+        for one, other in zip(output_and_input(a), output_and_input(b), strict=True):
+            join(one, other)
+    for a, b in of_ends:
+        join(line(a), line(b))
+    lines = {
+        root((s, k)) for s, segment in enumerate(segments) for k in range(len(segment.word) + 1)
+    }
+    return len(lines)
+
+
+class Term(NamedTuple):
+    """One block of a score: Σ_ab (cueᵀ left x_a) C_ab (x_bᵀ right answer).
+
+    Cues and answers are combinations of the inputs, one a row: cues (q, n_left), answers
+    (i, n_right), coefficients (n_left, n_right).
+    """
+
+    cues: Array
+    left: Segment
+    coefficients: Array
+    right: Segment
+    answers: Array
+
+
+class Moments(NamedTuple):
+    """Mean and covariance of scores as polynomials in 1/d: entry [k] multiplies d^-k.
+
+    mean_powers (k, cues, answers); second_powers (k, cues, answers, answers) is E s_qi s_qj.
+    """
+
+    mean_powers: Array
+    second_powers: Array
+
+    def mean(self, d: float) -> Array:
+        """E s_qi: (cues, answers)."""
+        return _at(self.mean_powers, d)
+
+    def covariance(self, d: float) -> Array:
+        """Cov(s_qi, s_qj): (cues, answers, answers)."""
+        mean = self.mean(d)
+        covariance: Array = _at(self.second_powers, d) - mean[:, :, None] * mean[:, None, :]
+        return covariance
+
+
+def score_moments(terms: Sequence[Term]) -> Moments:
+    """Exact mean and covariance of s_qi, the sum of the terms, for every cue and pair of answers."""
+    cues, answers = len(terms[0].cues), len(terms[0].answers)
+    mean: dict[int, Any] = {}
+    second: dict[int, Any] = {}
+    for a in terms:
+        for pairing, powers in expansion((a.left, a.right)).items():
+            A = _summed(pairing, "q{0},{1}{2},i{3}->qi", a.cues, a.coefficients, a.answers)
+            _add(mean, powers, A)
+    for a, b in product(terms, repeat=2):
+        for pairing, powers in expansion((a.left, a.right, b.left, b.right)).items():
+            formula = "q{0},{1}{2},i{3},q{4},{5}{6},j{7}->qij"
+            parts = (a.cues, a.coefficients, a.answers, b.cues, b.coefficients, b.answers)
+            _add(second, powers, _summed(pairing, formula, *parts))
+    return Moments(_stacked(mean, (cues, answers)), _stacked(second, (cues, answers, answers)))
+
+
+def _summed(pairing: Pairing, formula: str, *parts: Array) -> Array:
+    """Σ over the indices at the ends of the segments, those of a pair being equal."""
+    names = {end: "ABCD"[k] for k, pair in enumerate(pairing) for end in pair}
+    table: Array = np.einsum(formula.format(*map(names.get, range(8))), *parts, optimize=True)
+    return table
+
+
+def _add(total: dict[int, Any], powers: dict[int, int], table: Array) -> None:
+    for power, count in powers.items():
+        total[power] = total.get(power, 0) + count * table
+
+
+def _stacked(by_power: dict[int, Any], shape: tuple[int, ...]) -> Array:
+    zero = np.zeros(shape)
+    return np.stack([by_power.get(power, zero) for power in range(max(by_power, default=0) + 1)])
+
+
+def _at(powers: Array, d: float) -> Array:
+    total: Array = np.tensordot(float(d) ** -np.arange(len(powers)), powers, 1)
+    return total
