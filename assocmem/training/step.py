@@ -20,10 +20,8 @@ Ints = NDArray[np.int64]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK_FLOATS = 2**20  # of the sequences that one worker has in hand: about the size of a cache
-LANES = (
-    16  # partial sums of chunks, whatever the number of workers: the order of summation is fixed
-)
+CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
+LANES = 16  # partial sums of chunks: their number fixes the order of summation, workers do not
 TABLE_BYTES = 2**32
 
 
@@ -58,8 +56,8 @@ class TrainingStep:
     arrays; what is missing or None is zero. The row of W_K is the query, the column the key.
 
     Raises ValueError for weights of other names or shapes or with NaN, for targets, tokens or
-    positions that the embeddings do not have; TypeError for arguments of another class. Not to be
-    shared between threads. Source: [BCBJB2023], Section 4.2 (the simplified architecture).
+    positions that the embeddings do not have; TypeError for arguments of another class.
+    Source: [BCBJB2023], Section 4.2 (the simplified architecture).
     """
 
     def __init__(
@@ -129,7 +127,8 @@ class TrainingStep:
                 return total
 
             total = Gradients(tables, wrt)
-            for part in self._map(sum_of, [chunks[i::LANES] for i in range(LANES)]):
+            lanes = [chunks[i::LANES] for i in range(min(LANES, len(chunks)))]
+            for part in self._map(sum_of, lanes):
                 total.add(part)
             return total.loss, self._gradients(tables, total)
 
@@ -200,7 +199,10 @@ class TrainingStep:
         """Apply the function to every item, with a worker's buffers; results in order."""
 
         def run(item: Item) -> Result:
-            buffers = self._buffers.pop() if self._buffers else Buffers(self.embeddings.dtype)
+            try:
+                buffers = self._buffers.pop()
+            except IndexError:  # another worker has them
+                buffers = Buffers(self.embeddings.dtype)
             try:
                 return function(item, buffers)
             finally:
@@ -237,10 +239,10 @@ class TrainingStep:
         return {name: formulas[name]() for name in total.wrt}
 
     def _chunk_size(self, size: int, length: int) -> int:
-        """Sequences of a chunk: as many as stay in cache, if all lanes get one."""
+        """Sequences of a chunk: as many as stay in cache, if there are chunks to share out."""
         emb = self.embeddings
         floats = length * (length // 2 + 4 * emb.width + 2 * emb.n_tokens)
-        return max(1, min(CHUNK_FLOATS // floats, -(-size // LANES)))
+        return max(1, min(CHUNK_FLOATS // floats, -(-2 * size // LANES)))
 
     def _chunks(self, tokens: Ints, where: NDArray[np.bool_]) -> Iterator[Chunk]:
         """Sequences with equally many queries go together, and those without any are left out."""
