@@ -111,7 +111,13 @@ def loss(
     if not tokens.shape == targets.shape == weights.shape:
         shapes = f"{tokens.shape}, {targets.shape}, {weights.shape}"
         raise ValueError(f"tokens, targets, weights: expected one shape (B, T), got {shapes}")
-    log_p = log_softmax(forward(params, tokens, scale=scale, readout=readout))
+    logits = forward(params, tokens, scale=scale, readout=readout)
+    return cross_entropy(logits, targets, weights)
+
+
+def cross_entropy(logits: Array, targets: Array, weights: Array) -> Scalar:
+    """Sum over sequences and positions of weight times -log softmax(logits) at the target."""
+    log_p = log_softmax(logits)
     is_target = targets[..., None] == np.arange(log_p.shape[-1])
     if np.any(weights[~is_target.any(axis=-1)]):
         raise ValueError(f"targets: expected 0..{log_p.shape[-1] - 1} wherever weights is not 0")

@@ -51,9 +51,9 @@ class BigramTask:
         The positions with loss, all with equal weights over the batch: triggers from their second
         occurrence on, where the target is in the context; or all positions.
 
-    An output that is a trigger can close a cycle of triggers, which no sequence leaves. There is one
-    with probability 1 - det(I - P), P the law of the outputs among the triggers (K, K). With
-    uniform outputs and nothing avoided, that is K / N: 8 % of the sequences of 256 of the default
+    An output that is a trigger can close a cycle of triggers, which no sequence leaves. There is
+    one with probability 1 - det(I - P), P the law of the outputs among the triggers (K, K). With
+    uniform outputs and nothing avoided that is K / N: 8 % of the sequences of 256 of the default
     language are caught and hold 23 % of the positions with loss; with outputs from the bigram rows
     44 % hold 68 %. If only the trigger itself is avoided, 0.3 % hold 1 %, and 11 % hold 26 %;
     without triggers among the outputs nothing is caught: hence the default. The page "In-context
