@@ -1,6 +1,7 @@
 """Every claim on gradients and on the induction head fails when its closed form is altered."""
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -72,6 +73,23 @@ CONTROLS = {
     "IH": [(am, "induction_head", reversed_head)],
     "tie": [(gradients, "second_step", with_block(("w_E", "p"), np.negative))],
     "T": [("assocmem.topdown", "third_step", with_block(("p", "p"), np.negative))],
+    "T-S1": [
+        ("theory.conditions", "_random_leads", lambda leads: (1.01 * leads[0], leads[1])),
+        (gradients, "first_step", with_block(("w_U", "Phi1 w_E"), different(-1))),
+    ],
+    "T-S2": [
+        ("theory.conditions", "quadratic_with_all", lambda p: (p[0], p[1], 1.1 * float(p[2]))),
+        (gradients, "second_step", lambda table: -1 * table),
+    ],
+    "T-m1": [
+        ("theory.conditions", "reading_of_frequency", lambda value: value / 2),
+        ("theory.conditions", "reading_of_frequency", lambda value: 2 * value),
+    ],
+    "T-S3": [
+        (gradients, "third_step_slope", with_block(("p", "p"), np.negative)),
+        (gradients, "third_step", with_block(("p", "p"), lambda block: block[:, ::-1])),
+        ("theory.slope", "key_of_position", lambda value: value * Fraction(99, 100)),
+    ],
 }
 
 

@@ -102,7 +102,8 @@ trigger.""",
         note="For prediction over all tokens with fixed triggers the rule T >= 5 fails at small N: "
         "the positions, which memorise the label frequencies, compete (K = 2, T = 5 needs N >= 6). "
         "Beyond T = 8 the signs rest on the formula for the wanted coefficient at general T, which "
-        "is derived in words and equals the tables at T = 3..8 (random triggers: T = 3..6).",
+        "T-S2 derives sum by sum and which equals the tables at T = 3..8 (random triggers: "
+        "T = 3..6). T-S2 has all thresholds for these two vocabularies.",
     ),
     Claim(
         id="S2-limit",

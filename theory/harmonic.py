@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy
 
+from theory.conditions import moments
+
 T, x, y = sympy.symbols("T x y", positive=True)
 
 ROLES = ("output", "trigger", "free")
@@ -62,22 +64,11 @@ def next_length(expression: Any) -> Any:
     )
 
 
-# Means over τ = 1 .. T - 2.
-
-REMAPPED_OUTPUT = (T - x - 1 / T) / (T - 2)  # h_{τ+1}
-REMAPPED_FIRST_TRIGGER = (T - 1 / (T - 1) - 2 / T) / (T - 2)  # h_τ
-_SQUARES = (x - y - 1 / T**2) / (T - 2)  # Σ_{s > τ} s^-2
-_PRODUCTS = (  # h_{τ+1} h_τ = h_{τ+1}² + h_{τ+1} / τ
-    (2 * T - x) - x**2 - 1 / T**2 + (x**2 - y) / 2 - 1 / (T * (T - 1))
-) / (T - 2)
-
-# T² mean_τ Cov_s(e_s, m_s) for e_s = 1{s=τ+1} + H 1{s>τ}/s and m_s = 1{s>=τ}/s + 1{s=T}/T.
-PHI = (
-    T * (x - 1 / T - 1) / (T - 2)
-    + T * REMAPPED_OUTPUT * (_SQUARES + 1 / T**2)
-    - (REMAPPED_FIRST_TRIGGER + 1 / T)
-    - REMAPPED_OUTPUT * (_PRODUCTS + REMAPPED_OUTPUT / T)
-)
+FIELD, *GENERATORS = sympy.field((T, x, y), sympy.QQ)  # where sums of fractions stay reduced
+MOMENTS = moments(*GENERATORS)
+PHI = MOMENTS.phi.as_expr()
+REMAPPED_OUTPUT = MOMENTS.H.as_expr()  # mean of h_{τ+1}
+REMAPPED_FIRST_TRIGGER = MOMENTS.w.as_expr() - 1 / T  # mean of h_τ
 
 
 def profiles(length: int, tau: int) -> Iterator[tuple[tuple[str, str], list[Fraction]]]:
@@ -112,21 +103,21 @@ def covariances(length: int) -> dict[tuple[str, str], Fraction]:
     return total
 
 
-def lower_bound(length: int) -> tuple[Any, list[tuple[int, int]]]:
-    """A lower bound of PHI's numerator over T⁶ at a length, and the (i, j) it subtracts.
+def lower_bound(value: Any, length: int) -> tuple[Any, list[tuple[int, int]]]:
+    """A lower bound at a length of an element of FIELD times a positive power of T, and what it
+    subtracts.
 
-    Positive terms other than the leading one are dropped and y is between 0 and 5/3. What remains
-    to subtract are multiples of x^j / T^i.
+    Over T^d, d the degree in T, what remains of the numerator are constants, multiples of x^j with
+    a positive factor, and negative multiples of x^j / T^i: the returned (i, j). Other positive
+    terms are dropped and y is between 0 and 5/3.
     """
-    numerator = sympy.Poly(sympy.numer(sympy.together(PHI)), T, x, y)
-    if numerator.coeff_monomial(T**6 * x) < 0:
-        numerator = -numerator
-    bound, terms = sympy.Integer(0), []
-    for (i, j, k), coefficient in numerator.terms():
-        if i == 6 and (j, k) == (1, 0):
-            bound += coefficient * x
-        elif coefficient < 0:
-            term = coefficient * sympy.Rational(5, 3) ** k * x**j * T ** (i - 6)
-            bound += term
-            terms.append((6 - i, j))
+    unit = value.denom.LC  # the denominators are products of T, T - 1 and T - 2
+    degree, bound, terms = value.numer.degree(), sympy.Integer(0), []
+    for (i, j, k), coefficient in value.numer.terms():
+        size = sympy.sympify(coefficient / unit)
+        if size > 0 and i == degree and k == 0:
+            bound += size * x**j
+        elif size < 0:
+            bound += size * sympy.Rational(5, 3) ** k * x**j * T ** (i - degree)
+            terms.append((degree - i, j))
     return at_length(bound, length), terms

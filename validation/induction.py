@@ -13,6 +13,7 @@ import assocmem as am
 from assocmem.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from validation import reference
 from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context
+from validation.conditions import check_T_m1, check_T_S1, check_T_S2, check_T_S3
 from validation.gradients import reference_parameters
 
 Array = Any
@@ -191,4 +192,12 @@ def _steps(
         yield Case(f"tau>1 {name} limit, {where}", least, low, 1 - least)
 
 
-CHECKS: dict[str, Check] = {"IH": check_IH, "tie": check_tie, "T": check_T}
+CHECKS: dict[str, Check] = {
+    "IH": check_IH,
+    "tie": check_tie,
+    "T": check_T,
+    "T-S1": check_T_S1,
+    "T-S2": check_T_S2,
+    "T-m1": check_T_m1,
+    "T-S3": check_T_S3,
+}

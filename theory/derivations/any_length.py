@@ -21,7 +21,9 @@ from theory.rational import C, K, c, k
 LENGTHS = (3, 4, 5, 6, 7, 8)
 
 
-WEIGHTS = {  # of the output, of both triggers, of all positions: 1, then h_r, averaged over τ
+Weights = dict[str, tuple[Any, Any, Any]]
+# Of the output, of both triggers, of all positions: 1, then h_r, averaged over τ.
+WEIGHTS: Weights = {
     "direct": (sympy.Integer(1), sympy.Integer(2), T),
     "remapped": (REMAPPED_OUTPUT, REMAPPED_FIRST_TRIGGER + 1 / T, T),
 }
@@ -47,10 +49,10 @@ class Readout(NamedTuple):
         return {"output": self.same, "trigger": self.trigger, "free": free}
 
 
-def readouts(vocabulary: str) -> dict[str, Readout]:
+def readouts(vocabulary: str, weights: Weights = WEIGHTS) -> dict[str, Readout]:
     """S1 in T, x = H_T, C and K: who stands where, and what the label says about it."""
     found = {}
-    for kind, (output, triggers, everywhere) in WEIGHTS.items():
+    for kind, (output, triggers, everywhere) in weights.items():
         if vocabulary == "random":
             n, free = C + 1, everywhere - triggers - output
             same = (output * C - triggers + free / C) / n**2

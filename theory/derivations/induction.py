@@ -12,6 +12,9 @@ from sympy import Rational, Symbol, exp, harmonic, limit, oo
 import assocmem as am
 from assocmem.blocks import BlockTable, TokenBlock
 from theory.derivation import Derivation, Derive
+from theory.derivations.output_memory import derive_T_m1, derive_T_S1
+from theory.derivations.rows import derive_T_S3
+from theory.derivations.thresholds import derive_T_S2
 
 Array = Any
 
@@ -230,7 +233,8 @@ def derive_T(d: Derivation) -> None:
     )
     d.say(
         "With S2-sign, which shows it for every $T$: the threshold is $T^*(N, K) = 5$ for all $N$ "
-        "and $K$, and beyond it $m_2$ sets the lead at will."
+        "and $K$, and beyond it $m_2$ sets the lead at will. The conditions for the other "
+        "vocabularies are T-S2, those for step 1 T-S1, those for step 3 at small lead T-S3."
     )
     _random_and_all(d, n, k)
     _flat_value_path(d, n, k)
@@ -367,4 +371,12 @@ def _flat_value_path(d: Derivation, n: Any, k: Any) -> None:
     )
 
 
-DERIVATIONS: dict[str, Derive] = {"IH": derive_IH, "tie": derive_tie, "T": derive_T}
+DERIVATIONS: dict[str, Derive] = {
+    "IH": derive_IH,
+    "tie": derive_tie,
+    "T": derive_T,
+    "T-S1": derive_T_S1,
+    "T-S2": derive_T_S2,
+    "T-m1": derive_T_m1,
+    "T-S3": derive_T_S3,
+}

@@ -18,7 +18,7 @@ from assocmem.blocks import (
 from theory import harmonic
 from theory.derivation import Derivation
 from theory.derivations.any_length import LENGTHS, harmonic_sums, rational, task, wanted
-from theory.harmonic import PHI, REMAPPED_OUTPUT, T, at_length, x, y
+from theory.harmonic import MOMENTS, PHI, REMAPPED_OUTPUT, T, at_length, x, y
 from theory.population import VOCABULARIES
 from theory.rational import C, K, c
 
@@ -139,9 +139,9 @@ def sign_over_content(d: Derivation, limit: int = 20) -> None:
         sympy.And(*(at_length(PHI, t) > 0 for t in range(5, limit))),
         latex=rf"\Phi(5) = {sympy.latex(at_length(PHI, 5))} > 0,\ ...,\ \Phi({limit - 1}) > 0",
     )
-    bound, exponents = harmonic.lower_bound(limit)
+    bound, exponents = harmonic.lower_bound(MOMENTS.phi, limit)
     d.holds(
-        rf"For $T \ge {limit}$: write the numerator of $\Phi$ over $2 T^6$, drop positive terms "
+        rf"For $T \ge {limit}$: write the numerator of $\Phi$ over $T^6$, drop positive terms "
         r"except the leading $2x$, and use $0 < y < \frac53$. What is subtracted are terms "
         r"$x^j / T^i$ with $j \le 2 i$.",
         sympy.And(*(j <= 2 * i for i, j in exponents)),
@@ -157,7 +157,7 @@ def sign_over_content(d: Derivation, limit: int = 20) -> None:
         rf"At $T = {limit}$ the right side is positive. Hence the lead is negative for $T \le 4$ "
         r"and positive for $T \ge 5$, at every $N$ and $K$.",
         bound > 0,
-        latex=f"{sympy.Float(bound / 2, 3)} > 0",
+        latex=f"{sympy.Float(bound, 3)} > 0",
     )
 
 
