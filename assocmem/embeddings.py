@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from assocmem.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
 from assocmem.families import (
     Array,
     Seed,
@@ -112,22 +113,52 @@ class FrozenEmbeddings:
 
     @classmethod
     def random(
-        cls, task: Any, *, width: int, family: str = "gaussian", rng: Seed
+        cls,
+        task: Any,
+        *,
+        width: int,
+        family: str = "gaussian",
+        compressed: bool = False,
+        rng: Seed,
     ) -> FrozenEmbeddings:
         """Tokens, positions and outputs drawn from a family; Phi1 and W_V2 with N(0, 1/d) entries.
 
-        With "orthonormal" they are orthonormal together: raises ValueError when N+T+M > width.
+        >>> from types import SimpleNamespace
+        >>> task = SimpleNamespace(n_tokens=5, length=4, outputs=range(3))
+        >>> FrozenEmbeddings.random(task, width=10**9, compressed=True, rng=0)
+        FrozenEmbeddings(gaussian, N=5, T=4, M=3, width=21)
+
+        ``compressed=True`` draws from the law of ``random(...).compressed()`` (its coordinates up
+        to signs, so its Gram matrices exactly) in time and memory that do not depend on a width of
+        n = 2(N+T) + M or more; below n it makes that call. "rademacher" has no such law and is
+        refused. With "orthonormal" tokens, positions and outputs are orthonormal together: raises
+        ValueError when N+T+M > width. Source of the law: [B1933]; see `assocmem.bartlett`.
         """
         n_tokens, length, n_outputs = _sizes(task)
-        width = checked_size("width", width)
+        width, n_inputs = checked_size("width", width), n_tokens + length
+        draw = family_named(family)
+        if compressed and family not in FROM_GAUSSIAN_ROWS:
+            raise ValueError(
+                f"family must be one of {', '.join(FROM_GAUSSIAN_ROWS)} with compressed=True, got "
+                f"{family!r}: its rows are not made of Gaussian rows by a map that commutes with "
+                "rotations, so no law is known that avoids the width; call random(...).compressed()"
+            )
+        n = 2 * n_inputs + n_outputs
+        if compressed and width >= n:
+            _require_memory("task", n)
+            parts = compressed_draw(n_inputs, n_outputs, width, family=family, rng=rng)
+            inputs = parts.pop("inputs")
+            return cls.from_matrices(
+                tokens=inputs[:n_tokens], positions=inputs[n_tokens:], family=family, **parts
+            )
         _require_memory("width", width)
         rng = np.random.default_rng(rng)
         # Rows are independent (or jointly orthonormal), so one draw serves all three.
-        rows = family_named(family)(n_tokens + length + n_outputs, width, rng=rng)
+        rows = draw(n_inputs + n_outputs, width, rng=rng)
         return cls.from_matrices(
             tokens=rows[:n_tokens],
-            positions=rows[n_tokens : n_tokens + length],
-            outputs=rows[n_tokens + length :],
+            positions=rows[n_tokens:n_inputs],
+            outputs=rows[n_inputs:],
             Phi1=gaussian(width, width, rng=rng),
             W_V2=gaussian(width, width, rng=rng),
             family=family,
@@ -238,7 +269,8 @@ def _require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
     if (needed := 2 * 8 * width**2) > max_bytes:
         raise ValueError(
             f"{argument} must leave Phi1 and W_V2 within {max_bytes:.2g} bytes, got width {width}, "
-            f"which needs {needed:.2g}; take fewer tokens or a smaller width (the closed forms of "
+            f"which needs {needed:.2g}; take fewer tokens, a smaller width, or random(..., "
+            "compressed=True), whose memory the width does not enter (the closed forms of "
             "am.gradients need no embeddings)"
         )
 

@@ -1,7 +1,442 @@
-"""Derivations of the claims in `theory.width`."""
+"""Derivations of W1 to W3: the law of the Gram matrices, the noise of the steps, a width."""
 
 from __future__ import annotations
 
-from theory.derivation import Derive
+from collections.abc import Mapping
+from itertools import combinations_with_replacement, product
+from math import prod
+from typing import Any
 
-DERIVATIONS: dict[str, Derive] = {}
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+from sympy import Rational, sqrt
+
+from assocmem.bartlett import compressed_draw
+from theory import step_noise, wick
+from theory.derivation import Derivation, Derive
+from theory.derivations.layers import symbols
+from theory.derivations.near_orthogonality import agrees, exact, expectation, gaussian_moment
+from theory.wick import Segment
+
+Array = NDArray[Any]
+
+d_ = sympy.Symbol("d", positive=True, integer=True)
+
+
+# --- W1
+
+
+class Given(np.random.Generator):
+    """A generator whose draws are given, and that notes the degrees of freedom it was asked for."""
+
+    def __init__(self, normals: list[Array], chi_squares: list[Array]) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._normals, self._chi_squares = normals, chi_squares
+        self.freedoms: list[Any] = []
+
+    def standard_normal(self, *args: Any, **kwargs: Any) -> Any:
+        return self._normals.pop(0).astype(float)
+
+    def chisquare(self, df: Any, *args: Any, **kwargs: Any) -> Any:
+        self.freedoms.append(np.asarray(df))
+        return self._chi_squares.pop(0).astype(float)
+
+
+def factor(name: str, n: int) -> tuple[Array, dict[Any, Any]]:
+    """√d L with symbols for entries; and the degrees of freedom of each, None if it is normal."""
+    entries = symbols(name, n, n)
+    lower = np.where(np.tri(n, dtype=bool), entries, 0)
+    laws = {entries[i, j]: d_ - i if i == j else None for i in range(n) for j in range(i + 1)}
+    return lower, laws
+
+
+def mean_over(polynomial: Any, laws: Mapping[Any, Any]) -> Any:
+    """E of a polynomial in independent chi and normal variables."""
+
+    def moment(power: int, freedom: Any) -> Any:
+        if power % 2:  # an odd moment of χ always meets one of a normal variable, which is 0
+            return 0 if freedom is None else sympy.Symbol("odd")
+        return prod((1 if freedom is None else freedom) + 2 * k for k in range(power // 2))
+
+    variables = list(laws)
+    return sum(
+        coefficient
+        * prod(moment(power, laws[x]) for power, x in zip(powers, variables, strict=True) if power)
+        for powers, coefficient in sympy.Poly(polynomial, *variables).terms()
+    )
+
+
+def by_pairings(*pairs: tuple[tuple[int, int], str]) -> Any:
+    """E of a product of x_aᵀ M x_b at symbolic d, straight from Wick's theorem."""
+    ends = [a for (a, b), _ in pairs for a in (a, b)]
+    total = 0
+    for pairing, powers in wick.expansion(tuple(Segment(word) for _, word in pairs)).items():
+        if all(ends[i] == ends[j] for i, j in pairing):
+            total += sum(count / d_**power for power, count in powers.items())
+    return total
+
+
+def law_without_width(d: Derivation) -> None:
+    """W1."""
+    one_row_at_a_time(d)
+    moments_of_the_factor(d)
+    images(d)
+    library_draws_it(d)
+
+
+def one_row_at_a_time(d: Derivation) -> None:
+    """W1: LQ of Gaussian rows."""
+    r = symbols("r", 1, 3)[0]
+    length = sqrt(r @ r)
+    normal = r - length * np.array([1, 0, 0])
+    reflection = np.eye(3, dtype=int) - 2 * np.outer(normal, normal) / (normal @ normal)
+    d.say(
+        "Only Gram matrices matter, and they do not change when all rows are rotated. Let the rows "
+        "$r_1, \\dots, r_n$ have independent $\\mathcal{N}(0, 1/d)$ entries, and reflect "
+        "$\\mathbb{R}^d$ by a map that depends on the first row alone.",
+        r"R = I - 2\,\frac{w w^\top}{w^\top w}, \qquad w = r_1 - \|r_1\|\, e_1",
+    )
+    d.equal(
+        "It puts $r_1$ on the first axis (here in $\\mathbb{R}^3$),",
+        [sympy.simplify(entry) for entry in reflection @ r],
+        [length, 0, 0],
+        latex=r"R\, r_1 = \|r_1\|\, e_1,",
+    )
+    d.equal(
+        "and is orthogonal, so that given $r_1$ the other rows keep their law: they are "
+        "independent of $r_1$ and Gaussian with covariance $R R^\\top / d = I/d$.",
+        [sympy.simplify(entry) for entry in (reflection @ reflection.T).ravel()],
+        np.eye(3, dtype=int).ravel(),
+        latex=r"R R^\top = I",
+    )
+    d.say(
+        "So the first column of $L$ is $\\|r_1\\| \\sim \\chi_d / \\sqrt d$ above independent "
+        "$\\mathcal{N}(0, 1/d)$ entries, and what is left is $n - 1$ Gaussian rows in "
+        "$\\mathbb{R}^{d-1}$ with the same variance: repeat. The rows of $L$ have the Gram matrix "
+        "of the rows $r$, and no number in $L$ but the $\\chi$'s knows $d$.",
+        r"\sqrt d\, L_{ii} \sim \chi_{d - i + 1}, \qquad \sqrt d\, L_{ij} \sim \mathcal{N}(0, 1)"
+        r" \ (i > j), \qquad L_{ij} = 0 \ (i < j)",
+    )
+
+
+def moments_of_the_factor(d: Derivation) -> None:
+    """W1: the Gram entries have the right moments, all of first and second order."""
+    lower, laws = factor("l", 3)
+    gram = lower @ lower.T / d_
+    pairs = list(combinations_with_replacement(range(3), 2))
+    d.equal(
+        "A check: all first and second moments of the Gram entries of three rows, from the factor "
+        "and from the entries of the rows by Wick's theorem, at symbolic $d$.",
+        [mean_over(gram[p], laws) for p in pairs]
+        + [mean_over(gram[p] * gram[q], laws) for p, q in combinations_with_replacement(pairs, 2)],
+        [by_pairings((p, "")) for p in pairs]
+        + [by_pairings((p, ""), (q, "")) for p, q in combinations_with_replacement(pairs, 2)],
+        latex=r"\mathbb{E}\,(LL^\top)_{ij} = \delta_{ij}, \qquad"
+        r" \mathbb{E}\,(LL^\top)_{ij}(LL^\top)_{kl} = \delta_{ij}\delta_{kl}"
+        r" + \tfrac1d(\delta_{ik}\delta_{jl} + \delta_{il}\delta_{jk})",
+    )
+
+
+def images(d: Derivation) -> None:
+    """W1: the second stage, and why its rows join the stack of the first."""
+    matrix, q = symbols("phi", 2, 3), symbols("q", 2, 3)
+    rows = q @ matrix.T  # images of the rows q
+
+    def mean(polynomial: Any) -> Any:
+        """Entries N(0, 1/3): the width is 3 here."""
+        return sum(
+            coefficient * Rational(int(all(power in (0, 2) for power in powers)), 3)
+            for powers, coefficient in sympy.Poly(polynomial, *matrix.ravel()).terms()
+        )
+
+    indices = list(product((0, 1), repeat=4))
+    d.equal(
+        "Images. Let $Q$ hold an orthonormal basis of span$(X)$, $X = L_{XX} Q$. Given $X$ and "
+        "$U$, the rows of $G = Q\\Phi_1^\\top$ are Gaussian, with covariances that the inner "
+        "products of the basis alone decide (here two rows in $\\mathbb{R}^3$, two coordinates of "
+        "the images):",
+        [mean(rows[i, k] * rows[j, l]) for i, j, k, l in indices],
+        [q[i] @ q[j] * Rational(int(k == l), 3) for i, j, k, l in indices],
+        latex=r"\mathbb{E}\, G_{ik} G_{jl} = \tfrac1d\, \langle q_i, q_j\rangle\, \delta_{kl}"
+        r" = \tfrac1d\, \delta_{ij}\, \delta_{kl}",
+    )
+    d.say(
+        "This law is the same whatever $X$ and $U$ are, so $G$ is independent of them, and $[X; G; "
+        "U]$ is one stack of $n$ Gaussian rows with one factor $L$. $Q$ is read off its first "
+        "$a$ coordinates, and $X \\Phi_1^\\top = L_{XX} G$. In the same way $W_V^2$ maps an "
+        "orthonormal basis of the span of the $2a$ atoms to $2a$ Gaussian rows, independent of all "
+        "else; only their Gram matrix matters, and a second factor $H$ has it.",
+        r"\Phi_1 X \to L_{XX} L_G, \qquad W_V^2 [X; \Phi_1 X] \to [L_{XX}, 0; L_{XX} L_{GX},"
+        r" L_{XX} L_{GG}]\, H",
+    )
+    a = 2
+    lower, laws = factor("l", 2 * a + 1)
+    H, h_laws = factor("h", 2 * a)
+    laws = laws | h_laws
+    x, remapped, output = lower[:a], lower[:a, :a] @ lower[a : 2 * a], lower[2 * a]
+    atoms = [*x, *remapped]
+    values = [atom[: 2 * a] @ H for atom in atoms]
+
+    def mean_gram(*pairs: tuple[Any, Any, int]) -> Any:
+        """E of a product of inner products; the power of √d each carries is told with it."""
+        overlaps = prod(sympy.expand(u @ v) for u, v, _ in pairs)
+        return mean_over(sympy.expand(overlaps), laws) / d_ ** sum(k for _, _, k in pairs)
+
+    x0, x1, f0, f1 = atoms[0], atoms[1], atoms[2], atoms[3]
+    d.equal(
+        "A check with two inputs and one output, $n = 5$, at symbolic $d$: norms of images and of "
+        "values, and overlaps of images with inputs, with each other and with an output, against "
+        "Wick's theorem for $d \\times d$ matrices.",
+        [
+            mean_gram((f0, f0, 2)),
+            mean_gram((f0, f0, 2), (f0, f0, 2)),
+            mean_gram((x0, f0, Rational(3, 2)), (x0, f0, Rational(3, 2))),
+            mean_gram((x1, f0, Rational(3, 2)), (x1, f0, Rational(3, 2))),
+            mean_gram((f0, f1, 2), (f0, f1, 2)),
+            mean_gram((f0, f1, 2), (x0, x1, 1)),
+            mean_gram((f0, output, Rational(3, 2)), (f0, output, Rational(3, 2))),
+            mean_gram((values[0], values[0], 2), (values[1], values[1], 2)),
+            mean_gram((values[0], values[1], 2), (values[0], values[1], 2)),
+            mean_gram((values[0], values[2], Rational(5, 2)), (x0, f0, Rational(3, 2))),
+        ],
+        [
+            by_pairings(((0, 0), "Ff")),
+            by_pairings(((0, 0), "Ff"), ((0, 0), "Ff")),
+            by_pairings(((0, 0), "f"), ((0, 0), "f")),
+            by_pairings(((1, 0), "f"), ((1, 0), "f")),
+            by_pairings(((0, 1), "Ff"), ((0, 1), "Ff")),
+            by_pairings(((0, 1), "Ff"), ((0, 1), "")),
+            by_pairings(((0, 5), "F"), ((0, 5), "F")),
+            by_pairings(((0, 0), "Vv"), ((1, 1), "Vv")),
+            by_pairings(((0, 1), "Vv"), ((0, 1), "Vv")),
+            by_pairings(((0, 0), "Vvf"), ((0, 0), "f")),
+        ],
+        latex=r"\mathbb{E}\,\|\Phi_1 x\|^2 = 1, \quad \mathbb{E}\,\|\Phi_1 x\|^4"
+        r" = \big(1 + \tfrac2d\big)^2, \quad \mathbb{E}\,\langle x, \Phi_1 x\rangle^2"
+        r" = \tfrac1d + \tfrac2{d^2}, \quad \dots",
+    )
+    n = sympy.Symbol("n", positive=True, integer=True)
+    fresh = symbols("g", 4, 4)
+    square = sum(sympy.expand((row @ np.array([lower[0, 0], 0, 0, 0])) ** 2) for row in fresh)
+    all_laws = laws | dict.fromkeys(fresh.ravel())
+    d.equal(
+        "Fresh Gaussians of variance $1/d$ on $\\mathbb{R}^n$ for $\\Phi_1$ would lose the part "
+        "of the image that leaves the $n$ coordinates (here $n = 4$):",
+        mean_over(square, all_laws) / d_**2,
+        (n / d_).subs(n, 4),
+        latex=r"\mathbb{E}\,\|\Phi x\|^2 = \tfrac nd\, \mathbb{E}\,\|x\|^2 = \tfrac nd \ne 1",
+    )
+
+
+def library_draws_it(d: Derivation) -> None:
+    """W1: what the library makes of given normals and chi-squares."""
+    a, m, width = 2, 1, 16
+    n = 2 * a + m
+    rng = np.random.default_rng(0)
+    normals = [rng.integers(-9, 10, (k, k)) for k in (n, 2 * a)]
+    roots = [rng.integers(1, 10, k) for k in (n, 2 * a)]
+    given = Given(list(normals), [root**2 for root in roots])
+    parts = {
+        name: exact(array)
+        for name, array in compressed_draw(a, m, width, family="gaussian", rng=given).items()
+    }
+    L, H = (
+        np.array(
+            [[Rational(int(x), 4) for x in row] for row in np.tril(normal, -1) + np.diag(root)]
+        )
+        for normal, root in zip(normals, roots, strict=True)
+    )
+    atoms = np.concatenate([parts["inputs"], parts["inputs"] @ parts["Phi1"].T])
+    d.equal(
+        "The library, given integers for normals and squares for $\\chi^2$ at $d = 16$: it asks "
+        "for the right degrees of freedom,",
+        given.freedoms,
+        [[width - i for i in range(n)], [width - i for i in range(2 * a)]],
+        latex=r"d,\; d - 1,\; \dots,\; d - n + 1 \quad\text{and}\quad d,\; \dots,\; d - 2a + 1,",
+    )
+    d.equal(
+        "and returns these atoms, outputs and values.",
+        [atoms, parts["outputs"], atoms @ parts["W_V2"].T],
+        [
+            np.concatenate([L[:a], L[:a, :a] @ L[a : 2 * a]]),
+            L[2 * a :],
+            np.concatenate([np.concatenate([L[:a], L[:a, :a] @ L[a : 2 * a]])[:, : 2 * a] @ H,
+                            np.zeros((2 * a, m), int)], axis=1),
+        ],
+        latex=r"X' = L_X, \quad (\Phi_1 X)' = L_{XX} L_G, \quad U' = L_U, \quad"
+        r" [X'; (\Phi_1 X)']_{1..2a}\, H",
+    )  # fmt: skip
+    unit = {
+        name: compressed_draw(
+            a, m, width, family=name, rng=Given(list(normals), [root**2 for root in roots])
+        )
+        for name in ("gaussian", "sphere")
+    }
+    raw, sphere = (np.concatenate([part["inputs"], part["outputs"]]) for part in unit.values())
+    for row, direction in zip(exact(raw), exact(sphere), strict=True):
+        cosine = (row @ direction) ** 2 / (row @ row)
+        agrees(
+            d,
+            "Sphere: rows are normalised Gaussian rows, norms are Gram entries, and normalising "
+            "leaves $Q$ as it is. So normalise rows of $L_X$ and $L_U$.",
+            float(cosine),
+            1,
+            r"\langle x', L_x / \|L_x\|\rangle^2 = 1",
+        )
+    d.equal(
+        "$G$ is not normalised, and $\\Phi_1 X$ follows from the normalised $X$.",
+        exact(unit["sphere"]["Phi1"]),
+        parts["Phi1"],
+        latex=r"\Phi_1 = [L_G^\top, 0]",
+    )
+
+
+# --- W2
+
+
+def noise_of_scores(d: Derivation) -> None:
+    """W2."""
+    d.say(
+        "Every atom is a word in $\\Phi_1$ (and $W_V^2$) applied to an input, so every Gram entry "
+        "is $x_a^\\top M x_b$, and a score a sum of products of two. Isserlis: the mean of a "
+        "product of centred Gaussians is the sum over pairings of the products of covariances. "
+        "Each covariance is a product of Kronecker deltas over $d$,",
+        r"\mathbb{E}\, x_{a\mu} x_{b\nu} = \tfrac1d \delta_{ab}\delta_{\mu\nu}, \qquad"
+        r" \mathbb{E}\, \Phi_{\mu\nu}\Phi_{\rho\sigma} = \tfrac1d"
+        r"\delta_{\mu\rho}\delta_{\nu\sigma}",
+    )
+    d.say(
+        "so that the deltas join the $d$-dimensional indices into loops, each worth $\\sum_\\mu 1 "
+        "= d$, and say which inputs are equal.",
+        r"\mathbb{E}\prod_s x_{a_s}^\top M_s x_{b_s} = \sum_\pi d^{\,\ell(\pi) - m}\,\delta_\pi",
+    )
+    entry_by_entry(d)
+    output_memory(d)
+
+
+def entry_by_entry(d: Derivation) -> None:
+    """W2: scores written out in the entries of all vectors and matrices."""
+    rng = np.random.default_rng(1)
+    every = [(left, right) for left in ("", "f") for right in ("f", "Ff")]
+    for width, words in ((1, every), (2, every[1:3])):  # all four have too many terms at d = 2
+        x, phi = symbols("x", 2, width), symbols("phi", width, width)
+        atoms = {"": x, "f": x @ phi.T}
+        tables = {word: rng.integers(-3, 4, (2, 2)) for word in words}
+        unit = np.eye(2, dtype=int)
+        moments = wick.score_moments(
+            [
+                wick.Term(unit[:1], Segment(left), tables[left, right], Segment(right), unit)
+                for left, right in words
+            ]
+        )
+        scores = sum(
+            (x[0] @ atoms[left].T) @ tables[left, right] @ atoms[right[:-1].lower()] @ atoms["f"].T
+            for left, right in words
+        )
+
+        def mean(polynomial: Any, rows: tuple[Array, ...] = (x, phi)) -> Any:
+            for vectors in rows:
+                polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
+            return polynomial
+
+        d.equal(
+            f"The scores of $W_K^2$ over two tokens at $d = {width}$, integer coefficients: means "
+            "and second moments from the pairings, and from the polynomial in all entries of $w_E$ "
+            "and $\\Phi_1$ by the moments of one normal variable.",
+            [at(moments.mean_powers, width)[0], at(moments.second_powers, width)[0, 0]],
+            [[mean(score) for score in scores], [mean(scores[0] * score) for score in scores]],
+            latex=r"\mathbb{E}\, s_{qi}, \quad \mathbb{E}\, s_{qi} s_{qj}",
+        )
+
+
+def at(powers: Array, width: int) -> Array:
+    """A polynomial in 1/d with integer coefficients, evaluated exactly."""
+    return sum(table * Rational(1, width) ** k for k, table in enumerate(exact(powers)))
+
+
+def output_memory(d: Derivation) -> None:
+    """W2: the closed form for W_O2."""
+
+    def h(other: int, word: str) -> Any:
+        return by_pairings(((0, other), "Vv" + word), ((0, other), "Vv" + word))
+
+    d.equal(
+        "The output memory. Products of different overlaps vanish in the mean, as every input and "
+        "every letter must occur an even number of times; so squares add up as in AM2. An overlap "
+        "of outputs has the $g$ of AM2; an overlap of the value $W_V^2 w_E(i)$ with itself, with "
+        "$W_V^2 \\Phi_1 w_E(i)$, with another value and another image:",
+        [h(0, ""), h(0, "f"), h(1, ""), h(1, "f")],
+        [
+            (1 + 2 / d_) ** 2,
+            (1 + 2 / d_) * (2 / d_ + 1 / d_**2),
+            2 / d_ + 1 / d_**2,
+            2 / d_ + 1 / d_**2,
+        ],
+        latex=r"h = \big(1 + \tfrac2d\big)^2, \quad \big(1 + \tfrac2d\big)\big(\tfrac2d +"
+        r" \tfrac1{d^2}\big), \quad \tfrac2d + \tfrac1{d^2}, \quad \tfrac2d + \tfrac1{d^2}",
+    )
+    d.equal(
+        "and overlaps of different values with one value are uncorrelated.",
+        [
+            by_pairings(((0, 1), "Vv"), ((0, 2), "Vv")),
+            by_pairings(((0, 1), "Vv"), ((0, 1), "Vvf")),
+            by_pairings(((0, 0), "Vv"), ((0, 0), "Vvf")),
+        ],
+        [0, 0, 0],
+        latex=r"\mathbb{E}\,\langle v_i, v_l\rangle\langle v_i, v_{l'}\rangle = 0"
+        r" \quad (l \ne l')",
+    )
+
+
+# --- W3
+
+
+def sufficient_width(d: Derivation) -> None:
+    """W3."""
+    mu, sigma, t, v = sympy.symbols("mu sigma t v", positive=True)
+    d.say(
+        "Let $Y$ be a margin with mean $\\mu > 0$ and variance $\\sigma^2$. For every $t > 0$, "
+        "where $Y \\le 0$ the square below is at least 1.",
+        r"\Pr(Y \le 0) \le \mathbb{E}\,\Big(\frac{\mu - Y + t}{\mu + t}\Big)^2"
+        r" = \frac{\sigma^2 + t^2}{(\mu + t)^2}",
+    )
+    bound = (sigma**2 + t**2) / (mu + t) ** 2
+    best = sigma**2 / mu
+    d.equal(
+        "The best $t$ is $\\sigma^2/\\mu$, where the derivative vanishes:",
+        [sympy.diff(bound, t).subs(t, best), bound.subs(t, best)],
+        [0, sigma**2 / (sigma**2 + mu**2)],
+        latex=r"\Pr(Y \le 0) \le \frac{\sigma^2}{\sigma^2 + \mu^2}",
+    )
+    d.say(
+        "A cue is recalled when all its margins are positive; sum over the wrong answers of all "
+        "cues of the three memories (union bound), with the exact $\\mu$, $\\sigma$ of W2.",
+        r"\Pr(\text{some cue not recalled}) \le \sum_{q,j}"
+        r" \frac{\sigma_{qj}^2}{\sigma_{qj}^2 + \mu_{qj}^2}",
+    )
+    d.equal(
+        "At large $d$ the variance is $v/d$, and each term is $v / (\\mu^2 d)$.",
+        sympy.limit(d_ * (v / d_) / (v / d_ + mu**2), d_, sympy.oo),
+        v / mu**2,
+        latex=r"\lim_{d \to \infty} d\, \frac{v/d}{v/d + \mu^2} = \frac{v}{\mu^2}",
+    )
+    # Three answers of one cue: means 3, 1, 2; independent with variances 1, 2, 3 (over d).
+    mean = np.array([[[3.0, 1.0, 2.0]]])
+    second = np.stack([mean[0][:, :, None] * mean[0][:, None, :], np.diag([1.0, 2, 3])[None]])
+    moments = wick.Moments(mean, second)
+    agrees(
+        d,
+        "The library's bound for one cue with answers of means 3, 1, 2 and independent noise of "
+        "variances 1, 2, 3 over $d$, the first being right, at $d = 8$:",
+        step_noise.cantelli_failure(moments, 8, np.array([0])),
+        Rational(3, 8) / (Rational(3, 8) + 4) + Rational(4, 8) / (Rational(4, 8) + 1),
+        r"\frac{3/8}{3/8 + 4} + \frac{4/8}{4/8 + 1}",
+    )
+
+
+DERIVATIONS: dict[str, Derive] = {
+    "W1": law_without_width,
+    "W2": noise_of_scores,
+    "W3": sufficient_width,
+}

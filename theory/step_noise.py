@@ -1,0 +1,129 @@
+"""The scores that the three memories are asked for, as terms whose moments are known exactly.
+
+Coefficients are fixed (those of infinite width); the embeddings are Gaussian. Inputs are numbered
+as `FrozenEmbeddings.inputs` stacks them: tokens, then positions. Rows are cues, columns answers, as
+`assocmem.probe` asks for them; and, beyond the atoms, the first layer is asked in context, where
+both the query and the keys are residual streams w_E(z_t) + p_t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem import AssociativeMemory, InductionTask
+from theory.wick import Moments, Segment, Term, score_moments
+
+Array = NDArray[Any]
+
+
+def recall_terms(name: str, task: InductionTask, coefficients: Array) -> list[Term]:
+    """Terms of the scores that the probe of W_O2, W_K2 or W_K1 compares."""
+    n_tokens, n = task.n_tokens, task.n_tokens + task.length
+    inputs = np.eye(n)
+    if name == "W_K1":
+        positions = inputs[n_tokens:]
+        return in_context_terms(task, coefficients, queries=positions[1:-1], keys=positions)
+    plain, remapped = slice(n), slice(n, 2 * n)
+    if name == "W_O2":
+        cues, classes = inputs[task.contents], np.eye(task.n_outputs)
+        outputs = Segment("", family="u")
+        return [
+            Term(cues, Segment(word), coefficients[:, part].T, outputs, classes)
+            for word, part in (("Vv", plain), ("Vvf", remapped))
+        ]
+    cues, answers = inputs[task.triggers], inputs[:n_tokens]
+    return [
+        Term(cues, Segment(left), coefficients[rows, columns], Segment(right), answers)
+        for left, rows in (("", plain), ("f", remapped))
+        for right, columns in (("f", plain), ("Ff", remapped))
+    ]
+
+
+def in_context_terms(
+    task: InductionTask, coefficients: Array, queries: Array, keys: Array
+) -> list[Term]:
+    """Terms of the first layer's scores, for queries and keys that are combinations of inputs."""
+    n_tokens = task.n_tokens
+    spread = np.zeros((n_tokens + task.length,) * 2)
+    spread[n_tokens:, n_tokens:] = coefficients  # the memory holds positions only
+    return [Term(queries, Segment(""), spread, Segment(""), keys)]
+
+
+def streams(task: InductionTask, tokens: ArrayLike) -> Array:
+    """x_t = w_E(z_t) + p_t of one sequence (T,), as combinations of the inputs: (T, N+T)."""
+    n_tokens = task.n_tokens
+    x = np.eye(task.length, n_tokens + task.length, k=n_tokens)
+    x[np.arange(task.length), np.asarray(tokens)] = 1
+    return x
+
+
+def head_moments(
+    task: InductionTask, coefficients: Array, tokens: ArrayLike, rows: NDArray[np.int64]
+) -> Moments:
+    """Moments of the first layer's scores on one sequence: the given rows t, all columns s."""
+    x = streams(task, tokens)
+    return score_moments(in_context_terms(task, coefficients, x[rows], x))
+
+
+def recall_moments(
+    task: InductionTask, memories: Mapping[str, AssociativeMemory]
+) -> dict[str, Moments]:
+    """Moments of the scores that each memory of a run is asked for, by name."""
+    return {
+        name: score_moments(recall_terms(name, task, memory.coefficients))
+        for name, memory in memories.items()
+    }
+
+
+def margin_moments(moments: Moments, d: float, targets: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Mean and variance of right score minus wrong score, (cues, answers); 0 at the target."""
+    mean, covariance = moments.mean(d), moments.covariance(d)
+    cues = np.arange(len(mean))
+    own = covariance[cues, targets]  # Cov(s_target, s_j)
+    variance = own[cues, targets][:, None] - 2 * own + np.diagonal(covariance, axis1=1, axis2=2)
+    return mean[cues, targets][:, None] - mean, variance
+
+
+def cantelli_failure(
+    moments: Moments,
+    d: float,
+    targets: NDArray[np.int64],
+    among: NDArray[np.bool_] | None = None,
+) -> float:
+    """An upper bound on P(some cue is not recalled): Cantelli's inequality and a union bound."""
+    mean, variance = margin_moments(moments, d, targets)
+    rivals = np.ones(mean.shape, bool) if among is None else among.T.copy()
+    rivals[np.arange(len(mean)), targets] = False
+    mean, variance = mean[rivals], variance[rivals]
+    return float(np.where(mean > 0, variance / (variance + mean**2), 1.0).sum())
+
+
+def gaussian_recall(
+    moments: Moments,
+    d: float,
+    targets: NDArray[np.int64],
+    among: NDArray[np.bool_] | None = None,
+    *,
+    rng: np.random.Generator,
+    draws: int = 1000,
+) -> Array:
+    """P(the target scores strictly highest), for every cue, if scores were jointly normal.
+
+    The mean and the covariance are the exact ones; ``among`` (answers, cues) admits answers, as in
+    a `Probe`. The probability is a mean over ``draws`` normal vectors.
+    """
+    mean, covariance = moments.mean(d), moments.covariance(d)
+    cues, answers = mean.shape
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # rounding may go below 0
+    scores = mean[:, :, None] + root @ rng.standard_normal((answers, draws))
+    if among is not None:
+        scores = np.where(among.T[:, :, None], scores, -np.inf)
+    right = scores[np.arange(cues), targets]
+    scores[np.arange(cues), targets] = -np.inf
+    probability: Array = (right > scores.max(axis=1)).mean(axis=1)
+    return probability

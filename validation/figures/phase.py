@@ -1,0 +1,179 @@
+"""Where the theorem holds at finite width: accuracy over (d, T), and the width it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import assocmem as am
+from assocmem import plots
+from assocmem.plots import BLUE, GREEN, ORANGE
+from validation.cases import Context
+from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
+from validation.width import LEVEL, Head, written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+N_TOKENS, LENGTH = 16, 64  # the other size where one varies
+LENGTHS = (16, 24, 32, 48, 64, 96, 128)
+TOKENS = (8, 16, 32, 64, 128)
+WIDTHS = tuple(round(10 ** (k / 2)) for k in range(4, 15))
+LEADS = {10.0: BLUE, 3.0: GREEN, 1.0: ORANGE}  # m2, the lead of step 2
+CONFIDENCE = 0.95
+
+
+def make(
+    out: Path,
+    context: Context,
+    *,
+    lengths: Sequence[int] = LENGTHS,
+    tokens: Sequence[int] = TOKENS,
+    widths: Sequence[int] = WIDTHS,
+    leads: Sequence[float] = tuple(LEADS),
+    draws: int | None = None,
+    sequences: int = 100,
+) -> list[Path]:
+    """Accuracy over (d, T) from width-free draws, and d* against T and N, predicted and measured.
+
+    Closed-form coefficients, K = 1, labels over content, Gaussian embeddings.
+    """
+    draws = draws or (20 if context.full else 4)
+    rng = context.rng
+    rows = accuracies(lengths, widths, rng, draws=draws, sequences=sequences)
+    by_length = [(lead, N_TOKENS, length) for lead in leads for length in lengths]
+    by_tokens = [(leads[0], n, LENGTH) for n in tokens]
+    rows += critical_widths("T", by_length, rng, draws=10 * draws)
+    rows += critical_widths("N", by_tokens, rng, draws=10 * draws)
+    return publish(out, "phase", rows, draw(rows))
+
+
+def accuracies(
+    lengths: Sequence[int],
+    widths: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    draws: int,
+    sequences: int,
+) -> list[Row]:
+    """Return a row per length and width: mean accuracy over draws, trigger not first."""
+
+    def of_length(job: tuple[int, np.random.Generator]) -> list[Row]:
+        length, rng = job
+        task = am.InductionTask(N_TOKENS, length)
+        memories = am.top_down(task, evaluate_on=1).memories
+        rows = []
+        for width in widths:
+            found = []
+            for _ in range(draws):
+                emb = am.FrozenEmbeddings.random(task, width=width, compressed=True, rng=rng)
+                weights: dict[str, Any] = {
+                    name: written(memory, name, emb) for name, memory in memories.items()
+                }
+                model = am.FrozenTransformer(emb, **weights)
+                result = am.evaluate(model, task.sample(sequences, rng=rng))
+                found.append(result.where(result.trigger_position > 0).accuracy.value)
+            rows.append(
+                _row("accuracy", 10.0, N_TOKENS, length)
+                | {"d": width, "value": float(np.mean(found)), "draws": draws}
+                | {"error": float(np.std(found, ddof=1) / np.sqrt(draws))}
+            )
+        return rows
+
+    jobs = list(zip(lengths, rng.spawn(len(lengths)), strict=True))
+    return [row for rows in in_parallel(of_length, jobs) for row in rows]
+
+
+def critical_widths(
+    panel: str, sizes: Sequence[tuple[float, int, int]], rng: np.random.Generator, *, draws: int
+) -> list[Row]:
+    """Return two rows per (lead, N, T): d* predicted, and measured with its error in ln d."""
+
+    def of_size(job: tuple[tuple[float, int, int], np.random.Generator]) -> list[Row]:
+        (lead, n_tokens, length), rng = job
+        head = Head(am.InductionTask(n_tokens, length), rng, lead=lead)
+        predicted, measured, error = head.crossing(draws, rng)
+        row = _row(panel, lead, n_tokens, length)
+        return [
+            row | {"d": float(np.exp(predicted)), "value": LEVEL, "draws": 0, "error": 0.0},
+            row | {"d": float(np.exp(measured)), "value": LEVEL, "draws": draws, "error": error},
+        ]
+
+    jobs = list(zip(sizes, rng.spawn(len(sizes)), strict=True))
+    return [row for rows in in_parallel(of_size, jobs) for row in rows]
+
+
+def _row(panel: str, lead: float, n_tokens: int, length: int) -> Row:
+    return {"panel": panel, "m2": lead, "N": n_tokens, "T": length}
+
+
+def draw(rows: list[Row]) -> Figure:
+    """A map of the accuracy with the predicted boundary; d* against T and against N."""
+    figure = canvas(19, 7)
+    phase, against_t, against_n = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
+    _draw_map(rows, phase)
+    for axes, panel, other in (
+        (against_t, "T", f"N = {N_TOKENS}"),
+        (against_n, "N", f"T = {LENGTH}"),
+    ):
+        _draw_widths(rows, panel, axes)
+        axes.set_title(f"Width where the first layer finds t - 1\nfor {LEVEL:.0%} of t; {other}")
+    against_n.set_ylim(against_t.get_ylim())
+    figure.suptitle(
+        "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; "
+        f"{rows[0]['draws']} draws a cell. Lines: normal law with exact moments; "
+        f"points: {rows[-1]['draws']} draws at two widths, {CONFIDENCE:.0%} intervals",
+        fontsize=14,
+    )
+    return figure
+
+
+def _draw_map(rows: list[Row], axes: Any) -> None:
+    cells = [row for row in rows if row["panel"] == "accuracy"]
+    lengths, widths = (list(dict.fromkeys(row[name] for row in cells)) for name in ("T", "d"))
+    values = np.reshape([row["value"] for row in cells], (len(lengths), len(widths)))
+    powers = [f"$10^{{{np.log10(d):.3g}}}$" for d in widths]
+    plots.phase_map(
+        values, rows=lengths, columns=powers, text=rate, ax=axes, cmap="cividis", vmin=0, vmax=1
+    )
+    boundary = {row["T"]: row["d"] for row in rows if row["panel"] == "T" and not row["draws"]
+                and row["m2"] == cells[0]["m2"]}  # fmt: skip
+    x = np.interp(
+        np.log([boundary[length] for length in lengths]), np.log(widths), np.arange(len(widths))
+    )
+    axes.plot(x, range(len(lengths)), color=ORANGE, linewidth=3, label="predicted d*")
+    axes.legend(loc="lower right", fontsize=12)
+    axes.set(xlabel="width d", ylabel="length T")
+    axes.set_title(f"Accuracy, trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}")
+
+
+def _draw_widths(rows: list[Row], panel: str, axes: Any) -> None:
+    from scipy import stats
+
+    reach = stats.norm.isf((1 - CONFIDENCE) / 2)
+    shown = [row for row in rows if row["panel"] == panel]
+    for lead in dict.fromkeys(row["m2"] for row in shown):
+        colour = LEADS.get(lead, BLUE)
+        predicted, measured = (
+            [row for row in shown if row["m2"] == lead and bool(row["draws"]) == drawn]
+            for drawn in (False, True)
+        )
+        axes.plot(
+            [row[panel] for row in predicted],
+            [row["d"] for row in predicted],
+            color=colour,
+            label=f"$m_2$ = {lead:g}",
+        )
+        d, error = (np.array([row[name] for row in measured]) for name in ("d", "error"))
+        sizes = [row[panel] for row in measured]
+        axes.plot(sizes, d, "o", color=colour, markersize=5)
+        axes.vlines(sizes, d * np.exp(-reach * error), d * np.exp(reach * error), color=colour)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlabel({"T": "length T", "N": "number of tokens N"}[panel])
+    axes.set_ylabel("width d*")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=12)
