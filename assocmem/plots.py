@@ -129,6 +129,35 @@ def recall_curve(
     return curve
 
 
+def learning_curve(
+    steps: ArrayLike, runs: ArrayLike, *, ax: Axes | None = None, **line: Any
+) -> Line2D:
+    """Draw a quantity over training: the mean of the runs, and a band from lowest to highest.
+
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> curve = learning_curve([0, 10], [[0.0, 0.8], [0.2, 1.0]], label="accuracy", ax=ax)
+    >>> curve.get_ydata().tolist(), len(ax.collections)
+    ([0.1, 0.9], 1)
+
+    `steps` (n,) and `runs` (runs, n). Further keywords go to the line (`label`, `color`, ...).
+    `ax`: the current axes when left out.
+
+    Raises ValueError for runs of another length, or none.
+    """
+    steps, table = np.asarray(steps, dtype=float), _table("runs", runs)
+    if steps.shape != table.shape[1:]:
+        raise ValueError(
+            f"runs: expected shape (runs, {steps.size}), a number per step; got {table.shape}. "
+            f"Measure all runs at the same steps."
+        )
+    axes = _axes(ax)
+    (curve,) = axes.plot(steps, table.mean(axis=0), **line)
+    low, high = table.min(axis=0), table.max(axis=0)
+    axes.fill_between(steps, low, high, color=curve.get_color(), alpha=0.2, linewidth=0)
+    return curve
+
+
 def phase_map(
     values: ArrayLike,
     *,

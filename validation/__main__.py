@@ -42,6 +42,8 @@ report.json holds the same rows, in full precision; "passed" is null for a claim
 exit code: 0 all that ran hold, 1 a claim fails, 2 wrong usage, 130 interrupted.
 """
 
+SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
@@ -75,18 +77,26 @@ def parser() -> argparse.ArgumentParser:
     figure.add_argument("name", metavar="NAME", type=figure_name, help="figure: induction-head")
     figure.set_defaults(command=draw_figure)
 
+    checks.add_argument(
+        "--profile",
+        type=one_of("profile", get_args(Profile)),
+        default="quick",
+        help="quick (default): seconds; full: minutes",
+    )
+    figure.add_argument(
+        "--scale",
+        dest="profile",
+        type=lambda given: SCALES[one_of("scale", SCALES)(given)],
+        default="quick",
+        metavar="{quick,paper}",
+        help="quick (default): seconds; paper: the sizes of the paper, minutes to hours",
+    )
     for command in (checks, figure):
         command.add_argument(
             "--seed",
             type=seed,
             default=0,
             help="of all random numbers, an integer >= 0 (default 0)",
-        )
-        command.add_argument(
-            "--profile",
-            type=one_of("profile", get_args(Profile)),
-            default="quick",
-            help="quick (default): seconds; full: minutes",
         )
         command.add_argument(
             "--output", type=directory, default="out", metavar="DIR", help="default: out"
