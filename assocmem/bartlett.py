@@ -34,8 +34,8 @@ def bartlett(n: int, d: int, *, rng: Seed) -> Array:
     require_room(n, d)
     if d > LARGEST_WIDTH:
         raise ValueError(
-            f"d must be at most 2^53, got {d:.3g}; inner products differ from those of orthonormal "
-            "rows by about 1e-8 there, so take FrozenEmbeddings.orthonormal"
+            f"d: expected at most 2^53; got {d:.3g}. Inner products differ from those of "
+            f"orthonormal rows by about 1e-8 there: take FrozenEmbeddings.orthonormal."
         )
     rng = np.random.default_rng(rng)
     factor: Array = np.tril(rng.standard_normal((n, n)), k=-1)

@@ -67,7 +67,10 @@ class BlockTable:
 
     def __getitem__(self, block: tuple[str, str]) -> Any:
         if block not in self._blocks:
-            raise KeyError(f"no block {block} in {self.matrix}; it has {list(self._blocks)}")
+            raise KeyError(
+                f"block: expected one of {list(self._blocks)} in this table of {self.matrix}; got "
+                f"{block!r}. Name row and column, as in table['p', 'p']."
+            )
         return self._blocks[block]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -232,15 +235,16 @@ class BlockTable:
         """
         if self.task.is_symbolic:
             raise TypeError(
-                "coefficients() needs numeric n_tokens and n_triggers, got SymPy symbols"
+                f"task: expected integers for n_tokens and n_triggers, to write out coefficients; "
+                f"got {self.task!r}. Read single blocks instead, table[row, column]."
             )
         rows, columns = self._axes
         sizes = [sum(len(self._tokens(name)) for name in names) for names in (rows, columns)]
         if 8 * sizes[0] * sizes[1] > max_bytes:
             raise ValueError(
-                f"the coefficients of {self.matrix} for n_tokens={self.task.n_tokens} are a "
-                f"{sizes[0]} x {sizes[1]} array of {8 * sizes[0] * sizes[1]:.3g} bytes, more than "
-                f"max_bytes={max_bytes}; read single blocks instead, table[row, column]"
+                f"max_bytes: expected room for the {sizes[0]} x {sizes[1]} coefficients of "
+                f"{self.matrix}, {8 * sizes[0] * sizes[1]:.3g} bytes; got {max_bytes}. Read single "
+                f"blocks instead, table[row, column]."
             )
         return np.block([[self.block(row, column) for column in columns] for row in rows])
 

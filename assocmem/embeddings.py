@@ -139,9 +139,10 @@ class FrozenEmbeddings:
         draw = family_named(family)
         if compressed and family not in FROM_GAUSSIAN_ROWS:
             raise ValueError(
-                f"family must be one of {', '.join(FROM_GAUSSIAN_ROWS)} with compressed=True, got "
-                f"{family!r}: its rows are not made of Gaussian rows by a map that commutes with "
-                "rotations, so no law is known that avoids the width; call random(...).compressed()"
+                f"family: expected one of {', '.join(FROM_GAUSSIAN_ROWS)} with compressed=True, as "
+                f"their rows are Gaussian rows under a map that commutes with rotations; got "
+                f"{family!r}, for which no law is known that avoids the width. Call "
+                f"random(...).compressed()."
             )
         n = 2 * n_inputs + n_outputs
         if compressed and width >= n:
@@ -201,8 +202,8 @@ class FrozenEmbeddings:
         own, asked = (self.n_tokens, self.length, self.n_outputs), _sizes(task)
         if own != asked:
             raise ValueError(
-                f"embeddings must fit the task, with (N, T, M) = {asked}, got {own}; draw them for "
-                "this task"
+                f"embeddings: expected (N, T, M) = {asked}, the sizes of the task; got {own}. Draw "
+                f"them for this task."
             )
 
     @property
@@ -260,18 +261,18 @@ def _check_fit(arrays: dict[str, Array]) -> None:
     for name, array in arrays.items():
         if array.shape != (rows[name], d) or array.dtype != dtype:
             raise ValueError(
-                f"{name} must have shape {(rows[name], d)} and dtype {dtype} to fit the tokens, "
-                f"got {array.shape} and {array.dtype}; let from_matrices derive what follows"
+                f"{name}: expected shape {(rows[name], d)} and dtype {dtype}, to fit the tokens; "
+                f"got {array.shape} and {array.dtype}. Let from_matrices derive what follows."
             )
 
 
 def _require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
     if (needed := 2 * 8 * width**2) > max_bytes:
         raise ValueError(
-            f"{argument} must leave Phi1 and W_V2 within {max_bytes:.2g} bytes, got width {width}, "
-            f"which needs {needed:.2g}; take fewer tokens, a smaller width, or random(..., "
-            "compressed=True), whose memory the width does not enter (the closed forms of "
-            "am.gradients need no embeddings)"
+            f"{argument}: expected Phi1 and W_V2 to take at most {max_bytes:.2g} bytes; got width "
+            f"{width}, which takes {needed:.2g}. Take fewer tokens, a smaller width, or "
+            f"random(..., compressed=True), whose memory the width does not enter (the closed "
+            f"forms of am.gradients need no embeddings)."
         )
 
 

@@ -99,8 +99,8 @@ def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
     right = left if v is None else checked_rows("v", v)
     if left.shape[1] != right.shape[1]:
         raise ValueError(
-            f"v must have rows as wide as those of u, {left.shape[1]}, got shape {right.shape}; "
-            "give two families of vectors from one space"
+            f"v: expected rows as wide as those of u, {left.shape[1]}; got shape {right.shape}. "
+            f"Give two families of vectors from one space."
         )
     return np.asarray(left @ right.T)
 
@@ -121,8 +121,8 @@ def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         if not norms.all():
             raise ValueError(
-                f"u must have no zero rows, row {int(np.argmin(norms))} is zero and has no "
-                "direction; drop it or ask for normalised=False"
+                f"u: expected no zero rows, which have no direction; got one as row "
+                f"{int(np.argmin(norms))}. Drop it, or ask for normalised=False."
             )
         rows = rows / norms
     largest = 0.0
@@ -212,38 +212,38 @@ def welch_bound(n: int, d: int) -> float:
 def checked_size(name: str, size: Any) -> int:
     if isinstance(size, bool) or not isinstance(size, int | np.integer):
         raise TypeError(
-            f"{name} must be an integer, got {size!r} of type {type(size).__name__}; "
-            "convert a whole number with int()"
+            f"{name}: expected an integer; got {size!r} of type {type(size).__name__}. Convert a "
+            f"whole number with int."
         )
     if size < 1:
-        raise ValueError(f"{name} must be at least 1, got {size}; ask for at least one")
+        raise ValueError(f"{name}: expected at least 1; got {size}. Ask for one or more.")
     return int(size)
 
 
 def checked_probability(name: str, number: Any) -> float:
     if not 0 < number < 1:
-        raise ValueError(f"{name} must be a probability in (0, 1), got {number!r}; try 1e-6")
+        raise ValueError(f"{name}: expected a probability in (0, 1); got {number!r}. Try 1e-6.")
     return float(number)
 
 
 def require_room(n: int, d: int) -> None:
     if n > d:
         raise ValueError(
-            f"d must be at least n = {n} for orthonormal rows, got d = {d}; "
-            'widen the space, or use a nearly orthogonal family such as "sphere"'
+            f"d: expected at least n = {n} for orthonormal rows; got d = {d}. Widen the space, or "
+            f'take a nearly orthogonal family such as "sphere".'
         )
 
 
 def family_named(name: str) -> Callable[..., Array]:
     if name not in FAMILIES:
-        raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}; pick one")
+        raise ValueError(f"family: expected one of {', '.join(FAMILIES)}; got {name!r}. Pick one.")
     return FAMILIES[name]
 
 
 def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(
-            f"{name} must be float32 or float64, got {np.dtype(dtype)}; convert it with astype"
+            f"{name}: expected float32 or float64; got {np.dtype(dtype)}. Convert it with astype."
         )
     return np.dtype(dtype)
 
@@ -251,12 +251,16 @@ def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
 def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
     rows = np.asarray(rows)
     if rows.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {rows.dtype}; use astype(float)")
+        raise TypeError(
+            f"{name}: expected real numbers; got dtype {rows.dtype}. Convert it with astype."
+        )
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(
-            f"{name} must be a non-empty 2-d array with one vector per row, "
-            f"got shape {rows.shape}; reshape a single vector to (1, d)"
+            f"{name}: expected a non-empty 2-d array with one vector per row; got shape "
+            f"{rows.shape}. Reshape a single vector to (1, d)."
         )
     if not np.isfinite(rows).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity; check where it comes from")
+        raise ValueError(
+            f"{name}: expected finite numbers; got NaN or infinity. Check where they come from."
+        )
     return rows if rows.dtype.kind == "f" else rows.astype(np.int64)  # int8 products overflow

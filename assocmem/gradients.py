@@ -28,11 +28,11 @@ from assocmem.blocks import (
     BlockTable,
     TokenBlock,
 )
+from assocmem.layers import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.previous_token import PreviousTokenSignal
 from assocmem.roles import FREE, Readout, Roles
 from assocmem.tasks import InductionTask
-from assocmem.transformer import softmax
 
 Array = NDArray[Any]
 Blocks = dict[tuple[str, str], "TokenBlock | Array"]
@@ -311,7 +311,10 @@ def third_step(
     if not np.isfinite(lead) or lead < 0:
         raise ValueError(f"lead: expected a finite number, 0 or more; got {lead!r}.")
     if lead > 0 and task.is_symbolic:
-        raise TypeError("lead: expected 0 with SymPy sizes, as the softmax needs numbers.")
+        raise TypeError(
+            f"lead: expected 0 with SymPy sizes, as the softmax needs numbers; got {lead!r}. Build "
+            f"the task with integers."
+        )
     if second is None and lead == 0:
         second = second_step(task)  # the value path does not depend on it
     signal = _signal(task, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
+
+INT64_END = 2**63  # the first integer that int64 does not hold
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -28,8 +31,10 @@ class AssociativeMemory:
 
     Shapes: `keys` (n, d_k), `values` (m, d_v), `coefficients` (m, n), row = value, column = key;
     left out, they are the identity: pair i is (key i, value i), which needs m = n.
-    Nothing is normalised. Integers become int64 and stay exact as long as they fit in it; SymPy
-    entries (dtype object) stay symbolic, and exact where what meets them is an integer or SymPy's.
+    Nothing is normalised. Integers stay exact: they are kept in int64, and a result that int64
+    might not hold is one of Python's integers (dtype object: exact at any size, but slow; pass
+    floats where rounding will do). Where they meet floats they become floats first. SymPy entries
+    (dtype object) stay symbolic, and exact where what meets them is an integer or SymPy's.
     Memories are added, subtracted and scaled as the matrices they stand for.
 
     Raises ValueError for shapes that do not fit, empty arrays, NaN or infinite entries;
@@ -97,7 +102,7 @@ class AssociativeMemory:
                 f"matrix: expected shape ({values.shape[1]}, {keys.shape[1]}), the width of the "
                 f"values by the width of the keys; got {matrix.shape}. It maps keys to values."
             )
-        coefficients = multi_dot([_pseudo_inverse(values.T), matrix, _pseudo_inverse(keys)])
+        coefficients = _product(_pseudo_inverse(values.T), matrix, _pseudo_inverse(keys))
         return cls(keys=keys, values=values, coefficients=coefficients)
 
     @property
@@ -113,8 +118,7 @@ class AssociativeMemory:
     @property
     def matrix(self) -> Array:
         """The matrix W = VᵀCU, of shape (d_v, d_k)."""
-        matrix: Array = multi_dot([self.values.T, self.coefficients, self.keys])
-        return matrix
+        return _product(self.values.T, self.coefficients, self.keys)
 
     @property
     def T(self) -> AssociativeMemory:
@@ -142,8 +146,7 @@ class AssociativeMemory:
         """
         u = self.keys if keys is None else _table("keys", keys, self.keys.shape[1])
         v = self.values if values is None else _table("values", values, self.values.shape[1])
-        scores: Array = multi_dot([v, self.values.T, self.coefficients, self.keys, u.T])
-        return scores
+        return _product(v, self.values.T, self.coefficients, self.keys, u.T)
 
     def margin(
         self,
@@ -165,6 +168,7 @@ class AssociativeMemory:
         `targets` (n,): index of the right value of each key, 0, 1, 2, ... when left out.
         `among` (m, n), boolean: the admissible answers, all when left out. A key whose only
         admissible answer is the right one has margin inf. `keys` and `values` as in `scores`.
+        Scores are compared as floats: integers beyond 2^53 that round to the same one tie.
 
         Raises ValueError for targets out of range or not admissible, TypeError for targets that
         are not integers, a mask that is not boolean, and symbolic scores.
@@ -176,8 +180,8 @@ class AssociativeMemory:
         if not rivals[chosen, columns].all():
             i = int(np.argmin(rivals[chosen, columns]))
             raise ValueError(
-                f"among: expected every target to be admissible; the target {chosen[i]} of key {i} "
-                f"is masked out. Admit it, or leave that key out by passing `keys`."
+                f"among: expected every target to be admissible; got a mask without the target "
+                f"{chosen[i]} of key {i}. Admit it, or leave that key out by passing `keys`."
             )
         rivals[chosen, columns] = False
         best_wrong = np.where(rivals, scores, -np.inf).max(axis=0)
@@ -222,8 +226,8 @@ class AssociativeMemory:
         answers = _mask(among).sum(axis=0)
         if not answers.all():
             raise ValueError(
-                f"among: expected an admissible value for every key; key {int(np.argmin(answers))} "
-                f"has none. Leave its column out."
+                f"among: expected an admissible value for every key; got none for key "
+                f"{int(np.argmin(answers))}. Leave its column out."
             )
         return float(np.mean(1 / answers))
 
@@ -239,7 +243,8 @@ class AssociativeMemory:
                [1, 0]])
 
         Shapes: `key` (d_k,) and `value` (d_v,), or (p, d_k) and (p, d_v) for p pairs with
-        `coefficient` a scalar or (p,).
+        `coefficient` a scalar or (p,). Each call copies the whole memory: store many pairs in one
+        call, not in a loop.
 
         Raises ValueError for another width than the memory's, or numbers of pairs that differ.
         """
@@ -270,7 +275,11 @@ class AssociativeMemory:
             )
         a, b = self.coefficients, other.coefficients
         if _same(self.keys, other.keys) and _same(self.values, other.values):
-            return AssociativeMemory(keys=self.keys, values=self.values, coefficients=a + b)
+            return AssociativeMemory(
+                keys=self.keys,
+                values=self.values,
+                coefficients=_with_room(a, _largest(a) + _largest(b)) + b,
+            )
         upper, lower = np.zeros((len(a), b.shape[1]), int), np.zeros((len(b), a.shape[1]), int)
         return AssociativeMemory(
             keys=np.concatenate([self.keys, other.keys]),
@@ -281,7 +290,7 @@ class AssociativeMemory:
     def __mul__(self, scalar: Any) -> AssociativeMemory:
         _check_scalar("*", scalar)
         return AssociativeMemory(
-            keys=self.keys, values=self.values, coefficients=self.coefficients * scalar
+            keys=self.keys, values=self.values, coefficients=_scaled(self.coefficients, scalar)
         )
 
     __rmul__ = __mul__
@@ -289,7 +298,9 @@ class AssociativeMemory:
     def __truediv__(self, scalar: Any) -> AssociativeMemory:
         _check_scalar("/", scalar)
         if scalar == 0:
-            raise ZeroDivisionError("/: expected a divisor other than zero.")
+            raise ZeroDivisionError(
+                "/: expected a divisor other than zero; got 0. Scale by zero with *."
+            )
         return AssociativeMemory(
             keys=self.keys, values=self.values, coefficients=self.coefficients / scalar
         )
@@ -312,7 +323,9 @@ def _table(name: str, given: ArrayLike, width: int | None = None) -> Array:
     try:
         table = np.asarray(given)
     except ValueError as error:
-        raise ValueError(f"{name}: expected rows of one length; {error}") from None
+        raise ValueError(
+            f"{name}: expected rows of one length; got others ({error}). Fill or cut them."
+        ) from None
     if table.ndim != 2 or table.size == 0:
         raise ValueError(
             f"{name}: expected a non-empty 2-d array; got shape {table.shape}. "
@@ -339,8 +352,44 @@ def _table(name: str, given: ArrayLike, width: int | None = None) -> Array:
             f"{name}: expected numbers or SymPy expressions; got None or NaN among them. Look for "
             f"where it was computed."
         )
+    if table.dtype.kind not in "biu":
+        return table
     # products of booleans are logical and small integers overflow
-    return table.astype(np.int64) if table.dtype.kind in "biu" else table
+    fits = table.dtype != np.uint64 or table.max() < INT64_END
+    return table.astype(np.int64 if fits else object)
+
+
+def _product(*factors: Array) -> Array:
+    """The product of the factors, in the cheapest order and without overflow of integers.
+
+    All take the common dtype first, as any two of them may be multiplied before the others.
+    """
+    dtype = np.result_type(*factors)
+    if dtype.kind == "i":
+        # no entry of the product exceeds the product of the largest absolute row sums; the bound is
+        # rounded, hence the factor 2
+        bound = math.prod(float(np.linalg.norm(factor, np.inf)) for factor in factors)
+        dtype = np.dtype(object) if 2 * bound >= INT64_END else dtype
+    product: Array = multi_dot([factor.astype(dtype, copy=False) for factor in factors])
+    return product
+
+
+def _scaled(table: Array, scalar: Any) -> Array:
+    factor = np.asarray(scalar).item()  # an integer of NumPy's as Python's
+    if table.dtype.kind == "i" and isinstance(factor, int):
+        scalar, table = factor, _with_room(table, max(_largest(table), 1) * abs(factor))
+    scaled: Array = table * scalar
+    return scaled
+
+
+def _with_room(table: Array, bound: int) -> Array:
+    """`table`, in Python's integers if int64 might not hold a result that reaches `bound`."""
+    return table.astype(object) if table.dtype.kind == "i" and bound >= INT64_END else table
+
+
+def _largest(table: Array) -> int:
+    """The largest absolute value of integers, which overflows in int64; 0 for other entries."""
+    return max(int(table.max()), -int(table.min())) if table.dtype.kind == "i" else 0
 
 
 def _numbers(name: str, table: Array) -> Array:

@@ -220,15 +220,16 @@ def how_many_fit(
     family_named(family)
     if not 0 <= coherence < 1:
         raise ValueError(
-            f"coherence must be in [0, 1), got {coherence!r}; any number of vectors fits within 1"
+            f"coherence: expected a number in [0, 1); got {coherence!r}. Take a smaller one: any "
+            f"number of vectors fits within 1."
         )
     if family == "orthonormal":
         return d
     p = _pair_tail(coherence, d, family) if sharp else 2 * exp(-d * coherence**2 / 2)
     if p < 1e-300:
         raise ValueError(
-            f"coherence must leave a finite answer, got {coherence!r} in dimension {d}, which more "
-            "than 10^150 vectors stay within; take a smaller one"
+            f"coherence: expected one that fewer than 10^150 vectors stay within; got "
+            f"{coherence!r} in dimension {d}. Take a smaller one."
         )
     most = floor(2 * Fraction(delta) / Fraction(p))  # of n(n-1); in integers from here on
     return (1 + isqrt(1 + 4 * most)) // 2

@@ -131,7 +131,10 @@ class TopDownRun:
     def evaluation(self) -> Evaluation:
         """Attention and accuracy after the last step that was taken."""
         if not self.steps:
-            raise ValueError(f"no step was taken: {self.failure}")
+            raise ValueError(
+                f"evaluation: expected a run with a step; got none: {self.failure}. Take longer "
+                f"sequences or other margins."
+            )
         return self.steps[-1].evaluation
 
     @property

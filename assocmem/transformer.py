@@ -1,59 +1,33 @@
-"""The two-layer attention-only transformer with frozen embeddings, in the coordinates of its atoms.
+"""The two-layer attention-only transformer with frozen embeddings.
 
-Every x_t and x¹_t is a combination of the 2(N+T) atoms (w_E, p, Φ₁ w_E, Φ₁ p), so the forward and
-the backward pass never touch the width: a matrix W enters through its scores between atoms, a small
-table, and its gradient is a memory over the atoms.
-
-    X  = [Z, I]                            (T, N+T)   one-hot token and position
-    b  = softmax(scale · X K¹ Xᵀ)          (T, T)     layer-1 attention, causal
-    X¹ = [X, b X]                          (T, 2(N+T))
-    a  = softmax(scale · X¹ K² X¹ᵀ)        (T, T)     layer-2 attention, causal
-    ξ  = (a X¹) Oᵀ  (+ X¹ Rᵀ)              (T, M)     readout "attention" (or "residual")
-
-with K¹, K² the scores of W_K1, W_K2 between atoms, O those of W_O2 between outputs and values.
+It turns its weights into tables of scores between atoms, and the gradients on these tables into
+memories; the formulas of the passes are in `assocmem.layers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.arguments import (
+    Weights,
+    checked_batch,
+    checked_log_counts,
+    checked_positions,
+    checked_tokens,
+    checked_weights,
+)
 from assocmem.embeddings import FrozenEmbeddings
+from assocmem.layers import Layers, cross_entropy
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import Batch
 
 Array = NDArray[Any]
-Weights = ArrayLike | AssociativeMemory | None
 Readout = Literal["attention", "residual"]
 
 MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")
-CHUNK_BYTES = 2**25  # the working set of one chunk of sequences: about the size of a cache
-
-
-def softmax(scores: Array, axis: int = -1) -> Array:
-    """Return exp(scores), normalised along the axis; -inf gives exactly 0.
-
-    SymPy expressions (dtype object) stay symbolic:
-
-    >>> import sympy
-    >>> softmax(np.array([sympy.log(2), 0]))
-    array([2/3, 1/3], dtype=object)
-    """
-    if scores.dtype == object:
-        from sympy import exp
-
-        exponentials = np.vectorize(exp, otypes=[object])(scores)  # symbols have no largest one
-    else:
-        exponentials = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    return exponentials / exponentials.sum(axis=axis, keepdims=True)
-
-
-def _softmax_backward(probabilities: Array, gradient: Array) -> Array:
-    """Pull a gradient back through the softmax: p (g - Σ p g)."""
-    return probabilities * (gradient - (probabilities * gradient).sum(axis=-1, keepdims=True))
 
 
 class FrozenTransformer:
@@ -101,28 +75,39 @@ class FrozenTransformer:
     ) -> None:
         if not isinstance(embeddings, FrozenEmbeddings):
             raise TypeError(
-                f"embeddings must be FrozenEmbeddings, got {type(embeddings).__name__}; draw them "
-                "with FrozenEmbeddings.random or .orthonormal"
+                f"embeddings: expected FrozenEmbeddings; got {type(embeddings).__name__}. Draw "
+                f"them with FrozenEmbeddings.random or .orthonormal."
             )
         if readout not in ("attention", "residual"):
-            raise ValueError(f'readout must be "attention" or "residual", got {readout!r}')
+            raise ValueError(
+                f'readout: expected "attention" or "residual"; got {readout!r}. The first reads '
+                f"what layer 2 writes, the second the whole residual stream."
+            )
         if W_F is not None and readout == "attention":
-            raise ValueError('W_F acts on the residual stream: pass readout="residual", or no W_F')
+            raise ValueError(
+                'W_F: expected None with readout="attention", which the residual stream does not '
+                'enter; got a matrix. Pass readout="residual", or no W_F.'
+            )
         if not np.isfinite(scale):
-            raise ValueError(f"scale must be a finite number, got {scale!r}")
+            raise ValueError(
+                f"scale: expected a finite number; got {scale!r}. 1 leaves the scores as they are."
+            )
         self.embeddings, self.scale, self.readout = embeddings, float(scale), readout
         self.weights: dict[str, ArrayLike | AssociativeMemory] = {}
         for name, weights in zip(MATRICES, (W_K1, W_K2, W_O2, W_F), strict=True):
             if weights is not None:
-                self.weights[name] = _checked(name, weights, embeddings.width)
-        # [Z, I] K¹ [Z, I]ᵀ and so on: all that the passes need to know of the weights.
+                self.weights[name] = checked_weights(name, weights, embeddings.width)
         atoms, inputs = embeddings.atoms, embeddings.inputs
         self._unembedding = embeddings.outputs + self._product(embeddings.outputs, "W_F")
-        self._K1 = self._scores("W_K1", inputs, inputs)
-        self._K2 = self._scores("W_K2", atoms, atoms)
-        self._O = self._scores("W_O2", self._unembedding, embeddings.values)
         residual = self._unembedding @ atoms.T
-        self._R = residual if readout == "residual" else np.zeros_like(residual)
+        self._layers = Layers(
+            K1=self._scores("W_K1", inputs, inputs),
+            K2=self._scores("W_K2", atoms, atoms),
+            O=self._scores("W_O2", self._unembedding, embeddings.values),
+            R=residual if readout == "residual" else np.zeros_like(residual),
+            n_tokens=embeddings.n_tokens,
+            scale=self.scale,
+        )
 
     def __repr__(self) -> str:
         return (
@@ -144,8 +129,8 @@ class FrozenTransformer:
             finite = np.isfinite(self.scale * scores).all()
         if not finite:
             raise ValueError(
-                f"{name} must give finite scores in {self.embeddings.dtype}, got infinity; scale "
-                "it down, or use float64"
+                f"{name}: expected finite scores in {self.embeddings.dtype}; got infinity. Scale "
+                f"it down, or use float64."
             )
         return scores
 
@@ -157,45 +142,6 @@ class FrozenTransformer:
         if isinstance(weights, AssociativeMemory):
             weights = weights.matrix
         return rows @ np.asarray(weights, dtype=rows.dtype)
-
-    # Forward
-
-    def _layers(self, tokens: Array, queries: NDArray[np.int64]) -> tuple[Array, ...]:
-        """Return Z, b, X¹, a for a chunk; a at the query positions only.
-
-        b has a single row of sequences when it does not depend on the tokens.
-        """
-        n, length = self.embeddings.n_tokens, tokens.shape[1]
-        dtype, size = self.embeddings.dtype, len(tokens)
-        one_hot = np.zeros((size, length, n), dtype=dtype)
-        np.put_along_axis(one_hot, tokens[:, :, None], 1, axis=2)
-        causal = np.tri(length, dtype=bool)
-
-        table = self._K1
-        positional = table[None, n : n + length, n : n + length]
-        if table[:n].any() or table[n:, :n].any():
-            rows = table[tokens] + table[n : n + length]
-            positional = rows[:, :, :n] @ one_hot.transpose(0, 2, 1) + rows[:, :, n : n + length]
-        b = softmax(np.where(causal, self.scale * positional, -np.inf).astype(dtype))
-
-        x1 = np.zeros((size, length, 2, n + self.embeddings.length), dtype=dtype)
-        x1[:, :, 0, :n] = one_hot
-        x1[:, :, 0, n : n + length] = np.eye(length, dtype=dtype)
-        x1[:, :, 1, :n] = b @ one_hot
-        x1[:, :, 1, n : n + length] = b
-        x1 = x1.reshape(size, length, -1)
-
-        scores = (x1[:, queries] @ self._K2) @ x1.transpose(0, 2, 1)
-        a = softmax(np.where(causal[queries], self.scale * scores, -np.inf).astype(dtype))
-        return one_hot, b, x1, a
-
-    def _chunks(self, tokens: Array, queries: NDArray[np.int64]) -> Iterator[slice]:
-        """Cut the sequences so that the arrays of one chunk stay in cache."""
-        length, atoms = tokens.shape[1], 2 * (self.embeddings.n_tokens + self.embeddings.length)
-        floats = length * (3 * atoms + 4 * length) + 4 * len(queries) * (atoms + length)
-        step = max(1, CHUNK_BYTES // (floats * self.embeddings.dtype.itemsize))
-        for start in range(0, len(tokens), step):
-            yield slice(start, start + step)
 
     def logits(self, tokens: ArrayLike, *, positions: ArrayLike | None = None) -> Array:
         """Return the logits, (B, P, M), at the given positions (default: all T).
@@ -226,15 +172,14 @@ class FrozenTransformer:
 
         Source: [BCBJB2023], Section 4.2.
         """
-        tokens = self._checked_tokens(tokens)
-        queries = self._checked_positions(tokens, positions)
-        dtype, size = self.embeddings.dtype, len(tokens)
-        logits = np.empty((size, len(queries), len(self._O)), dtype=dtype)
-        attention = np.empty((size, len(queries), tokens.shape[1]), dtype=dtype)
-        for chunk in self._chunks(tokens, queries):
-            _, _, x1, a = self._layers(tokens[chunk], queries)
-            logits[chunk] = (a @ x1) @ self._O.T + x1[:, queries] @ self._R.T
-            attention[chunk] = a
+        tokens = checked_tokens(tokens, self.embeddings)
+        queries = checked_positions(positions, tokens.shape[1])
+        (size, length), emb = tokens.shape, self.embeddings
+        logits = np.empty((size, len(queries), emb.n_outputs), dtype=emb.dtype)
+        attention = np.empty((size, len(queries), length), dtype=emb.dtype)
+        for chunk in self._layers.chunks(tokens.shape, len(queries)):
+            run = self._layers.forward(tokens[chunk], queries)
+            logits[chunk], attention[chunk] = self._layers.logits(run), run.a
         return logits, attention
 
     def attention(
@@ -254,16 +199,15 @@ class FrozenTransformer:
 
         Source: [BCBJB2023], Section 4.2.
         """
-        tokens = self._checked_tokens(tokens)
-        queries = self._checked_positions(tokens, positions)
-        length, dtype = tokens.shape[1], self.embeddings.dtype
-        first = np.empty((len(tokens), length, length), dtype=dtype)
-        second = np.empty((len(tokens), len(queries), length), dtype=dtype)
-        for chunk in self._chunks(tokens, queries):
-            _, first[chunk], _, second[chunk] = self._layers(tokens[chunk], queries)
+        tokens = checked_tokens(tokens, self.embeddings)
+        queries = checked_positions(positions, tokens.shape[1])
+        (size, length), dtype = tokens.shape, self.embeddings.dtype
+        first = np.empty((size, length, length), dtype=dtype)
+        second = np.empty((size, len(queries), length), dtype=dtype)
+        for chunk in self._layers.chunks(tokens.shape, len(queries)):
+            run = self._layers.forward(tokens[chunk], queries)
+            first[chunk], second[chunk] = run.b, run.a
         return first, second
-
-    # Loss and gradients
 
     def loss(self, batch: Batch) -> float:
         """Return the expected cross-entropy Σ w ℓ in nats.
@@ -322,8 +266,8 @@ class FrozenTransformer:
         unknown = [name for name in wrt if name not in MATRICES]
         if unknown or ("W_F" in wrt and self.readout == "attention"):
             raise ValueError(
-                f"wrt must name matrices among {MATRICES} (W_F with readout='residual' only), "
-                f"got {wrt!r}"
+                f"wrt: expected names among {MATRICES}, W_F with readout='residual' only; got "
+                f"{wrt!r}. Leave out what the model does not have."
             )
         loss, tables = self._loss_and_tables(batch, wrt, multiplicities)
         emb = self.embeddings
@@ -346,158 +290,19 @@ class FrozenTransformer:
         self, batch: Batch, wrt: tuple[str, ...], multiplicities: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
         """Return the loss and the gradient tables, summed over chunks in a fixed order."""
-        if not isinstance(batch, Batch):
-            raise TypeError(
-                f"batch must be a Batch, got {type(batch).__name__}; make one with task.sample, "
-                "task.enumerate or Batch(tokens=, targets=, weights=)"
-            )
-        tokens = self._checked_tokens(batch.tokens)
-        classes = len(self._O)
-        if batch.targets.max(initial=-1) >= classes:
-            raise ValueError(
-                f"batch.targets must be classes below the {classes} outputs of the embeddings, got "
-                f"{batch.targets.max()}; draw the embeddings for the task of the batch"
-            )
+        tokens = checked_batch(batch, self.embeddings).tokens
         queries = np.flatnonzero(batch.weights.any(axis=0))
-        log_counts = _checked_log_counts(multiplicities, (len(batch), classes))
+        log_counts = checked_log_counts(multiplicities, (len(batch), self.embeddings.n_outputs))
         loss, totals = 0.0, dict[str, Array]()
-        for chunk in self._chunks(tokens, queries):
-            part, tables = self._chunk_loss(
-                tokens[chunk],
-                queries,
+        for chunk in self._layers.chunks(tokens.shape, len(queries)):
+            run = self._layers.forward(tokens[chunk], queries)
+            part, g_logits = cross_entropy(
+                self._layers.logits(run),
                 batch.targets[chunk][:, queries],
                 batch.weights[chunk][:, queries],
                 log_counts[chunk, None],
-                wrt,
             )
             loss += part
+            tables = self._layers.backward(run, g_logits, wrt)
             totals = {name: totals.get(name, 0) + table for name, table in tables.items()}
         return loss, totals
-
-    def _chunk_loss(
-        self,
-        tokens: Array,
-        queries: Array,
-        targets: Array,
-        weights: Array,
-        log_counts: Array,
-        wrt: tuple[str, ...],
-    ) -> tuple[float, dict[str, Array]]:
-        one_hot, b, x1, a = self._layers(tokens, queries)
-        x1_query = x1[:, queries]
-        mix = a @ x1  # o_t in the coordinates of the values
-        logits = mix @ self._O.T + x1_query @ self._R.T
-        counted = logits + log_counts.astype(logits.dtype)
-        probabilities = softmax(counted)  # of all tokens that a class stands for
-        right = np.where(weights > 0, targets, 0)[:, :, None]
-        largest = counted.max(axis=-1, keepdims=True)
-        surprise = (
-            np.log(np.exp(counted - largest).sum(axis=-1))
-            - np.take_along_axis(logits - largest, right, 2)[..., 0]
-        )
-        loss = float((weights * surprise).sum())
-        if not wrt:
-            return loss, {}
-
-        # ∂ℓ/∂ξ = p̂ - 1{y=k}; then each line undoes one line of the forward pass.
-        d_logits = probabilities
-        np.put_along_axis(d_logits, right, np.take_along_axis(d_logits, right, 2) - 1, axis=2)
-        d_logits = d_logits * weights[:, :, None].astype(d_logits.dtype)
-        tables = {"W_O2": _contract(d_logits, mix)}
-        if "W_F" in wrt:
-            tables["W_F"] = np.concatenate([_contract(d_logits, x1_query), tables["W_O2"]], axis=1)
-        if "W_K1" in wrt or "W_K2" in wrt:
-            d_mix = d_logits @ self._O
-            d_scores = self.scale * _softmax_backward(a, d_mix @ x1.transpose(0, 2, 1))
-            keys = d_scores @ x1
-            tables["W_K2"] = _contract(x1_query, keys)
-        if "W_K1" in wrt:
-            d_x1 = a.transpose(0, 2, 1) @ d_mix + d_scores.transpose(0, 2, 1) @ (
-                x1_query @ self._K2
-            )
-            d_x1[:, queries] += keys @ self._K2.T + d_logits @ self._R
-            tables["W_K1"] = self._first_layer_backward(one_hot, b, d_x1)
-        return loss, {name: tables[name] for name in wrt}
-
-    def _first_layer_backward(self, one_hot: Array, b: Array, d_x1: Array) -> Array:
-        """From the gradient on X¹ = [X, b X] to the table of W_K1 between inputs."""
-        _, length, n = one_hot.shape
-        inputs = n + self.embeddings.length
-        d_remapped = d_x1[:, :, inputs:]
-        d_b = d_remapped[:, :, :n] @ one_hot.transpose(0, 2, 1) + d_remapped[:, :, n : n + length]
-        d_scores = self.scale * _softmax_backward(b, d_b)
-        table = np.zeros((inputs, inputs), dtype=d_x1.dtype)
-        by_token = d_scores @ one_hot
-        table[:n, :n] = _contract(one_hot, by_token)
-        table[:n, n : n + length] = _contract(one_hot, d_scores)
-        table[n : n + length, :n] = by_token.sum(axis=0)
-        table[n : n + length, n : n + length] = d_scores.sum(axis=0)
-        return table
-
-    def _checked_tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
-        array = np.asarray(tokens)
-        n, length = self.embeddings.n_tokens, self.embeddings.length
-        if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
-            raise ValueError(
-                f"tokens must be a (B, T) array of integers, got shape {array.shape} and dtype "
-                f"{array.dtype}; a single sequence is tokens[None, :]"
-            )
-        if not 0 < array.shape[1] <= length:
-            raise ValueError(
-                f"tokens must have 1 to {length} columns, one a position of the embeddings, got "
-                f"{array.shape[1]}"
-            )
-        if array.size and (array.min() < 0 or array.max() >= n):
-            raise ValueError(
-                f"tokens must lie in 0..{n - 1}, got {array.min()}..{array.max()}; count from 0"
-            )
-        return array
-
-    def _checked_positions(
-        self, tokens: NDArray[np.int64], positions: ArrayLike | None
-    ) -> NDArray[np.int64]:
-        length = tokens.shape[1]
-        if positions is None:
-            return np.arange(length)
-        queries = np.asarray(positions)
-        if queries.ndim != 1 or not np.issubdtype(queries.dtype, np.integer):
-            raise ValueError(f"positions must be a list of integers, got {positions!r}")
-        if (queries < -length).any() or (queries >= length).any():
-            raise ValueError(f"positions must lie in {-length}..{length - 1}, got {positions!r}")
-        return queries % length
-
-
-def _contract(left: Array, right: Array) -> Array:
-    """Return Σ over sequences and positions of left ⊗ right: (B, P, m), (B, P, n) to (m, n)."""
-    return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
-
-
-def _checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int]) -> Array:
-    """Return the logarithm of the multiplicities; of ones, if there are none, without storing."""
-    if multiplicities is None:
-        return np.broadcast_to(0.0, shape)
-    counts = np.asarray(multiplicities, dtype=float)
-    if counts.shape != shape or not (np.isfinite(counts).all() and (counts > 0).all()):
-        raise ValueError(
-            f"multiplicities: expected positive numbers of shape {shape}, a row per sequence and a "
-            f"column per class; got shape {counts.shape}. Take those of the same Patterns."
-        )
-    return np.log(counts)
-
-
-def _checked(name: str, weights: ArrayLike | AssociativeMemory, width: int) -> Any:
-    """Return the weights, refused unless they are finite and width by width."""
-    if isinstance(weights, AssociativeMemory):
-        shape, finite = (weights.values.shape[1], weights.keys.shape[1]), True
-    else:
-        weights = np.asarray(weights)
-        if weights.dtype.kind not in "iuf":
-            raise TypeError(f"{name} must hold real numbers, got dtype {weights.dtype}; convert it")
-        shape, finite = weights.shape, bool(np.isfinite(weights).all())
-    if shape != (width, width):
-        raise ValueError(
-            f"{name} must be {width} x {width}, the width of the embeddings, got {shape}"
-        )
-    if not finite:
-        raise ValueError(f"{name} must be finite, got NaN or infinity; check the step before it")
-    return weights

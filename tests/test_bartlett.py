@@ -69,11 +69,13 @@ def test_entries_of_the_factor_and_of_LQ_have_the_stated_laws(d, seed):
 
 
 def test_sizes_that_have_no_factor_are_refused():
-    with pytest.raises(ValueError, match=r"d must be at least n = 5 .* got d = 4; widen the space"):
+    with pytest.raises(
+        ValueError, match=r"d: expected at least n = 5 .* got d = 4\. Widen the space"
+    ):
         bartlett(5, 4, rng=0)
-    with pytest.raises(ValueError, match=r"d must be at most 2\^53, got 1e\+16; .*orthonormal"):
+    with pytest.raises(ValueError, match=r"d: expected at most 2\^53; got 1e\+16\. .*orthonormal"):
         bartlett(5, 10**16, rng=0)
-    with pytest.raises(TypeError, match=r"d must be an integer, got 1000000000\.0"):
+    with pytest.raises(TypeError, match=r"d: expected an integer; got 1000000000\.0"):
         bartlett(5, 1e9, rng=0)
 
 
@@ -132,8 +134,8 @@ def test_a_family_without_a_law_is_refused_at_every_width():
     for width in (10, 10**9):
         with pytest.raises(
             ValueError,
-            match=r"family must be one of gaussian, sphere, orthonormal with compressed=True, "
-            r"got 'rademacher': .* rotations.* call random\(\.\.\.\)\.compressed\(\)",
+            match=r"family: expected one of gaussian, sphere, orthonormal with compressed=True, "
+            r".* rotations; got 'rademacher', .*Call random\(\.\.\.\)\.compressed\(\)",
         ):
             am.FrozenEmbeddings.random(
                 TASK, width=width, family="rademacher", compressed=True, rng=0
@@ -142,7 +144,7 @@ def test_a_family_without_a_law_is_refused_at_every_width():
 
 def test_tasks_that_do_not_fit_in_memory_are_refused():
     huge = SimpleNamespace(n_tokens=10**6, length=4, outputs=range(3))
-    with pytest.raises(ValueError, match=r"task must leave Phi1 and W_V2 within"):
+    with pytest.raises(ValueError, match=r"task: expected Phi1 and W_V2 to take at most"):
         am.FrozenEmbeddings.random(huge, width=10**9, compressed=True, rng=0)
 
 

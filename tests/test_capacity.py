@@ -228,8 +228,8 @@ def test_draws_in_parts_are_all_counted(monkeypatch, rng):
     ("n", "d", "options", "error", "message"),
     [
         (1, 8, {}, ValueError, r"n: expected at least 2 pairs; got 1\. One pair"),
-        (4, 0, {}, ValueError, r"d must be at least 1, got 0"),
-        (4, 2.5, {}, TypeError, r"d must be an integer, got 2\.5"),
+        (4, 0, {}, ValueError, r"d: expected at least 1; got 0"),
+        (4, 2.5, {}, TypeError, r"d: expected an integer; got 2\.5"),
         (4, 8, {"classes": 8}, ValueError, r"classes: expected from 2 to n = 4.* got 8\."),
         (4, 8, {"classes": 1}, ValueError, r"classes: expected from 2 to n = 4.* got 1\."),
         (4, 8, {"item": 1}, ValueError, r"item: expected 0 for equal weights"),
@@ -253,7 +253,7 @@ def test_sampled_recall_refuses():
         lib.sampled_recall(4, 8, rule="pseudo-inverse", classes=2, rng=0)
     with pytest.raises(ValueError, match=r"n: expected a multiple of the 3 classes; got 4\."):
         lib.sampled_recall(4, 8, classes=3, rng=0)
-    with pytest.raises(ValueError, match=r"draws must be at least 1"):
+    with pytest.raises(ValueError, match=r"draws: expected at least 1"):
         lib.sampled_recall(4, 8, draws=0, rng=0)
     with pytest.raises(ValueError, match=r"n: expected at least 2 pairs; got nan"):
         lib.recall_probability(float("nan"), 8)
@@ -395,5 +395,5 @@ def test_memorise_refuses(pairs):
         lib.memorise(u, v)
     with pytest.raises(ValueError, match=r"keys: expected finite numbers"):
         lib.memorise(np.full((2, 3), np.nan), v, [0, 1])
-    with pytest.raises(ValueError, match=r"steps must be at least 1"):
+    with pytest.raises(ValueError, match=r"steps: expected at least 1"):
         lib.memorise(u, v, targets, rule="cross-entropy", steps=0)

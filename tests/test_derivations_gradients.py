@@ -123,6 +123,12 @@ def coincidence_worth_much(monkeypatch):
     monkeypatch.setattr(gradients, "second_step", second_step)
 
 
+def attention_too_sharp(monkeypatch):
+    """Scores of layer 2 enter the softmax twice."""
+    softmax = gradients.softmax
+    monkeypatch.setattr(gradients, "softmax", lambda scores: softmax(2 * scores))
+
+
 CONTROLS = [
     ("S1", harmonic_weights_forgotten, "every block is the library's"),
     ("S1", baseline_forgotten, "every block is the library's"),
@@ -136,6 +142,10 @@ CONTROLS = [
     ("S3a", term_without("_value_fluctuation"), "slope"),
     ("S3a", term_without("value"), "value"),
     ("S3b", coincidence_worth_much, "in units of the wanted coefficient"),
+    ("S3b", attention_too_sharp, "is what is kept"),
+    ("S3b", term_without("_query"), "is what is kept"),
+    ("S3b", term_without("_key"), "is what is kept"),
+    ("S3b", term_without("_value_fluctuation"), "is what is kept"),
 ]
 
 

@@ -40,7 +40,7 @@ def uncentred_keys(attention):
 
     def closed_form(x, targets, outputs, Phi2, *, weights):
         read = x @ (outputs @ Phi2).T
-        predicted = am.transformer.softmax(read.mean(axis=1))
+        predicted = am.layers.softmax(read.mean(axis=1))
         residual = np.eye(len(outputs), dtype=int)[targets] - predicted
         worth = (read * residual[:, None, :]).sum(axis=2) / x.shape[1]
         keys = (worth[:, :, None] * x).sum(axis=1)
@@ -81,7 +81,7 @@ def test_the_derivation_fails_when_the_closed_form_is(claim_id, name, error, mon
 
 def test_the_derivation_fails_when_the_softmax_is_not_normalised(monkeypatch):
     monkeypatch.setattr(
-        am.transformer,
+        am.layers,
         "softmax",
         lambda scores, axis=-1: 1 / (1 + np.vectorize(exp, otypes=[object])(-scores)),
     )

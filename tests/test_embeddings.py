@@ -505,49 +505,55 @@ def test_from_matrices_takes_integers_and_the_widest_precision():
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_families_refuse_what_is_not_a_size_or_a_precision(family):
-    with pytest.raises(TypeError, match=r"n must be an integer, got 2\.0 of type float; convert"):
+    with pytest.raises(
+        TypeError, match=r"n: expected an integer; got 2\.0 of type float\. Convert"
+    ):
         FAMILIES[family](2.0, 4, rng=0)
-    with pytest.raises(TypeError, match=r"d must be an integer, got '4' of type str; convert"):
+    with pytest.raises(TypeError, match=r"d: expected an integer; got '4' of type str\. Convert"):
         FAMILIES[family](2, "4", rng=0)
-    with pytest.raises(TypeError, match=r"n must be an integer, got True of type bool"):
+    with pytest.raises(TypeError, match=r"n: expected an integer; got True of type bool"):
         FAMILIES[family](True, 4, rng=0)
-    with pytest.raises(ValueError, match=r"n must be at least 1, got 0; ask for at least one"):
+    with pytest.raises(ValueError, match=r"n: expected at least 1; got 0\. Ask for one or more"):
         FAMILIES[family](0, 4, rng=0)
-    with pytest.raises(ValueError, match=r"d must be at least 1, got -3"):
+    with pytest.raises(ValueError, match=r"d: expected at least 1; got -3"):
         FAMILIES[family](2, -3, rng=0)
     for dtype in (int, np.float16, complex):
-        with pytest.raises(TypeError, match=r"dtype must be float32 or float64, got .*; convert"):
+        with pytest.raises(
+            TypeError, match=r"dtype: expected float32 or float64; got .*\. Convert"
+        ):
             FAMILIES[family](2, 4, rng=0, dtype=dtype)
     with pytest.raises(TypeError, match="rng"):
         FAMILIES[family](2, 4)
 
 
 def test_orthonormal_rows_need_room():
-    message = r"d must be at least n = 5 for orthonormal rows, got d = 4; widen the space"
+    message = r"d: expected at least n = 5 for orthonormal rows; got d = 4\. Widen the space"
     with pytest.raises(ValueError, match=message):
         orthonormal(5, 4, rng=0)
     with pytest.raises(ValueError, match=message):
         coherence_bound(5, 4, family="orthonormal")
-    with pytest.raises(ValueError, match=r"at least n = 12 for orthonormal rows, got d = 11"):
+    with pytest.raises(ValueError, match=r"at least n = 12 for orthonormal rows; got d = 11"):
         FrozenEmbeddings.random(TASK, width=11, family="orthonormal", rng=0)
 
 
 @pytest.mark.parametrize("delta", [0, 1, -0.1, 1.5, float("nan")])
 def test_delta_must_be_a_probability(delta):
-    with pytest.raises(ValueError, match=rf"delta must be a probability in \(0, 1\), got {delta}"):
+    with pytest.raises(
+        ValueError, match=rf"delta: expected a probability in \(0, 1\); got {delta}"
+    ):
         coherence_bound(10, 10, delta=delta)
 
 
 @pytest.mark.parametrize("bound", [coherence_bound, welch_bound])
 def test_bounds_refuse_what_is_not_a_size(bound):
-    with pytest.raises(TypeError, match=r"n must be an integer, got 1000000000\.0 of type float"):
+    with pytest.raises(TypeError, match=r"n: expected an integer; got 1000000000\.0 of type float"):
         bound(1e9, 10)
-    with pytest.raises(ValueError, match=r"d must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"d: expected at least 1; got 0"):
         bound(10, 0)
 
 
 def test_an_unknown_family_is_told_the_known_ones():
-    message = r"family must be one of gaussian, sphere, rademacher, orthonormal, got 'cauchy'"
+    message = r"family: expected one of gaussian, sphere, rademacher, orthonormal; got 'cauchy'"
     with pytest.raises(ValueError, match=message):
         coherence_bound(10, 10, family="cauchy")
     with pytest.raises(ValueError, match=message):
@@ -556,20 +562,28 @@ def test_an_unknown_family_is_told_the_known_ones():
 
 @pytest.mark.parametrize("function", [gram, coherence])
 def test_gram_and_coherence_refuse_what_is_not_a_family_of_vectors(function):
-    with pytest.raises(ValueError, match=r"u must be a non-empty 2-d array .* got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"u: expected a non-empty 2-d array .* got shape \(3,\)"):
         function(np.ones(3))
-    with pytest.raises(ValueError, match=r"u must be a non-empty 2-d array .* got shape \(0, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"u: expected a non-empty 2-d array .* got shape \(0, 3\)"
+    ):
         function(np.ones((0, 3)))
-    with pytest.raises(ValueError, match=r"u must be finite, got NaN or infinity; check"):
+    with pytest.raises(
+        ValueError, match=r"u: expected finite numbers; got NaN or infinity\. Check"
+    ):
         function([[1.0, np.nan]])
-    with pytest.raises(TypeError, match=r"u must hold real numbers, got dtype complex128; use"):
+    with pytest.raises(
+        TypeError, match=r"u: expected real numbers; got dtype complex128\. Convert"
+    ):
         function(np.ones((2, 2), dtype=complex))
 
 
 def test_gram_needs_one_width_and_coherence_needs_directions():
-    with pytest.raises(ValueError, match=r"v must .* as wide as those of u, 3, got shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"v: expected rows as wide .*, 3; got shape \(2, 4\)"):
         gram(np.ones((2, 3)), np.ones((2, 4)))
-    with pytest.raises(ValueError, match=r"u must have no zero rows, row 1 is zero .* drop it"):
+    with pytest.raises(
+        ValueError, match=r"u: expected no zero rows, .* got one as row 1\. Drop it"
+    ):
         coherence([[1.0, 2.0], [0.0, 0.0]])
 
 
@@ -577,38 +591,38 @@ def test_gram_needs_one_width_and_coherence_needs_directions():
 def test_embeddings_by_hand_must_fit_together(name):
     emb = FrozenEmbeddings.random(TASK, width=64, rng=0)
     array = getattr(emb, name)
-    shape = rf"{name} must have shape \({len(emb.values) if name == 'values' else '[0-9]+'}, 64\)"
-    with pytest.raises(ValueError, match=shape + r" and dtype float64 to fit the tokens, got .*63"):
+    shape = rf"{name}: expected shape \({len(emb.values) if name == 'values' else '[0-9]+'}, 64\)"
+    with pytest.raises(ValueError, match=shape + r" and dtype float64, .*; got .*63"):
         replace(emb, **{name: array[:, :-1]})
-    with pytest.raises(ValueError, match=shape + r".* and float32; let from_matrices derive"):
+    with pytest.raises(ValueError, match=shape + r".* and float32\. Let from_matrices derive"):
         replace(emb, **{name: array.astype(np.float32)})
     if name not in ("positions", "outputs"):  # whose number of rows is free
         with pytest.raises(ValueError, match=shape):
             replace(emb, **{name: array[:-1]})
     spoilt = array.copy()
     spoilt[0, 0] = np.nan
-    with pytest.raises(ValueError, match=rf"{name} must be finite, got NaN"):
+    with pytest.raises(ValueError, match=rf"{name}: expected finite numbers; got NaN"):
         replace(emb, **{name: spoilt})
-    with pytest.raises(TypeError, match=rf"{name} must be float32 or float64, got int64"):
+    with pytest.raises(TypeError, match=rf"{name}: expected float32 or float64; got int64"):
         replace(emb, **{name: array.astype(np.int64)})
 
 
 def test_tokens_that_the_rest_does_not_fit():
     emb = FrozenEmbeddings.random(TASK, width=64, rng=0)
-    with pytest.raises(ValueError, match=r"remapped_tokens must have shape \(4, 64\)"):
+    with pytest.raises(ValueError, match=r"remapped_tokens: expected shape \(4, 64\)"):
         replace(emb, tokens=emb.tokens[:-1])
-    with pytest.raises(ValueError, match=r"tokens must be a non-empty 2-d array"):
+    with pytest.raises(ValueError, match=r"tokens: expected a non-empty 2-d array"):
         replace(emb, tokens=emb.tokens[0])
 
 
 def test_from_matrices_refuses_what_does_not_fit():
     good = dict.fromkeys(["tokens", "positions", "outputs", "Phi1", "W_V2"], np.eye(4))
     for name in good.keys() - {"tokens"}:
-        with pytest.raises(ValueError, match=rf"{name} must have shape \(\d, 4\).* got \(5, 5\)"):
+        with pytest.raises(ValueError, match=rf"{name}: expected shape \(\d, 4\).* got \(5, 5\)"):
             FrozenEmbeddings.from_matrices(**good | {name: np.eye(5)})
-        with pytest.raises(ValueError, match=rf"{name} must be finite"):
+        with pytest.raises(ValueError, match=rf"{name}: expected finite numbers"):
             FrozenEmbeddings.from_matrices(**good | {name: np.full((4, 4), np.inf)})
-    with pytest.raises(TypeError, match="tokens must hold real numbers, got dtype object"):
+    with pytest.raises(TypeError, match="tokens: expected real numbers; got dtype object"):
         FrozenEmbeddings.from_matrices(**good | {"tokens": np.eye(4).astype(object)})
 
 
@@ -618,15 +632,15 @@ def test_tasks_and_widths_must_have_whole_sizes():
         FrozenEmbeddings.orthonormal,
         lambda task: FrozenEmbeddings.random(task, width=64, rng=0),
     ):
-        with pytest.raises(TypeError, match=r"task\.n_tokens must be an integer, got 5\.0"):
+        with pytest.raises(TypeError, match=r"task\.n_tokens: expected an integer; got 5\.0"):
             build(bad)
-        with pytest.raises(ValueError, match=r"task\.length must be at least 1, got 0"):
+        with pytest.raises(ValueError, match=r"task\.length: expected at least 1; got 0"):
             build(SimpleNamespace(n_tokens=5, length=0, outputs=np.arange(3)))
-        with pytest.raises(ValueError, match=r"len\(task\.outputs\) must be at least 1, got 0"):
+        with pytest.raises(ValueError, match=r"len\(task\.outputs\): expected at least 1; got 0"):
             build(SimpleNamespace(n_tokens=5, length=4, outputs=np.arange(0)))
-    with pytest.raises(TypeError, match=r"width must be an integer, got 64\.0"):
+    with pytest.raises(TypeError, match=r"width: expected an integer; got 64\.0"):
         FrozenEmbeddings.random(TASK, width=64.0, rng=0)
-    with pytest.raises(TypeError, match=r"dtype must be float32 or float64, got float16"):
+    with pytest.raises(TypeError, match=r"dtype: expected float32 or float64; got float16"):
         FrozenEmbeddings.random(TASK, width=64, rng=0).astype(np.float16)
 
 
@@ -636,8 +650,10 @@ def test_small_integers_do_not_overflow():
 
 def test_widths_that_do_not_fit_are_refused():
     task = SimpleNamespace(n_tokens=4, length=4, outputs=range(3))
-    with pytest.raises(ValueError, match=r"width must leave Phi1 and W_V2 within .* got width"):
+    with pytest.raises(
+        ValueError, match=r"width: expected Phi1 and W_V2 to take at most .*; got width"
+    ):
         FrozenEmbeddings.random(task, width=10**6, rng=0)
     huge = SimpleNamespace(n_tokens=10**6, length=4, outputs=range(3))
-    with pytest.raises(ValueError, match=r"task must leave Phi1 and W_V2 within"):
+    with pytest.raises(ValueError, match=r"task: expected Phi1 and W_V2 to take at most"):
         FrozenEmbeddings.orthonormal(huge)

@@ -138,6 +138,76 @@ def test_booleans_and_small_integers_are_counted_not_wrapped():
     assert AssociativeMemory(keys=big, values=big).matrix[0, 0] == 10_000
 
 
+# --- integers that int64 does not hold ---------------------------------------------------------
+
+
+def python_integers(table):
+    return np.array([[int(entry) for entry in row] for row in table], dtype=object)
+
+
+wide = st.integers(-(2**63), 2**63 - 1)
+
+
+@modest
+@given(entries=st.lists(wide, min_size=12, max_size=12), a=wide, seed=seeds)
+def test_no_integer_overflows(entries, a, seed):
+    """Against Python's integers, which cannot; int64 wherever the result is far below its end."""
+    u, v, c = np.array(entries).reshape(3, 2, 2) >> np.random.default_rng(seed).integers(64)
+    memory = AssociativeMemory(keys=u, values=v, coefficients=c)
+    pu, pv, pc = (python_integers(table) for table in (u, v, c))
+    other = AssociativeMemory(keys=u, values=v, coefficients=c[::-1])
+    for measured, expected in [
+        (memory.matrix, pv.T @ pc @ pu),
+        (memory.scores(), pv @ pv.T @ pc @ pu @ pu.T),
+        (memory.scores(keys=v, values=u), pu @ pv.T @ pc @ pu @ pv.T),
+        ((a * memory).coefficients, a * pc),
+        ((memory * np.int64(a)).coefficients, a * pc),
+        ((memory * np.array(a)).coefficients, a * pc),
+        ((a * (a * memory)).coefficients, a * a * pc),
+        ((np.int64(a) * (a * memory)).coefficients, a * a * pc),
+        ((-memory).coefficients, -pc),
+        ((memory + other).coefficients, pc + pc[::-1]),
+        ((memory - other).coefficients, pc - pc[::-1]),
+        ((memory - other).matrix, pv.T @ (pc - pc[::-1]) @ pu),
+    ]:
+        np.testing.assert_array_equal(measured, expected)
+        assert measured.dtype in (np.int64, object)
+
+
+@pytest.mark.parametrize("number", [2**62, -(2**63), 2**63, 2**64 - 1, 2**70, -(2**70)])
+def test_coefficients_at_the_end_of_int64(number):
+    one = AssociativeMemory(keys=[[1]], values=[[1]], coefficients=[[1]])
+    memory = AssociativeMemory(keys=[[1]], values=[[1]], coefficients=[[number]])
+    assert memory.coefficients[0, 0] == number
+    assert one.store([1], [1], number).matrix[0, 0] == number + 1
+    assert (number * one).matrix[0, 0] == number
+    assert (0 * one * number).matrix[0, 0] == 0
+    assert (4 * memory).scores()[0, 0] == 4 * number
+    assert (memory + memory).scores()[0, 0] == 2 * number
+    assert (-memory).matrix[0, 0] == -number
+    assert memory.margin()[0] == np.inf
+    half = AssociativeMemory(keys=[[0.5]], values=[[1]], coefficients=[[number]])
+    assert half.matrix[0, 0] == number / 2  # a power of two, but for 2^64 - 1: rounded
+
+
+def test_a_sum_of_small_products_does_not_overflow():
+    ones = np.ones((8, 8), dtype=int)
+    memory = AssociativeMemory(keys=ones, values=ones, coefficients=2**57 * ones)
+    assert memory.matrix[0, 0] == 2**63
+
+
+def test_integers_do_not_overflow_before_they_meet_floats():
+    memory = AssociativeMemory(keys=[[4]], values=np.eye(1), coefficients=[[2**62]])
+    assert memory.matrix[0, 0] == 2.0**64
+    assert memory.scores()[0, 0] == 2.0**66
+
+
+def test_small_integers_stay_int64():
+    memory = integer_memory(np.random.default_rng(3), 5, 4, 6, 3)
+    for table in memory.matrix, memory.scores(), (3 * memory).coefficients, (-memory).coefficients:
+        assert table.dtype == np.int64
+
+
 # --- arithmetic ------------------------------------------------------------------------------
 
 
@@ -522,14 +592,14 @@ BAD_CALLS = [
     (
         lambda W: W.recall(among=[[True, True], [True, False]]),
         ValueError,
-        r"among: .*the target 1 of key 1 is masked out",
+        r"among: .*; got a mask without the target 1 of key 1",
     ),
     (lambda W: W.chance(E), TypeError, r"among: expected a boolean mask"),
     (lambda W: W.chance([True]), ValueError, r"among: expected shape \(values, keys\)"),
     (
         lambda W: W.chance([[True, False], [True, False]]),
         ValueError,
-        r"among: .*key 1 has none\. Leave its column out",
+        r"among: .*; got none for key 1\. Leave its column out",
     ),
     (lambda W: W.store([1], [1, 0]), ValueError, r"key: expected vectors of width 2.*got 1"),
     (lambda W: W.store([1, 0], [1]), ValueError, r"value: expected vectors of width 2.*got 1"),

@@ -321,47 +321,47 @@ def test_as_many_as_fit_do_fit(family, seed):
     ],
 )
 def test_sizes_and_families_are_checked(function):
-    with pytest.raises(TypeError, match=r"d must be an integer, got 10\.0 of type float"):
+    with pytest.raises(TypeError, match=r"d: expected an integer; got 10\.0 of type float"):
         function(10.0, "sphere")
-    with pytest.raises(ValueError, match=r"d must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"d: expected at least 1; got 0"):
         function(0, "sphere")
-    with pytest.raises(ValueError, match=r"family must be one of gaussian, .*, got 'cauchy'"):
+    with pytest.raises(ValueError, match=r"family: expected one of gaussian, .*; got 'cauchy'"):
         function(10, "cauchy")
 
 
 @pytest.mark.parametrize("number", [0, 1, -0.5, 2, float("nan")])
 def test_probabilities_are_checked(number):
-    with pytest.raises(ValueError, match=rf"q must be a probability in \(0, 1\), got {number}"):
+    with pytest.raises(ValueError, match=rf"q: expected a probability in \(0, 1\); got {number}"):
         coherence_quantile(number, 10, 10)
     for function in (
         lambda: coherence_band(9, 9, delta=number),
         lambda: how_many_fit(9, 0.1, delta=number),
     ):
-        with pytest.raises(ValueError, match=rf"delta must be a probability .* got {number}"):
+        with pytest.raises(ValueError, match=rf"delta: expected a probability .* got {number}"):
             function()
 
 
 @pytest.mark.parametrize("level", [-0.1, 1, 1.5, float("nan")])
 def test_a_coherence_is_below_one(level):
-    with pytest.raises(ValueError, match=rf"coherence must be in \[0, 1\), got {level}; any"):
+    with pytest.raises(ValueError, match=rf"coherence: expected .* \[0, 1\); got {level}\. Take"):
         how_many_fit(10, level)
 
 
 @pytest.mark.parametrize("sharp", [False, True])
 @pytest.mark.parametrize("family", INDEPENDENT)
 def test_numbers_without_end_are_refused(sharp, family):
-    with pytest.raises(ValueError, match=r"coherence must leave a finite answer, got 0\.5 in dim"):
+    with pytest.raises(ValueError, match=r"coherence: expected one that .*; got 0\.5 in dim"):
         how_many_fit(10**6, 0.5, family=family, sharp=sharp)
 
 
 def test_other_arguments_are_checked():
-    with pytest.raises(ValueError, match=r"order must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"order: expected at least 1; got 0"):
         overlap_moment(0, 10)
-    with pytest.raises(TypeError, match=r"n must be an integer, got 1000\.0"):
+    with pytest.raises(TypeError, match=r"n: expected an integer; got 1000\.0"):
         coherence_quantile(0.5, 1e3, 10)
     for function in (
         coherence_band,
         lambda n, d, family: coherence_quantile(0.5, n, d, family=family),
     ):
-        with pytest.raises(ValueError, match=r"d must be at least n = 11 for orthonormal rows"):
+        with pytest.raises(ValueError, match=r"d: expected at least n = 11 for orthonormal rows"):
             function(11, 10, family="orthonormal")

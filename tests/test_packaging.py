@@ -34,6 +34,8 @@ ORDER = [
     "blocks",
     "roles",
     "previous_token",
+    "layers",
+    "arguments",
     "transformer",
     "gradients",
     "probes",

@@ -218,7 +218,7 @@ def test_embeddings_and_batches_of_another_task():
         lambda: am.induction_head(task, emb, beta=1),
         lambda: am.top_down(task, emb),
     ):
-        with pytest.raises(ValueError, match=r"embeddings must fit the task.* \(4, 6, 3\), got"):
+        with pytest.raises(ValueError, match=r"embeddings: expected .* \(4, 6, 3\), .*; got"):
             use()
     with pytest.raises(ValueError, match="batch: expected the label to be the class of the token"):
         am.evaluate(am.FrozenTransformer(emb), task.enumerate())

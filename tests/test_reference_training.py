@@ -233,7 +233,7 @@ def test_training_fits_a_batch():
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():
-    with pytest.raises(ValueError, match="n_heads: expected a divisor of the width 4, got 3"):
+    with pytest.raises(ValueError, match="n_heads: expected a divisor of the width 4; got 3"):
         reference_training.initial(FULL._replace(n_heads=3), np.random.default_rng(0))
 
 

@@ -262,7 +262,7 @@ def test_only_symmetric_weights_of_the_task_are_taken():
         model.loss_and_tables(task.enumerate())
     with pytest.raises(ValueError, match="patterns: expected those of"):
         model.loss_and_tables(am.InductionTask(7, 5).enumerate(up_to_symmetry=True))
-    with pytest.raises(ValueError, match="wrt must name matrices"):
+    with pytest.raises(ValueError, match="wrt: expected names"):
         model.loss_and_tables(task.enumerate(up_to_symmetry=True), ("W_F",))
 
 

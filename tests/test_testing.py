@@ -127,15 +127,15 @@ def test_where_it_could_not_fail_it_refuses():
 
 def test_what_is_no_family_of_vectors_is_refused():
     u = am.sphere(4, 100, rng=0)
-    with pytest.raises(ValueError, match="u must be finite"):
+    with pytest.raises(ValueError, match="u: expected finite numbers"):
         assert_near_orthogonal(np.where(u > 0.1, np.nan, u))
-    with pytest.raises(ValueError, match="u must be a non-empty 2-d array"):
+    with pytest.raises(ValueError, match="u: expected a non-empty 2-d array"):
         assert_near_orthogonal(u[0])
-    with pytest.raises(ValueError, match="u must have no zero rows, row 2 is zero"):
+    with pytest.raises(ValueError, match=r"u: expected no zero rows, .*; got one as row 2"):
         assert_near_orthogonal(u * [[1], [1], [0], [1]])
-    with pytest.raises(ValueError, match=r"delta must be a probability in \(0, 1\), got 0"):
+    with pytest.raises(ValueError, match=r"delta: expected a probability in \(0, 1\); got 0"):
         assert_near_orthogonal(u, delta=0)
-    with pytest.raises(ValueError, match="family must be one of"):
+    with pytest.raises(ValueError, match="family: expected one of"):
         assert_near_orthogonal(u, family="cauchy")
 
 
@@ -291,25 +291,25 @@ def test_limits_on_tasks_hold(task):
 
 
 def test_sizes_that_do_not_work_are_refused_at_once():
-    with pytest.raises(TypeError, match=r"n must be an integer, got 3\.0 of type float"):
+    with pytest.raises(TypeError, match=r"n: expected an integer; got 3\.0 of type float"):
         embeddings(n=3.0)
-    with pytest.raises(ValueError, match=r"d must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"d: expected at least 1; got 0"):
         embeddings(d=range(3))
     with pytest.raises(ValueError, match=r"n: expected a range with an element; got range\(3, 3\)"):
         embeddings(n=range(3, 3))
-    with pytest.raises(ValueError, match=r"family must be one of"):
+    with pytest.raises(ValueError, match=r"family: expected one of"):
         embeddings("cauchy")
-    with pytest.raises(ValueError, match=r"family must be one of"):
+    with pytest.raises(ValueError, match=r"family: expected one of"):
         memories("cauchy")
     with pytest.raises(
-        ValueError, match=r"d must be at least n = 5 for orthonormal rows, got d = 4"
+        ValueError, match=r"d: expected at least n = 5 for orthonormal rows; got d = 4"
     ):
         embeddings("orthonormal", n=range(5, 9), d=range(2, 5))
     with pytest.raises(
-        ValueError, match=r"d must be at least n = 9 for orthonormal rows, got d = 8"
+        ValueError, match=r"d: expected at least n = 9 for orthonormal rows; got d = 8"
     ):
         memories("orthonormal", n=2, m=9, d=8)
-    with pytest.raises(ValueError, match=r"m must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"m: expected at least 1; got 0"):
         memories(m=0)
     with pytest.raises(ValueError, match=r"max_sequences: expected at least 2, .* got 1, 8 and 8"):
         induction_tasks(max_sequences=1)

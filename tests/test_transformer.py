@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem import transformer
+from assocmem import layers, transformer
 from validation import reference
 
 PROMISE = 1e-10
 N, T, M, B = 4, 5, 3, 6  # tokens, positions, outputs, sequences
 TASK = am.InductionTask(N, T)
-KINDS = ("one-hot", "wide gaussian", "narrow gaussian", "positional")
+KINDS = ("one-hot", "wide gaussian", "narrow gaussian", "positional", "tokens as keys")
 READOUTS = ("attention", "residual")
 
 seeds = st.integers(0, 2**32 - 1)
@@ -37,18 +37,19 @@ def assert_close(measured, expected, tolerance=PROMISE):
 
 
 def draw_embeddings(rng, kind):
-    if kind in ("one-hot", "positional"):
+    if kind in ("one-hot", "positional", "tokens as keys"):
         return am.FrozenEmbeddings.orthonormal(TASK)
     return am.FrozenEmbeddings.random(TASK, width=30 if kind == "wide gaussian" else 7, rng=rng)
 
 
 def draw_weights(rng, emb, kind="one-hot", readout="attention"):
-    """Random matrices of norm about 1 to 2; W_K1 on the positions alone when asked for."""
+    """Random matrices of norm about 1 to 2; W_K1 with positions for queries when asked for."""
     names = transformer.MATRICES if readout == "residual" else transformer.MATRICES[:3]
     d = emb.width
     weights = {name: rng.normal(size=(d, d)) / math.sqrt(d) for name in names}
-    if kind == "positional":
-        weights["W_K1"] = emb.positions.T @ rng.normal(size=(T, T)) @ emb.positions
+    if kind in ("positional", "tokens as keys"):
+        keys = emb.positions if kind == "positional" else emb.tokens
+        weights["W_K1"] = emb.positions.T @ rng.normal(size=(T, len(keys))) @ keys
     return weights
 
 
@@ -266,8 +267,8 @@ def test_chunks_do_not_matter(seed):
     whole = model.logits(batch.tokens), *model.attention(batch.tokens), model.loss(batch)
     gradients = model.loss_and_gradients(batch)[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformer, "CHUNK_BYTES", 1)  # sequence by sequence
-        assert len(list(model._chunks(batch.tokens, np.arange(T)))) == B
+        patch.setattr(layers, "CHUNK_BYTES", 1)  # sequence by sequence
+        assert len(list(model._layers.chunks((B, T), T))) == B
         pieces = model.logits(batch.tokens), *model.attention(batch.tokens), model.loss(batch)
         for piece, expected in zip(pieces, whole, strict=True):
             assert_close(piece, expected)
@@ -374,13 +375,19 @@ D = EMB.width
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"W_K1": np.eye(D + 1)}, rf"W_K1.* {D} x {D}, .* got \({D + 1}, {D + 1}\)"),
-        ({"W_O2": np.zeros(D)}, rf"W_O2.* got \({D},\)"),
-        ({"W_K2": np.full((D, D), np.nan)}, "W_K2.* finite, got NaN"),
-        ({"W_K2": am.AssociativeMemory(keys=np.eye(2), values=np.eye(2))}, r"W_K2.* got \(2, 2\)"),
-        ({"readout": "logits"}, r"readout.*\"attention\" or \"residual\".* got 'logits'"),
-        ({"W_F": np.eye(D)}, 'W_F .*pass readout="residual"'),
-        ({"scale": np.nan}, "scale.* finite.* got nan"),
+        (
+            {"W_K1": np.eye(D + 1)},
+            rf"W_K1: expected shape \({D}, {D}\), .*; got \({D + 1}, {D + 1}\)\.",
+        ),
+        ({"W_O2": np.zeros(D)}, rf"W_O2: expected .*; got \({D},\)"),
+        ({"W_K2": np.full((D, D), np.nan)}, "W_K2: expected finite numbers; got NaN"),
+        (
+            {"W_K2": am.AssociativeMemory(keys=np.eye(2), values=np.eye(2))},
+            r"W_K2: expected .*; got \(2, 2\)",
+        ),
+        ({"readout": "logits"}, r"readout: expected \"attention\" or \"residual\"; got 'logits'"),
+        ({"W_F": np.eye(D)}, 'W_F: expected None .*; got a matrix. Pass readout="residual"'),
+        ({"scale": np.nan}, "scale: expected a finite number; got nan"),
     ],
 )
 def test_bad_models(options, text):
@@ -391,11 +398,11 @@ def test_bad_models(options, text):
 @pytest.mark.parametrize(
     ("tokens", "text"),
     [
-        ([0, 1, 2], r"tokens.*\(B, T\).* got shape \(3,\).*tokens\[None, :\]"),
-        ([[0.0, 1.0]], "tokens.* integers.* got .*float64"),
-        ([[0] * (T + 1)], f"tokens.* 1 to {T} columns.* got {T + 1}"),
-        ([[0, N]], rf"tokens.* 0\.\.{N - 1}, got 0\.\.{N}.*count from 0"),
-        ([[-1, 0]], r"tokens.* got -1\.\.0"),
+        ([0, 1, 2], r"tokens: .*\(B, T\).*; got shape \(3,\).*tokens\[None, :\]"),
+        ([[0.0, 1.0]], "tokens: .* integers; got .*float64"),
+        ([[0] * (T + 1)], f"tokens: expected 1 to {T} columns.*; got {T + 1}"),
+        ([[0, N]], rf"tokens: expected ids from 0 to {N - 1}; got 0 to {N}\. .*count from 0"),
+        ([[-1, 0]], r"tokens: expected .*; got -1 to 0"),
     ],
 )
 def test_bad_tokens(tokens, text):
@@ -406,10 +413,10 @@ def test_bad_tokens(tokens, text):
 @pytest.mark.parametrize(
     ("positions", "text"),
     [
-        ([T], rf"positions.* -{T}\.\.{T - 1}, got \[{T}\]"),
-        ([-T - 1], rf"positions.* got \[-{T + 1}\]"),
-        ([0.5], r"positions.* integers, got \[0\.5\]"),
-        (0, "positions.* list of integers, got 0"),
+        ([T], rf"positions: .* from -{T} to {T - 1}; got \[{T}\]"),
+        ([-T - 1], rf"positions: expected .*; got \[-{T + 1}\]"),
+        ([0.5], r"positions: .* integers; got \[0\.5\]"),
+        (0, "positions: expected a list of integers; got 0"),
     ],
 )
 def test_bad_positions(positions, text):
@@ -419,23 +426,23 @@ def test_bad_positions(positions, text):
 
 @pytest.mark.parametrize("wrt", [("W_Q",), ("W_O2", "W_F")])
 def test_bad_wrt(wrt):
-    with pytest.raises(ValueError, match=r"wrt.* among \('W_K1', .*got \('W_"):
+    with pytest.raises(ValueError, match=r"wrt: .* among \('W_K1', .*; got \('W_"):
         am.FrozenTransformer(EMB).loss_and_gradients(TASK.enumerate(), wrt)
 
 
 def test_targets_beyond_the_outputs():
     batch = TASK.enumerate()
     fewer = replace(EMB, outputs=EMB.outputs[:-1])
-    with pytest.raises(ValueError, match=rf"targets.* the {M - 1} outputs.* got {M - 1}"):
+    with pytest.raises(ValueError, match=rf"targets: expected .* below {M - 1}, .*; got {M - 1}"):
         am.FrozenTransformer(fewer).loss(batch)
 
 
 def test_complex_and_overflowing_weights():
     emb = am.FrozenEmbeddings.orthonormal(am.InductionTask(4, 5))
     eye = np.eye(emb.width)
-    with pytest.raises(TypeError, match="W_O2 must hold real numbers, got dtype complex128"):
+    with pytest.raises(TypeError, match="W_O2: expected real numbers; got dtype complex128"):
         am.FrozenTransformer(emb, W_O2=1j * eye)
-    with pytest.raises(ValueError, match="W_K1 must give finite scores in float32"):
+    with pytest.raises(ValueError, match="W_K1: expected finite scores in float32"):
         am.FrozenTransformer(emb.astype(np.float32), W_K1=1e300 * eye)
 
 
@@ -444,8 +451,8 @@ def test_arguments_of_another_class():
     model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     tokens = task.enumerate().tokens
     for call, text in (
-        (lambda: am.FrozenTransformer(None), "embeddings must be FrozenEmbeddings, got NoneType"),
-        (lambda: model.loss(tokens), "batch must be a Batch, got ndarray"),
+        (lambda: am.FrozenTransformer(None), "embeddings: expected FrozenEmbeddings; got NoneType"),
+        (lambda: model.loss(tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.evaluate(model, tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.gradients.first_step(None), "task: expected an InductionTask; got NoneType"),
         (lambda: am.probe("W_K2", None, model.embeddings), "task: expected an InductionTask"),

@@ -39,7 +39,9 @@ class Table:
 
     def __getitem__(self, column: str) -> list[Any]:
         if column not in self.columns:
-            raise KeyError(f"no column {column!r}; the table has {list(self.columns)}")
+            raise KeyError(
+                f"column: expected one of {list(self.columns)}; got {column!r}. Pick one."
+            )
         return [row.get(column) for row in self.rows]
 
     def __len__(self) -> int:

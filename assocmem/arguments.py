@@ -1,0 +1,109 @@
+"""What a transformer may be given: each check returns its argument as the passes take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem.embeddings import FrozenEmbeddings
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import Batch
+
+Array = NDArray[Any]
+Ints = NDArray[np.int64]
+Weights = ArrayLike | AssociativeMemory | None
+
+
+def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: int) -> Any:
+    """The weights, refused unless they are finite and width by width."""
+    if isinstance(weights, AssociativeMemory):
+        shape, finite = (weights.values.shape[1], weights.keys.shape[1]), True
+    else:
+        weights = np.asarray(weights)
+        if weights.dtype.kind not in "iuf":
+            raise TypeError(
+                f"{name}: expected real numbers; got dtype {weights.dtype}. Convert it with "
+                f"astype(float)."
+            )
+        shape, finite = weights.shape, bool(np.isfinite(weights).all())
+    if shape != (width, width):
+        raise ValueError(
+            f"{name}: expected shape ({width}, {width}), the width of the embeddings; got {shape}. "
+            f"Take weights and embeddings of one width."
+        )
+    if not finite:
+        raise ValueError(
+            f"{name}: expected finite numbers; got NaN or infinity. Check the step before it."
+        )
+    return weights
+
+
+def checked_tokens(tokens: ArrayLike, embeddings: FrozenEmbeddings) -> Ints:
+    """The tokens as a (B, T) array of ids that the embeddings have."""
+    array = np.asarray(tokens)
+    n, length = embeddings.n_tokens, embeddings.length
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"tokens: expected a (B, T) array of integers; got shape {array.shape} and dtype "
+            f"{array.dtype}. A single sequence is tokens[None, :]."
+        )
+    if not 0 < array.shape[1] <= length:
+        raise ValueError(
+            f"tokens: expected 1 to {length} columns, one a position of the embeddings; got "
+            f"{array.shape[1]}. Cut the sequences, or draw embeddings with more positions."
+        )
+    if array.size and (array.min() < 0 or array.max() >= n):
+        raise ValueError(
+            f"tokens: expected ids from 0 to {n - 1}; got {array.min()} to {array.max()}. They "
+            f"count from 0."
+        )
+    return array
+
+
+def checked_positions(positions: ArrayLike | None, length: int) -> Ints:
+    """The positions, counted from 0; all of them, if none are given."""
+    if positions is None:
+        return np.arange(length)
+    queries = np.asarray(positions)
+    if queries.ndim != 1 or not np.issubdtype(queries.dtype, np.integer):
+        raise ValueError(
+            f"positions: expected a list of integers; got {positions!r}. A single position is [t]."
+        )
+    if (queries < -length).any() or (queries >= length).any():
+        raise ValueError(
+            f"positions: expected integers from {-length} to {length - 1}; got {positions!r}. They "
+            f"count from 0, and from the end below it."
+        )
+    return queries % length
+
+
+def checked_batch(batch: Batch, embeddings: FrozenEmbeddings) -> Batch:
+    """The batch, refused unless its tokens and targets are those of the embeddings."""
+    if not isinstance(batch, Batch):
+        raise TypeError(
+            f"batch: expected a Batch; got {type(batch).__name__}. Make one with task.sample, "
+            f"task.enumerate or Batch(tokens=, targets=, weights=)."
+        )
+    checked_tokens(batch.tokens, embeddings)
+    classes = embeddings.n_outputs
+    if batch.targets.max(initial=-1) >= classes:
+        raise ValueError(
+            f"batch.targets: expected classes below {classes}, the outputs of the embeddings; "
+            f"got {batch.targets.max()}. Draw the embeddings for the task of the batch."
+        )
+    return batch
+
+
+def checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int]) -> Array:
+    """The logarithm of the multiplicities; of ones, if there are none, without storing."""
+    if multiplicities is None:
+        return np.broadcast_to(0.0, shape)
+    counts = np.asarray(multiplicities, dtype=float)
+    if counts.shape != shape or not (np.isfinite(counts).all() and (counts > 0).all()):
+        raise ValueError(
+            f"multiplicities: expected positive numbers of shape {shape}, a row per sequence and a "
+            f"column per class; got shape {counts.shape}. Take those of the same Patterns."
+        )
+    return np.log(counts)
