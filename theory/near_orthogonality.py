@@ -141,7 +141,8 @@ In the setting of NO5 let $s = \binom n2\, p(t)$. Then
 $$\Big|\Pr\Big(\max_{i \ne j} |\cos(u_i, u_j)| \le t\Big) - e^{-s}\Big|
 \le \big(s - 1 + e^{-s}\big)\, \frac{8n - 14}{n(n-1)} ,$$
 with equality for $n = 2$. So the median of the coherence is near the solution of
-$\binom n2\,p(t) = \ln 2$: it is exceeded with probability $\tfrac12 \pm 1.6/n$, for $n \ge 2$.
+$\binom n2\,p(t) = \ln 2$ (which the sphere has, as its $p$ is continuous): it is exceeded with
+probability $\tfrac12 \pm 1.6/n$, for $n \ge 2$.
 """.strip(),
         assumptions=(
             "the vectors are independent and drawn from one of the families of NO5",

@@ -20,6 +20,11 @@ def key_of_position(s: int, T: Any, H: Any) -> Any:
     return -(1 + H**2) if s == 1 else T / (T - 2) * (1 + H * Fraction(s - 1, s)) - (1 + H**2)
 
 
+def positions_to_beat(t: int, length: int) -> list[int]:
+    """The positions among which the value path does not choose, but t - 1 itself."""
+    return [r for r in range(2, t + 1) if r != t - 1 and r < length]
+
+
 class Slope:
     """B at length T with K triggers (a number or a symbol)."""
 

@@ -163,7 +163,7 @@ class Moments(NamedTuple):
 
 
 def score_moments(terms: Sequence[Term]) -> Moments:
-    """Exact mean and covariance of s_qi, the sum of the terms, for every cue and pair of answers."""
+    """Exact mean and covariance of s_qi, the sum of the terms, for all cues and answers."""
     cues, answers = len(terms[0].cues), len(terms[0].answers)
     mean: dict[int, Any] = {}
     second: dict[int, Any] = {}

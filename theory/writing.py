@@ -96,15 +96,22 @@ _SILENT = re.compile(
 _SYMBOLS = {"sum": "Σ", "prod": "Π", "int": "∫", "partial": "∂", "nabla": "∇", "infty": "∞"}
 _SYMBOLS |= {"le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈"}
 _SYMBOLS |= {"cdot": "·", "times": "×", "to": "→", "rightarrow": "→", "in": "∈", "pm": "±"}
-_SYMBOLS |= {"top": "T", "ldots": "...", "dots": "...", "cdots": "...", "mid": "|", "sim": "~"}
-_SYMBOLS |= {"langle": "<", "rangle": ">", "|": "||", "quad": "  ", "qquad": "    ", "ll": "<<"}
+_SYMBOLS |= {"top": "ᵀ", "ldots": "...", "dots": "...", "cdots": "...", "mid": "|", "sim": "~"}
+_SYMBOLS |= {"langle": "⟨", "rangle": "⟩", "|": "||", "quad": "  ", "qquad": "    ", "ll": "<<"}
 _SYMBOLS |= {"otimes": "⊗", "ell": "ℓ", "simeq": "≈", "Rightarrow": "⇒", "gg": ">>", "iff": "⇔"}
+_SYMBOLS |= {"propto": "∝", "implies": "⇒", "notin": "∉", "lfloor": "⌊", "rfloor": "⌋"}
+_SYMBOLS |= {"setminus": "without"}
 _SYMBOLS |= {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": "{", "}": "}", "\\": "\n"}
 _GROUP = r"(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[^\s{}\\])"
-_UPRIGHT = re.compile(r"\\(?:math\w+|operatorname|text)\s*\{([^{}]*)\}")
-_FRACTION = re.compile(r"\\[td]?frac\s*" + _GROUP + r"\s*" + _GROUP)
-_ACCENT = re.compile(r"\\(bar|hat|tilde|sqrt)\s*" + _GROUP)
-_ACCENTS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303"}
+_BEFORE = r"(\\[A-Za-z]+(?=\\))?"  # a command that what follows must not run into
+_UPRIGHT = re.compile(_BEFORE + r"\\(?:math\w+|operatorname|text(?:tt)?)\s*\{([^{}]*)\}")
+_FUNCTION = r"\\(?:ln|log|exp|cosh?|sin|tan)"
+_FRACTION = re.compile(rf"({_FUNCTION}\s*)?{_BEFORE}\\[td]?frac\s*{_GROUP}\s*{_GROUP}")
+_APPLIED = re.compile(rf"({_FUNCTION})(?=\\[A-Za-z])(?!\\left|\\[bB]ig)")
+_BINOMIAL = re.compile(r"\\[td]?binom\s*" + _GROUP + r"\s*" + _GROUP)
+_ACCENT = re.compile(r"\\(bar|overline|hat|tilde|sqrt)\s*" + _GROUP)
+_LOOSE_BRACES = re.compile(r"(?<![\^_\\}])\{((?:[^{}\\]|\\[A-Za-z]+|\\[^{}A-Za-z])*)\}")
+_ACCENTS = {"bar": "\u0304", "overline": "\u0304", "hat": "\u0302", "tilde": "\u0303"}
 
 
 def readable(formula: str) -> str:
@@ -113,14 +120,17 @@ def readable(formula: str) -> str:
     >>> readable(r"\frac{\partial L}{\partial W} = \sum_k \big(\hat p_k - \tfrac1M\big)\, u_k")
     '(∂ L)/(∂ W) = Σ_k (p̂_k - 1/M) u_k'
     """
-    formula = _UPRIGHT.sub(r"\1", formula)
-    for pattern, write in ((_ACCENT, _accented), (_FRACTION, _quotient)):
+    formula = _UPRIGHT.sub(lambda match: " ".join(filter(None, match.groups())), formula)
+    steps = ((_ACCENT, _accented), (_BINOMIAL, r"binom(\1, \2)"), (_FRACTION, _quotient))
+    for pattern, write in steps:
         count = 1
         while count:  # from the inside out
             formula, count = pattern.subn(write, formula)
     formula = re.sub(r"\\(?:begin|end)\{[^}]*\}|&", "", formula)
+    formula = _LOOSE_BRACES.sub(r"\1", _APPLIED.sub(r"\1 ", formula))
     formula = re.sub(r"\\([A-Za-z]+|.)", lambda match: _word(match[1]), formula)
     formula = re.sub(r"\{([^{}])\}", r"\1", formula)  # braces around one character
+    formula = formula.replace("^ᵀ", "ᵀ").replace("⟨ ", "⟨")
     return re.sub(r"(?<=\S) {2,3}(?=\S)", " ", formula)
 
 
@@ -129,9 +139,16 @@ def _bare(group: str) -> str:
 
 
 def _quotient(match: re.Match[str]) -> str:
-    above, below = map(_bare, match.groups())
-    simple = re.compile(r"([\w.]+|\\[a-z]+)(\^\w)?").fullmatch
-    return "/".join(part if simple(part) else f"({part})" for part in (above, below))
+    function, before, *parts = match.groups()
+    one_sign = r"(\d+|[A-Za-z]|\\[A-Za-z]+)(_\w)?(\^\w)?"  # no doubt that all of it divides
+    plain = (re.compile(r"[\w.]+(\^\w)?|" + one_sign), re.compile(one_sign))
+    above, below = (
+        part if kind.fullmatch(part) else f"({part})"
+        for kind, part in zip(plain, map(_bare, parts), strict=True)
+    )
+    if function:
+        return f"{function.strip()}({above}/{below})"
+    return f"{before or ''} {above}/{below}".lstrip()
 
 
 def _accented(match: re.Match[str]) -> str:
@@ -139,7 +156,7 @@ def _accented(match: re.Match[str]) -> str:
     if match[1] == "sqrt":
         return f"√({inside})" if len(inside) > 1 else f"√{inside}"
     if len(inside) > 1:
-        return f"{match[1]}({inside})"
+        return f"{match[1].replace('overline', 'bar')}({inside})"
     return unicodedata.normalize("NFC", inside + _ACCENTS[match[1]])
 
 

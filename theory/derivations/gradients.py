@@ -14,7 +14,7 @@ from assocmem.blocks import (
     TOKENS,
 )
 from theory.derivation import Derivation, Derive
-from theory.derivations import lead, step_three
+from theory.derivations import fluctuations, lead, step_three
 from theory.derivations.any_length import first_step_at_any_length
 from theory.derivations.from_the_loss import (
     LENGTHS,
@@ -147,5 +147,5 @@ DERIVATIONS: dict[str, Derive] = {
     "S2-sign": lead.derive_sign,
     "S2-limit": lead.derive_limit,
     "S3a": step_three.derive_S3a,
-    "S3b": step_three.derive_S3b,
+    "S3b": fluctuations.derive_S3b,
 }

@@ -19,7 +19,8 @@ from theory.derivations.any_length import (
     readouts,
     task,
 )
-from theory.derivations.thresholds import MEAN, exact_moments, positive_for_all, rational_moments
+from theory.derivations.averages import MEAN, exact_moments
+from theory.derivations.thresholds import positive_for_all, rational_moments
 from theory.harmonic import T, at_length, x
 from theory.rational import C, K, c, k
 

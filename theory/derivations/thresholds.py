@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import sympy
@@ -15,7 +14,6 @@ from theory.conditions import (
     FEWEST_TOKENS_RANDOM,
     Moments,
     fewest_tokens_random,
-    harmonic_numbers,
     moments,
     quadratic_with_all,
     second_with_all,
@@ -24,21 +22,15 @@ from theory.conditions import (
 from theory.derivation import Derivation
 from theory.derivations.any_length import (
     LENGTHS,
-    harmonic_sums,
     rational,
     readouts,
     surplus_of_labels,
     task,
 )
+from theory.derivations.averages import MEAN, averages_over_tau, exact_moments
 from theory.derivations.from_the_loss import SETTINGS
 from theory.harmonic import GENERATORS, MOMENTS, T, x, y
 from theory.rational import C, K
-
-MEAN = Moments(*(value.as_expr() for value in MOMENTS))  # at symbolic T
-
-
-def exact_moments(length: int) -> Moments:
-    return moments(Fraction(length), *harmonic_numbers(length))
 
 
 def positive_for_all(value: Any, substitution: dict[Any, Any], *symbols: Any) -> Any:
@@ -51,82 +43,6 @@ def positive_for_all(value: Any, substitution: dict[Any, Any], *symbols: Any) ->
         if not polynomial.eval(dict.fromkeys(symbols, 0)):
             return sympy.false
     return sympy.sympify(signs[0] == signs[1] and len(signs[0]) == 1)
-
-
-def averages_over_tau(d: Derivation) -> None:
-    """The moments of step 2 at symbolic T, sum by sum."""
-    h, squares, first, s, past = sympy.symbols("h S g s h'", positive=True)  # g = 1/τ
-    d.say(
-        "Given $\\tau$, the share of the trigger in the past of $s$ is $m_s = 1\\{s \\ge "
-        "\\tau\\}/s + 1\\{s{=}T\\}/T$. Write $h = h_\\tau$ and $S = \\sum_{s \\ge \\tau} s^{-2}$. "
-        "Two sums need a step:"
-    )
-    d.equal(
-        "the sum of the first $s$ tails, from $s$ to $s + 1$ ($h'$ for $h_{s+2}$), gains "
-        "$h_{s+1}$;",
-        ((s + 1) * past + (s + 1)) - (s * (past + 1 / (s + 1)) + s),
-        past + 1 / (s + 1),
-        latex=r"\sum_{r \le s} h_r = s\, h_{s+1} + s",
-    )
-    d.equal(
-        "and, by telescoping ($h'$ for $h_{s+1}$),",
-        (past + 1 / s) ** 2 - past**2,
-        2 * past / s + 1 / s**2,
-        latex=r"h_s^2 - h_{s+1}^2 = \tfrac{2}{s} h_{s+1} + \tfrac{1}{s^2} \;\Rightarrow\; "
-        r"\sum_{s \ge \tau} \tfrac{h_{s+1}}{s} = \tfrac12 (h^2 - S)",
-    )
-    harmonic_sums(d)
-    n, tail = T - 2, 1 / (T - 1) + 1 / T
-    reciprocal_squared = (y - 1 / (T - 1) ** 2 - 1 / T**2) / n
-    mean = {  # of h^i S^j g^k over τ, from the sums less their terms at T - 1 and T
-        (0, 0, 0): sympy.Integer(1),
-        (1, 0, 0): MEAN.w - 1 / T,
-        (2, 0, 0): (2 * T - x - tail**2 - 1 / T**2) / n,
-        (0, 1, 0): (x - 1 / (T - 1) ** 2 - 2 / T**2) / n,
-        (0, 0, 1): (x - tail) / n,
-        (0, 0, 2): reciprocal_squared,
-        (1, 0, 1): ((x**2 - y) / 2 - 1 / (T * (T - 1))) / n + reciprocal_squared,
-    }
-    shares = h + 1 / T  # Σ_s m_s
-    given_tau = {
-        "trigger": T * (first + 2 / T) - 2 * shares,
-        "past_trigger": T * (squares + 3 / T**2) - shares**2,
-        "past_output": T * (squares - first**2 + 1 / T**2) - (h - first) * shares,
-        "position": T * (h + (h**2 - squares) / 2 + 1 / T) - (2 * T - x) * shares,
-    }
-    left = [
-        sum(factor * mean[powers] for powers, factor in sympy.Poly(e, h, squares, first).terms())
-        for e in given_tau.values()
-    ]
-    d.equal(
-        "Average over $\\tau = 1, ..., T - 2$: $T^2\\, \\mathrm{Cov}_s(\\cdot, m_s)$ for the "
-        "trigger ($a$), its share of the past ($b$), the output's share of the past ($v$) and the "
-        "mean of $h_r$ over $r \\le s$ ($c$), in $T$, $x$ and $y$.",
-        left,
-        [getattr(MEAN, name) for name in given_tau],
-        latex=r"a = T\, \mathbb{E}_\tau\tfrac1\tau + 2 - 2w,\quad b = T\, \mathbb{E}_\tau S + "
-        r"\tfrac3T - \mathbb{E}_\tau (h + \tfrac1T)^2,\quad c = T\, \mathbb{E}_\tau\big[h + "
-        r"\tfrac12 (h^2 - S)\big] + 1 - (2T - x)\, w,\quad w = \mathbb{E}_\tau h + \tfrac1T",
-    )
-    names = {
-        ("direct", "output"): "output",
-        ("remapped", "output"): "past_output",
-        ("direct", "trigger"): "trigger",
-        ("remapped", "trigger"): "past_trigger",
-        ("remapped", "position"): "position",
-    }
-    found, closed = [], []
-    for t in (*range(3, 13), 20):
-        sums, m = harmonic.covariances(t), exact_moments(t)
-        found += [rational(sums[name]) for name in names]
-        closed += [rational(getattr(m, short)) for short in names.values()]
-    d.equal(
-        "The sums over $\\tau$ and $s$ written out, $T = 3, ..., 12$ and $20$: for these four, and "
-        "for the output itself ($u$).",
-        found,
-        closed,
-        latex=r"u = T\, \mathbb{E}_\tau \tfrac{1}{\tau+1} - w",
-    )
 
 
 def wanted_coefficient(d: Derivation, lengths: tuple[int, ...]) -> None:
@@ -276,7 +192,8 @@ def _law_of_the_threshold(d: Derivation) -> None:
     )
     phi = 2 * x - 4 - sympy.pi**2 / 6
     d.equal(
-        "So the three coefficients are $2x$, $2Kx$ and $-2KTx$ to leading order, and the law of "
+        "So the three coefficients are $2x$, $2Kx$ and $-2KTx$ to leading order (at fixed $K$ the "
+        "second is $(2K+1)x$, which does not count beside $C^*$), and the law of "
         "the threshold is $C^*(C^* + K) = KT$, or",
         [sympy.limit(e / x, x, sympy.oo) for e in (phi, phi - 1, 2 * x - 2)],
         [2, 2, 2],
