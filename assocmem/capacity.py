@@ -125,7 +125,7 @@ def recall_probability(
     right score of item i has the mean w_i (1 − 1/2d) and the variance (S + (d − 1) w_i²) / d²,
     S = Σ w²; the wrong score of value k has the mean 0 and the variance
     (S + (d − 1)(w_i² + w_k²)) / d². That this takes the place of the scores' own moments makes the
-    error ten times smaller; measured against the exact law, it is at most 1/(2d) (claim C6).
+    error ten times smaller; measured against the exact law, it is at most 1/(2d) (claim C7).
 
     `n` may be any real number >= 2 without weights, 10¹² as well: time grows with the number of
     different weights only. A tie is an error. Keys and values are Gaussian.

@@ -44,7 +44,7 @@ $$\frac{n + 4d + 3}{d^2} \text{ for the right score}, \qquad
             "rows have mean 0, are isotropic (E uu^T = I/d), and each family has one E ||u||^4",
         ),
         kind="equal",
-        source="this project; with the leading order in [BCBJB2023], section 3",
+        source="derived here; with the leading order in [BCBJB2023], section 3",
         status="proved",
         note="""
 All products of different overlaps vanish in the mean, so the squares add up: the Gram matrix G of
@@ -76,7 +76,7 @@ $$n^*(d) \simeq \frac{d^2}{z_n^2} - 2d + 1 , \qquad z_n^2 \sim 2 \ln n , \qquad
             "n >= 3 pairs, each key with its own value; a tie is an error",
         ),
         kind="rate",
-        source="this project; [CDB2024] for capacity as a scaling law",
+        source="derived here; [CDB2024] for capacity as a scaling law",
         status="proved",
         note="""
 The law of X and Y is exact at every n and d; the closed form of n* is asymptotic. The check

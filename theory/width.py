@@ -31,7 +31,7 @@ $X$ and $U$ orthonormal together, with these rows orthonormalised.
             "(Gaussian, sphere, orthonormal; not signs)",
         ),
         kind="equal",
-        source="this project; the factor is [B1933], in this form [M1982], Theorem 3.2.14",
+        source="derived here; the factor is [B1933], in this form [M1982], Theorem 3.2.14",
         status="proved",
         note="""
 The rows of G are the images under Phi1 of an orthonormal basis of span(X). Fresh n x n Gaussians
@@ -65,7 +65,7 @@ all other keys: crosstalk of images is twice that of independent keys (AM2).
             "coefficients do not depend on the embeddings (closed forms S1, S2, S3)",
         ),
         kind="equal",
-        source="this project; Wick's theorem [I1918]",
+        source="derived here; Wick's theorem [I1918]",
         status="proved",
         note="""
 `theory.wick` enumerates the pairings once (at most 105 of the inputs, 15 of the letters); a table
@@ -88,7 +88,7 @@ $v_{qj} = \lim d\, \sigma^2_{qj}$, so that $d_\delta \sim \delta^{-1} \sum v_{qj
 """.strip(),
         assumptions=("as in W2", "every margin is positive at infinite width"),
         kind="high_prob",
-        source="this project; Cantelli's inequality [C1928]",
+        source="derived here; Cantelli's inequality [C1928]",
         status="proved",
         note="""
 Rigorous and loose by design: it uses two moments only, where the noise is nearly normal. The
@@ -110,7 +110,7 @@ $d^*$ follows $(\max_t \|C_{t\cdot}\| / \mathrm{median}_t \|C_{t\cdot}\|)^2$.
 """.strip(),
         assumptions=("Gaussian embeddings", "closed-form coefficients, m_2 = 10", "K = 1, content"),
         kind="rate",
-        source="this project",
+        source="derived here",
         status="empirical",
         note="""
 Predicted: mean and covariance exact, their law taken for normal. Measured: draws from W1 at two

@@ -94,5 +94,8 @@ def agreement(name: str, closed_form: Any, measured: Any, rounding: float) -> Ca
     """
     closed_form, measured = np.asarray(closed_form, float), np.asarray(measured, float)
     if closed_form.shape != measured.shape:
-        raise ValueError(f"{name}: shapes differ, {closed_form.shape} and {measured.shape}")
+        raise ValueError(
+            f"{name}: expected one shape; got {closed_form.shape} and {measured.shape}. Compare "
+            f"arrays of the same entries."
+        )
     return Case(name, 0.0, largest(closed_form - measured) / largest(measured), rounding)

@@ -44,7 +44,8 @@ def parameters(
     zeros = {name: np.zeros_like(Phi1) for name in ("W_K1", "W_K2", "W_O2", "W_F")}
     if unknown := learned.keys() - zeros.keys():
         raise ValueError(
-            f"learned: expected some of {sorted(zeros)}, got {sorted(unknown)} as well"
+            f"learned: expected some of {sorted(zeros)}; got {sorted(unknown)} as well. Leave "
+            f"them out."
         )
     return {"W_E": W_E, "W_P": W_P, "W_U": W_U, "Phi1": Phi1, "W_V2": W_V2, **zeros, **learned}
 
@@ -92,7 +93,7 @@ def forward(
     if readout == "residual":
         h = x1 + written
         return np.dot(h + np.dot(h, params["W_F"].T), params["W_U"].T)
-    raise ValueError(f'readout: expected "attention" or "residual", got {readout!r}')
+    raise ValueError(f'readout: expected "attention" or "residual"; got {readout!r}. Pick one.')
 
 
 def loss(
@@ -110,7 +111,10 @@ def loss(
     """
     if not tokens.shape == targets.shape == weights.shape:
         shapes = f"{tokens.shape}, {targets.shape}, {weights.shape}"
-        raise ValueError(f"tokens, targets, weights: expected one shape (B, T), got {shapes}")
+        raise ValueError(
+            f"tokens, targets, weights: expected one shape (B, T); got {shapes}. Give positions "
+            f"without loss the weight 0."
+        )
     logits = forward(params, tokens, scale=scale, readout=readout)
     return cross_entropy(logits, targets, weights)
 
@@ -120,7 +124,10 @@ def cross_entropy(logits: Array, targets: Array, weights: Array) -> Scalar:
     log_p = log_softmax(logits)
     is_target = targets[..., None] == np.arange(log_p.shape[-1])
     if np.any(weights[~is_target.any(axis=-1)]):
-        raise ValueError(f"targets: expected 0..{log_p.shape[-1] - 1} wherever weights is not 0")
+        raise ValueError(
+            f"targets: expected 0 to {log_p.shape[-1] - 1} wherever the weight is not 0; got "
+            f"others. Count from 0, or set the weight to 0."
+        )
     return -np.sum(weights[..., None] * is_target * log_p)
 
 

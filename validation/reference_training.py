@@ -54,7 +54,7 @@ def initial(architecture: Architecture, rng: Generator) -> dict[str, Array]:
     n, d, m = architecture.n_tokens, architecture.width, architecture.hidden
     if d % architecture.n_heads:
         raise ValueError(
-            f"n_heads: expected a divisor of the width {d}, got {architecture.n_heads}"
+            f"n_heads: expected a divisor of the width {d}; got {architecture.n_heads}. Change one."
         )
     shapes = {"W_E": (n, d), "W_P": (architecture.length, d), "W_U": (n, d)}
     biases: dict[str, int] = {}

@@ -10,14 +10,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from validation.cases import Context
+from validation.figures.attention import make as make_2
+from validation.figures.bigrams import make as make_4
+from validation.figures.capacity import make as make_capacity
+from validation.figures.coherence import make as make_coherence
+from validation.figures.depth import make as make_depth
+from validation.figures.forming import make as make_3
 from validation.figures.induction_head import make as make_induction_head
 from validation.figures.margins import make as make_margins
+from validation.figures.phase import make as make_phase
 from validation.figures.steps_map import make as make_map
 from validation.figures.width import make as make_width
 
 FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "induction-head": make_induction_head,
+    "2": make_2,
+    "3": make_3,
+    "4": make_4,
+    "depth": make_depth,
     "map": make_map,
     "width": make_width,
     "margins": make_margins,
+    "phase": make_phase,
+    "coherence": make_coherence,
+    "capacity": make_capacity,
 }

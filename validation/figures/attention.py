@@ -62,8 +62,8 @@ def draw(rows: list[Row]) -> Figure:
     accuracy, previous, induction = table(rows, "rates")[0]
     found = {t: [s for s in range(1, t + 1) if word[s - 1] == word[t]] for t in repeated}
     marked: list[set[tuple[int, int]]] = [
-        {(int(s), int(s) - 1) for sources in found.values() for s in sources},
-        {(t, s) for t, sources in found.items() for s in sources},
+        {(s, s - 1) for sources in found.values() for s in sources},
+        {(int(t), s) for t, sources in found.items() for s in sources},
     ]
     titles = (
         f"Layer 1: the token after a trigger looks back at it\n"

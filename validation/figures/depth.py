@@ -1,0 +1,58 @@
+"""Figure depth: one attention layer against two on in-context bigrams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assocmem import plots
+from assocmem.plots import BLUE, ORANGE
+from validation import experiments
+from validation.cases import Context
+from validation.experiments import Scale, curves_of
+from validation.figures.sheets import Row, canvas, publish
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LAYERS = {"all three": ("two layers", BLUE), "one layer": ("one layer", ORANGE)}
+PANELS = {
+    "accuracy": "In-context accuracy",
+    "attention_induction": "Attention on tokens that followed\nthe trigger before",
+}
+
+
+def make(out: Path, context: Context, *, scale: Scale | None = None) -> list[Path]:
+    """Write the curves of both depths."""
+    scale = scale or experiments.SCALES[context.profile]
+    folder = out / "figure-depth-runs" if context.full else None
+    rows = measure(scale, context.rng, folder, seeds=1 if context.full else 5)
+    return publish(out, "depth", rows, draw(rows))
+
+
+def measure(
+    scale: Scale, rng: np.random.Generator, folder: Path | None, *, seeds: int
+) -> list[Row]:
+    """Accuracy and attention of every depth, seed and step."""
+    found = experiments.histories(list(LAYERS), scale=scale, seeds=seeds, rng=rng, folder=folder)
+    return experiments.rows_of(found, list(PANELS))
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Two panels, one line per depth."""
+    figure = canvas(15, 6.8)
+    for axes, (column, title) in zip(
+        figure.subplots(1, 2, sharey=True), PANELS.items(), strict=True
+    ):
+        for name, (label, colour) in LAYERS.items():
+            steps, runs = curves_of(rows, name, column)
+            plots.learning_curve(steps, runs, label=label, color=colour, linewidth=3, ax=axes)
+        axes.set_title(title, fontsize=17)
+        axes.set(ylim=(-0.03, 1.03))
+        axes.set_xlabel("updates", fontsize=15)
+        axes.tick_params(labelsize=13)
+    figure.axes[0].legend(frameon=False, fontsize=16, loc="center right")
+    figure.suptitle("In-context bigrams need two layers", fontsize=21)
+    return figure
