@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from theory.claims import Claim
 
-# Mean and standard deviation over RUNS runs at the quick scale, as `python -m validation.dynamics`
-# finds them; a check compares five runs of other seeds with them.
-RUNS = 16
+# How many runs at the quick scale the means and standard deviations below are taken over, by
+# `python -m validation.dynamics`; a check compares five runs of other seeds with them.
+RUNS = {"D1": 24, "D2": 24, "D3": 16, "D4": 16, "D5": 40, "D6": 16}
 
 MEASURED: dict[str, dict[str, tuple[float, float]]] = {
     "D1": {
-        "accuracy, two layers": (0.9224, 0.0301),
-        "accuracy, one layer": (0.3473, 0.02375),
-        "accuracy that the second layer adds": (0.5751, 0.03357),
+        "accuracy, two layers": (0.9185, 0.03257),
+        "accuracy, one layer": (0.3445, 0.02349),
+        "accuracy that the second layer adds": (0.574, 0.03974),
     },
     "D2": {
-        "updates until recall of W_O2 is 1/2": (63.51, 10.41),
-        "updates until recall of W_K2 is 1/2": (81.98, 19.47),
-        "updates until recall of W_K1 is 1/2": (101.9, 23.16),
-        "updates from W_O2 to W_K2": (18.47, 17.97),
-        "updates from W_O2 to W_K1": (38.37, 19.89),
-        "recall of W_K1 at the end": (0.8417, 0.06025),
+        "updates until recall of W_O2 is 1/2": (65.29, 14.12),
+        "updates until recall of W_K2 is 1/2": (91.94, 29.51),
+        "updates until recall of W_K1 is 1/2": (114.8, 40.66),
+        "updates from W_O2 to W_K2": (26.65, 24.32),
+        "updates from W_O2 to W_K1": (49.5, 34.54),
+        "recall of W_K1 at the end": (0.8333, 0.06138),
     },
     "D3": {
         "updates until KL to the bigrams is 0.6 nats": (50.68, 3.237),
@@ -37,11 +37,11 @@ MEASURED: dict[str, dict[str, tuple[float, float]]] = {
         "accuracy lost with 20 triggers for 1": (0.2303, 0.1275),
     },
     "D5": {
-        "trained on uniform, tested on uniform": (0.9131, 0.02146),
-        "trained on uniform, tested on bigram": (0.9043, 0.03572),
-        "trained on bigram, tested on uniform": (0.6423, 0.09427),
-        "trained on bigram, tested on bigram": (0.9374, 0.05765),
-        "accuracy on uniform outputs lost by bigram training": (0.2708, 0.08496),
+        "trained on uniform, tested on uniform": (0.932, 0.02064),
+        "trained on uniform, tested on bigram": (0.9274, 0.02945),
+        "trained on bigram, tested on uniform": (0.7381, 0.05469),
+        "trained on bigram, tested on bigram": (0.9667, 0.01995),
+        "accuracy on uniform outputs lost by bigram training": (0.194, 0.05384),
     },
     "D6": {
         "updates until recall of W_O2 is 1/2": (116.8, 13.25),
@@ -64,7 +64,7 @@ def _of(id: str, quantity: str, digits: int = 2) -> str:
 _SCALE = (
     "the published setting at the quick scale: characters (N = 65), T = 32, d = 64, batches of 64, "
     "600 updates, K = 5 fixed triggers and loss on repeated triggers unless said otherwise",
-    f"mean and standard deviation over {RUNS} runs; float32",
+    "mean and standard deviation over 16 runs, 24 for D1 and D2, 40 for D5; float32",
 )
 _SOURCE = "[BCBJB2023], Section 5"
 
@@ -133,7 +133,7 @@ one half after {_of("D3", "updates until accuracy is 1/2", 0)}.""",
     Claim(
         id="D5",
         title="Bigram outputs teach an induction head that generalises worse",
-        statement=f"""Trained on outputs drawn from the bigrams, the model has accuracy
+        statement=f"""After 1200 updates on outputs drawn from the bigrams the model has accuracy
 {_of("D5", "trained on bigram, tested on bigram")} on such outputs and
 {_of("D5", "trained on bigram, tested on uniform")} on uniform ones; trained on uniform outputs,
 {_of("D5", "trained on uniform, tested on bigram")} and

@@ -1,4 +1,4 @@
-"""Checks of the claims on training dynamics: runs of five seeds against what forty others gave.
+"""Checks of the claims on training dynamics: runs of five seeds against what others gave.
 
 Each claim is a list of quantities, one number a run. The prediction is the mean over the runs that
 the record reports; five new runs may differ from it by what normal draws explain. An order is
@@ -138,14 +138,14 @@ CLAIMED: dict[str, tuple[tuple[str, ...], Callable[[Found], Quantities]]] = {
 def compared(id: str, quantities: Quantities) -> Iterator[Case]:
     """Means over the runs at hand against those of the record.
 
-    The difference of two means of normal draws, of n and RUNS runs, over its standard error by the
-    record's standard deviation, follows Student's law with RUNS - 1 degrees of freedom.
+    The difference of two means of normal draws, of n and N = RUNS[id] runs, over its standard error
+    by the record's standard deviation, follows Student's law with N - 1 degrees of freedom.
     """
     level = FALSE_ALARM / (2 * len(quantities))
     for name, draws in quantities.items():
         mean, deviation = MEASURED[id][name]
-        error = deviation * np.sqrt(1 / len(draws) + 1 / RUNS)
-        yield Case(name, mean, float(np.mean(draws)), stats.t.isf(level, RUNS - 1) * error)
+        error = deviation * np.sqrt(1 / len(draws) + 1 / RUNS[id])
+        yield Case(name, mean, float(np.mean(draws)), stats.t.isf(level, RUNS[id] - 1) * error)
 
 
 def check(id: str) -> Check:
@@ -165,24 +165,26 @@ def check(id: str) -> Check:
 CHECKS: dict[str, Check] = {id: check(id) for id in CLAIMED}
 
 
-def measure(seeds: int, folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
+def measured(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
     """Mean and standard deviation of every quantity over runs of their own, taken up where left."""
-    names = list(dict.fromkeys(name for needed, _ in CLAIMED.values() for name in needed))
-    scale, rng = experiments.SCALES["quick"], np.random.default_rng(RECORDED)
-    found = experiments.histories(names, scale=scale, seeds=seeds, rng=rng, folder=folder)
-    return summarised(found)
+    found = {}
+    for id, (names, _) in CLAIMED.items():
+        scale, rng = experiments.SCALES["quick"], np.random.default_rng(RECORDED)
+        runs = experiments.histories(
+            names, scale=scale, seeds=RUNS[id], rng=rng, folder=folder / id
+        )
+        found[id] = summarised(id, runs)
+    return found
 
 
-def summarised(found: Found) -> dict[str, dict[str, tuple[float, float]]]:
-    """Mean and standard deviation over the runs, four digits of each."""
+def summarised(id: str, found: Found) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of a claim's quantities over the runs, four digits of each."""
+    _, quantities = CLAIMED[id]
     return {
-        id: {
-            name: (float(f"{draws.mean():.4g}"), float(f"{draws.std(ddof=1):.4g}"))
-            for name, draws in quantities(found).items()
-        }
-        for id, (_, quantities) in CLAIMED.items()
+        name: (float(f"{draws.mean():.4g}"), float(f"{draws.std(ddof=1):.4g}"))
+        for name, draws in quantities(found).items()
     }
 
 
 if __name__ == "__main__":  # python -m validation.dynamics: what theory.dynamics records
-    print(pformat(measure(RUNS, Path("out") / "dynamics"), sort_dicts=False, width=100))
+    print(pformat(measured(Path("out") / "dynamics"), sort_dicts=False, width=96))

@@ -49,12 +49,14 @@ SCALES: dict[Profile, Scale] = {
 class Experiment:
     """A run: what differs from the published setting with five fixed triggers.
 
-    ``test`` holds further tasks to measure on, by name, as what differs from the task.
+    ``test`` holds further tasks to measure on, by name, as what differs from the task. Updates are
+    those of the scale, times ``longer``.
     """
 
     task: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     test: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    longer: int = 1  # than the scale says
 
     def trained_on(self, scale: Scale) -> am.BigramTask:
         """The task."""
@@ -63,7 +65,7 @@ class Experiment:
     def setting(self, scale: Scale, rng: np.random.Generator) -> dict[str, Any]:
         """The arguments of `assocmem.training.train`."""
         task = self.trained_on(scale)
-        steps = scale.all_steps if task.loss == "all" else scale.steps
+        steps = self.longer * (scale.all_steps if task.loss == "all" else scale.steps)
         frozen = {"frozen_until": dict.fromkeys(self.training.get("late", ()), scale.frozen)}
         changes = {name: value for name, value in self.training.items() if name != "late"}
         preset = training.published(task, width=scale.width, rng=rng, batch_size=scale.batch_size)
@@ -114,8 +116,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "K = 20 fixed": _with_feed_forward(n_triggers=20),
     "K = 5 rare": _with_feed_forward(trigger_offset=10),
     "K = 5 random": _with_feed_forward(triggers="random"),
-    "uniform outputs": Experiment(_BOTH["uniform"], test=_BOTH),
-    "bigram outputs": Experiment(_BOTH["bigram"], test=_BOTH),
+    "uniform outputs": Experiment(_BOTH["uniform"], test=_BOTH, longer=2),
+    "bigram outputs": Experiment(_BOTH["bigram"], test=_BOTH, longer=2),
 }
 
 
