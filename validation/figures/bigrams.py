@@ -53,13 +53,20 @@ def draw(rows: list[Row]) -> Figure:
         for axes, column in (left, "accuracy"), (right, "bigram_kl"):
             steps, runs = curves_of(rows, name, column)
             plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=axes)
+        known = 1 - runs / runs[:, :1]  # of the divergence at the start, the share that is gone
+        style = {"color": colour, "linestyle": "--", "linewidth": 1.4}
+        plots.learning_curve(steps, known, ax=left, **style)
     for name, colour in OUTPUTS.items():
         for column, style in ("accuracy_uniform", "-"), ("accuracy_bigram", "--"):
             steps, runs = curves_of(rows, name, column)
             label = f"trained on {name}, tested on {column.partition('_')[2]}"
             options = {"label": label, "color": colour, "linestyle": style, "linewidth": 2.6}
             plots.learning_curve(steps, runs, ax=middle, **options)
-    left.set_title("In-context accuracy, loss on all tokens,\nby the triggers K", fontsize=16)
+    left.set_title(
+        "In-context accuracy, by the triggers; loss on all tokens\n"
+        "dashed: global bigrams known, share of the KL gone",
+        fontsize=16,
+    )
     middle.set_title("In-context accuracy, loss on triggers,\nby their outputs", fontsize=16)
     right.set_title(
         r"Global bigrams: KL$(\pi_b \,\Vert\, \hat p)$ off the triggers," "\nin nats", fontsize=16
@@ -70,7 +77,8 @@ def draw(rows: list[Row]) -> Figure:
     for axes in (left, middle, right):
         axes.set_xlabel("updates", fontsize=14)
         axes.tick_params(labelsize=13)
-    left.legend(frameon=False, fontsize=14, loc="upper left")
+    left.set(ylim=(-0.03, 1.27), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    left.legend(frameon=False, fontsize=13, loc="upper center", ncols=3, columnspacing=1)
     middle.legend(frameon=False, fontsize=13, loc="lower right")
     figure.suptitle(
         "Global bigrams come first; the triggers decide how fast the induction head follows",
