@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import assocmem as am
 from assocmem.tasks import BigramTask
@@ -260,6 +261,8 @@ def main() -> None:
     if arguments.serve:
         kind, folder, name = arguments.serve
         return serve(kind, Path(folder), name)
+    kernels = {info.get("architecture", info["internal_api"]) for info in threadpool_info()}
+    print(f"NumPy's BLAS kernels: {', '.join(sorted(kernels))}")
     sampling()
     if importlib.util.find_spec("torch") is None:
         print(
