@@ -267,13 +267,17 @@ def _check_fit(arrays: dict[str, Array]) -> None:
 
 
 def _require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
-    if (needed := 2 * 8 * width**2) > max_bytes:
-        raise ValueError(
-            f"{argument}: expected Phi1 and W_V2 to take at most {max_bytes:.2g} bytes; got width "
-            f"{width}, which takes {needed:.2g}. Take fewer tokens, a smaller width, or "
-            f"random(..., compressed=True), whose memory the width does not enter (the closed "
-            f"forms of am.gradients need no embeddings)."
-        )
+    if (needed := 2 * 8 * width**2) <= max_bytes:
+        return
+    remedy = {
+        "task": "Take fewer tokens, or am.gradients and am.SymmetricTransformer, which need no "
+        "embeddings",
+        "width": "Take a smaller width, or compressed=True, whose memory the width does not enter",
+    }
+    raise ValueError(
+        f"{argument}: expected Phi1 and W_V2 to take at most {max_bytes:.2g} bytes; got width "
+        f"{width}, which takes {needed:.2g}. {remedy[argument]}."
+    )
 
 
 def _sizes(task: Any) -> tuple[int, int, int]:

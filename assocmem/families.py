@@ -91,9 +91,10 @@ def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
     """Inner products of the rows of u with the rows of v (with those of u when v is None).
 
     >>> gram([[1, 2], [0, 1]]).tolist()
-    [[5, 2], [2, 1]]
+    [[5.0, 2.0], [2.0, 1.0]]
 
-    (n, d) and (m, d) give (n, m); nothing is normalised. Raises ValueError when the widths differ.
+    (n, d) and (m, d) give (n, m); nothing is normalised. Integers are taken as float64. Raises
+    ValueError when the widths differ.
     """
     left = checked_rows("u", u)
     right = left if v is None else checked_rows("v", v)
@@ -118,13 +119,7 @@ def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
     """
     rows = checked_rows("u", u)
     if normalised:
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        if not norms.all():
-            raise ValueError(
-                f"u: expected no zero rows, which have no direction; got one as row "
-                f"{int(np.argmin(norms))}. Drop it, or ask for normalised=False."
-            )
-        rows = rows / norms
+        rows = directions(rows)
     largest = 0.0
     block = 1024  # bounds the memory at block x n; pairs (i, j) with i < j are enough
     for start in range(0, len(rows), block):
@@ -132,6 +127,18 @@ def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
         np.fill_diagonal(inner, 0)
         largest = max(largest, float(inner.max()))
     return largest
+
+
+def directions(rows: NDArray[Any]) -> NDArray[Any]:
+    """The rows of u over their norms."""
+    sizes = np.abs(rows).max(axis=1, keepdims=True)
+    if not sizes.all():
+        raise ValueError(
+            f"u: expected no zero rows, which have no direction; got one as row "
+            f"{int(np.argmin(sizes))}. Drop it, or ask for normalised=False."
+        )
+    rows = rows / sizes  # so that squares neither overflow nor vanish
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def coherence_bound(
@@ -263,4 +270,4 @@ def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
         raise ValueError(
             f"{name}: expected finite numbers; got NaN or infinity. Check where they come from."
         )
-    return rows if rows.dtype.kind == "f" else rows.astype(np.int64)  # int8 products overflow
+    return rows if rows.dtype.kind == "f" else rows.astype(np.float64)  # integers overflow

@@ -157,9 +157,10 @@ def coherence_quantile(q: float, n: int, d: int, *, family: str = "sphere") -> f
     >>> round(coherence_quantile(0.5, 1000, 256), 3)  # the median
     0.296
 
-    The number of pairs beyond t is nearly Poisson with mean s = n(n-1)/2 P(|cos| > t), so the
-    coherence is at most t with probability exp(-s), up to (s - 1 + exp(-s)) (8n - 14)/(n(n-1))
-    at any d, which is below 1.6/n at the median. `coherence_band` holds without approximation.
+    The number of pairs beyond t is nearly Poisson with mean s = p n(n-1)/2, p the probability that
+    |cos| exceeds t, so the coherence is at most t with probability exp(-s), up to
+    (s - 1 + exp(-s)) (8n - 14)/(n(n-1)) at any d, which is below 1.6/n at the median.
+    `coherence_band` holds without approximation.
     "rademacher": the smallest t of the lattice with exp(-s) >= q. "orthonormal": 0.
 
     Raises TypeError or ValueError as `coherence_bound`, and for q outside (0, 1).
@@ -183,8 +184,8 @@ def coherence_band(
 
     Exceeded with probability at most delta/2 (the sharp `coherence_bound`), fallen short of with at
     most delta/2: overlaps of different pairs are independent, two at a time, so that the number of
-    pairs beyond t has variance m p(1 - p), m = n(n-1)/2 and p = P(|cos| > t), and is 0 with
-    probability at most (1 - p)/(1 + (m-1) p), by Cantelli's inequality.
+    pairs beyond t has variance m p(1 - p), m = n(n-1)/2 and p the tail of |cos| at t, and is 0
+    with probability at most (1 - p)/(1 + (m-1) p), by Cantelli's inequality.
     "gaussian": of the cosines. "orthonormal": (0, 0).
 
     Raises TypeError or ValueError as `coherence_bound`. Source: claims NO2 and NO5.
@@ -209,8 +210,8 @@ def how_many_fit(
     83100624
 
     That many independent vectors stay within `coherence` with probability at least 1 - delta:
-    the largest n with n(n-1)/2 p <= delta, where p is the exact P(|cos| > coherence) with `sharp`,
-    else its bound 2 exp(-d coherence^2 / 2). At least 1. "gaussian": cosines. "orthonormal": d.
+    the largest n with n(n-1)/2 p <= delta, where p is the exact tail of |cos| with `sharp`, else
+    its bound 2 exp(-d coherence^2 / 2). At least 1. "gaussian": cosines. "orthonormal": d.
     No n > d vectors, however chosen, stay below `welch_bound`.
 
     Raises TypeError or ValueError for d < 1, delta outside (0, 1), an unknown family, and a

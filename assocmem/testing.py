@@ -25,6 +25,7 @@ from assocmem.families import (
     checked_size,
     coherence,
     coherence_bound,
+    directions,
     family_named,
     require_room,
 )
@@ -219,9 +220,15 @@ def assert_recalls(
     keys, the worst first, with scores and margins. Nothing is random here: for a memory of random
     vectors, `coherence_bound` tells how likely recall is (see the guide on testing).
 
-    Raises ValueError, too, where the assertion could not fail: no key has a wrong value to choose.
+    Raises TypeError for what is not a memory, and ValueError, too, where the assertion could not
+    fail: no key has a wrong value to choose.
     """
     __tracebackhide__ = True
+    if not isinstance(memory, AssociativeMemory):
+        raise TypeError(
+            f"memory: expected an AssociativeMemory; got {type(memory).__name__}. Read a matrix as "
+            f"one by AssociativeMemory.from_matrix."
+        )
     margin = memory.margin(targets, among, keys=keys, values=values)
     if np.isinf(margin).all():
         raise ValueError(
@@ -281,7 +288,7 @@ def _rounding(rows: NDArray[Any], family: str) -> float:
 
 
 def _worst_pair(rows: Array) -> tuple[int, int, float]:
-    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = directions(rows)
     best = 0, 1, float(unit[0] @ unit[1])
     for i in range(len(unit) - 1):  # one row at a time: the memory of a row
         cosines = unit[i + 1 :] @ unit[i]

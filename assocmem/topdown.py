@@ -234,7 +234,8 @@ def top_down(
         largest competitor by the margin, step 3 so that the median sub-diagonal one equals it.
     gradient : {"closed-form", "population"}
         The infinite-width coefficients of S1, S2 and S3(b), written with the given embeddings; or
-        the true gradient of the model at hand.
+        the true gradient of the model at hand. The exact one at infinite width, for any number of
+        tokens and T up to about 10, is taken by `SymmetricTransformer.top_down`.
     blocks : {"position", "all"}
         What step 3 moves: the position block of W_K1, or everything (population only).
     readout : {"attention", "residual"}

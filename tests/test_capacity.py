@@ -253,6 +253,10 @@ def test_sampled_recall_refuses():
         lib.sampled_recall(4, 8, rule="pseudo-inverse", classes=2, rng=0)
     with pytest.raises(ValueError, match=r"n: expected a multiple of the 3 classes; got 4\."):
         lib.sampled_recall(4, 8, classes=3, rng=0)
+    with pytest.raises(
+        ValueError, match=r"n, classes: expected at most 67108864 values, .* 1e\+09"
+    ):
+        lib.sampled_recall(10**9, 8, rng=0)
     with pytest.raises(ValueError, match=r"draws: expected at least 1"):
         lib.sampled_recall(4, 8, draws=0, rng=0)
     with pytest.raises(ValueError, match=r"n: expected at least 2 pairs; got nan"):
@@ -306,11 +310,13 @@ def test_zipf_recall_refuses():
     for x in (0, [-1], np.inf, np.nan):
         with pytest.raises(ValueError, match=r"x: expected positive numbers"):
             lib.zipf_recall(x, 1)
+    with pytest.raises(ValueError, match=r"x: expected at most 7\.46e\+06, .* got 1e\+09"):
+        lib.zipf_recall(1e9, 1)
     assert lib.zipf_recall([[1, 2]], 1).shape == (1, 2)
     assert lib.zipf_recall(1e-3, 1) == 1
 
 
-@pytest.mark.parametrize("d", [2, 3])
+@pytest.mark.parametrize("d", [2, 3, 9, 12])
 def test_storage_bound_is_the_first_size_in_exact_fractions(d):
     def probability(n):
         regions = 2 * sum(math.comb(n * n * (n - 1) // 2 - 1, i) for i in range(d * d))
@@ -326,6 +332,12 @@ def test_storage_bound_decreases_with_what_is_allowed_and_refuses():
     )
     with pytest.raises(ValueError, match=r"d: expected at least 2; got 1"):
         lib.storage_bound(1)
+    with pytest.raises(ValueError, match=r"d: expected at most 10\^9; got 2000000000"):
+        lib.storage_bound(2 * 10**9)
+    # n = (2 + o(1)) d^2, slowly
+    ratios = [lib.storage_bound(d) / d**2 for d in (10**2, 10**4, 10**6, 10**9)]
+    assert sorted(ratios, reverse=True) == ratios
+    assert 2 < ratios[-1] < 2.1
     for delta in (0, 1, float("nan")):
         with pytest.raises(ValueError, match=r"delta: expected a probability between 0 and 1"):
             lib.storage_bound(4, delta=delta)

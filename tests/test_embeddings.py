@@ -644,8 +644,14 @@ def test_tasks_and_widths_must_have_whole_sizes():
         FrozenEmbeddings.random(TASK, width=64, rng=0).astype(np.float16)
 
 
-def test_small_integers_do_not_overflow():
+def test_nothing_overflows():
     assert gram(np.array([[100, 100]], dtype=np.int8))[0, 0] == 20_000
+    assert gram([[2**40]])[0, 0] == 2.0**80
+    assert gram(np.array([[2**63]], dtype=np.uint64))[0, 0] == 2.0**126
+    assert coherence([[2**40, 0], [2**40, 1]], normalised=False) == 2.0**80
+    for size in (1e200, 1e-200):
+        assert coherence([[3 * size, 4 * size], [size, 0.0]]) == pytest.approx(0.6, rel=1e-15)
+    assert coherence(np.float32([[3e30, 4e30], [1e30, 0]])) == pytest.approx(0.6, rel=1e-6)
 
 
 def test_widths_that_do_not_fit_are_refused():

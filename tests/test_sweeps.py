@@ -240,6 +240,30 @@ def test_the_file_is_lines_of_json(tmp_path):
     ]
 
 
+def not_finite(n, rng):
+    return {"value": 1 / np.float64(n) if n else np.inf, "array": [np.nan, -np.inf, 0.5]}
+
+
+def strict(text):
+    """JSON by its standard, which has no NaN."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"not JSON: {name}"))
+
+
+def test_numbers_that_are_not_finite_are_written_in_json_and_come_back(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    table = run(not_finite, {"n": [0, 2]}, rng=3, output=output)
+    records = list(map(strict, output.read_text().splitlines()))
+    assert records[1]["result"] == {"value": "Infinity", "array": ["NaN", "-Infinity", 0.5]}
+    for again in (table, run(not_finite, {"n": [0, 2]}, rng=3, output=output)):
+        assert again["value"] == [np.inf, 0.5]
+        np.testing.assert_array_equal(again["array"][1], [np.nan, -np.inf, 0.5])
+    table.to_csv(tmp_path / "table.csv")
+    with open(tmp_path / "table.csv", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert float(read[0]["value"]) == np.inf
+    assert strict(read[0]["array"]) == ["NaN", "-Infinity", 0.5]
+
+
 def test_a_file_cut_anywhere_is_completed(tmp_path):
     """A kill in the middle of a write leaves any part of the last line."""
     whole, output = tmp_path / "whole.jsonl", tmp_path / "sweep.jsonl"
@@ -296,6 +320,13 @@ def test_any_other_file_is_refused_and_kept(content, tmp_path):
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(ValueError, match="output: expected a folder that exists"):
         run(draw, GRID, rng=3, output=tmp_path / "no" / "sweep.jsonl")
+
+
+def test_a_folder_is_no_file_and_a_number_no_executor(tmp_path):
+    with pytest.raises(ValueError, match=r"output: expected a new file .* which is a folder"):
+        run(draw, GRID, rng=3, output=tmp_path)
+    with pytest.raises(TypeError, match=r"executor: expected a concurrent.* got 4\. Make one"):
+        run(draw, GRID, rng=3, executor=4)
 
 
 def test_progress(capsys):

@@ -173,7 +173,7 @@ def test_a_flipped_target_fails(W):
 
 def test_a_tie_and_a_missing_pair_fail():
     W = am.AssociativeMemory(keys=np.eye(4), values=np.eye(4))
-    with pytest.raises(AssertionError, match=r"4 of 4 keys are .* Key 0: value 0 scores 0, value"):
+    with pytest.raises(AssertionError, match=r"4 of 4 keys .* Key 0: value 0 scores 0, value 1"):
         assert_recalls(0 * W)
     C = np.diag([1.0, 0.0, 2.0, 3.0])
     with pytest.raises(AssertionError, match=r"1 of 4 keys is not recalled\. Key 1: .* margin 0\."):
@@ -205,6 +205,11 @@ def test_arguments_are_those_of_margin():
         assert_recalls(swapped, keys=np.eye(2)[::-1])
     with pytest.raises(ValueError, match="targets: expected indices of values from 0 to 2"):
         assert_recalls(W, targets=[0, 1, 3])
+
+
+def test_only_a_memory_recalls():
+    with pytest.raises(TypeError, match=r"memory: expected an AssociativeMemory; got ndarray"):
+        assert_recalls(np.eye(3))
 
 
 def test_nothing_to_tell_apart_is_refused():

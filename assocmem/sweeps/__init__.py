@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from assocmem.families import Seed
-from assocmem.sweeps.grid import Grid, cells_of, check_signature, key_of, plain
+from assocmem.sweeps.grid import Grid, cells_of, check_signature, key_of
 from assocmem.sweeps.log import Log
 from assocmem.sweeps.table import SweepError, Table
+from assocmem.sweeps.values import decoded, encoded, plain
 
 __all__ = ["SweepError", "Table", "run"]
 
@@ -53,8 +54,9 @@ def run(
     Parameters
     ----------
     function
-        Returns a mapping from names to numbers, short strings, or arrays and lists of them. An
-        executor of processes has to be able to pickle it: define it in a module.
+        Returns a mapping from names to numbers, short strings, or arrays and lists of them. The
+        strings "NaN", "Infinity" and "-Infinity" stand for these numbers. An executor of processes
+        has to be able to pickle it: define it in a module.
     grid : mapping or sequence of mappings
         Values by name, for every combination (the last name runs fastest); or the cells themselves.
         Values are those of JSON: numbers, strings, None, lists.
@@ -80,6 +82,11 @@ def run(
     """
     cells = cells_of(grid)
     check_signature(function, cells[0])
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(
+            f"executor: expected a concurrent.futures.Executor; got {executor!r}. Make one, such "
+            f"as ProcessPoolExecutor(4)."
+        )
     keys = [key_of(cell) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
@@ -99,7 +106,7 @@ def run(
             if "error" in record:
                 failures[key] = record["error"]
             else:
-                log.results[key] = record["result"]
+                log.results[key] = decoded(record["result"])
     by_key = dict(zip(keys, cells, strict=True))
     table = Table(tuple(by_key[key] | log.results[key] for key in keys if key in log.results))
     if failures:
@@ -162,13 +169,13 @@ def _evaluate(function: Callable[..., Any], key: str, seed: int) -> str:
             raise ValueError(
                 f"function: expected results with other names than the parameters; got {overlap}."
             )
-        return _line(key, result={str(name): plain(value) for name, value in result.items()})
+        return _line(key, result=encoded(plain(result)))
     except Exception:
         return _line(key, error=traceback.format_exc())
 
 
 def _line(key: str, **outcome: Any) -> str:
-    return json.dumps({"cell": json.loads(key), **outcome})
+    return json.dumps({"cell": json.loads(key), **outcome}, allow_nan=False)
 
 
 def _with_bar(

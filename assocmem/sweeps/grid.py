@@ -8,9 +8,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from assocmem.sweeps.table import Cell
+from assocmem.sweeps.values import plain
 
 Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 
@@ -73,12 +72,3 @@ def check_signature(function: Callable[..., Any], cell: Cell) -> None:
             f"function: expected one of the parameters {list(cell)} and rng; got {signature} "
             f"({error})."
         ) from None
-
-
-def plain(value: Any) -> Any:
-    """Arrays and NumPy numbers as lists and numbers; what JSON does not know is refused by it."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, list | tuple) else value

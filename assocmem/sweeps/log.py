@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from assocmem.sweeps.grid import key_of
+from assocmem.sweeps.values import decoded
 
 
 class Log:
@@ -32,6 +33,8 @@ class Log:
             raise ValueError(
                 f"output: expected a folder that exists; got {self.path.parent}. Make it first."
             )
+        if self.path is not None and self.path.is_dir():
+            raise self._another("which is a folder")
         if self.path is not None and self.path.exists():
             content = self.path.read_bytes()
             self._whole = content.rfind(b"\n") + 1
@@ -51,7 +54,7 @@ class Log:
     def _read(self, lines: list[bytes], keys: set[str]) -> None:
         try:
             head, *records = (json.loads(line) for line in lines)
-            found = {key_of(record["cell"]): record.get("result") for record in records}
+            found = {key_of(record["cell"]): decoded(record.get("result")) for record in records}
             head = dict(head)
         except (ValueError, TypeError, KeyError) as error:
             raise self._another(f"with a line that no sweep wrote ({error})") from None

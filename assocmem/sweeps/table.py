@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assocmem.files import atomic
+from assocmem.sweeps.values import encoded
 
 Cell = dict[str, Any]
 
@@ -58,7 +59,10 @@ class Table:
             writer.writeheader()
             for row in self.rows:
                 writer.writerow(
-                    {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()}
+                    {
+                        k: json.dumps(encoded(v)) if isinstance(v, list | dict) else v
+                        for k, v in row.items()
+                    }
                 )
             file.write(text.getvalue().encode())
 
@@ -70,7 +74,8 @@ class SweepError(RuntimeError):
     ----------
     table : Table
         The rows of the cells that finished.
-    failures : tuple of (parameters, traceback text)
+    failures : tuple of pairs
+        Parameters and traceback of each cell that failed.
     """
 
     def __init__(self, table: Table, failures: Sequence[tuple[Cell, str]]) -> None:

@@ -146,7 +146,7 @@ class InductionTask:
             raise ValueError(
                 f"enumerate: expected a batch of at most max_bytes={max_bytes}; "
                 f"{readable(self.n_sequences)} sequences need {readable(n_bytes)} bytes. "
-                f"Use sample, or raise max_bytes."
+                f"Use sample, up_to_symmetry=True, or raise max_bytes."
             )
         slots = self.length - 2
         words = np.indices((self.n_content,) * slots).reshape(slots, -1).T

@@ -54,8 +54,7 @@ def draw(rows: list[Row]) -> Figure:
             steps, runs = curves_of(rows, name, column)
             plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=axes)
         known = 1 - runs / runs[:, :1]  # of the divergence at the start, the share that is gone
-        style = {"color": colour, "linestyle": "--", "linewidth": 1.4}
-        plots.learning_curve(steps, known, ax=left, **style)
+        plots.learning_curve(steps, known, color=colour, linestyle="--", linewidth=1.4, ax=left)
     for name, colour in OUTPUTS.items():
         for column, style in ("accuracy_uniform", "-"), ("accuracy_bigram", "--"):
             steps, runs = curves_of(rows, name, column)

@@ -124,7 +124,8 @@ def draw(rows: list[Row]) -> Figure:
     against_n.set_ylim(against_t.get_ylim())
     figure.suptitle(
         "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; "
-        f"{rows[0]['draws']} draws a cell. Lines: normal law with exact moments; "
+        f"{rows[0]['draws']} draws a cell. Lines: normal law with exact moments, too large below "
+        "d = 130;\n"
         f"points: {rows[-1]['draws']} draws at two widths, {CONFIDENCE:.0%} intervals",
         fontsize=14,
     )
