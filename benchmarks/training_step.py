@@ -47,6 +47,7 @@ RUNNERS = {  # what runs, and with which environment
         {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"},
     ),
 }
+TURN = 0.5  # seconds
 PAUSE = 0.3  # seconds, in which idle threads of the last runner stop spinning
 
 
@@ -100,16 +101,21 @@ def torch_step(arrays: dict[str, np.ndarray]) -> Callable[[], tuple[float, dict]
 
 
 def serve(kind: str, folder: Path, name: str) -> None:
-    """In a process of its own: a first step whose result is written, then one for each line."""
+    """In a process of its own: a first step whose result is written, then a turn for each line.
+
+    A turn is as many steps as fill TURN seconds, as in training, and their mean.
+    """
     step = {"assocmem": assocmem_step, "torch": torch_step}[kind](
         dict(np.load(folder / "case.npz"))
     )
     loss, gradients = step()
     np.savez(folder / f"{name}.npz", loss=loss, **gradients)
     for _ in itertools.chain([""], sys.stdin):
-        wall, cpu = time.perf_counter(), time.process_time()
-        step()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        wall, cpu, steps = time.perf_counter(), time.process_time(), 0
+        while not steps or time.perf_counter() - wall < TURN:
+            step()
+            steps += 1
+        wall, cpu = (time.perf_counter() - wall) / steps, (time.process_time() - cpu) / steps
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
         print(wall, cpu, peak, flush=True)
 

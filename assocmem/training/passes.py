@@ -180,12 +180,15 @@ def first_layer(tables: Tables, tokens: Ints, buffers: Buffers) -> tuple[list[Ar
     by_token = buffers("by_token", size, length, len(tables.tokens))
     np.take(tables.token_token, tokens, axis=0, out=by_token, mode="clip")
     by_token += tables.position_token
+    one_hot = buffers(
+        "one_hot", size, length, len(tables.tokens)
+    )  # look-ups as a product: one call
+    np.take(tables.one_hot, tokens, axis=0, out=one_hot, mode="clip")
     exponentials, inverse = [], buffers("1/sum_b", size, length, 1)
     for i, block in enumerate(tables.blocks):
         keys = block.stop
         scores = buffers(f"b{i}", size, keys - block.start, keys)
-        for row, sequence, out in zip(by_token[:, block], tokens[:, :keys], scores, strict=True):
-            np.take(row, sequence, axis=1, out=out, mode="clip")
+        np.matmul(by_token[:, block], one_hot[:, :keys].transpose(0, 2, 1), out=scores)
         by_position = buffers("scores", *scores.shape)
         np.take(tables.token_position[i], tokens[:, block], axis=0, out=by_position, mode="clip")
         scores += by_position
@@ -336,8 +339,6 @@ class Pass:
             np.matmul(g_S, one_hot[:, :keys], out=by_token[:, block])
             queries = one_hot[:, block].reshape(-1, n)
             total.sums["token_position"][:, :keys] += queries.T @ g_S.reshape(-1, keys)
-            for sequence in g_S:
-                total.sums["position_position"][block, :keys] += sequence
-        for sequence in by_token:
-            total.sums["position_token"] += sequence
+            total.sums["position_position"][block, :keys] += g_S.sum(axis=0)
+        total.sums["position_token"] += by_token.sum(axis=0)
         total.sums["token_token"] += one_hot.reshape(-1, n).T @ by_token.reshape(-1, n)

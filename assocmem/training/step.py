@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
-LANES = 16  # partial sums of chunks: their number fixes the order of summation, workers do not
+LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 TABLE_BYTES = 2**32
 
 
