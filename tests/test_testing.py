@@ -239,7 +239,7 @@ def test_memories_have_the_shapes_asked_for(data):
     assert W.coefficients.shape == (W.n_values, W.n_keys)
     assert 1 <= W.n_values <= 5
     assert W.keys.shape[1] == W.values.shape[1] in range(6, 9)
-    W = data.draw(memories(family, n=2, d=6))
+    W = data.draw(memories(family, n=2, d=60))  # 120 signs agree with probability 2^-120
     assert (W.coefficients == np.eye(2)).all()
     assert not (W.keys == W.values).all()
 
