@@ -7,8 +7,9 @@ import pytest
 import assocmem as am
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
-from theory.derivations import memory
-from theory.derivations.memory import DERIVATIONS
+from theory.derivations import memory, recall
+
+DERIVATIONS = memory.DERIVATIONS | recall.DERIVATIONS
 
 
 def without_the_last_pair(scores):

@@ -24,6 +24,7 @@ def derivations() -> dict[str, Derive]:
         layers,
         memory,
         near_orthogonality,
+        recall,
         symmetry,
         width,
     )
@@ -34,6 +35,7 @@ def derivations() -> dict[str, Derive]:
         coherence,
         coherence_law,
         memory,
+        recall,
         capacity,
         layers,
         gradients,
