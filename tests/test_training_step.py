@@ -299,8 +299,8 @@ def test_embeddings_are_checked(monkeypatch):
     [
         ([np.eye(D)], TypeError, "weights: expected a mapping of names to arrays; got list"),
         ({"W_K3": np.eye(D)}, ValueError, r"weights: expected names among W_K1, .* got \['W_K3'\]"),
-        ({"W_K2": np.eye(D + 1)}, ValueError, r"W_K2: expected real numbers of shape \(8, 8\)"),
-        ({"W_O2": np.eye(D) * 1j}, ValueError, r"W_O2: expected real numbers .* got complex128"),
+        ({"W_K2": np.eye(D + 1)}, ValueError, r"W_K2: expected shape \(8, 8\)"),
+        ({"W_O2": np.eye(D) * 1j}, TypeError, r"W_O2: expected real numbers; got dtype complex128"),
         ({"W_K1": np.full((D, D), np.nan)}, ValueError, "W_K1: expected finite numbers; got NaN"),
     ],
 )
@@ -336,11 +336,11 @@ def test_data_are_checked():
     with pytest.raises(TypeError, match="batch: expected a Batch; got ndarray"):
         fast.loss_and_gradients({}, BATCH.tokens)
     for tokens, message in (
-        (BATCH.tokens + N, r"tokens: expected ids in 0\.\.4"),
-        (BATCH.tokens - 9, r"tokens: expected ids in 0\.\.4"),
-        (BATCH.tokens * 1.0, r"tokens: expected integers of shape \(B, T\).* got float64"),
-        (np.zeros((1, LONGEST + 1), int), r"tokens: .* T from 1 to the 70 positions"),
-        (BATCH.tokens[0], r"tokens: expected integers of shape \(B, T\)"),
+        (BATCH.tokens + N, r"tokens: expected ids from 0 to 4"),
+        (BATCH.tokens - 9, r"tokens: expected ids from 0 to 4"),
+        (BATCH.tokens * 1.0, r"tokens: expected a \(B, T\) array of integers; .* float64"),
+        (np.zeros((1, LONGEST + 1), int), r"tokens: expected 1 to 70 columns.* got 71"),
+        (BATCH.tokens[0], r"tokens: expected a \(B, T\) array of integers; got shape"),
     ):
         with pytest.raises(ValueError, match=message):
             fast.predict({}, tokens, where)
@@ -351,10 +351,10 @@ def test_data_are_checked():
             fast.predict({}, BATCH.tokens, marks)
     targets = np.where(where, M, -1)
     wrong = am.Batch(tokens=BATCH.tokens, targets=targets, weights=BATCH.weights)
-    with pytest.raises(ValueError, match=r"batch: expected targets below 4.* got 4"):
+    with pytest.raises(ValueError, match=r"batch.targets: expected classes below 4.* got 4"):
         fast.loss_and_gradients({}, wrong)
     wrong = am.Batch(tokens=BATCH.tokens + N, targets=BATCH.targets, weights=BATCH.weights)
-    with pytest.raises(ValueError, match=r"tokens: expected ids in 0\.\.4"):
+    with pytest.raises(ValueError, match=r"tokens: expected ids from 0 to 4"):
         fast.loss_and_gradients({}, wrong)
     with pytest.raises(ValueError, match="first_attention: expected a model of 2 layers"):
         TrainingStep(EMB, layers=1).first_attention({}, BATCH.tokens)

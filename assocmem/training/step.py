@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.arguments import checked_batch, checked_tokens, checked_weights
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
 from assocmem.tasks.batch import at_least
@@ -105,14 +106,7 @@ class TrainingStep:
         ``wrt`` names the matrices to differentiate; fewer need less work. Raises as the class does.
         """
         arrays, wrt = self._checked_weights(weights), self._checked_names("wrt", wrt)
-        if not isinstance(batch, Batch):
-            raise TypeError(f"batch: expected a Batch; got {type(batch).__name__}.")
-        self._check_tokens(batch.tokens)
-        if batch.targets.max() >= self.embeddings.n_outputs:
-            raise ValueError(
-                f"batch: expected targets below {self.embeddings.n_outputs}, the outputs of the "
-                f"embeddings; got {batch.targets.max()}. Draw the embeddings for its task."
-            )
+        checked_batch(batch, self.embeddings)
         with self._blas.limit(limits=1, user_api="blas"):
             tables = self._tables(arrays, batch.tokens.shape[1])
             chunks = list(self._chunks(batch.tokens, batch.weights > 0))
@@ -142,10 +136,9 @@ class TrainingStep:
         """
         arrays, tokens, where = (
             self._checked_weights(weights),
-            np.asarray(tokens),
+            checked_tokens(tokens, self.embeddings),
             np.asarray(where),
         )
-        self._check_tokens(tokens)
         if where.shape != tokens.shape or where.dtype != bool:
             raise ValueError(
                 f"where: expected booleans of the shape {tokens.shape} of tokens; got "
@@ -177,8 +170,8 @@ class TrainingStep:
         """
         if self.layers == 1:
             raise ValueError("first_attention: expected a model of 2 layers; got layers=1.")
-        arrays, tokens = self._checked_weights(weights), np.asarray(tokens)
-        self._check_tokens(tokens)
+        arrays = self._checked_weights(weights)
+        tokens = checked_tokens(tokens, self.embeddings)
         size, length = tokens.shape
         maps = np.zeros((size, length, length), self.embeddings.dtype)
         count = self._chunk_size(size, length)
@@ -284,28 +277,5 @@ class TrainingStep:
         d, dtype = self.embeddings.width, self.embeddings.dtype
         arrays = dict.fromkeys(MATRICES, np.zeros((d, d), dtype))
         for name, array in given.items():
-            matrix = np.asarray(array)
-            if matrix.dtype.kind not in "iuf" or matrix.shape != (d, d):
-                raise ValueError(
-                    f"{name}: expected real numbers of shape {(d, d)}, the width of the "
-                    f"embeddings; got {matrix.dtype} of shape {matrix.shape}."
-                )
-            if not np.isfinite(matrix).all():
-                raise ValueError(
-                    f"{name}: expected finite numbers; got NaN or infinity. Take smaller steps."
-                )
-            arrays[name] = matrix.astype(dtype, copy=False)
+            arrays[name] = checked_weights(name, np.asarray(array), d).astype(dtype, copy=False)
         return arrays
-
-    def _check_tokens(self, tokens: Array) -> None:
-        n, length = self.embeddings.n_tokens, self.embeddings.length
-        if tokens.ndim != 2 or tokens.dtype.kind not in "iu" or not 0 < tokens.shape[1] <= length:
-            raise ValueError(
-                f"tokens: expected integers of shape (B, T), T from 1 to the {length} positions of "
-                f"the embeddings; got {tokens.dtype} of shape {tokens.shape}."
-            )
-        if tokens.size and (tokens.min() < 0 or tokens.max() >= n):
-            raise ValueError(
-                f"tokens: expected ids in 0..{n - 1}, those of the embeddings; got "
-                f"{tokens.min()}..{tokens.max()}."
-            )
