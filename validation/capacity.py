@@ -42,13 +42,16 @@ def margins_of_scores(context: Context) -> Iterator[Case]:
                 f"{family}, {name}: noise / var.", 1, noise.mean(axis=1), tests=tests
             )
             covariance = (variance + variance[targets, np.arange(n)] - spread)[wrong] / 2
-            if name == "dense C":
-                slope = (right * drawn)[:, wrong] @ covariance / np.sum(covariance**2)
-                text, predicted = "slope of products on cov.", 1
+            products = (right * drawn)[:, wrong]
+            if name == "dense C":  # along the direction of covariance that half of the draws show
+                direction = products[: draws // 2].mean(axis=0)
+                direction /= direction @ direction
+                products, predicted = products[draws // 2 :] @ direction, covariance @ direction
             else:
-                slope = (right * drawn)[:, wrong].mean(axis=1)
-                text, predicted = "mean product of noise", 0
-            yield tolerances.sample_mean(f"{family}, {name}: {text}", predicted, slope, tests=tests)
+                products, predicted = products.mean(axis=1), 0
+            yield tolerances.sample_mean(
+                f"{family}, {name}: products of noise", predicted, products, tests=tests
+            )
 
 
 # --- Recall of memories that are drawn, and by the exact law
