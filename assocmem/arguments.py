@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import checked_array, checked_kind, checked_reals
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import Batch
@@ -21,7 +22,7 @@ def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: in
     if isinstance(weights, AssociativeMemory):
         shape, finite = (weights.values.shape[1], weights.keys.shape[1]), True
     else:
-        weights = np.asarray(weights)
+        weights = checked_array(name, weights)
         if weights.dtype.kind not in "iuf":
             raise TypeError(
                 f"{name}: expected real numbers; got dtype {weights.dtype}. Convert it with "
@@ -42,7 +43,7 @@ def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: in
 
 def checked_tokens(tokens: ArrayLike, embeddings: FrozenEmbeddings) -> Ints:
     """The tokens as a (B, T) array of ids that the embeddings have."""
-    array = np.asarray(tokens)
+    array = checked_array("tokens", tokens)
     n, length = embeddings.n_tokens, embeddings.length
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
@@ -66,7 +67,7 @@ def checked_positions(positions: ArrayLike | None, length: int) -> Ints:
     """The positions, counted from 0; all of them, if none are given."""
     if positions is None:
         return np.arange(length)
-    queries = np.asarray(positions)
+    queries = checked_array("positions", positions)
     if queries.ndim != 1 or not np.issubdtype(queries.dtype, np.integer):
         raise ValueError(
             f"positions: expected a list of integers; got {positions!r}. A single position is [t]."
@@ -81,11 +82,12 @@ def checked_positions(positions: ArrayLike | None, length: int) -> Ints:
 
 def checked_batch(batch: Batch, embeddings: FrozenEmbeddings) -> Batch:
     """The batch, refused unless its tokens and targets are those of the embeddings."""
-    if not isinstance(batch, Batch):
-        raise TypeError(
-            f"batch: expected a Batch; got {type(batch).__name__}. Make one with task.sample, "
-            f"task.enumerate or Batch(tokens=, targets=, weights=)."
-        )
+    checked_kind(
+        "batch",
+        batch,
+        Batch,
+        "Make one with task.sample, task.enumerate or Batch(tokens=, targets=, weights=).",
+    )
     checked_tokens(batch.tokens, embeddings)
     classes = embeddings.n_outputs
     if batch.targets.max(initial=-1) >= classes:
@@ -100,8 +102,8 @@ def checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int])
     """The logarithm of the multiplicities; of ones, if there are none, without storing."""
     if multiplicities is None:
         return np.broadcast_to(0.0, shape)
-    counts = np.asarray(multiplicities, dtype=float)
-    if counts.shape != shape or not (np.isfinite(counts).all() and (counts > 0).all()):
+    counts = checked_reals("multiplicities", multiplicities).astype(float)
+    if counts.shape != shape or not (counts > 0).all():
         raise ValueError(
             f"multiplicities: expected positive numbers of shape {shape}, a row per sequence and a "
             f"column per class; got shape {counts.shape}. Take those of the same Patterns."

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from assocmem.families import Array, Seed, checked_size, require_room
+from assocmem.checks import Seed, checked_size, generator
+from assocmem.families import Array, require_room
 
 LARGEST_WIDTH = 2**53  # the degrees of freedom d - i stay exact
 
@@ -37,7 +38,7 @@ def bartlett(n: int, d: int, *, rng: Seed) -> Array:
             f"d: expected at most 2^53; got {d:.3g}. Inner products differ from those of "
             f"orthonormal rows by about 1e-8 there: take FrozenEmbeddings.orthonormal."
         )
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     factor: Array = np.tril(rng.standard_normal((n, n)), k=-1)
     factor += np.diag(np.sqrt(rng.chisquare(d - np.arange(n))))
     return factor / sqrt(d)
@@ -70,18 +71,33 @@ def compressed_draw(
 
     Stack X (inputs), G and U (outputs), where the rows of G are the images under Phi1 of an
     orthonormal basis of span(X). A Gaussian matrix maps orthonormal rows to independent Gaussian
-    rows, whatever the basis, so all n rows are Gaussian: one Bartlett factor. The basis is the
-    first n_inputs coordinates, hence Phi1 = [Gᵀ, 0] and Phi1 X = X G. In the same way W_V2 maps
-    the first 2 n_inputs coordinates, which span the atoms (X, Phi1 X), to the rows of a second
-    factor. Fresh n x n Gaussians for Phi1 would be wrong: they make |Phi1 x|^2 about n/d.
+    rows, whatever the basis, so all n rows are Gaussian: one Bartlett factor. In the same way W_V2
+    maps an orthonormal basis of the atoms (X, Phi1 X) to the rows of a second factor. Fresh n x n
+    Gaussians for Phi1 would be wrong: they make |Phi1 x|^2 about n/d.
     """
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     n_atoms = 2 * n_inputs
-    n = n_atoms + n_outputs
-    rows = bartlett(n, d, rng=rng)
+    rows = bartlett(n_atoms + n_outputs, d, rng=rng)
+    return from_factors(rows, bartlett(n_atoms, d, rng=rng), family=family)
+
+
+def from_factors(rows: Array, value_rows: Array, *, family: str) -> dict[str, Any]:
+    """Inputs, outputs, Phi1 and W_V2 from the two factors: L (n, n) and H (n_atoms, n_atoms).
+
+    >>> parts = from_factors(np.eye(5), np.eye(4), family="gaussian")  # orthonormal: infinite width
+    >>> print(parts["inputs"] @ parts["Phi1"].T)
+    [[0. 0. 1. 0. 0.]
+     [0. 0. 0. 1. 0.]]
+
+    The rows of L are X, G and U. The basis of span(X) is the first n_inputs coordinates, hence
+    Phi1 = [Gᵀ, 0] and Phi1 X = X G; that of the atoms is the first n_atoms = 2 n_inputs.
+    """
+    n, n_atoms = len(rows), len(value_rows)
+    n_inputs = n_atoms // 2
+    rows = rows.copy()
     frozen = np.r_[:n_inputs, n_atoms:n]  # X and U, which follow the family; G is always Gaussian
     rows[frozen] = FROM_GAUSSIAN_ROWS[family](rows[frozen])
     Phi1, W_V2 = np.zeros((2, n, n))
     Phi1[:, :n_inputs] = rows[n_inputs:n_atoms].T
-    W_V2[:n_atoms, :n_atoms] = bartlett(n_atoms, d, rng=rng).T
+    W_V2[:n_atoms, :n_atoms] = value_rows.T
     return {"inputs": rows[:n_inputs], "outputs": rows[n_atoms:], "Phi1": Phi1, "W_V2": W_V2}

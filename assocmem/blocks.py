@@ -13,8 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import (
+    checked_array,
+    checked_bytes,
+    checked_kind,
+    checked_mapping,
+    checked_option,
+    checked_reals,
+)
 from assocmem.embeddings import FrozenEmbeddings
-from assocmem.memory import AssociativeMemory
+from assocmem.memory import AssociativeMemory, _check_scalar
 from assocmem.tasks import InductionTask
 
 Array = NDArray[Any]
@@ -63,10 +71,12 @@ class BlockTable:
     def __init__(
         self, task: InductionTask, matrix: str, blocks: Mapping[tuple[str, str], TokenBlock | Array]
     ) -> None:
-        self.task, self.matrix, self._blocks = task, matrix, dict(blocks)
+        checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
+        self.task, self.matrix = checked_kind("task", task, InductionTask), matrix
+        self._blocks = dict(checked_mapping("blocks", blocks))
 
     def __getitem__(self, block: tuple[str, str]) -> Any:
-        if block not in self._blocks:
+        if not isinstance(block, tuple) or block not in self._blocks:
             raise KeyError(
                 f"block: expected one of {list(self._blocks)} in this table of {self.matrix}; got "
                 f"{block!r}. Name row and column, as in table['p', 'p']."
@@ -95,7 +105,7 @@ class BlockTable:
         ValueError
             For coefficients that tell two tokens of a class apart, or of the wrong shape.
         """
-        given = np.asarray(coefficients)
+        given = checked_reals("coefficients", coefficients)
         table = cls.averaged(task, matrix, given, task)
         gap, largest = np.abs(table.coefficients() - given).max(), np.abs(given).max()
         # an average of n entries rounds by n eps / 2 of the largest, and so may the entries
@@ -122,9 +132,12 @@ class BlockTable:
         or over pairs of tokens, is shared equally by all of ``task``. With ``representatives``
         equal to ``task`` this is the plain mean. A pair that does not exist gets 0.
         """
-        array = np.asarray(coefficients)
+        array = checked_array("coefficients", coefficients)
+        checked_kind("representatives", representatives, InductionTask)
         small, blocks = cls(representatives, matrix, {}), dict[tuple[str, str], Any]()
-        rows, columns = _axes(matrix, with_tokens=len(array) > task.length)
+        _check_alike(checked_kind("task", task, InductionTask), representatives)
+        with_tokens = array.ndim == 2 and len(array) > task.length
+        rows, columns = _axes(matrix, with_tokens=with_tokens)
         heights, lengths = ([len(small._tokens(f)) for f in names] for names in (rows, columns))
         if array.shape != (sum(heights), sum(lengths)):
             raise ValueError(
@@ -147,9 +160,11 @@ class BlockTable:
         >>> table.on(am.InductionTask(n_tokens=7, length=6)).coefficients().shape
         (6, 26)
         """
+        _check_alike(self.task, checked_kind("task", task, InductionTask))
         return BlockTable(task, self.matrix, self._blocks)
 
     def __mul__(self, factor: Any) -> BlockTable:
+        _check_scalar("*", factor)
         blocks: dict[tuple[str, str], TokenBlock | Array] = {
             name: TokenBlock(block.different * factor, block.same * factor)
             if isinstance(block, TokenBlock)
@@ -161,6 +176,7 @@ class BlockTable:
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: Any) -> BlockTable:
+        _check_scalar("/", divisor)
         return self * (1 / divisor)
 
     def __repr__(self) -> str:
@@ -204,7 +220,8 @@ class BlockTable:
 
         Raises ValueError for a row or column that this matrix does not have.
         """
-        if row not in self._axes[0] or column not in self._axes[1]:
+        named = isinstance(row, str) and isinstance(column, str)
+        if not named or row not in self._axes[0] or column not in self._axes[1]:
             raise ValueError(
                 f"block: expected a row of {self._axes[0]} and a column of {self._axes[1]}; got "
                 f"{(row, column)!r}."
@@ -240,7 +257,7 @@ class BlockTable:
             )
         rows, columns = self._axes
         sizes = [sum(len(self._tokens(name)) for name in names) for names in (rows, columns)]
-        if 8 * sizes[0] * sizes[1] > max_bytes:
+        if 8 * sizes[0] * sizes[1] > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
                 f"max_bytes: expected room for the {sizes[0]} x {sizes[1]} coefficients of "
                 f"{self.matrix}, {8 * sizes[0] * sizes[1]:.3g} bytes; got {max_bytes}. Read single "
@@ -250,8 +267,8 @@ class BlockTable:
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
         """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ."""
+        checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(self.task)
         coefficients = self.coefficients()
-        embeddings.check_fits(self.task)
         if self.matrix == "W_O2":
             keys, values = embeddings.values, embeddings.outputs
         elif self.matrix == "W_K2":
@@ -283,6 +300,16 @@ class BlockTable:
             return np.eye(self.task.length)
         n_classes = 1 if self.task.random_triggers else 2
         return np.eye(n_classes)[self._classes(self._tokens(family))].T
+
+
+def _check_alike(task: InductionTask, other: InductionTask) -> None:
+    """Refuse a task with other positions or other classes of tokens."""
+    kinds = [(each.length, each.predict, each.random_triggers) for each in (task, other)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"task: expected tasks that differ in their numbers of tokens only; got {task} and "
+            f"{other}. Keep length, predict and the kind of triggers."
+        )
 
 
 def _axes(matrix: str, with_tokens: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:

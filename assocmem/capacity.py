@@ -7,15 +7,24 @@ value for each: one to one (a value per key) or many to one (n / m keys for each
 from __future__ import annotations
 
 from bisect import bisect_left
-from math import exp, isfinite, log, pi, sqrt
+from math import exp, inf, log, pi, sqrt
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.families import Seed, checked_size
-from assocmem.memory import AssociativeMemory, _table, _targets
+from assocmem.checks import (
+    Seed,
+    checked_number,
+    checked_option,
+    checked_probability,
+    checked_reals,
+    checked_size,
+    generator,
+)
+from assocmem.memory import AssociativeMemory, _numbers, _table, _targets
 from assocmem.probes import Rate
+from assocmem.tasks.batch import at_least
 
 Array = NDArray[Any]
 LinearRule = Literal["outer products", "gradient step", "pseudo-inverse"]
@@ -88,13 +97,16 @@ def margin_moments(
 
 def _second_moments(coefficients: ArrayLike, d: Any, family: str) -> tuple[Array, Any, Any]:
     """C, and the mean square overlap of a vector with itself and with another one."""
-    if isinstance(d, float | int | np.number) and not (isfinite(d) and d >= 1):
-        raise ValueError(f"d: expected a width of at least 1; got {d!r}. Pass the number of rows.")
-    if family not in ("gaussian", "sphere", "rademacher"):
-        raise ValueError(
-            f"family: expected 'gaussian', 'sphere' or 'rademacher'; got {family!r}. Orthonormal "
-            f"rows need no moments: their scores are the coefficients."
+    if not (hasattr(d, "free_symbols") or hasattr(d, "field")):  # SymPy's
+        checked_number(
+            "d", d, "a width of at least 1", lambda d: 1 <= d < inf, "Pass the number of rows."
         )
+    checked_option(
+        "family",
+        family,
+        ("gaussian", "sphere", "rademacher"),
+        "Orthonormal rows need no moments: their scores are the coefficients.",
+    )
     other = 1 / d
     return (
         _table("coefficients", coefficients),
@@ -166,11 +178,12 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
 
     fewest = 2 if classes is None else checked_size("classes", classes)
     chance = 0.0 if classes is None else 1 / fewest
-    if not chance < recall < 1:
-        raise ValueError(
-            f"recall: expected a fraction above {chance:g}, what guessing reaches, and below 1; "
-            f"got {recall!r}."
-        )
+    recall = checked_number(
+        "recall",
+        recall,
+        f"a fraction above {chance:g}, what guessing reaches, and below 1",
+        lambda fraction: chance < fraction < 1,
+    )
 
     def excess(log_n: float) -> float:
         return recall_probability(max(exp(log_n), fewest), d, classes=classes) - recall
@@ -200,13 +213,15 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     """
     from scipy.special import log_ndtr
 
-    if not exponent > 0.5:
-        raise ValueError(
-            f"exponent: expected more than 1/2, where the squares of the weights have a sum; got "
-            f"{exponent!r}. Below it recall depends on the number of items."
-        )
-    places = np.asarray(x, dtype=float)
-    if not np.all(np.isfinite(places) & (places > 0)):
+    exponent = checked_number(
+        "exponent",
+        exponent,
+        "more than 1/2, where the squares of the weights have a sum",
+        lambda exponent: 0.5 < exponent < inf,
+        "Below it recall depends on the number of items.",
+    )
+    places = checked_reals("x", x).astype(float)
+    if not np.all(places > 0):
         raise ValueError("x: expected positive numbers, rank over d^(1/2α); got others.")
     reach = 9 ** (1 / exponent)  # Φ(9) is 1 to rounding
     if (most := reach * places.max(initial=0)) > _MOST:
@@ -214,10 +229,11 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
             f"x: expected at most {_MOST / reach:.3g}, a product of {_MOST} factors; got "
             f"{places.max():.3g}, which takes {most:.3g}. Recall is nearly 0 there."
         )
-    logs = [
-        log_ndtr((np.arange(1, reach * place + 2) / place) ** exponent).sum()
-        for place in places.ravel()
-    ]
+    with np.errstate(over="ignore"):  # far down the list an item wins for sure
+        logs = [
+            log_ndtr((np.arange(1, reach * place + 2) / place) ** exponent).sum()
+            for place in places.ravel()
+        ]
     return np.exp(np.reshape(logs, places.shape))
 
 
@@ -248,8 +264,7 @@ def sampled_recall(
 
     Raises as `recall_probability`, and ValueError for an unknown rule or one that does not apply.
     """
-    if rule not in get_args(LinearRule):
-        raise ValueError(f"rule: expected one of {get_args(LinearRule)}; got {rule!r}.")
+    checked_option("rule", rule, get_args(LinearRule))
     if rule == "pseudo-inverse" and (classes is not None or weights is not None):
         raise ValueError(
             "rule: expected 'outer products' or 'gradient step' with classes or weights; got "
@@ -265,7 +280,7 @@ def sampled_recall(
             f"{values:.3g}. Ask recall_probability, which takes any number."
         )
     scale = np.sqrt(np.repeat(rivals, counts))
-    rng, hits = np.random.default_rng(rng), 0
+    rng, hits = generator(rng), 0
     for start in range(0, draws, batch := max(1, _ENTRIES // (len(scale) + 1))):
         size = min(batch, draws - start)
         b = np.empty((size, len(scale) + 1))  # the first value is the right one
@@ -292,8 +307,8 @@ def _overlaps(
     That of the right value is weight · χ_d + N(0, own); those of the others are N(0, rivals), each
     variance as often as `counts` says.
     """
-    if not (isinstance(n, float | int | np.number) and isfinite(n) and n >= 2):
-        raise ValueError(f"n: expected at least 2 pairs; got {n!r}. One pair has no rival.")
+    checked_number("n", n, "at least 2 pairs", lambda n: 2 <= n < inf, "One pair has no rival.")
+    item = at_least("item", item, 0)
     if weights is None:
         if item != 0:
             raise ValueError(f"item: expected 0 for equal weights, one key is as any; got {item}.")
@@ -305,13 +320,13 @@ def _overlaps(
         return 1.0, n / m - 1, np.array([n / m]), np.array([m - 1])
     if classes is not None:
         raise ValueError("weights: expected None with classes; got both. Weights are one to one.")
-    w = np.asarray(weights, dtype=float)
-    if w.shape != (n,) or not np.all(np.isfinite(w) & (w > 0)):
+    w = checked_reals("weights", weights).astype(float)
+    if w.shape != (n,) or not np.all(w > 0):
         raise ValueError(
             f"weights: expected {n:g} positive numbers, one for each pair; got shape {w.shape} or "
             f"an entry that is not positive. Leave out what is not stored."
         )
-    if not 0 <= item < n:
+    if item >= n:
         raise ValueError(f"item: expected an index from 0 to {n - 1:g}; got {item}.")
     rivals, counts = np.unique(np.delete(w, item) ** 2, return_counts=True)
     return float(w[item]), 0.0, rivals, counts
@@ -337,8 +352,7 @@ def storage_bound(d: int, *, delta: float = 1e-6) -> int:
         raise ValueError(f"d: expected at least 2; got {d}. One dimension stores next to nothing.")
     if d > 10**9:
         raise ValueError(f"d: expected at most 10^9; got {d}. It is about 2.07 d² there.")
-    if not 0 < delta < 1:
-        raise ValueError(f"delta: expected a probability between 0 and 1; got {delta!r}.")
+    delta = checked_probability("delta", delta)
 
     def log_probability(n: int) -> float:
         planes = n * n * (n - 1) // 2
@@ -388,9 +402,12 @@ def memorise(
 
     Raises ValueError for an unknown rule, and as `AssociativeMemory`.
     """
-    if rule not in get_args(Rule):
-        raise ValueError(f"rule: expected one of {get_args(Rule)}; got {rule!r}.")
-    u, v = np.asarray(keys, dtype=float), np.asarray(values, dtype=float)
+    checked_option("rule", rule, get_args(Rule))
+    steps = checked_size("steps", steps)
+    u, v = (
+        _numbers(name, _table(name, table)).astype(float)
+        for name, table in (("keys", keys), ("values", values))
+    )
     blank = AssociativeMemory(keys=u, values=v, coefficients=np.zeros((len(v), len(u))))
     m, n = len(v), len(u)
     answer = np.zeros((m, n))
@@ -417,7 +434,7 @@ def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -
         error = (np.exp(log_p) - answer) / len(u)
         return -float(np.sum(answer * log_p)) / len(u), (v.T @ error @ u).ravel()
 
-    options = {"maxiter": checked_size("steps", steps), "maxfun": 10 * steps, "gtol": 1e-7}
+    options = {"maxiter": steps, "maxfun": 10 * steps, "gtol": 1e-7}
     found = minimize(
         loss_and_gradient, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
     )

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from assocmem.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
-from assocmem.families import (
-    Array,
+from assocmem.checks import (
     Seed,
     checked_dtype,
+    checked_kind,
     checked_rows,
     checked_size,
-    family_named,
-    gaussian,
+    generator,
 )
+from assocmem.families import Array, family_named, gaussian, require_room
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -56,6 +56,7 @@ class FrozenEmbeddings:
     family: str = "custom"
 
     def __post_init__(self) -> None:
+        checked_kind("family", self.family, str)
         _check_fit({name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
@@ -92,10 +93,10 @@ class FrozenEmbeddings:
         Coordinates, in this order: tokens, positions, their images under Phi1, outputs. Phi1 is the
         partial isometry that moves the first N+T coordinates to the next N+T; W_V2 is the identity.
         """
-        n_tokens, length, n_outputs = _sizes(task)
+        n_tokens, length, n_outputs = sizes_of(task)
         n_inputs = n_tokens + length
         width = 2 * n_inputs + n_outputs
-        _require_memory("task", width)
+        require_memory("task", width)
         one_hot = np.eye(width)
         atoms, outputs = np.split(one_hot, [2 * n_inputs])
         inputs, remapped = np.split(atoms, 2)
@@ -134,7 +135,7 @@ class FrozenEmbeddings:
         refused. With "orthonormal" tokens, positions and outputs are orthonormal together: raises
         ValueError when N+T+M > width. Source of the law: [B1933]; see `assocmem.bartlett`.
         """
-        n_tokens, length, n_outputs = _sizes(task)
+        n_tokens, length, n_outputs = sizes_of(task)
         width, n_inputs = checked_size("width", width), n_tokens + length
         draw = family_named(family)
         if compressed and family not in FROM_GAUSSIAN_ROWS:
@@ -144,16 +145,18 @@ class FrozenEmbeddings:
                 f"{family!r}, for which no law is known that avoids the width. Call "
                 f"random(...).compressed()."
             )
+        if family == "orthonormal":
+            require_room(n_inputs + n_outputs, width, "width")
         n = 2 * n_inputs + n_outputs
         if compressed and width >= n:
-            _require_memory("task", n)
+            require_memory("task", n)
             parts = compressed_draw(n_inputs, n_outputs, width, family=family, rng=rng)
             inputs = parts.pop("inputs")
             return cls.from_matrices(
                 tokens=inputs[:n_tokens], positions=inputs[n_tokens:], family=family, **parts
             )
-        _require_memory("width", width)
-        rng = np.random.default_rng(rng)
+        require_memory("width", width)
+        rng = generator(rng)
         # Rows are independent (or jointly orthonormal), so one draw serves all three.
         rows = draw(n_inputs + n_outputs, width, rng=rng)
         return cls.from_matrices(
@@ -199,7 +202,7 @@ class FrozenEmbeddings:
 
     def check_fits(self, task: Any) -> None:
         """Raise ValueError unless they have the task's N tokens, T positions and M outputs."""
-        own, asked = (self.n_tokens, self.length, self.n_outputs), _sizes(task)
+        own, asked = (self.n_tokens, self.length, self.n_outputs), sizes_of(task)
         if own != asked:
             raise ValueError(
                 f"embeddings: expected (N, T, M) = {asked}, the sizes of the task; got {own}. Draw "
@@ -266,7 +269,7 @@ def _check_fit(arrays: dict[str, Array]) -> None:
             )
 
 
-def _require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
+def require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
     if (needed := 2 * 8 * width**2) <= max_bytes:
         return
     remedy = {
@@ -280,7 +283,13 @@ def _require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
     )
 
 
-def _sizes(task: Any) -> tuple[int, int, int]:
+def sizes_of(task: Any) -> tuple[int, int, int]:
+    """Numbers of tokens, positions and outputs of a task."""
+    if missing := {"n_tokens", "length", "outputs"} - set(dir(task)):
+        raise TypeError(
+            f"task: expected a Task, with n_tokens, length and outputs; got "
+            f"{type(task).__name__} without {', '.join(sorted(missing))}."
+        )
     n_tokens = checked_size("task.n_tokens", task.n_tokens)
     length = checked_size("task.length", task.length)
     return n_tokens, length, checked_size("len(task.outputs)", len(task.outputs))

@@ -14,11 +14,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-Array: TypeAlias = NDArray[np.floating[Any]]
-# A string: evaluating it would load numpy.random on import.
-Seed: TypeAlias = (
-    "int | np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | None"
+from assocmem.checks import (
+    MOST_BYTES,
+    Seed,
+    checked_dtype,
+    checked_option,
+    checked_probability,
+    checked_rows,
+    checked_size,
+    generator,
 )
+
+Array: TypeAlias = NDArray[np.floating[Any]]
 
 
 def gaussian(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
@@ -28,11 +35,11 @@ def gaussian(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Arr
     (3, 8)
 
     Norms are 1 up to O(1/sqrt(d)). In every family a float32 draw is the float64 draw of the same
-    seed, rounded. Raises TypeError or ValueError unless n and d are integers >= 1.
+    seed, rounded. Raises TypeError or ValueError unless n and d are integers >= 1 and fit memory.
     """
-    n, d = checked_size("n", n), checked_size("d", d)
-    rows = np.random.default_rng(rng).standard_normal((n, d)) / sqrt(d)
-    return rows.astype(checked_dtype("dtype", dtype), copy=False)
+    (n, d), dtype = checked_shape(n, d), checked_dtype("dtype", dtype)
+    rows = generator(rng).standard_normal((n, d)) / sqrt(d)
+    return rows.astype(dtype, copy=False)
 
 
 def sphere(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
@@ -57,9 +64,9 @@ def rademacher(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> A
 
     Raises as `gaussian`.
     """
-    n, d = checked_size("n", n), checked_size("d", d)
-    signs = 2 * np.random.default_rng(rng).integers(0, 2, size=(n, d)) - 1
-    return (signs / sqrt(d)).astype(checked_dtype("dtype", dtype), copy=False)
+    (n, d), dtype = checked_shape(n, d), checked_dtype("dtype", dtype)
+    signs = 2 * generator(rng).integers(0, 2, size=(n, d)) - 1
+    return (signs / sqrt(d)).astype(dtype, copy=False)
 
 
 def orthonormal(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
@@ -196,7 +203,7 @@ def _gaussian_inner_product_bound(n: int, d: int, delta: float, sharp: bool) -> 
     if sharp:
         from scipy import stats
 
-        square_norm = stats.chi2.isf(delta / (2 * n), d) / d
+        square_norm = stats.chi2.isf(delta / (2 * n), float(d)) / d
         deviation = stats.norm.isf(delta / (2 * n * (n - 1)))
         return float(deviation * sqrt(square_norm / d))
     x = log(2 * n / delta)
@@ -216,58 +223,24 @@ def welch_bound(n: int, d: int) -> float:
     return sqrt((n - d) / (d * (n - 1))) if n > d else 0.0
 
 
-def checked_size(name: str, size: Any) -> int:
-    if isinstance(size, bool) or not isinstance(size, int | np.integer):
-        raise TypeError(
-            f"{name}: expected an integer; got {size!r} of type {type(size).__name__}. Convert a "
-            f"whole number with int."
-        )
-    if size < 1:
-        raise ValueError(f"{name}: expected at least 1; got {size}. Ask for one or more.")
-    return int(size)
-
-
-def checked_probability(name: str, number: Any) -> float:
-    if not 0 < number < 1:
-        raise ValueError(f"{name}: expected a probability in (0, 1); got {number!r}. Try 1e-6.")
-    return float(number)
-
-
-def require_room(n: int, d: int) -> None:
+def require_room(n: int, d: int, name: str = "d") -> None:
     if n > d:
         raise ValueError(
-            f"d: expected at least n = {n} for orthonormal rows; got d = {d}. Widen the space, or "
-            f'take a nearly orthogonal family such as "sphere".'
+            f"{name}: expected at least n = {n} for orthonormal rows; got {name} = {d}. Widen the "
+            f'space, or take a nearly orthogonal family such as "sphere".'
         )
 
 
 def family_named(name: str) -> Callable[..., Array]:
-    if name not in FAMILIES:
-        raise ValueError(f"family: expected one of {', '.join(FAMILIES)}; got {name!r}. Pick one.")
-    return FAMILIES[name]
+    return FAMILIES[checked_option("family", name, FAMILIES, "Pick one.")]
 
 
-def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise TypeError(
-            f"{name}: expected float32 or float64; got {np.dtype(dtype)}. Convert it with astype."
-        )
-    return np.dtype(dtype)
-
-
-def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
-    rows = np.asarray(rows)
-    if rows.dtype.kind not in "iuf":
-        raise TypeError(
-            f"{name}: expected real numbers; got dtype {rows.dtype}. Convert it with astype."
-        )
-    if rows.ndim != 2 or 0 in rows.shape:
+def checked_shape(n: int, d: int) -> tuple[int, int]:
+    """The sizes of an (n, d) array that fits into memory."""
+    n, d = checked_size("n", n), checked_size("d", d)
+    if 8 * n * d > MOST_BYTES:
         raise ValueError(
-            f"{name}: expected a non-empty 2-d array with one vector per row; got shape "
-            f"{rows.shape}. Reshape a single vector to (1, d)."
+            f"n, d: expected an array of at most {MOST_BYTES:.2g} bytes; got n = {n}, d = {d}. "
+            f"Draw fewer vectors or narrower ones."
         )
-    if not np.isfinite(rows).all():
-        raise ValueError(
-            f"{name}: expected finite numbers; got NaN or infinity. Check where they come from."
-        )
-    return rows if rows.dtype.kind == "f" else rows.astype(np.float64)  # integers overflow
+    return n, d

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,8 +44,12 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
     Raises ValueError for a file that it did not write.
     """
-    with np.load(beside(path, ".npz"), allow_pickle=False) as stored:
-        arrays = dict(stored)
+    file = beside(path, ".npz")
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"path: expected a saved run in {path}; got {error}.") from None
     if _RECORD not in arrays:
         raise ValueError(f"path: expected a saved run in {path}; got other arrays. Give another.")
     return json.loads(str(arrays.pop(_RECORD))), arrays
@@ -58,15 +63,26 @@ def beside(path: str | Path, ending: str) -> Path:
 
     Raises ValueError for a folder that does not exist.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"path: expected a folder that exists; got {path.parent}. Make it first.")
+    path = checked_path("path", path)
     return path.with_name(path.name + ending)
 
 
+def checked_path(name: str, path: str | Path) -> Path:
+    """The path of a file in a folder that exists."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name}: expected a path; got {path!r}. Give it as a str or a Path.")
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"{name}: expected a folder that exists; got {path.parent}. Make it first."
+        )
+    return path
+
+
 @contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
+def atomic(path: str | Path) -> Iterator[IO[bytes]]:
     """Open a file to write under another name; move it into place when it is whole."""
+    path = checked_path("path", path)
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:

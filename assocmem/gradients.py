@@ -28,8 +28,9 @@ from assocmem.blocks import (
     BlockTable,
     TokenBlock,
 )
+from assocmem.checks import checked_array, checked_kind, checked_number
 from assocmem.layers import softmax
-from assocmem.memory import AssociativeMemory
+from assocmem.memory import AssociativeMemory, _table
 from assocmem.previous_token import PreviousTokenSignal
 from assocmem.roles import FREE, Readout, Roles
 from assocmem.tasks import InductionTask
@@ -63,13 +64,25 @@ def linear(
     Returns the gradient as a memory (a descent step subtracts it). Raises ValueError for shapes
     that do not fit or a joint that is not a distribution. Source: [BCBJB2023], Lemma 1.
     """
-    keys, values, joint = np.asarray(keys), np.asarray(values), _distribution("joint", joint)
+    keys, values, joint = (
+        _table("keys", keys),
+        _table("values", values),
+        _distribution("joint", joint),
+    )
     if joint.shape != (len(values), len(keys)):
         raise ValueError(
             f"joint: expected shape ({len(values)}, {len(keys)}), a row per value and a column per "
             f"key; got {joint.shape}."
         )
-    scores = 0 * joint if matrix is None else values @ np.asarray(matrix) @ keys.T
+    scores = 0 * joint
+    if matrix is not None:
+        W = _table("matrix", matrix, keys.shape[1])
+        if len(W) != values.shape[1]:
+            raise ValueError(
+                f"matrix: expected shape ({values.shape[1]}, {keys.shape[1]}), the width of the "
+                f"values by that of the keys; got {W.shape}."
+            )
+        scores = values @ W @ keys.T
     predicted = softmax(scores, axis=0) * joint.sum(axis=0)
     return AssociativeMemory(keys=keys, values=values, coefficients=predicted - joint)
 
@@ -100,7 +113,7 @@ def noisy_linear(
     Returns the gradient as a memory with keys μ̂_k - μ_k and coefficients p(y=k). Raises ValueError
     as `linear`, and for a label of probability zero. Source: [BCBJB2023], Lemma 2.
     """
-    gradient = linear(inputs, values, joint, matrix=matrix)
+    gradient = linear(_table("inputs", inputs), values, joint, matrix=matrix)
     label = np.asarray(joint).sum(axis=1)
     if not np.all(label):
         raise ValueError(
@@ -143,34 +156,36 @@ def attention(
     Returns a memory that pairs each query x_T with its key. Raises ValueError for shapes that do
     not fit. Source: [BCBJB2023], Lemma 3.
     """
-    x, outputs = np.asarray(inputs), np.asarray(outputs)
-    y = np.asarray(targets)
+    x, y = checked_array("inputs", inputs), checked_array("targets", targets)
+    outputs, Phi2 = _table("outputs", outputs), _table("Phi2", Phi2)
     if x.ndim != 3 or y.shape != x.shape[:1]:
         raise ValueError(
             f"inputs, targets: expected shapes (B, T, d) and (B,); got {x.shape} and {y.shape}."
         )
-    if np.asarray(Phi2).shape != (outputs.shape[-1], x.shape[-1]):
-        raise ValueError(
-            f"Phi2: expected shape ({outputs.shape[-1]}, {x.shape[-1]}), the width of outputs by "
-            f"that of inputs; got {np.asarray(Phi2).shape}."
-        )
-    size, length, _ = x.shape
     if 0 in x.shape:
         raise ValueError(f"inputs: expected at least one sequence; got shape {x.shape}.")
+    size, length, width = x.shape
+    x = _table("inputs", x.reshape(-1, width)).reshape(x.shape)
+    if Phi2.shape != (outputs.shape[1], width):
+        raise ValueError(
+            f"Phi2: expected shape ({outputs.shape[1]}, {width}), the width of outputs by that of "
+            f"inputs; got {Phi2.shape}."
+        )
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= len(outputs):
         raise ValueError(
             f"targets: expected integers in 0..{len(outputs) - 1}, rows of outputs; got {y!r}."
         )
     if weights is None:
         weights = np.full(size, 1 / size)
-    if np.shape(weights) != (size,):
-        raise ValueError(f"weights: expected shape ({size},); got {np.shape(weights)}.")
+    weights = checked_array("weights", weights)
+    if weights.shape != (size,):
+        raise ValueError(f"weights: expected shape ({size},); got {weights.shape}.")
     if 8 * size**2 > 2**30:
         raise ValueError(
             f"inputs: expected at most {2**13.5:.0f} sequences, as their pairs are a B x B table; "
             f"got {size}. Add the memories of smaller batches."
         )
-    read = x @ (outputs @ np.asarray(Phi2)).T  # w_U(k)ᵀ Φ₂ x_t: (B, T, M)
+    read = x @ (outputs @ Phi2).T  # w_U(k)ᵀ Φ₂ x_t: (B, T, M)
     residual = np.eye(len(outputs), dtype=int)[y] - softmax(read.mean(axis=1))
     worth = (read @ residual[:, :, None])[:, :, 0] / length  # of attending to t: (B, T)
     keys = (worth[:, :, None] * (x - x.mean(axis=1, keepdims=True))).sum(axis=1)
@@ -308,8 +323,10 @@ def third_step(
     ``second``), and for a table of another task; TypeError for SymPy sizes with λ > 0.
     Source: [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
-    if not np.isfinite(lead) or lead < 0:
-        raise ValueError(f"lead: expected a finite number, 0 or more; got {lead!r}.")
+    checked_kind("task", task, InductionTask)
+    lead = checked_number(
+        "lead", lead, "a finite number, 0 or more", lambda lead: 0 <= lead < np.inf
+    )
     if lead > 0 and task.is_symbolic:
         raise TypeError(
             f"lead: expected 0 with SymPy sizes, as the softmax needs numbers; got {lead!r}. Build "
@@ -343,6 +360,7 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
 
 
 def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSignal:
+    checked_kind("task", task, InductionTask)
     if second is None:
         second = second_step(task)
         if not second.lead > 0:
@@ -351,6 +369,7 @@ def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSign
                 f"{second.lead:.3g}. Pass second=, in units of your choice."
             )
         second = second / second.lead
+    checked_kind("second", second, BlockTable)
     if second.matrix != "W_K2" or second.task != task:
         raise ValueError(
             f"second: expected a multiple of second_step({task}); got {second!r}. Take the same "
@@ -362,9 +381,11 @@ def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSign
 
 def _distribution(name: str, probabilities: ArrayLike) -> Array:
     """Return the array, refused unless it is a distribution (SymPy entries are not checked)."""
-    array = np.asarray(probabilities)
+    array = checked_array(name, probabilities)
     if array.dtype == object:
         return array
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name}: expected probabilities; got dtype {array.dtype}.")
     if not np.isfinite(array).all() or (array < 0).any():
         raise ValueError(
             f"{name}: expected probabilities, finite and at least 0; got {array.min()} among them."

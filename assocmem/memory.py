@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.linalg import multi_dot
 from numpy.typing import ArrayLike, NDArray
+
+from assocmem.checks import checked_array
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -248,9 +251,11 @@ class AssociativeMemory:
 
         Raises ValueError for another width than the memory's, or numbers of pairs that differ.
         """
-        new_keys = _table("key", np.atleast_2d(np.asarray(key)), self.keys.shape[1])
-        new_values = _table("value", np.atleast_2d(np.asarray(value)), self.values.shape[1])
-        weight, pairs = np.asarray(coefficient), len(new_keys)
+        new_keys, new_values = (
+            _table(name, np.atleast_2d(checked_array(name, given)), own.shape[1])
+            for name, given, own in (("key", key, self.keys), ("value", value, self.values))
+        )
+        weight, pairs = checked_array("coefficient", coefficient), len(new_keys)
         if len(new_values) != pairs or weight.shape not in [(), (pairs,)]:
             raise ValueError(
                 f"store: expected as many values as keys, and one coefficient or one for each; got "
@@ -297,10 +302,6 @@ class AssociativeMemory:
 
     def __truediv__(self, scalar: Any) -> AssociativeMemory:
         _check_scalar("/", scalar)
-        if scalar == 0:
-            raise ZeroDivisionError(
-                "/: expected a divisor other than zero; got 0. Scale by zero with *."
-            )
         return AssociativeMemory(
             keys=self.keys, values=self.values, coefficients=self.coefficients / scalar
         )
@@ -320,12 +321,7 @@ class AssociativeMemory:
 
 def _table(name: str, given: ArrayLike, width: int | None = None) -> Array:
     """`given` as a non-empty 2-d array of finite numbers or expressions, of the given width."""
-    try:
-        table = np.asarray(given)
-    except ValueError as error:
-        raise ValueError(
-            f"{name}: expected rows of one length; got others ({error}). Fill or cut them."
-        ) from None
+    table = checked_array(name, given)
     if table.ndim != 2 or table.size == 0:
         raise ValueError(
             f"{name}: expected a non-empty 2-d array; got shape {table.shape}. "
@@ -418,7 +414,7 @@ def _targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int64]:
                 f"as keys; got {n} keys and {m} values. Pass targets of shape ({n},)."
             )
         return np.arange(n)
-    chosen = np.asarray(targets)
+    chosen = checked_array("targets", targets)
     if chosen.dtype.kind not in "iu":
         raise TypeError(
             f"targets: expected integers, the index of each key's value; got {chosen.dtype}."
@@ -435,7 +431,7 @@ def _targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int64]:
 
 def _mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> Mask:
     """A copy of the boolean (m, n) mask of admissible answers."""
-    mask = np.array(among)
+    mask = checked_array("among", among).copy()
     if mask.dtype != bool:
         raise TypeError(f"among: expected a boolean mask; got dtype {mask.dtype}.")
     if mask.ndim != 2 or (m is not None and mask.shape != (m, n)):
@@ -448,10 +444,16 @@ def _mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> Mask:
 
 
 def _check_scalar(sign: str, given: Any) -> None:
-    if isinstance(given, (AssociativeMemory, str)) or np.ndim(given) != 0:
+    # a number, a SymPy expression, an element of a SymPy field, an array of one of them
+    sympys = hasattr(given, "free_symbols") or hasattr(given, "field")
+    if not (sympys or isinstance(given, Real | np.ndarray)) or np.ndim(given) != 0:
         raise TypeError(
             f"{sign}: expected a scalar; got {type(given).__name__}. "
             f"Compose memories through their .matrix."
+        )
+    if sign == "/" and given == 0:
+        raise ZeroDivisionError(
+            "/: expected a divisor other than zero; got 0. Scale by zero with *."
         )
 
 

@@ -14,13 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.families import (
-    checked_probability,
-    checked_size,
-    coherence_bound,
-    family_named,
-    require_room,
-)
+from assocmem.checks import checked_number, checked_probability, checked_size
+from assocmem.families import coherence_bound, family_named, require_room
 
 
 def overlap_law(d: int, *, family: str = "sphere") -> Any:
@@ -121,10 +116,12 @@ def overlap_moment(
     (2i+1)(d+2i)/d^2; "rademacher", the even derivatives of cosh^d at 0, over d^order;
     "orthonormal", 0. Costs O(order^2), at any d.
 
-    Raises TypeError or ValueError for order or d < 1 and an unknown family.
+    Raises TypeError or ValueError for order or d < 1, an order above 500 and an unknown family.
     """
     order, d = checked_size("order", order), checked_size("d", d)
     family_named(family)
+    if order > 500:
+        raise ValueError(f"order: expected at most 500; got {order}. Fractions swell beyond.")
     if order % 2 or family == "orthonormal":
         return Fraction(0)
     k = order // 2
@@ -219,11 +216,13 @@ def how_many_fit(
     """
     d, delta = checked_size("d", d), checked_probability("delta", delta)
     family_named(family)
-    if not 0 <= coherence < 1:
-        raise ValueError(
-            f"coherence: expected a number in [0, 1); got {coherence!r}. Take a smaller one: any "
-            f"number of vectors fits within 1."
-        )
+    coherence = checked_number(
+        "coherence",
+        coherence,
+        "a number in [0, 1)",
+        lambda level: 0 <= level < 1,
+        "Take a smaller one: any number of vectors fits within 1.",
+    )
     if family == "orthonormal":
         return d
     p = _pair_tail(coherence, d, family) if sharp else 2 * exp(-d * coherence**2 / 2)

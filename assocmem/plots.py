@@ -7,11 +7,13 @@ are safe for colour-blind readers: single-hue or diverging maps, and the Okabe-I
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from assocmem.checks import checked_array, checked_kind, checked_mapping, checked_sequence
 from assocmem.memory import AssociativeMemory
 
 if TYPE_CHECKING:
@@ -114,12 +116,15 @@ def recall_curve(
 
     Raises ValueError for shapes that differ.
     """
-    x, mean, low, high = (np.asarray(part, dtype=float) for part in (x, mean, low, high))
-    if not (x.shape == mean.shape == low.shape == high.shape and x.ndim == 1):
+    given = {"x": x, "mean": mean, "low": low, "high": high}
+    arrays = [_floats(name, part) for name, part in given.items()]
+    shapes = [array.shape for array in arrays]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise ValueError(
-            f"x, mean, low, high: expected one shape (n,); got {x.shape}, {mean.shape}, "
-            f"{low.shape}, {high.shape}. Give an interval to every point."
+            f"x, mean, low, high: expected one shape (n,); got {', '.join(map(str, shapes))}. Give "
+            f"an interval to every point."
         )
+    x, mean, low, high = arrays
     axes = _axes(ax)
     (curve,) = axes.plot(x, mean, **{"marker": "o"} | line)
     colour = curve.get_color()
@@ -145,16 +150,16 @@ def learning_curve(
 
     Raises ValueError for runs of another length, or none.
     """
-    steps, table = np.asarray(steps, dtype=float), _table("runs", runs)
-    if steps.shape != table.shape[1:]:
+    at, table = _floats("steps", steps), _table("runs", runs)
+    if at.shape != table.shape[1:]:
         raise ValueError(
-            f"runs: expected shape (runs, {steps.size}), a number per step; got {table.shape}. "
+            f"runs: expected shape (runs, {at.size}), a number per step; got {table.shape}. "
             f"Measure all runs at the same steps."
         )
     axes = _axes(ax)
-    (curve,) = axes.plot(steps, table.mean(axis=0), **line)
+    (curve,) = axes.plot(at, table.mean(axis=0), **line)
     low, high = table.min(axis=0), table.max(axis=0)
-    axes.fill_between(steps, low, high, color=curve.get_color(), alpha=0.2, linewidth=0)
+    axes.fill_between(at, low, high, color=curve.get_color(), alpha=0.2, linewidth=0)
     return curve
 
 
@@ -184,16 +189,20 @@ def phase_map(
     another shape.
     """
     table = _table("values", values)
-    failures = np.zeros(table.shape, bool) if failed is None else np.asarray(failed, dtype=bool)
+    failures = np.zeros(table.shape, bool) if failed is None else checked_array("failed", failed)
+    if failures.dtype != bool:
+        raise TypeError(f"failed: expected booleans; got dtype {failures.dtype}.")
     if failures.shape != table.shape:
         raise ValueError(
             f"failed: expected shape {table.shape}, a verdict per cell; got {failures.shape}. "
             f"Leave it out when nothing can fail."
         )
+    if not (text is None or callable(text)):
+        raise TypeError(f"text: expected a function from a value to its text; got {text!r}.")
     axes = _axes(ax)
     axes.set_facecolor(NO_VALUE)
     drawn = axes.imshow(table, origin="lower", aspect="auto", interpolation="none", **image)
-    _label(axes, table, "rows and columns", list(map(str, rows)), list(map(str, columns)))
+    _label(axes, table, "rows and columns", _strings("rows", rows), _strings("columns", columns))
     for row, column in np.argwhere(np.isfinite(table)):
         value = table[row, column]
         if text:
@@ -224,34 +233,53 @@ def trajectory(
     axes = _axes(ax)
     styles = zip((BLUE, ORANGE, GREEN, GREY), "osD^", strict=True)
     lines = []
-    for (name, values), (colour, marker) in zip(series.items(), styles, strict=False):
-        if len(values) != len(stages):
+    named, stages = checked_mapping("series", series), _strings("stages", stages)
+    for (name, values), (colour, marker) in zip(named.items(), styles, strict=False):
+        values = _floats("series", values)
+        if values.shape != (len(stages),):
             raise ValueError(
                 f"series: expected a number for each of the {len(stages)} stages; got "
-                f"{len(values)} for {name!r}. Use NaN where there is none."
+                f"{values.size} for {name!r}. Use NaN where there is none."
             )
         lines += axes.plot(range(len(stages)), values, color=colour, marker=marker, label=name)
-    axes.set_xticks(range(len(stages)), list(stages))
+    axes.set_xticks(range(len(stages)), stages)
     axes.set_ylim(-0.03, 1.03)
     return lines
 
 
 def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
-        return ax
+        from matplotlib.axes import Axes
+
+        return checked_kind("ax", ax, Axes, "Take those of a figure, or leave it out.")
     import matplotlib.pyplot as plt
 
     return plt.gca()
 
 
 def _table(name: str, given: ArrayLike) -> Any:
-    table = np.asarray(given, dtype=float)
+    table = _floats(name, given)
     if table.ndim != 2 or table.size == 0:
         raise ValueError(
             f"{name}: expected a non-empty 2-d array; got shape {table.shape}. "
             f"Pick one sequence or one block."
         )
     return table
+
+
+def _floats(name: str, given: ArrayLike) -> Any:
+    """Numbers as floats; NaN where there is none."""
+    array = checked_array(name, given)
+    if array.dtype.kind in "biufO":
+        with suppress(TypeError, ValueError):  # an object that is no number
+            return array.astype(float)
+    raise TypeError(f"{name}: expected real numbers; got dtype {array.dtype}. Convert with float.")
+
+
+def _strings(name: str, labels: Any) -> list[str]:
+    if not isinstance(labels, str):  # of which each character is one
+        labels = checked_sequence(name, labels, "labels")
+    return list(map(str, labels))
 
 
 def _label(
@@ -264,18 +292,22 @@ def _label(
     ):
         if labels is None:
             continue
+        labels = _strings(name, labels)
         if len(labels) != count:
             raise ValueError(
                 f"{name}: expected {count} labels for an array of shape {table.shape}; got "
                 f"{len(labels)}. Leave them out to count from 0."
             )
-        set_ticks(range(count), list(labels))
+        set_ticks(range(count), labels)
 
 
 def _outline(axes: Axes, cells: Any, inset: float = 0) -> None:
     from matplotlib.patches import Rectangle
 
     side = 1 - 2 * inset
-    for row, column in cells:
+    found = checked_array("marked", list(checked_sequence("marked", cells, "cells (row, column)")))
+    if len(found) and (found.shape != (len(found), 2) or found.dtype.kind not in "iu"):
+        raise ValueError(f"marked: expected cells (row, column), counted from 0; got {cells!r}.")
+    for row, column in found:
         corner = (column - 0.5 + inset, row - 0.5 + inset)
         axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=ORANGE, linewidth=1.8))

@@ -15,9 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import (
+    checked_array,
+    checked_kind,
+    checked_number,
+    checked_option,
+    checked_probability,
+)
 from assocmem.embeddings import FrozenEmbeddings
-from assocmem.memory import AssociativeMemory
+from assocmem.memory import AssociativeMemory, _table
 from assocmem.tasks import Batch, InductionTask
+from assocmem.tasks.batch import at_least
 from assocmem.transformer import FrozenTransformer
 
 Array = NDArray[Any]
@@ -98,9 +106,9 @@ def probe(name: str, task: InductionTask, embeddings: FrozenEmbeddings) -> Probe
 
     Source: [BCBJB2023], Section 4.
     """
-    if not isinstance(task, InductionTask):
-        raise TypeError(f"task: expected an InductionTask; got {type(task).__name__}.")
-    embeddings.check_fits(task)
+    checked_option("name", name, ("W_O2", "W_K2", "W_K1"))
+    checked_kind("task", task, InductionTask)
+    checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)
     if name == "W_O2":
         labels = task.contents
         targets = labels - task.outputs[0]
@@ -110,11 +118,9 @@ def probe(name: str, task: InductionTask, embeddings: FrozenEmbeddings) -> Probe
         triggers = task.triggers
         cues, answers = embeddings.tokens[triggers], embeddings.remapped_tokens
         return Probe(name, cues, answers, triggers, None, by_query=True)
-    if name == "W_K1":
-        rows, length = np.arange(1, task.length - 1), task.length
-        cues, answers = embeddings.positions[rows], embeddings.positions
-        return Probe(name, cues, answers, rows - 1, np.tri(length, dtype=bool)[rows].T, True)
-    raise ValueError(f"name: expected 'W_O2', 'W_K2' or 'W_K1'; got {name!r}.")
+    rows, length = np.arange(1, task.length - 1), task.length
+    cues, answers = embeddings.positions[rows], embeddings.positions
+    return Probe(name, cues, answers, rows - 1, np.tri(length, dtype=bool)[rows].T, True)
 
 
 def induction_head(
@@ -141,9 +147,9 @@ def induction_head(
 
     Source: [BCBJB2023], Section 4 (the associative-memory construction of the induction head).
     """
-    if not np.isfinite(beta):
-        raise ValueError(f"beta: expected a finite number; got {beta!r}.")
-    embeddings.check_fits(task)
+    beta = checked_number("beta", beta)
+    checked_kind("task", task, InductionTask)
+    checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)
     positions = embeddings.positions
     return {
         "W_K1": beta * AssociativeMemory(keys=positions[:-1], values=positions[1:]),
@@ -166,6 +172,12 @@ class Rate:
     successes: int
     trials: int
 
+    def __post_init__(self) -> None:
+        if at_least("successes", self.successes, 0) > at_least("trials", self.trials, 0):
+            raise ValueError(
+                f"successes: expected at most {self.trials}, the trials; got {self.successes}."
+            )
+
     @property
     def value(self) -> float:
         """The observed rate; NaN without trials."""
@@ -175,6 +187,8 @@ class Rate:
         """Return the exact (Clopper-Pearson) interval [CP1934]."""
         from scipy.stats import binomtest
 
+        confidence = checked_probability("confidence", confidence)
+        at_least("trials", self.trials, 1)
         result = binomtest(self.successes, self.trials).proportion_ci(confidence, method="exact")
         return float(result.low), float(result.high)
 
@@ -204,7 +218,13 @@ class Evaluation:
     correct: NDArray[np.bool_]
 
     def where(self, mask: NDArray[np.bool_]) -> Evaluation:
-        """Return the evaluation of some of the sequences."""
+        """Return the evaluation of some of the sequences: where the mask (B,) is True."""
+        mask = checked_array("mask", mask)
+        if mask.dtype != bool or mask.shape != self.correct.shape:
+            raise ValueError(
+                f"mask: expected booleans of shape {self.correct.shape}, one per sequence; got "
+                f"{mask.dtype} of shape {mask.shape}."
+            )
         return Evaluation(
             self.trigger_position[mask],
             self.attention_on_output[mask],
@@ -253,8 +273,8 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
 
     Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
-    if not isinstance(batch, Batch):
-        raise TypeError(f"batch: expected a Batch; got {type(batch).__name__}. Use task.sample.")
+    checked_kind("model", model, FrozenTransformer)
+    checked_kind("batch", batch, Batch, "Use task.sample.")
     tokens, targets = batch.tokens, batch.targets[:, -1]
     repeats = tokens[:, :-1] == tokens[:, -1:]
     if not repeats[:, :-1].any(axis=1).all() or (targets < 0).any():
@@ -295,7 +315,7 @@ def _is_strict_maximum(scores: Array, index: NDArray[np.int64]) -> NDArray[np.bo
 def _as_memory(weights: AssociativeMemory | ArrayLike) -> AssociativeMemory:
     if isinstance(weights, AssociativeMemory):
         return weights
-    matrix = np.asarray(weights)
+    matrix = _table("weights", weights)
     return AssociativeMemory(
         keys=np.eye(matrix.shape[1]), values=np.eye(matrix.shape[0]), coefficients=matrix
     )

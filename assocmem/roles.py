@@ -28,6 +28,7 @@ from assocmem.blocks import (
     BlockTable,
     TokenBlock,
 )
+from assocmem.checks import checked_kind
 from assocmem.tasks import InductionTask
 
 Array = NDArray[Any]
@@ -59,8 +60,7 @@ class Roles:
     """
 
     def __init__(self, task: InductionTask) -> None:
-        if not isinstance(task, InductionTask):
-            raise TypeError(f"task: expected an InductionTask; got {type(task).__name__}.")
+        checked_kind("task", task, InductionTask)
         self.content = c = task.n_content
         self.one = one = c / c
         self.dtype: type = object if task.is_symbolic else float

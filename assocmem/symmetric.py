@@ -135,8 +135,8 @@ class SymmetricTransformer:
         Raises ValueError at a step whose lead is not positive, for margins that are not three
         positive numbers and unknown blocks.
         """
-        patterns = task.enumerate(up_to_symmetry=True)
         model = cls(task)
+        patterns = task.enumerate(up_to_symmetry=True)
         settings = Settings(margins=margins, gradient="population", blocks=blocks)
         for name, margin in zip(STEPS, settings.margins, strict=True):
             _, gradients = model.loss_and_tables(patterns, (name,))

@@ -18,11 +18,9 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import Seed, checked_rows, checked_size, generator
 from assocmem.families import (
     Array,
-    Seed,
-    checked_rows,
-    checked_size,
     coherence,
     coherence_bound,
     directions,
@@ -31,6 +29,7 @@ from assocmem.families import (
 )
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
+from assocmem.tasks.batch import at_least
 
 __all__ = [
     "assert_near_orthogonal",
@@ -118,7 +117,9 @@ def random_memory(
 
     With `m` the coefficients are independent standard normals. Raises as `gaussian`.
     """
-    draw, rng = family_named(family), np.random.default_rng(rng)
+    draw, rng = family_named(family), generator(rng)
+    if m is not None:
+        checked_size("m", m)
     keys, values = draw(n, d, rng=rng), draw(n if m is None else m, d, rng=rng)
     coefficients = None if m is None else rng.standard_normal((m, n))
     return AssociativeMemory(keys=keys, values=values, coefficients=coefficients)
@@ -139,6 +140,17 @@ def induction_tasks(
     Every number of triggers, fixed and random, and both vocabularies, among those with at most
     `max_sequences` sequences, so that `enumerate` is cheap. Raises ValueError when there are none.
     """
+    for name, most in (
+        ("max_sequences", max_sequences),
+        ("max_tokens", max_tokens),
+        ("max_length", max_length),
+    ):
+        at_least(name, most, 1)
+    if max(max_tokens, max_length) > 32:
+        raise ValueError(
+            f"max_tokens, max_length: expected at most 32, as every task is listed; got "
+            f"{max_tokens} and {max_length}. Build larger tasks by hand."
+        )
     tasks = []
     for n, length in product(range(3, max_tokens + 1), range(3, max_length + 1)):
         for triggers in range(1, n - 1):

@@ -10,12 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem import files
+from assocmem.checks import (
+    Seed,
+    checked_kind,
+    checked_number,
+    checked_option,
+    checked_sequence,
+    checked_size,
+    generator,
+)
 from assocmem.embeddings import FrozenEmbeddings
-from assocmem.families import Seed
 from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
 from assocmem.probes import Evaluation, Rate, evaluate, probe
 from assocmem.tasks import Batch, InductionTask
+from assocmem.tasks.batch import at_least, checked_batch_size
 from assocmem.transformer import FrozenTransformer, Readout
 
 STEPS = ("W_O2", "W_K2", "W_K1")  # top-down: the order in which the memories are written
@@ -34,26 +43,26 @@ class Settings:
     evaluate_on: int = 10_000
 
     def __post_init__(self) -> None:
-        margins = tuple(float(m) for m in self.margins)
-        if len(margins) != 3 or not all(np.isfinite(m) and m > 0 for m in margins):
-            raise ValueError(f"margins: expected three positive numbers; got {self.margins!r}.")
-        object.__setattr__(self, "margins", margins)
+        three, positive = "three positive numbers", lambda margin: 0 < margin < np.inf
+        margins = checked_sequence("margins", self.margins, three)
+        if len(margins) != 3:
+            raise ValueError(f"margins: expected {three}; got {self.margins!r}.")
+        margins = [checked_number("margins", margin, three, positive) for margin in margins]
+        object.__setattr__(self, "margins", tuple(margins))
         for name, allowed in (
             ("gradient", ("closed-form", "population")),
             ("blocks", ("position", "all")),
             ("readout", ("attention", "residual")),
         ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: expected one of {allowed}; got {getattr(self, name)!r}.")
+            checked_option(name, getattr(self, name), allowed)
         if self.blocks == "all" and self.gradient == "closed-form":
             raise ValueError(
                 "blocks: expected 'position' with gradient='closed-form', which knows that block "
                 "of step 3 only; got 'all'. Pass gradient='population'."
             )
         for name in ("sequences", "evaluate_on"):
-            count = getattr(self, name)
-            if count is not None and (not isinstance(count, int | np.integer) or count < 1):
-                raise ValueError(f"{name}: expected a positive integer; got {count!r}.")
+            if name == "evaluate_on" or self.sequences is not None:
+                checked_size(name, getattr(self, name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +158,7 @@ class TopDownRun:
 
     def model(self, after: int | None = None) -> FrozenTransformer:
         """Return the transformer after the given number of steps (default: all taken)."""
-        taken = self.steps[:after]
+        taken = self.steps if after is None else self.steps[: at_least("after", after, 0)]
         weights: dict[str, Any] = {step.name: step.memory for step in taken}
         return FrozenTransformer(self.embeddings, readout=self.settings.readout, **weights)
 
@@ -265,8 +274,11 @@ def top_down(
     settings = Settings(margins, gradient, blocks, readout, sequences, evaluate_on)
     if embeddings is None:
         embeddings = FrozenEmbeddings.orthonormal(task)
-    embeddings.check_fits(task)
-    rng = np.random.default_rng(rng)
+    checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)
+    for argument, count in ("sequences", sequences), ("evaluate_on", evaluate_on):
+        if count is not None:
+            checked_batch_size(argument, count, task.length)
+    rng = generator(rng)
     held_out = task.sample(evaluate_on, rng=rng)
     limit = FrozenEmbeddings.orthonormal(task)  # where scores are coefficients
     run = TopDownRun(task, embeddings, settings, ())

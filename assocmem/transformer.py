@@ -19,6 +19,7 @@ from assocmem.arguments import (
     checked_tokens,
     checked_weights,
 )
+from assocmem.checks import checked_kind, checked_names, checked_number, checked_option
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.layers import Layers, cross_entropy
 from assocmem.memory import AssociativeMemory
@@ -28,6 +29,7 @@ Array = NDArray[Any]
 Readout = Literal["attention", "residual"]
 
 MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")
+DRAW = "Draw them with FrozenEmbeddings.random or .orthonormal."
 
 
 class FrozenTransformer:
@@ -73,26 +75,20 @@ class FrozenTransformer:
         scale: float = 1.0,
         readout: Readout = "attention",
     ) -> None:
-        if not isinstance(embeddings, FrozenEmbeddings):
-            raise TypeError(
-                f"embeddings: expected FrozenEmbeddings; got {type(embeddings).__name__}. Draw "
-                f"them with FrozenEmbeddings.random or .orthonormal."
-            )
-        if readout not in ("attention", "residual"):
-            raise ValueError(
-                f'readout: expected "attention" or "residual"; got {readout!r}. The first reads '
-                f"what layer 2 writes, the second the whole residual stream."
-            )
+        checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
+        checked_option(
+            "readout",
+            readout,
+            ("attention", "residual"),
+            "The first reads what layer 2 writes, the second the whole residual stream.",
+        )
         if W_F is not None and readout == "attention":
             raise ValueError(
                 'W_F: expected None with readout="attention", which the residual stream does not '
                 'enter; got a matrix. Pass readout="residual", or no W_F.'
             )
-        if not np.isfinite(scale):
-            raise ValueError(
-                f"scale: expected a finite number; got {scale!r}. 1 leaves the scores as they are."
-            )
-        self.embeddings, self.scale, self.readout = embeddings, float(scale), readout
+        scale = checked_number("scale", scale, remedy="1 leaves the scores as they are.")
+        self.embeddings, self.scale, self.readout = embeddings, scale, readout
         self.weights: dict[str, ArrayLike | AssociativeMemory] = {}
         for name, weights in zip(MATRICES, (W_K1, W_K2, W_O2, W_F), strict=True):
             if weights is not None:
@@ -263,12 +259,8 @@ class FrozenTransformer:
 
         Source: [BCBJB2023], Section 6: gradients as sums of outer products.
         """
-        unknown = [name for name in wrt if name not in MATRICES]
-        if unknown or ("W_F" in wrt and self.readout == "attention"):
-            raise ValueError(
-                f"wrt: expected names among {MATRICES}, W_F with readout='residual' only; got "
-                f"{wrt!r}. Leave out what the model does not have."
-            )
+        known = MATRICES if self.readout == "residual" else MATRICES[:3]
+        wrt = checked_names("wrt", wrt, known, "W_F needs readout='residual'.")
         loss, tables = self._loss_and_tables(batch, wrt, multiplicities)
         emb = self.embeddings
         atoms: dict[str, tuple[Array, Array]] = {

@@ -113,7 +113,7 @@ def test_moments_refuse(arguments, message):
 
 def test_moments_refuse_families_without_a_law():
     with pytest.raises(
-        ValueError, match=r"family: expected 'gaussian', .* got 'orthonormal'\. Ort"
+        ValueError, match=r"family: expected one of 'gaussian', .* got 'orthonormal'\. Ort"
     ):
         lib.score_moments([[1]], 10, family="orthonormal")
     with pytest.raises(ValueError, match=r"targets: expected indices of values from 0 to 0"):
@@ -234,7 +234,7 @@ def test_draws_in_parts_are_all_counted(monkeypatch, rng):
         (4, 8, {"classes": 1}, ValueError, r"classes: expected from 2 to n = 4.* got 1\."),
         (4, 8, {"item": 1}, ValueError, r"item: expected 0 for equal weights"),
         (4, 8, {"weights": [1, 2]}, ValueError, r"weights: expected 4 positive .* shape \(2,\)"),
-        (2, 8, {"weights": [1, np.nan]}, ValueError, r"weights: expected 2 positive numbers"),
+        (2, 8, {"weights": [1, np.nan]}, ValueError, r"weights: expected finite numbers"),
         (2, 8, {"weights": [1, 0]}, ValueError, r"weights: expected 2 positive numbers"),
         (2, 8, {"weights": [1, 1], "item": 2}, ValueError, r"item: expected an index from 0 to 1"),
         (2, 8, {"weights": [1, 1], "classes": 2}, ValueError, r"weights: expected None with"),
@@ -308,7 +308,7 @@ def test_zipf_recall_refuses():
     with pytest.raises(ValueError, match=r"exponent: expected more than 1/2, .* got 0\.5\."):
         lib.zipf_recall(1, 0.5)
     for x in (0, [-1], np.inf, np.nan):
-        with pytest.raises(ValueError, match=r"x: expected positive numbers"):
+        with pytest.raises(ValueError, match=r"x: expected (positive|finite) numbers"):
             lib.zipf_recall(x, 1)
     with pytest.raises(ValueError, match=r"x: expected at most 7\.46e\+06, .* got 1e\+09"):
         lib.zipf_recall(1e9, 1)
@@ -339,7 +339,7 @@ def test_storage_bound_decreases_with_what_is_allowed_and_refuses():
     assert sorted(ratios, reverse=True) == ratios
     assert 2 < ratios[-1] < 2.1
     for delta in (0, 1, float("nan")):
-        with pytest.raises(ValueError, match=r"delta: expected a probability between 0 and 1"):
+        with pytest.raises(ValueError, match=r"delta: expected a probability in \(0, 1\)"):
             lib.storage_bound(4, delta=delta)
 
 

@@ -47,7 +47,7 @@ def seed() -> int:
 )
 def test_the_law_is_that_of_drawn_vectors(family, d, seed):
     """Kolmogorov's test, with its exact quantile (conservative for a law on a lattice)."""
-    pairs = 2000
+    pairs = 4000
     rng = np.random.default_rng(seed)
     pair = (FAMILIES[family](2, d, rng=rng) for _ in range(pairs))
     cosines = np.array([u @ v / np.sqrt((u @ u) * (v @ v)) for u, v in pair])
@@ -325,7 +325,7 @@ def test_sizes_and_families_are_checked(function):
         function(10.0, "sphere")
     with pytest.raises(ValueError, match=r"d: expected at least 1; got 0"):
         function(0, "sphere")
-    with pytest.raises(ValueError, match=r"family: expected one of gaussian, .*; got 'cauchy'"):
+    with pytest.raises(ValueError, match=r"family: expected one of 'gaussian', .*; got 'cauchy'"):
         function(10, "cauchy")
 
 

@@ -25,6 +25,7 @@ PACKAGES = ("assocmem", "theory", "validation")
 # A module may import the modules to its left only.
 ORDER = [
     "files",
+    "checks",
     "families",
     "overlaps",
     "bartlett",

@@ -3,18 +3,21 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import assocmem as am
 from assocmem.sweeps import SweepError, Table, run
 
 TESTS = Path(__file__).parent
@@ -138,30 +141,55 @@ def test_a_dask_cluster_gives_the_same_table(tmp_path):
     assert len(output.read_text().splitlines()) == 1 + len(expected)
 
 
-MPI = """
-import sys
-from mpi4py.futures import MPIPoolExecutor
-sys.path[:0] = sys.argv[1:3]
-from test_sweeps import GRID, draw
-from assocmem.sweeps import run
-if __name__ == "__main__":
-    with MPIPoolExecutor() as executor:
-        run(draw, GRID, rng=3, executor=executor, output=sys.argv[3])
-"""
+MPI_SETTINGS = {  # Open MPI refuses what MPICH allows: root, and more processes than cores
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
 
 
-@pytest.mark.slow
-def test_an_mpi_pool_gives_the_same_table(tmp_path):
-    pytest.importorskip("mpi4py")
-    mpiexec = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if mpiexec is None:
-        pytest.skip("no mpiexec")
-    script, output = tmp_path / "script.py", tmp_path / "sweep.jsonl"
-    script.write_text(MPI)
-    command = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
-    subprocess.run([*command, str(TESTS), str(TESTS.parent), str(output)], check=True, timeout=120)
-    assert len(output.read_text().splitlines()) == 1 + 6
-    assert rows_of(draw, GRID, rng=3, output=output) == rows_of(draw, GRID, rng=3)
+@pytest.fixture
+def start():
+    """Starts a script as one does for the executor that it makes; ends what it left running."""
+    processes = []
+
+    def start(engine, script, *arguments):
+        command = [sys.executable, str(script), *arguments]
+        if engine == "MPI":
+            beside = Path(sys.executable).parent
+            mpiexec = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
+            if mpiexec is None:
+                pytest.skip("no mpiexec, beside python or on the PATH: pip install mpich")
+            command = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", *command[1:]]
+        path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+        environment = os.environ | MPI_SETTINGS | {"PYTHONPATH": path}
+        process = subprocess.Popen(
+            command, cwd=script.parent, env=environment, start_new_session=True
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def coherence(n, d, rng):
+    return {"coherence": am.coherence(am.sphere(n, d, rng=rng))}
+
+
+def test_an_mpi_pool_gives_the_same_table(start, tmp_path):
+    """By the script and the command of the documentation."""
+    page = (TESTS.parent / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r":caption: sweep\.py\n\n(.*?)```", page, re.DOTALL)
+    assert "\n$ mpiexec -n 3 python -m mpi4py.futures sweep.py\n" in page
+    (tmp_path / "sweep.py").write_text(text)
+    assert start("MPI", tmp_path / "sweep.py").wait(timeout=120) == 0
+    run(coherence, {"n": [10, 100], "d": [64, 256]}, rng=0).to_csv(tmp_path / "serial.csv")
+    assert (tmp_path / "sweep.csv").read_bytes() == (tmp_path / "serial.csv").read_bytes()
+    assert len((tmp_path / "sweep.jsonl").read_text().splitlines()) == 1 + 4
 
 
 # Failing cells
@@ -353,35 +381,48 @@ def wait_at_five(n, folder, rng):
     return {"value": rng.normal()}
 
 
-def sweep_in_folder(folder, workers):
-    executor = ProcessPoolExecutor(workers) if workers else None
+def pool(engine):
+    if engine == "MPI":
+        from mpi4py.futures import MPIPoolExecutor
+
+        return MPIPoolExecutor()
+    return ProcessPoolExecutor(2) if engine == "processes" else nullcontext()
+
+
+def sweep_in_folder(folder, engine):
+    (folder / "manager").write_text(str(os.getpid()))
     grid = {"n": list(range(10)), "folder": [str(folder)]}
-    return run(wait_at_five, grid, rng=0, executor=executor, output=folder / "sweep.jsonl")
+    with pool(engine) as executor:
+        return run(wait_at_five, grid, rng=0, executor=executor, output=folder / "sweep.jsonl")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_sweep_killed_in_the_middle_resumes(workers, tmp_path):
-    output, code = (
-        tmp_path / "sweep.jsonl",
-        (
-            "import sys; from pathlib import Path; sys.path[:0] = sys.argv[1:3];"
-            "from test_sweeps import sweep_in_folder;"
-            "sweep_in_folder(Path(sys.argv[3]), int(sys.argv[4]))"
-        ),
-    )
-    arguments = [str(TESTS), str(TESTS.parent), str(tmp_path), str(workers)]
-    process = subprocess.Popen([sys.executable, "-c", code, *arguments], start_new_session=True)
-    before = 9 if workers else 5  # with one worker at cell 5, the other ends all the rest
-    started = tmp_path / "started"
+SCRIPT = """
+import sys
+from pathlib import Path
+from test_sweeps import sweep_in_folder
+if __name__ == "__main__":
+    sweep_in_folder(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("engine", ["serial", "processes", "MPI"])
+def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
+    output, script = tmp_path / "sweep.jsonl", tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    process = start(engine, script, str(tmp_path), engine)
+    before = 5 if engine == "serial" else 9  # one worker is at cell 5, another ends all the rest
+    deadline = time.monotonic() + 120
     while not (
         output.exists()
         and output.read_bytes().count(b"\n") == 1 + before
-        and "5" in started.read_text().split()
+        and "5" in (tmp_path / "started").read_text().split()
     ):
-        assert process.poll() is None
+        assert process.poll() is None, "the sweep ended"
+        assert time.monotonic() < deadline, "the sweep hangs"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)  # kill -9, the workers too
-    assert process.wait() == -signal.SIGKILL
+    # kill -9: the sweep and its pool are one group; of MPI it is one process, and MPI ends the rest
+    os.killpg(os.getpgid(int((tmp_path / "manager").read_text())), signal.SIGKILL)
+    assert process.wait(timeout=60) != 0
 
     def logged(name):
         return sorted(map(int, (tmp_path / name).read_text().split()))
@@ -392,7 +433,8 @@ def test_a_sweep_killed_in_the_middle_resumes(workers, tmp_path):
     assert 5 not in finished
 
     (tmp_path / "go").touch()
-    table = sweep_in_folder(tmp_path, workers)
+    assert start(engine, script, str(tmp_path), engine).wait(timeout=120) == 0
+    table = sweep_in_folder(tmp_path, "serial")  # all from the file
     assert logged("ended") == list(range(10))  # no cell twice
     assert logged("started") == sorted([*range(10), 5])  # but the one that was cut short
     undisturbed = run(wait_at_five, {"n": list(range(10)), "folder": [str(tmp_path)]}, rng=0)
@@ -426,5 +468,5 @@ def test_bad_grids_are_refused(grid, kind, text):
 
 
 def test_a_negative_seed_is_refused():
-    with pytest.raises(ValueError, match="rng: expected a seed of at least 0; got -1"):
+    with pytest.raises(ValueError, match=r"rng: expected None, an integer, .*; got -1\. Pass a"):
         run(draw, GRID, rng=-1)

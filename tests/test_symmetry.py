@@ -101,7 +101,7 @@ def test_a_task_with_few_tokens_represents_itself():
 def test_too_many_patterns_are_refused_with_their_number():
     task = am.InductionTask(10**6, 16)
     count = 14 * int(sympy.bell(14))
-    with pytest.raises(ValueError, match=f"max_bytes=1073741824; {count} patterns of length 16"):
+    with pytest.raises(ValueError, match=f"got more: {count} patterns of length 16"):
         task.enumerate(up_to_symmetry=True)
     small = am.InductionTask(5, 4)
     with pytest.raises(ValueError, match="4 patterns of length 4 need"):
@@ -161,10 +161,10 @@ def test_asymmetric_coefficients_are_refused():
     with pytest.raises(ValueError, match="coefficients: expected the same for all tokens"):
         BlockTable.from_coefficients(task, "W_O2", coefficients)
     coefficients[0, 1] = np.nan
-    with pytest.raises(ValueError, match="coefficients: expected the same for all tokens"):
+    with pytest.raises(ValueError, match="coefficients: expected finite numbers"):
         BlockTable.from_coefficients(task, "W_O2", coefficients)
     with pytest.raises(ValueError, match=r"coefficients: expected shape \(4, 18\), W_O2"):
-        BlockTable.from_coefficients(task, "W_O2", coefficients.T)
+        BlockTable.from_coefficients(task, "W_O2", np.ones((18, 4)))
 
 
 def test_the_table_of_the_first_layer_may_hold_tokens():
@@ -298,7 +298,7 @@ def test_bad_multiplicities_are_refused(counts):
     task = am.InductionTask(5, 4)
     model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     batch = task.sample(1, rng=0)
-    with pytest.raises(ValueError, match=r"multiplicities: expected positive numbers of shape"):
+    with pytest.raises(ValueError, match=r"multiplicities: expected (positive|finite) numbers"):
         model.loss_and_memories(batch, multiplicities=counts)
 
 

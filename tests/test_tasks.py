@@ -147,7 +147,7 @@ def test_enumeration_is_refused_with_its_size():
     assert batch.tokens.nbytes + batch.targets.nbytes + batch.weights.nbytes == n_bytes
     with pytest.raises(
         ValueError,
-        match=rf"max_bytes={n_bytes - 1}; 1296 sequences need {n_bytes} bytes\. Use sample",
+        match=rf"max_bytes={n_bytes - 1}; got more: 1296 sequences need {n_bytes} bytes\. Use",
     ):
         task.enumerate(max_bytes=n_bytes - 1)
     huge = InductionTask(n_tokens=10**6, length=10**4, n_triggers=1)
@@ -353,7 +353,7 @@ BAD_TASKS = [
     (
         {"n_tokens": 4, "length": 6, "predict": "next"},
         ValueError,
-        r"predict: expected 'content' or 'all'; got 'next'",
+        r"predict: expected one of 'content', 'all'; got 'next'",
     ),
     (
         {"n_tokens": 4.0, "length": 6},

@@ -209,21 +209,21 @@ def test_an_interrupted_save_leaves_the_old_run(tmp_path, monkeypatch):
     ("options", "text"),
     [
         ({"margins": (1, 2)}, r"margins: expected three positive numbers; got \(1, 2\)"),
-        ({"margins": (1, 0, 3)}, r"margins: .* got \(1, 0, 3\)"),
-        ({"margins": (1, np.nan, 3)}, r"margins: .* got \(1, nan, 3\)"),
+        ({"margins": (1, 0, 3)}, r"margins: expected three positive numbers; got 0"),
+        ({"margins": (1, np.nan, 3)}, r"margins: expected three positive numbers; got nan"),
         (
             {"gradient": "exact"},
-            r"gradient: expected one of \('closed-form', 'population'\); got 'exact'",
+            r"gradient: expected one of 'closed-form', 'population'; got 'exact'",
         ),
         ({"blocks": "tokens"}, r"blocks: expected one of .*; got 'tokens'"),
         ({"blocks": "all"}, r"blocks: .* got 'all'\. Pass gradient='population'"),
         ({"readout": "logits"}, r"readout: expected one of .*; got 'logits'"),
-        ({"sequences": 0}, "sequences: expected a positive integer; got 0"),
-        ({"evaluate_on": 1.5}, r"evaluate_on: expected a positive integer; got 1\.5"),
+        ({"sequences": 0}, "sequences: expected at least 1; got 0"),
+        ({"evaluate_on": 1.5}, r"evaluate_on: expected an integer; got 1\.5"),
     ],
 )
 def test_bad_options(options, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises((TypeError, ValueError), match=text):
         am.top_down(SMALL, **options)
 
 

@@ -72,7 +72,7 @@ def test_a_run_is_read_back_bit_for_bit(layers, tmp_path):
 def test_objects_and_missing_folders_are_refused(tmp_path):
     with pytest.raises(ValueError, match="arrays: expected numbers; got objects in"):
         files.save(tmp_path / "x", {}, {"bad": np.array([None])})
-    with pytest.raises(ValueError, match="path: expected a folder that exists"):
+    with pytest.raises(ValueError, match="checkpoint: expected a folder that exists"):
         run_to(1, tmp_path / "missing" / "run")
 
 

@@ -274,8 +274,8 @@ BATCH = draw_batch(np.random.default_rng(0), 3, 6, 0.5)
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"layers": 3}, ValueError, r"layers: expected 1 or 2; got 3"),
-        ({"readout": "both"}, ValueError, r'readout: expected "residual" or "attention"; got'),
+        ({"layers": 3}, ValueError, r"layers: expected one of 1, 2; got 3"),
+        ({"readout": "both"}, ValueError, r"readout: expected one of 'residual', 'attention'; got"),
         ({"scale": math.nan}, ValueError, r"scale: expected a finite number; got nan"),
         ({"workers": 0}, ValueError, r"workers: expected at least 1; got 0"),
         ({"workers": 1.5}, TypeError, r"workers: expected an integer; got 1.5"),
@@ -297,7 +297,7 @@ def test_embeddings_are_checked(monkeypatch):
 @pytest.mark.parametrize(
     ("weights", "error", "message"),
     [
-        ([np.eye(D)], TypeError, "weights: expected a mapping of names to arrays; got list"),
+        ([np.eye(D)], TypeError, "weights: expected a mapping; got list. Give each"),
         ({"W_K3": np.eye(D)}, ValueError, r"weights: expected names among W_K1, .* got \['W_K3'\]"),
         ({"W_K2": np.eye(D + 1)}, ValueError, r"W_K2: expected shape \(8, 8\)"),
         ({"W_O2": np.eye(D) * 1j}, TypeError, r"W_O2: expected real numbers; got dtype complex128"),

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from assocmem.families import Seed
+from assocmem.checks import Seed, generator
 from assocmem.sweeps.grid import Grid, cells_of, check_signature, key_of
 from assocmem.sweeps.log import Log
 from assocmem.sweeps.table import SweepError, Table
@@ -197,8 +197,5 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _seed(rng: Seed) -> int:
-    if isinstance(rng, int | np.integer):
-        if rng < 0:
-            raise ValueError(f"rng: expected a seed of at least 0; got {rng}.")
-        return int(rng)
-    return int(np.random.default_rng(rng).integers(2**63))
+    made = generator(rng)
+    return int(rng) if isinstance(rng, int | np.integer) else int(made.integers(2**63))

@@ -61,6 +61,8 @@ def key_of(cell: Cell) -> str:
 
 
 def check_signature(function: Callable[..., Any], cell: Cell) -> None:
+    if not callable(function):
+        raise TypeError(f"function: expected a function; got {function!r}.")
     try:
         signature = inspect.signature(function)
     except ValueError:  # some builtins have none

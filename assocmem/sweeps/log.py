@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from assocmem.files import checked_path
 from assocmem.sweeps.grid import key_of
 from assocmem.sweeps.values import decoded
 
@@ -23,16 +24,12 @@ class Log:
     def __init__(
         self, path: str | Path | None, seed: int | None, function: str, keys: list[str]
     ) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else checked_path("output", path)
         self.results: dict[str, Any] = {}
         self._file: IO[bytes] | None = None
         self._head = {"sweep": 1, "function": function, "seed": seed}
         self._whole = 0  # bytes of whole lines
         lines: list[bytes] = []
-        if self.path is not None and not self.path.parent.is_dir():
-            raise ValueError(
-                f"output: expected a folder that exists; got {self.path.parent}. Make it first."
-            )
         if self.path is not None and self.path.is_dir():
             raise self._another("which is a folder")
         if self.path is not None and self.path.exists():

@@ -53,7 +53,7 @@ class Table:
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV, atomically; lists as JSON."""
-        with atomic(Path(path)) as file:
+        with atomic(path) as file:
             text = io.StringIO()
             writer = csv.DictWriter(text, self.columns, lineterminator="\n")
             writer.writeheader()

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.families import Seed
+from assocmem.checks import MOST_BYTES, Seed, checked_array
 
 Ints = NDArray[np.int64]
 
@@ -38,7 +38,7 @@ class Batch:
 
     def __init__(self, *, tokens: ArrayLike, targets: ArrayLike, weights: ArrayLike) -> None:
         tokens, targets = _integers("tokens", tokens), _integers("targets", targets)
-        weights = np.asarray(weights)
+        weights = checked_array("weights", weights)
         if weights.dtype.kind not in "iuf":
             raise TypeError(
                 f"weights: expected real numbers; got dtype {weights.dtype}. Convert with float."
@@ -133,7 +133,7 @@ class Task(Protocol):
 
 
 def _integers(name: str, given: ArrayLike) -> Ints:
-    array = np.asarray(given)
+    array = checked_array(name, given)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integers; got dtype {array.dtype}. Convert with int.")
     return array.astype(np.int64, copy=False)
@@ -176,6 +176,17 @@ def at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> An
         raise TypeError(f"{name}: expected {allowed}; got {given!r}. Convert with int.")
     if number < least:
         raise ValueError(f"{name}: expected at least {least}; got {number}.")
+    return number
+
+
+def checked_batch_size(name: str, size: Any, length: int) -> int:
+    """How many sequences a sample has, refused when they do not fit into memory."""
+    number: int = at_least(name, size, 1)
+    if (needed := number * length * 24) > MOST_BYTES:  # tokens, targets, weights
+        raise ValueError(
+            f"{name}: expected sequences that take at most {MOST_BYTES:.2g} bytes; got {number}, "
+            f"which take {needed:.2g}. Take fewer."
+        )
     return number
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import checked_array
 from assocmem.tasks.batch import Batch, Ints
 
 Mask = NDArray[np.bool_]
@@ -33,7 +34,7 @@ class BigramBatch(Batch):
     def __init__(self, *, triggers: ArrayLike, outputs: ArrayLike, **batch: ArrayLike) -> None:
         super().__init__(**batch)
         for name, given in ("triggers", triggers), ("outputs", outputs):
-            array = np.asarray(given)
+            array = checked_array(name, given)
             if array.dtype.kind not in "iu":
                 raise TypeError(f"{name}: expected token ids; got dtype {array.dtype}.")
             if array.ndim != 2 or len(array) != len(self) or array.shape != np.shape(triggers):

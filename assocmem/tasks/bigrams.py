@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.families import Seed
-from assocmem.tasks.batch import Ints, at_least
+from assocmem.checks import Seed, checked_array, checked_bytes, checked_option, generator
+from assocmem.tasks.batch import Ints, at_least, checked_batch_size
 from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 
@@ -87,11 +87,7 @@ class BigramTask:
                 f"Language.from_text and Language.from_counts."
             )
         for name, options in _OPTIONS.items():
-            if getattr(self, name) not in options:
-                raise ValueError(
-                    f"{name}: expected one of {', '.join(map(repr, options))}; got "
-                    f"{getattr(self, name)!r}."
-                )
+            checked_option(name, getattr(self, name), options)
         put(self, "length", at_least("length", self.length, 1))
         put(self, "n_triggers", at_least("n_triggers", self.n_triggers, 1))
         put(self, "trigger_offset", at_least("trigger_offset", self.trigger_offset, 0))
@@ -132,7 +128,13 @@ class BigramTask:
         array([[[0. , 0.5, 0.5, 0. ],
                 [0. , 0.5, 0.5, 0. ]]])
         """
-        ids = np.asarray(triggers)
+        ids = checked_array("triggers", triggers)
+        fits = ids.ndim == 2 and ids.size > 0 and ids.dtype.kind in "iu"
+        if not fits or ids.min() < 0 or ids.max() >= self.n_tokens:
+            raise ValueError(
+                f"triggers: expected token ids in 0 .. {self.n_tokens - 1}, a row per sequence; "
+                f"got dtype {ids.dtype} and shape {ids.shape}, or others."
+            )
         admitted = np.ones((*ids.shape, self.n_tokens))
         if self.output_tokens is not None:
             admitted *= np.isin(self.outputs, self.output_tokens)
@@ -155,7 +157,7 @@ class BigramTask:
         Raises TypeError for a size that is not an integer, ValueError for one below 1, and when no
         position carries loss because no trigger occurs twice.
         """
-        size, rng = at_least("size", size, 1), np.random.default_rng(rng)
+        size, rng = checked_batch_size("size", size, self.length), generator(rng)
         if self.random_triggers:
             triggers = self._race(size, rng)
             law = self.output_law(triggers)
@@ -186,10 +188,10 @@ class BigramTask:
         n, length, k = self.n_tokens, self.length + 1, self.n_triggers
         n_draws = (math.perm(len(self.trigger_tokens), k) if self.random_triggers else 1) * n**k
         n_bytes = n_draws * n**length * (length + 2 * k) * 8
-        if n_bytes > max_bytes:
+        if n_bytes > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
-                f"enumerate: expected words of at most max_bytes={max_bytes}; all draws of "
-                f"{k} triggers, outputs and {length} of {n} tokens need about "
+                f"enumerate: expected words of at most max_bytes={max_bytes}; got more: all draws "
+                f"of {k} triggers, outputs and {length} of {n} tokens need about "
                 f"10^{math.log10(n_bytes):.1f} bytes. Use sample, or raise max_bytes."
             )
         words = np.indices((n,) * length).reshape(length, -1).T
@@ -263,9 +265,9 @@ class BigramTask:
         total = weights.sum()
         if total == 0:
             raise ValueError(
-                f"loss: expected a position with loss in the batch; no trigger occurs twice in any "
-                f"of its {len(tokens)} sequences of length {self.length}. Take more sequences, "
-                f"longer ones, more frequent triggers, or loss='all'."
+                f"loss: expected a position with loss in the batch; got none: no trigger occurs "
+                f"twice in any of its {len(tokens)} sequences of length {self.length}. Take more "
+                f"sequences, longer ones, more frequent triggers, or loss='all'."
             )
         weights /= total
         return BigramBatch(

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import checked_array
+
 _BLANKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
 
@@ -87,10 +89,7 @@ def read_counts(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
 
 def nonnegative(name: str, given: ArrayLike) -> NDArray[np.float64]:
     """Finite numbers that are at least 0."""
-    try:
-        array = np.asarray(given)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected rows of one length; {error}") from None
+    array = checked_array(name, given)
     if array.dtype.kind not in "iuf":
         raise TypeError(
             f"{name}: expected real numbers; got dtype {array.dtype}. Convert with float."

@@ -7,9 +7,19 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from assocmem.families import Seed
-from assocmem.tasks.batch import Batch, Ints, at_least, is_symbolic, readable
+from assocmem.checks import Seed, checked_bytes, checked_option, generator
+from assocmem.tasks.batch import (
+    Batch,
+    Ints,
+    at_least,
+    checked_batch_size,
+    is_symbolic,
+    readable,
+)
 from assocmem.tasks.symmetry import Patterns, enumerate_patterns
+
+_MAX_LENGTH = 2**16  # a table of all pairs of positions takes 32 GiB
+_MAX_SAMPLED = 2**62  # pairs of a trigger and its place, numbered in int64
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,9 @@ class InductionTask:
         put = object.__setattr__
         put(self, "length", at_least("length", self.length, 3))
         put(self, "n_tokens", at_least("n_tokens", self.n_tokens, 3, symbolic=True))
-        if self.predict not in ("content", "all"):
-            raise ValueError(f"predict: expected 'content' or 'all'; got {self.predict!r}.")
+        checked_option("predict", self.predict, ("content", "all"))
+        if self.length > _MAX_LENGTH:
+            raise ValueError(f"length: expected at most {_MAX_LENGTH}; got {self.length}.")
         if isinstance(self.n_triggers, str):
             if self.n_triggers != "random":
                 raise ValueError(
@@ -142,9 +153,9 @@ class InductionTask:
         if up_to_symmetry:
             return enumerate_patterns(self, max_bytes)
         n_bytes = self.n_sequences * self.length * 3 * 8  # tokens, targets, weights
-        if n_bytes > max_bytes:
+        if n_bytes > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
-                f"enumerate: expected a batch of at most max_bytes={max_bytes}; "
+                f"enumerate: expected a batch of at most max_bytes={max_bytes}; got more: "
                 f"{readable(self.n_sequences)} sequences need {readable(n_bytes)} bytes. "
                 f"Use sample, up_to_symmetry=True, or raise max_bytes."
             )
@@ -169,7 +180,12 @@ class InductionTask:
         size below 1.
         """
         self._require_numbers("sample")
-        size, rng = at_least("size", size, 1), np.random.default_rng(rng)
+        size, rng = checked_batch_size("size", size, self.length), generator(rng)
+        if self.n_tokens * self.length > _MAX_SAMPLED:
+            raise ValueError(
+                f"n_tokens: expected at most {_MAX_SAMPLED // self.length} tokens to sample from; "
+                f"got {self.n_tokens}. Take up_to_symmetry=True in enumerate, at any number."
+            )
         strata = _balanced(self._n_strata, size, rng)
         words = rng.integers(self.n_content, size=(size, self.length - 2))
         output = strata % (self.length - 2)  # where the output stands among the content

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.families import Seed
+from assocmem.checks import Seed, checked_number, checked_sequence, generator
 from assocmem.tasks.alias import AliasTables, alias_tables
 from assocmem.tasks.batch import at_least
 from assocmem.tasks.counts import (
@@ -109,14 +109,15 @@ class Language:
         finite or a concentration that is not positive and finite.
         """
         n = _size(n)
-        if not np.isfinite(exponent):
-            raise ValueError(f"exponent: expected a finite number; got {exponent!r}.")
-        if not (np.isfinite(concentration) and concentration > 0):
-            raise ValueError(
-                f"concentration: expected a positive finite number; got {concentration!r}. "
-                f"Language.uniform has no Dirichlet rows."
-            )
-        log_weights = -float(exponent) * np.log(np.arange(1, n + 1))
+        exponent = checked_number("exponent", exponent)
+        concentration = checked_number(
+            "concentration",
+            concentration,
+            "a positive finite number",
+            lambda number: 0 < number < np.inf,
+            "Language.uniform has no Dirichlet rows.",
+        )
+        log_weights = -exponent * np.log(np.arange(1, n + 1))
         weights = np.exp(log_weights - log_weights.max())
         unigram = weights / weights.sum()
         alpha = concentration * unigram
@@ -125,7 +126,7 @@ class Language:
                 f"exponent: expected probabilities above 0; got exponent={exponent}, whose "
                 f"smallest is 0 in float64. Take a smaller exponent or fewer tokens."
             )
-        rows = np.random.default_rng(rng).dirichlet(alpha, size=n)
+        rows = generator(rng).dirichlet(alpha, size=n)
         return cls(unigram=unigram, bigram=rows / rows.sum(axis=1, keepdims=True))
 
     @classmethod
@@ -194,9 +195,9 @@ class Language:
             raise ValueError(
                 f"counts: expected a square table, a row and a column per token; got {table.shape}."
             )
-        if not (np.isfinite(smoothing) and smoothing >= 0):
-            raise ValueError(f"smoothing: expected a finite number >= 0; got {smoothing!r}.")
-        table = table + float(smoothing)
+        table = table + checked_number(
+            "smoothing", smoothing, "a finite number >= 0", lambda number: 0 <= number < np.inf
+        )
         totals = table.sum(axis=1)
         if not totals.all():
             raise ValueError(
@@ -262,7 +263,9 @@ def _size(given: Any) -> int:
 
 
 def _names(given: Sequence[str] | None, n: int) -> tuple[str, ...]:
-    names = tuple(map(str, range(n))) if given is None else tuple(given)
+    if given is None:
+        return tuple(map(str, range(n)))
+    names = tuple(given if isinstance(given, str) else checked_sequence("names", given, "strings"))
     if not all(isinstance(name, str) for name in names):
         raise TypeError("names: expected strings; got others. Convert with str.")
     if len(names) != n or len(set(names)) != n:

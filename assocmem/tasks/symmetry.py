@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem.checks import checked_array, checked_bytes, checked_reals
 from assocmem.tasks.batch import Batch, Ints, readable
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Patterns:
 
         Raises ValueError for values of another shape, or a condition of probability zero.
         """
-        values, where = np.asarray(values, dtype=float), np.asarray(where, dtype=bool)
+        values, where = checked_array("values", values), checked_array("where", where)
+        values = checked_reals("values", values * 1.0 if values.dtype == bool else values)
+        if where.dtype != bool:
+            raise TypeError(f"where: expected booleans; got dtype {where.dtype}.")
         if values.shape != (len(self),) or where.shape not in ((), (len(self),)):
             raise ValueError(
                 f"values, where: expected a number for each of the {len(self)} patterns; got "
@@ -137,10 +141,11 @@ def enumerate_patterns(task: InductionTask, max_bytes: int) -> Patterns:
     blocks = range(1, min(slots, task.n_content) + 1)
     n_patterns = slots * sum(int(stirling2(slots, b, exact=True)) for b in blocks)
     n_bytes = 8 * n_patterns * (3 * task.length + small.n_outputs + 1)
-    if n_bytes > max_bytes:
+    if n_bytes > checked_bytes("max_bytes", max_bytes):
         raise ValueError(
-            f"enumerate: expected a batch of at most max_bytes={max_bytes}; {n_patterns} patterns "
-            f"of length {task.length} need {n_bytes} bytes. Use sample, or raise max_bytes."
+            f"enumerate: expected a batch of at most max_bytes={max_bytes}; got more: "
+            f"{n_patterns} patterns of length {task.length} need {n_bytes} bytes. Use sample, or "
+            f"raise max_bytes."
         )
     words = np.tile(set_partitions(slots, task.n_content), (slots, 1))
     places = np.repeat(np.arange(slots), len(words) // slots)  # the stratum of trigger 0

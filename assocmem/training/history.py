@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem.checks import checked_mapping
 from assocmem.files import atomic
+from assocmem.tasks.batch import at_least
 
 
 class History(Mapping[str, NDArray[Any]]):
@@ -32,30 +34,30 @@ class History(Mapping[str, NDArray[Any]]):
     """
 
     def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        lengths = {len(column) for column in columns.values()}
-        if "step" not in columns or len(lengths) != 1:
+        shapes = {k: np.shape(v) for k, v in checked_mapping("columns", columns).items()}
+        if len(shapes.get("step", ())) != 1 or len(set(shapes.values())) != 1:
             raise ValueError(
-                f"columns: expected 'step' and others of its length; got "
-                f"{ {name: len(column) for name, column in columns.items()} }."
+                f"columns: expected 'step' and others of its length; got the shapes {shapes}."
             )
         self._columns = dict(columns)
 
     @classmethod
     def of(cls, row: Mapping[str, float]) -> History:
         """Return the history of a single row."""
-        return cls({name: np.array([value]) for name, value in row.items()})
+        items = checked_mapping("row", row).items()
+        return cls({name: np.array([value]) for name, value in items})
 
     def with_row(self, row: Mapping[str, float]) -> History:
         """Return the history with one row more."""
         if not len(self["step"]):
             return History.of(row)
-        if set(row) != set(self):
+        if set(checked_mapping("row", row)) != set(self):
             raise ValueError(f"row: expected the names {list(self)}; got {list(row)}.")
         return History({name: np.append(self[name], row[name]) for name in self})
 
     def before(self, step: int) -> History:
         """Return the rows of the steps before this one."""
-        earlier = self["step"] < step
+        earlier = self["step"] < at_least("step", step, 0)
         return History({name: column[earlier] for name, column in self.items()})
 
     def at(self, step: int) -> dict[str, float]:
@@ -63,7 +65,7 @@ class History(Mapping[str, NDArray[Any]]):
 
         Raises ValueError for a step at which nothing was measured.
         """
-        (rows,) = np.nonzero(self["step"] == step)
+        (rows,) = np.nonzero(self["step"] == at_least("step", step, 0))
         if not len(rows):
             raise ValueError(f"step: expected an evaluated one, {self['step']}; got {step}.")
         return {name: column[rows[0]].item() for name, column in self.items()}
@@ -74,10 +76,12 @@ class History(Mapping[str, NDArray[Any]]):
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(self)
         lines.writerows(zip(*(column.tolist() for column in self.values()), strict=True))
-        with atomic(Path(path)) as file:
+        with atomic(path) as file:
             file.write(text.getvalue().encode())
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        if not isinstance(name, str) or name not in self._columns:
+            raise KeyError(f"name: expected one of {list(self)}; got {name!r}. Pick one.")
         return self._columns[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -9,19 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from assocmem.checks import Seed, checked_kind, generator
 from assocmem.embeddings import FrozenEmbeddings
-from assocmem.families import Seed
-from assocmem.files import beside
+from assocmem.files import beside, checked_path
 from assocmem.tasks import BigramTask
-from assocmem.tasks.batch import at_least
+from assocmem.tasks.batch import at_least, checked_batch_size
 from assocmem.training.metrics import Metrics
 from assocmem.training.run import Array, Settings, TrainingRun
 from assocmem.training.sgd import momentum_step
 from assocmem.training.start import BATCH, Initial, held_out, start, stream
 from assocmem.training.step import TrainingStep
 from assocmem.transformer import Readout
-
-BATCH_BYTES = 2**33
 
 
 def train(
@@ -109,16 +107,15 @@ def train(
 
     Source: [BCBJB2023], Section 5.
     """
-    if not isinstance(task, BigramTask):
-        raise TypeError(f"task: expected a BigramTask; got {type(task).__name__}.")
-    if not isinstance(embeddings, FrozenEmbeddings):
-        raise TypeError(
-            f"embeddings: expected FrozenEmbeddings; got {type(embeddings).__name__}. See "
-            f"FrozenEmbeddings.random and training.published."
-        )
+    checked_kind("task", task, BigramTask)
+    checked_kind(
+        "embeddings", embeddings, FrozenEmbeddings, "See FrozenEmbeddings.random, published."
+    )
     embeddings.check_fits(task)
     if trained is None:
         trained = ("W_K2", "W_O2") if layers == 1 else ("W_K1", "W_K2", "W_O2")
+    if checkpoint is not None:
+        checked_path("checkpoint", checkpoint)
     if rng is None and checkpoint is not None:
         raise ValueError(
             "rng: expected a seed along with a checkpoint; got None, which would draw other data "
@@ -131,20 +128,16 @@ def train(
         momentum=momentum,
         weight_decay=weight_decay,
         trained=trained,
-        frozen_until=dict(frozen_until or {}),
+        frozen_until={} if frozen_until is None else frozen_until,  # type: ignore[arg-type]
         layers=layers,
         scale=scale,
         readout=readout,
         evaluate_every=evaluate_every,
         evaluate_on=evaluate_on,
-        seed=int(np.random.default_rng(rng).integers(2**63)),
+        seed=int(generator(rng).integers(2**63)),
     )
     for name in ("batch_size", "evaluate_on"):
-        if (needed := getattr(settings, name) * task.length * 24) > BATCH_BYTES:
-            raise ValueError(
-                f"{name}: expected sequences that take at most {BATCH_BYTES:.1e} bytes; got "
-                f"{getattr(settings, name)}, which take {needed:.1e}. Take fewer."
-            )
+        checked_batch_size(name, getattr(settings, name), task.length)
     at_least("checkpoint_every", checkpoint_every, 1)
     at_least("workers", workers, 1)
     step = TrainingStep(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem.checks import checked_kind, checked_mapping, checked_option
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.probes import Probe
 from assocmem.tasks import BigramBatch, BigramTask
@@ -55,7 +56,8 @@ class Metrics:
         step: TrainingStep,
         tests: Mapping[str, tuple[BigramTask, BigramBatch]],
     ) -> None:
-        self.step, self.tests = step, dict(tests)
+        checked_kind("step", step, TrainingStep)
+        self.step, self.tests = step, dict(checked_mapping("tests", tests))
         self.probes = memory_probes(task, embeddings, layers=step.layers)
 
     def __call__(self, weights: Mapping[str, Array]) -> dict[str, float]:
@@ -132,6 +134,10 @@ def memory_probes(
     >>> {name: len(probe.cues) for name, probe in memory_probes(task, emb).items()}
     {'W_O2': 60, 'W_K2': 5, 'W_K1': 126, 'W_K1_64': 63}
     """
+    checked_kind("task", task, BigramTask)
+    checked_kind("embeddings", embeddings, FrozenEmbeddings)
+    checked_option("layers", layers, (1, 2))
+    embeddings.check_fits(task)
     written, triggers = _possible_outputs(task), task.trigger_tokens
     tokens, positions = embeddings.tokens, embeddings.positions
     keys, outputs = embeddings.values[written], embeddings.outputs

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from assocmem.embeddings import FrozenEmbeddings
-from assocmem.families import Seed, checked_size
+from assocmem.checks import Seed, checked_size, generator
+from assocmem.embeddings import FrozenEmbeddings, require_memory, sizes_of
 from assocmem.tasks import Task
 
 
@@ -36,7 +36,7 @@ def published(
 
     Source: [BCBJB2023], Section 5 and its appendix on experiments.
     """
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     setting = {
         "embeddings": published_embeddings(task, width=width, rng=rng, dtype=dtype),
         "scale": 1 / sqrt(width),
@@ -62,12 +62,14 @@ def published_embeddings(
     >>> bool(abs(emb.outputs).max() < 1 / 20), emb.dtype
     (True, dtype('float32'))
     """
-    width, rng = checked_size("width", width), np.random.default_rng(rng)
+    width, rng = checked_size("width", width), generator(rng)
+    n_tokens, length, n_outputs = sizes_of(task)
+    require_memory("width", width)
     square = (width, width)
     return FrozenEmbeddings.from_matrices(
-        tokens=rng.standard_normal((task.n_tokens, width)),
-        positions=rng.standard_normal((task.length, width)),
-        outputs=uniform((len(task.outputs), width), rng=rng),
+        tokens=rng.standard_normal((n_tokens, width)),
+        positions=rng.standard_normal((length, width)),
+        outputs=uniform((n_outputs, width), rng=rng),
         Phi1=uniform(square, rng=rng) @ uniform(square, rng=rng),
         W_V2=uniform(square, rng=rng),
         family="published",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem import files
+from assocmem.checks import (
+    checked_mapping,
+    checked_names,
+    checked_number,
+    checked_option,
+)
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.tasks.batch import at_least
 from assocmem.training.history import History
+from assocmem.training.sgd import checked_rate
 from assocmem.transformer import MATRICES, FrozenTransformer, Readout
 
 Array = NDArray[Any]
@@ -42,21 +48,16 @@ class Settings:
         put = object.__setattr__
         for name in ("steps", "batch_size", "evaluate_every", "evaluate_on"):
             put(self, name, at_least(name, getattr(self, name), 0 if name == "steps" else 1))
-        for name, top in ("learning_rate", np.inf), ("momentum", 1), ("weight_decay", np.inf):
-            put(self, name, float(getattr(self, name)))
-            if not 0 <= getattr(self, name) < top:
-                raise ValueError(
-                    f"{name}: expected a number in [0, {top}); got {getattr(self, name)!r}."
-                )
-        put(self, "scale", float(self.scale))
-        if self.layers not in (1, 2):
-            raise ValueError(f"layers: expected 1 or 2; got {self.layers!r}.")
-        if not np.isfinite(self.scale):
-            raise ValueError(f"scale: expected a finite number; got {self.scale!r}.")
-        if self.readout not in ("residual", "attention"):
-            raise ValueError(f"readout: expected 'residual' or 'attention'; got {self.readout!r}.")
-        known("trained", self.trained, self.matrices)
-        known("frozen_until", self.frozen_until, self.trained)
+        for name in ("learning_rate", "weight_decay"):
+            put(self, name, checked_rate(name, getattr(self, name)))
+        put(self, "momentum", checked_rate("momentum", self.momentum, below=1))
+        put(self, "scale", checked_number("scale", self.scale))
+        put(self, "seed", at_least("seed", self.seed, 0))
+        checked_option("layers", self.layers, (1, 2))
+        checked_option("readout", self.readout, ("residual", "attention"))
+        checked_names("trained", self.trained, self.matrices)
+        checked_mapping("frozen_until", self.frozen_until)
+        checked_names("frozen_until", self.frozen_until, self.trained)
         put(self, "trained", tuple(name for name in self.matrices if name in self.trained))
         frozen = {k: at_least(f"frozen_until[{k!r}]", v, 0) for k, v in self.frozen_until.items()}
         put(self, "frozen_until", frozen)
@@ -70,7 +71,7 @@ class Settings:
 
     def moving(self, step: int) -> tuple[str, ...]:
         """The matrices that the update after ``step`` updates changes."""
-        if step >= self.steps:
+        if at_least("step", step, 0) >= self.steps:
             return ()
         return tuple(name for name in self.trained if self.frozen_until.get(name, 0) <= step)
 
@@ -190,12 +191,6 @@ class TrainingRun:
 
 
 _EMBEDDINGS = {f.name for f in fields(FrozenEmbeddings) if f.name != "family"}
-
-
-def known(argument: str, given: Collection[str], names: tuple[str, ...]) -> None:
-    """Refuse names other than these, and a name given twice."""
-    if isinstance(given, str) or not set(given) <= set(names) or len(set(given)) < len(given):
-        raise ValueError(f"{argument}: expected names among {names}, each once; got {given!r}.")
 
 
 def digest(*arrays: Any) -> str:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from numpy.typing import NDArray
 
+from assocmem.checks import checked_mapping, checked_names, checked_number
+
 Matrices = dict[str, NDArray[Any]]
+
+
+def checked_rate(name: str, number: Any, below: float = inf) -> float:
+    return checked_number(name, number, f"a number in [0, {below})", lambda rate: 0 <= rate < below)
 
 
 def momentum_step(
@@ -34,10 +41,20 @@ def momentum_step(
     same μ = momentum, η = learning_rate, λ = weight_decay, when v starts at zero. The arguments are
     not changed.
 
+    Raises TypeError or ValueError for rates out of range, gradients of matrices that are not there.
+
     Source: [P1964], the heavy-ball method.
     """
+    for argument, given in ("weights", weights), ("velocities", velocities):
+        checked_mapping(argument, given)
+        checked_names("gradients", gradients, given, f"They are the names in {argument}.")
+    learning_rate, weight_decay = (
+        checked_rate("learning_rate", learning_rate),
+        checked_rate("weight_decay", weight_decay),
+    )
+    momentum = checked_rate("momentum", momentum, below=1)
     moved, now = dict(weights), dict(velocities)
-    for name, gradient in gradients.items():
+    for name, gradient in checked_mapping("gradients", gradients).items():
         now[name] = momentum * velocities[name] + (gradient + weight_decay * weights[name])
         moved[name] = weights[name] - learning_rate * now[name]
     return moved, now

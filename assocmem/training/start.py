@@ -8,13 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from assocmem.arguments import checked_weights
+from assocmem.checks import checked_names, checked_option
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import BigramBatch, BigramTask
 from assocmem.training.history import History
 from assocmem.training.metrics import Metrics
 from assocmem.training.presets import uniform
-from assocmem.training.run import Settings, TrainingRun, digest, known
+from assocmem.training.run import Settings, TrainingRun, digest
 from assocmem.training.sgd import Matrices
 from assocmem.transformer import MATRICES
 
@@ -76,24 +78,22 @@ def initial_weights(initial: Initial, embeddings: FrozenEmbeddings, settings: Se
     """Return the start of every matrix that the model has; W_F only if it is trained or given."""
     shape, dtype = (embeddings.width, embeddings.width), embeddings.dtype
     given = initial if isinstance(initial, Mapping) else {}
-    known("initial", tuple(given), settings.matrices)
-    if not isinstance(initial, Mapping) and initial not in ("zero", "random"):
-        raise ValueError(f"initial: expected 'zero', 'random' or matrices; got {initial!r}.")
+    checked_names("initial", given, settings.matrices)
+    if not isinstance(initial, Mapping):
+        checked_option("initial", initial, ("zero", "random"), "Or pass matrices by name.")
     weights = {}
     for name in settings.matrices:
         if name == "W_F" and name not in {*settings.trained, *given}:
             continue
         matrix = given.get(name, np.zeros(shape))
-        if initial == "random":
+        if not given and initial == "random":
             matrix = uniform(shape, rng=stream(settings.seed, START, MATRICES.index(name)))
         if isinstance(matrix, AssociativeMemory):
             matrix = matrix.matrix
-        weights[name] = np.array(matrix, dtype=dtype)  # a copy: the caller's stays as it is
-        if weights[name].shape != shape or not np.isfinite(weights[name]).all():
-            raise ValueError(
-                f"initial[{name!r}]: expected finite numbers of shape {shape}, the width of the "
-                f"embeddings; got shape {weights[name].shape}, or NaN. Check where it comes from."
-            )
+        matrix = checked_weights(f"initial[{name!r}]", matrix, embeddings.width)
+        with np.errstate(over="ignore"):
+            copied = np.array(matrix, dtype=dtype)  # the caller's stays as it is
+        weights[name] = checked_weights(f"initial[{name!r}]", copied, embeddings.width)
     return weights
 
 

@@ -10,11 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem.arguments import checked_batch, checked_tokens, checked_weights
+from assocmem.checks import (
+    checked_array,
+    checked_kind,
+    checked_mapping,
+    checked_names,
+    checked_number,
+    checked_option,
+)
 from assocmem.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
 from assocmem.tasks.batch import at_least
 from assocmem.training.passes import Buffers, Chunk, Gradients, Pass, Tables, first_layer
-from assocmem.transformer import MATRICES, Readout
+from assocmem.transformer import DRAW, MATRICES, Readout
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -72,25 +80,17 @@ class TrainingStep:
     ) -> None:
         from threadpoolctl import ThreadpoolController
 
-        if not isinstance(embeddings, FrozenEmbeddings):
-            raise TypeError(
-                f"embeddings: expected FrozenEmbeddings; got {type(embeddings).__name__}. Draw "
-                f"them with FrozenEmbeddings.random."
-            )
-        if layers not in (1, 2):
-            raise ValueError(f"layers: expected 1 or 2; got {layers!r}.")
-        if readout not in ("residual", "attention"):
-            raise ValueError(f'readout: expected "residual" or "attention"; got {readout!r}.')
-        if not np.isfinite(scale):
-            raise ValueError(f"scale: expected a finite number; got {scale!r}.")
+        checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
+        checked_option("layers", layers, (1, 2))
+        checked_option("readout", readout, ("residual", "attention"))
         table = len(embeddings.inputs) ** 2 * embeddings.dtype.itemsize
         if table > TABLE_BYTES:
             raise ValueError(
                 f"embeddings: expected a table of scores between N + T inputs of at most "
                 f"{TABLE_BYTES:.1e} bytes; got {table:.1e}. Take fewer tokens or positions."
             )
-        self.embeddings, self.layers, self.scale = embeddings, layers, float(scale)
-        self.readout, self.workers = readout, at_least("workers", workers, 1)
+        self.embeddings, self.layers, self.readout = embeddings, layers, readout
+        self.scale, self.workers = checked_number("scale", scale), at_least("workers", workers, 1)
         self._blas = ThreadpoolController()
         self._executor = ThreadPoolExecutor(self.workers) if self.workers > 1 else None
         self._buffers: list[Buffers] = []
@@ -137,7 +137,7 @@ class TrainingStep:
         arrays, tokens, where = (
             self._checked_weights(weights),
             checked_tokens(tokens, self.embeddings),
-            np.asarray(where),
+            checked_array("where", where),
         )
         if where.shape != tokens.shape or where.dtype != bool:
             raise ValueError(
@@ -259,23 +259,17 @@ class TrainingStep:
             if not (name == "W_K1" and self.layers == 1)
             and not (name == "W_F" and self.readout == "attention")
         ]
-        if isinstance(names, str) or not set(names) <= set(known):
-            raise ValueError(
-                f"{argument}: expected names among {', '.join(known)} in a model of {self.layers} "
-                f'layers with readout "{self.readout}"; got {names!r}.'
-            )
-        return tuple(names)
+        model = f"This model has {self.layers} layers and readout {self.readout!r}."
+        return checked_names(argument, names, known, model)
 
     def _checked_weights(self, weights: Mapping[str, ArrayLike | None]) -> dict[str, Array]:
         """All four matrices in the dtype of the embeddings."""
-        if not isinstance(weights, Mapping):
-            raise TypeError(
-                f"weights: expected a mapping of names to arrays; got {type(weights).__name__}."
-            )
+        checked_mapping("weights", weights)
         given = {name: array for name, array in weights.items() if array is not None}
         self._checked_names("weights", list(given))
         d, dtype = self.embeddings.width, self.embeddings.dtype
         arrays = dict.fromkeys(MATRICES, np.zeros((d, d), dtype))
         for name, array in given.items():
-            arrays[name] = checked_weights(name, np.asarray(array), d).astype(dtype, copy=False)
+            array = checked_weights(name, checked_array(name, array), d)
+            arrays[name] = array.astype(dtype, copy=False)
         return arrays

@@ -1,0 +1,175 @@
+"""Arguments at the public boundary: each check returns its argument as it is used, or refuses it.
+
+Every refusal is a TypeError or a ValueError that reads "name: expected ...; got ...".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from math import inf, isfinite
+from numbers import Real
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Kind = TypeVar("Kind")
+Option = TypeVar("Option")
+# A string: evaluating it would load numpy.random on import.
+Seed: TypeAlias = (
+    "int | np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | None"
+)
+
+MOST_BYTES = 2**34
+
+
+def generator(rng: Seed) -> np.random.Generator:
+    """The generator itself, or a new one from a seed."""
+    random = np.random
+    if rng is None or isinstance(rng, random.Generator | random.SeedSequence | random.BitGenerator):
+        return random.default_rng(rng)
+    text = f"expected None, an integer, a SeedSequence or a Generator; got {rng!r}"
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer):
+        raise TypeError(f"rng: {text}. Pass an integer to get the same draws again.")
+    if rng < 0:
+        raise ValueError(f"rng: {text}. Pass a seed of at least 0.")
+    return random.default_rng(rng)
+
+
+def checked_size(name: str, size: Any) -> int:
+    if isinstance(size, bool) or not isinstance(size, int | np.integer):
+        raise TypeError(
+            f"{name}: expected an integer; got {size!r} of type {type(size).__name__}. Convert a "
+            f"whole number with int."
+        )
+    if size < 1:
+        raise ValueError(f"{name}: expected at least 1; got {size}. Ask for one or more.")
+    return int(size)
+
+
+def checked_number(
+    name: str,
+    number: Any,
+    expected: str = "a finite number",
+    valid: Callable[[float], bool] = isfinite,
+    remedy: str = "",
+) -> float:
+    """A real number for which the condition holds; it should not hold for NaN."""
+    error: type[Exception] = TypeError
+    if not isinstance(number, bool) and isinstance(number, Real):
+        error = ValueError
+        try:
+            value = float(number)
+        except OverflowError:  # an integer that no float reaches
+            value = inf
+        if valid(value):
+            return value
+    raise error(f"{name}: expected {expected}; got {number!r}.{remedy and ' ' + remedy}")
+
+
+def checked_probability(name: str, number: Any) -> float:
+    return checked_number(name, number, "a probability in (0, 1)", lambda p: 0 < p < 1, "Try 1e-6.")
+
+
+def checked_option(name: str, option: Any, options: Iterable[Option], remedy: str = "") -> Option:
+    """One of a few strings or integers."""
+    if isinstance(option, str | int | np.integer) and not isinstance(option, bool):
+        for each in options:
+            if option == each:
+                return each
+    known = ", ".join(map(repr, options))
+    raise ValueError(f"{name}: expected one of {known}; got {option!r}.{remedy and ' ' + remedy}")
+
+
+def checked_names(
+    name: str, given: Any, known: Collection[str], remedy: str = ""
+) -> tuple[str, ...]:
+    """Some of the known names, each once."""
+    names = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [None]
+    strings = [each for each in names if isinstance(each, str) and each in known]
+    if len(set(strings)) == len(names):
+        return tuple(strings)
+    shown = tuple(names) if isinstance(given, Mapping) else given
+    raise ValueError(
+        f"{name}: expected names among {', '.join(known) or 'none'}, each once; got {shown!r}."
+        f"{remedy and ' ' + remedy}"
+    )
+
+
+def checked_sequence(name: str, given: Any, expected: str) -> list[Any]:
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"{name}: expected {expected}; got {given!r}.")
+    return list(given)
+
+
+def checked_bytes(name: str, most: Any) -> float:
+    return checked_number(name, most, "a number of bytes", lambda number: number >= 0)
+
+
+def checked_mapping(name: str, given: Any) -> Mapping[Any, Any]:
+    if isinstance(given, Mapping):
+        return given
+    raise TypeError(f"{name}: expected a mapping; got {type(given).__name__}. Give each its name.")
+
+
+def checked_kind(name: str, given: Any, kind: type[Kind], remedy: str = "") -> Kind:
+    """An object of one class of the library."""
+    if isinstance(given, kind):
+        return given
+    wanted = kind.__name__
+    if not wanted.endswith("s"):
+        wanted = f"{'an' if wanted[0] in 'AEIO' else 'a'} {wanted}"
+    raise TypeError(
+        f"{name}: expected {wanted}; got {type(given).__name__}.{remedy and ' ' + remedy}"
+    )
+
+
+def checked_array(name: str, given: Any) -> NDArray[Any]:
+    """An array of whatever is given, unless its rows differ in length."""
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: expected rows of one length; got others ({error}). Fill or cut them."
+        ) from None
+
+
+def checked_reals(name: str, given: Any) -> NDArray[Any]:
+    """An array of finite real numbers."""
+    array = checked_array(name, given)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(
+            f"{name}: expected real numbers; got dtype {array.dtype}. Convert it with astype."
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"{name}: expected finite numbers; got NaN or infinity. Check where they come from."
+        )
+    return array
+
+
+def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
+    """Vectors, one a row, as floats."""
+    array = checked_array(name, rows)
+    if array.dtype.kind in "iuf" and (array.ndim != 2 or 0 in array.shape):
+        raise ValueError(
+            f"{name}: expected a non-empty 2-d array with one vector per row; got shape "
+            f"{array.shape}. Reshape a single vector to (1, d)."
+        )
+    array = checked_reals(name, array)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)  # integers overflow
+
+
+def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        found = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.float32, np.float64):
+        raise TypeError(
+            f"{name}: expected float32 or float64; got {found or repr(dtype)}. Convert it with "
+            f"astype."
+        )
+    assert found is not None
+    return found
