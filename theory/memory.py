@@ -65,11 +65,14 @@ X = \frac{\gamma\cos\theta + \tau\sin\theta}
 \tan\theta = \frac{\chi_{n-1}}{\chi_d} ,$$
 where $\gamma \sim \chi_d$, $\tau \sim \mathcal{N}(0, 1)$, all these variables are independent, and
 $Y$ is the largest coordinate of an independent uniform unit vector in $\mathbb{R}^{n-1}$.
-To leading order $X\sqrt{n-1}$ concentrates at $d/\sqrt{n - 1 + 2d}$, the reciprocal of the standard
-deviation of a wrong score (AM2), and $Y\sqrt{n-1}$ at the median $z_n$ of the maximum of
-$n - 1$ standard normals, $\Phi(z_n)^{n-1} = \tfrac12$. Half of the pairs are recalled at
-$$n^*(d) \simeq \frac{d^2}{z_n^2} - 2d + 1 , \qquad z_n^2 \sim 2 \ln n , \qquad
-\text{so}\quad n^* \sim \frac{d^2}{2 \ln n^*} .$$
+As $n, d \to \infty$, at any rates, in probability
+$$X\sqrt{n-1} = (1 + o(1))\,\frac{d}{\sqrt{n - 1 + 2d}} + o(\sqrt{\ln n}) , \qquad
+Y\sqrt{n-1} = (1 + o(1))\, z_n ,$$
+where $z_n \sim \sqrt{2 \ln n}$ is the median of the largest of $n - 1$ standard normals,
+$\Phi(z_n)^{n-1} = \tfrac12$. So recall tends to 1 where $d^2 / ((n - 1 + 2d)\, z_n^2)$ stays above
+1, to 0 where it stays below, and half of the pairs are recalled only where
+$$\frac{(n^* - 1 + 2d)\, z_{n^*}^2}{d^2} \to 1 , \qquad \text{hence}\quad
+n^* \sim \frac{d^2}{2 \ln n^*} .$$
 """.strip(),
         assumptions=(
             "keys and values are independent families with independent N(0, 1/d) entries",
@@ -77,13 +80,16 @@ $$n^*(d) \simeq \frac{d^2}{z_n^2} - 2d + 1 , \qquad z_n^2 \sim 2 \ln n , \qquad
         ),
         kind="rate",
         source="derived here; [CDB2024] for capacity as a scaling law",
-        status="proved",
+        status="proved in a limit",
         note="""
-The law of X and Y is exact at every n and d; the closed form of n* is asymptotic. The check
-compares recall at two sizes around n* for each width with the exact law, sampled through X and Y
-at O(n) per draw, interpolates both to recall 1/2, and fits the exponent of n* in d to both. At the
-widths of the check the exponent of n* itself is well below 2, by the logarithm and by the term 2d;
-that of (n* + 2d - 1) z_n^2 is 2 up to a few hundredths. Derivation: given u_i, the overlaps
+The law of X and Y is exact at every n and d; what follows it is a limit, which the derivation
+proves with explicit bounds. The number d / sqrt(n - 1 + 2d) is the reciprocal of the standard
+deviation of a wrong score (AM2). Where it equals z_n, n = d^2 / z_n^2 - 2d + 1: close in numbers,
+though the proof gives only a factor 1 + o(1), which covers 2d. The check compares recall at two
+sizes around n* for each width with the exact law, sampled through X and Y at O(n) per draw,
+interpolates both to recall 1/2, and fits the exponent of n* in d to both. At the widths of the
+check the exponent of n* itself is well below 2, by the logarithm and by the term 2d; that of
+(n* + 2d - 1) z_n^2 is 2 up to a few hundredths. Derivation: given u_i, the overlaps
 b_l = u_l^T u_i / |u_i| are N(0, 1/d) for l != i, and the scores are proportional to V V^T b; for
 Gaussian V this depends on b only through its norm and direction f, V^T f and the part of V
 orthogonal to f being independent; the wrong scores are then spherically symmetric.

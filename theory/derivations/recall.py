@@ -1,4 +1,4 @@
-"""AM3: the law of recall for one-to-one Gaussian memories, and the capacity that follows."""
+"""AM3: the law of recall for one-to-one Gaussian memories."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from sympy import Rational, cos, exp, log, sin, sqrt
+from sympy import cos, sin
 
 import assocmem as am
 from theory.derivation import Derivation, Derive
+from theory.derivations.draws import decided_alike, right_is_first
 from theory.derivations.layers import symbols
+from theory.derivations.recall_limits import leading_order
 
 Array = NDArray[Any]
 
@@ -21,8 +23,9 @@ n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 def recall_and_capacity(d: Derivation) -> None:
     """AM3."""
     law_of_the_scores(d)
+    sampled(d)
     moments_of_the_law(d)
-    capacity(d)
+    leading_order(d)
 
 
 def law_of_the_scores(d: Derivation) -> None:
@@ -85,6 +88,27 @@ def law_of_the_scores(d: Derivation) -> None:
     )
 
 
+def sampled(d: Derivation) -> None:
+    """AM3: the library's sampler."""
+
+    def decide(own: Array, _: Array, others: Array, h: Array, gamma: Array) -> bool:
+        norm = np.linalg.norm(others)
+        return right_is_first(np.arctan2(norm, own), others / norm, gamma, h)
+
+    n, width = 30, 16
+    decided_alike(
+        d,
+        f"The library's sampler draws these variables ($n = {n}$, $d = {width}$), and decides as "
+        "$X > Y$ does, computed from the same numbers, in each of 300 draws.",
+        [f"chi {width}", "normal 1", f"normal {n - 1}", f"normal {n}", f"chi {width}"],
+        decide,
+        latex=r"\texttt{sampled\_recall(n, d)}: \qquad \chi_d, \quad r \chi_{n-1}, \quad h,"
+        r" \quad \gamma",
+        n=n,
+        d=width,
+    )
+
+
 def moments_of_the_law(d: Derivation) -> None:
     """AM3: with the factors put back, the law has the moments of AM2."""
     A, B, gamma, chi, tau = sympy.symbols("A B gamma chi tau")
@@ -129,227 +153,17 @@ def moments_of_the_law(d: Derivation) -> None:
     )
 
 
-def capacity(d: Derivation) -> None:
-    """AM3: leading order."""
-    tails(d)
-    right_score(d)
-    largest_wrong_score(d)
-    where_they_meet(d)
-
-
-def tails(d: Derivation) -> None:
-    """AM3: how far χ² and τ are from their means (Laurent and Massart)."""
-    u, x, k = sympy.symbols("u x k", positive=True)
-    upper = u**2 / (1 - 2 * u) - (-log(1 - 2 * u) / 2 - u)
-    lower = u**2 - (u - log(1 + 2 * u) / 2)
-    p, h = sympy.symbols("p h", positive=True)
+def against_one_rival(d: Derivation, text: str) -> None:
+    """The law of the scores as one inequality for each wrong value, whatever the overlaps β."""
+    beta, h, gamma = symbols("beta", 3), symbols("h", 3), sympy.Symbol("gamma")
+    length = sympy.sqrt(beta @ beta)
+    f = beta / length
+    score = gamma * f + (np.eye(3, dtype=int) - np.outer(f, f)) @ h
     d.equal(
-        "Leading order, with bounds from both sides (Laurent and Massart). For one normal $h$, "
-        "with $p = 1 - 2s > 0$:",
-        2 * sympy.integrate(exp(-p * h**2 / 2), (h, 0, sympy.oo)) / sqrt(2 * sympy.pi),
-        1 / sqrt(p),
-        latex=r"\mathbb{E}\, e^{s h^2} = \frac{1}{\sqrt{1 - 2s}}, \qquad s < \tfrac12",
-    )
-    d.equal(
-        "So with $s = \\pm u$, $0 < u < \\tfrac12$, "
-        "$\\ln \\mathbb{E}\\, e^{\\pm u (\\chi^2_k - k)}$ "
-        "is $k$ times the left sides of the bounds below. Both sides vanish at $u = 0$,",
-        [upper.subs(u, 0), lower.subs(u, 0)],
-        [0, 0],
-        latex=r"-\tfrac12 \ln(1 - 2u) - u \le \frac{u^2}{1 - 2u}, \qquad"
-        r" u - \tfrac12 \ln(1 + 2u) \le u^2",
-    )
-    d.equal(
-        "and the right sides grow faster.",
-        [sympy.diff(gap, u) for gap in (upper, lower)],
-        [2 * u**2 / (1 - 2 * u) ** 2, 4 * u**2 / (1 + 2 * u)],
-        latex=r"\frac{d}{du}(\text{right} - \text{left}) = \frac{2u^2}{(1 - 2u)^2} > 0"
-        r"\quad\text{and}\quad \frac{4u^2}{1 + 2u} > 0",
-    )
-    best = sqrt(x) / (sqrt(k) + 2 * sqrt(x))
-    d.equal(
-        "Chernoff at $u = \\sqrt x/(\\sqrt k + 2\\sqrt x)$, at $u = \\sqrt{x/k}$, and for $\\tau$ "
-        "at $u = \\sqrt{2x}$: each exponent is $-x$, so each event has probability at most "
-        "$e^{-x}$.",
-        [
-            (k * u**2 / (1 - 2 * u) - u * (2 * sqrt(k * x) + 2 * x)).subs(u, best),
-            (k * u**2 - u * 2 * sqrt(k * x)).subs(u, sqrt(x / k)),
-            (u**2 / 2 - u * sqrt(2 * x)).subs(u, sqrt(2 * x)),
-        ],
-        [-x, -x, -x],
-        latex=r"\chi^2_k > k + 2\sqrt{kx} + 2x, \qquad \chi^2_k < k - 2\sqrt{kx}, \qquad"
-        r" \pm\tau > \sqrt{2x}",
-    )
-    d.equal(
-        "Take $x = \\sqrt{\\ln d}$ and $n \\ge d \\to \\infty$. But for probability $O(e^{-x})$, "
-        "which vanishes, all the $\\chi^2_k$ are within $k\\,(1 \\pm \\varepsilon)$ with one "
-        "$\\varepsilon \\to 0$, $\\chi^2_{n-2}$ also within $(n-1)(1 \\pm \\varepsilon)$; and "
-        "$|\\tau| \\le \\sqrt{2x}$, which is small against $\\sqrt{\\ln d}$.",
-        [
-            sympy.limit(expression, x, sympy.oo)
-            for expression in (
-                2 * sqrt(x) * exp(-(x**2) / 2) + 2 * x * exp(-(x**2)),
-                sqrt(2 * x) / x,
-            )
-        ],
-        [0, 0],
-        latex=r"2\sqrt{\frac xd} + \frac{2x}d \to 0, \qquad"
-        r" \frac{\sqrt{2x}}{\sqrt{\ln d}} \to 0 \quad\text{at}\quad d = e^{x^2}",
-    )
-
-
-def right_score(d: Derivation) -> None:
-    """AM3: X √(n-1) concentrates at d / √(n - 1 + 2d)."""
-    n, z, a, b, c, g = sympy.symbols("n z a b c g", positive=True)
-    eps = sympy.Symbol("epsilon", positive=True)
-    cosine2 = a * d_ / (a * d_ + b * (n - 1))
-    square = d_**2 * a * g / (d_ * (b * g + a * c) + (n - 1) * b * c)
-    d.equal(
-        "Without $\\tau$: let $X_0$ be $X$ at $\\tau = 0$, and $a, g$ the two $\\chi^2_d/d$ (of "
-        "$\\|u_i\\|$ and $\\gamma$), $b = \\chi^2_{n-1}/(n-1)$, $c = \\chi^2_{n-2}/(n-1)$.",
-        g * d_ * cosine2 * (n - 1) / (g * d_ * (1 - cosine2) + c * (n - 1)),
-        square,
-        latex=r"X_0^2\,(n-1) = \frac{d^2\, a g}{d\,(b g + a c) + (n-1)\, b c}",
-    )
-    center = d_**2 / (n - 1 + 2 * d_)
-    low, high = 1 - eps, 1 + eps
-    d.equal(
-        "Numerator and denominator grow with each of $a, b, c, g$. At $1 - \\varepsilon$ above and "
-        "$1 + \\varepsilon$ below, and the other way round, only a factor is left:",
-        [
-            sympy.numer(square).subs({a: up, g: up}, simultaneous=True)
-            / sympy.denom(square).subs({a: down, b: down, c: down, g: down}, simultaneous=True)
-            for up, down in ((low, high), (high, low))
-        ],
-        [center * (low / high) ** 2, center * (high / low) ** 2],
-        latex=r"\frac{1 - \varepsilon}{1 + \varepsilon} \le"
-        r" \frac{X_0 \sqrt{n-1}}{d/\sqrt{n - 1 + 2d}} \le \frac{1 + \varepsilon}{1 - \varepsilon}",
-    )
-    gamma, tau, theta, rest = sympy.symbols("gamma tau theta h", real=True)
-    shift = np.array([tau * sin(theta), -tau * cos(theta), 0])
-    d.equal(
-        "With $\\tau$: it shifts the vector $(\\gamma\\cos\\theta, \\gamma\\sin\\theta, "
-        "h_{\\mathrm{rest}})$ by one of length $|\\tau|$,",
-        [
-            shift @ shift,
-            *(np.array([gamma * cos(theta), gamma * sin(theta), rest]) + shift),
-        ],
-        [
-            tau**2,
-            gamma * cos(theta) + tau * sin(theta),
-            gamma * sin(theta) - tau * cos(theta),
-            rest,
-        ],
-        latex=r"|(\tau\sin\theta, -\tau\cos\theta, 0)| = |\tau|",
-    )
-    t = sympy.Symbol("t", positive=True)
-    d.equal(
-        "so by the triangle inequality the numerator $\\gamma\\cos\\theta$ of $X_0$ and its "
-        "denominator $L \\ge \\sqrt{(1 - \\varepsilon)(n-1)}$ change by at most $|\\tau|$. Near "
-        "capacity, $n - 1 + 2d \\le K d^2/\\ln d$ for some $K$: then $\\gamma\\cos\\theta = X_0 L "
-        "\\ge K' \\sqrt{\\ln d}$ with another $K' > 0$, and $|\\tau|$ is small against both. "
-        "With $\\eta \\to 0$ the larger ratio, all factors tend to 1: $X\\sqrt{n-1}$ "
-        "concentrates at $d/\\sqrt{n - 1 + 2d}$.",
-        [
-            sympy.limit((1 - eps) / (1 + eps) * (1 - t) / (1 + t), eps, 0).limit(t, 0),
-            sympy.limit((1 + eps) / (1 - eps) * (1 + t) / (1 - t), eps, 0).limit(t, 0),
-        ],
-        [1, 1],
-        latex=r"\frac{1 - \varepsilon}{1 + \varepsilon} \cdot \frac{1 - \eta}{1 + \eta} \le"
-        r" \frac{X \sqrt{n-1}}{d/\sqrt{n - 1 + 2d}} \le"
-        r" \frac{1 + \varepsilon}{1 - \varepsilon} \cdot \frac{1 + \eta}{1 - \eta}",
-    )
-    d.equal(
-        "Its square is the reciprocal of the variance of a wrong score, up to lower orders, "
-        "whatever the ratio $\\rho$ of $n$ to $d^2$ (or to $d$).",
-        [
-            sympy.limit((center * (n + 2 * d_ + 2) / d_**2).subs(n, size), d_, sympy.oo)
-            for size in (z * d_, z * d_**2)
-        ],
-        [1, 1],
-        latex=r"\frac{d^2}{n - 1 + 2d} \cdot \frac{n + 2d + 2}{d^2} \to 1"
-        r" \quad\text{for}\quad n = \rho d \text{ and } n = \rho d^2",
-    )
-
-
-def largest_wrong_score(d: Derivation) -> None:
-    """AM3: Y √(n-1) concentrates at z_n, and z_n² ~ 2 ln n."""
-    n, z, s = sympy.symbols("n z s", positive=True)
-    d.say(
-        "$Y\\sqrt{n-1}$ is the maximum $M$ of $n - 1$ standard normals over $\\chi_{n-1}/"
-        "\\sqrt{n-1}$, which is within $\\sqrt{1 \\pm \\varepsilon}$. The median of $M$ is $z_n$, "
-        "and around it:",
-        r"\Pr(M \le z) = \Phi(z)^{n-1}, \qquad \Phi(z_n)^{n-1} = \tfrac12",
-    )
-    tail = sympy.erfc(z / sqrt(2)) / 2
-    density = exp(-(z**2) / 2) / sqrt(2 * sympy.pi)
-    mills, below = density / z, density * (1 / z - 1 / z**3)
-    d.equal(
-        "Normal tails. All three terms vanish at infinity, and both gaps",
-        [sympy.limit(side, z, sympy.oo) for side in (tail, mills, below)],
-        [0, 0, 0],
-        latex=r"\Big(\frac1z - \frac1{z^3}\Big) \varphi(z) \le 1 - \Phi(z) \le"
-        r" \frac{\varphi(z)}z",
-    )
-    d.equal(
-        "decrease to 0, so they are positive.",
-        [sympy.diff(gap, z) for gap in (tail - below, mills - tail)],
-        [-3 * density / z**4, -density / z**2],
-        latex=r"\frac{d}{dz}(\text{gap}) = -\frac{3\varphi(z)}{z^4} < 0 \quad\text{and}\quad"
-        r" -\frac{\varphi(z)}{z^2} < 0",
-    )
-    rate = s**2 + 2 * s
-    bound = exp(-rate * z**2 / 2) / ((1 + s) * (1 - 1 / z**2))
-    d.equal(
-        "Hence for any $s > 0$ the tail at $(1 + s)z$ is small against that at $z$, and likewise "
-        "that at $z$ against that at $z/(1 + s)$.",
-        [mills.subs(z, (1 + s) * z) / below, sympy.limit(bound, z, sympy.oo)],
-        [bound, 0],
-        latex=r"\frac{1 - \Phi((1 + s)z)}{1 - \Phi(z)} \le"
-        r" \frac{e^{-(s^2 + 2s) z^2/2}}{(1 + s)(1 - z^{-2})} \to 0",
-    )
-    d.equal(
-        "At $z_n$ the tail is $1 - 2^{-1/(n-1)} \\sim \\ln 2/n$. So the mean number "
-        "$N$ of normals above $(1 + s) z_n$ tends to 0 and that above $z_n/(1 + s)$ to infinity. "
-        "The probability of none above is at least $1 - N$ and at most $e^{-N}$, so $M$ and with "
-        "it $Y\\sqrt{n-1}$ concentrates at $z_n$.",
-        sympy.limit(n * (1 - exp(-log(2) / (n - 1))), n, sympy.oo),
-        log(2),
-        latex=r"\lim_{n \to \infty} n\,\big(1 - 2^{-1/(n-1)}\big) = \ln 2",
-    )
-    d.equal(
-        "The size of $z_n$: both bounds give $\\ln(1/(1 - \\Phi(z))) \\sim z^2/2$, and with the "
-        "tail of order $1/n$, $z_n^2 \\sim 2\\ln n$.",
-        [
-            sympy.limit(sympy.expand_log(-log(mills)) / z**2, z, sympy.oo),
-            sympy.limit(log(1 - 1 / z**2) / z**2, z, sympy.oo),
-        ],
-        [Rational(1, 2), 0],
-        latex=r"\lim_{z \to \infty} \frac{-\ln(\varphi(z)/z)}{z^2} = \frac12, \qquad"
-        r" \lim_{z \to \infty} \frac{\ln(1 - z^{-2})}{z^2} = 0",
-    )
-
-
-def where_they_meet(d: Derivation) -> None:
-    """AM3: capacity."""
-    n, z = sympy.symbols("n z", positive=True)
-    d.say(
-        "Recall tends to 1 where the ratio of the two stays above 1, and to 0 where it stays "
-        "below. Half of the pairs are recalled where they meet.",
-        r"\frac{d}{\sqrt{n - 1 + 2d}} = z_n",
-    )
-    d.equal(
-        "Solve for $n$:",
-        sympy.solve(d_**2 / (n - 1 + 2 * d_) - z**2, n),
-        [d_**2 / z**2 - 2 * d_ + 1],
-        latex=r"n^* \simeq \frac{d^2}{z_n^2} - 2d + 1",
-    )
-    d.equal(
-        "At $n^* < d^2$, $z^2$ is at most about $4 \\ln d$, so the terms $-2d + 1$ are of lower "
-        "order: capacity is $d^2/(2 \\ln n^*)$.",
-        sympy.limit((2 * d_ - 1) * 4 * log(d_) / d_**2, d_, sympy.oo),
-        0,
-        latex=r"\frac{(2d - 1)\, z_n^2}{d^2} \to 0, \qquad n^* \sim \frac{d^2}{2\ln n^*}",
+        text,
+        length * (score[0] - score[1]),
+        (gamma - f @ h) * (beta[0] - beta[1]) - length * (h[1] - h[0]),
+        latex=r"(\gamma - \eta)(\beta_t - \beta_k) > |\beta|\,(h_k - h_t), \qquad \eta = f^\top h",
     )
 
 

@@ -1,4 +1,4 @@
-"""C3 to C5: Zipf weights, other rules than outer products, and what no rule can store."""
+"""C4: the pseudo-inverse and one gradient step against outer products."""
 
 from __future__ import annotations
 
@@ -7,98 +7,22 @@ from typing import Any
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from sympy import Rational, binomial, cos, exp, factorial, log, sin, sqrt
+from sympy import log, sqrt
 
 from assocmem import capacity
 from theory.derivation import Derivation
+from theory.derivations.draws import decided_alike, right_is_first
 from theory.derivations.layers import cross_entropy, gradient, symbols
 from theory.derivations.near_orthogonality import (
     ROUNDING,
-    agrees,
     exact,
 )
+from theory.derivations.recall_limits import center
 
 Array = NDArray[Any]
 
 d_ = sympy.Symbol("d", positive=True, integer=True)
-z, rho = sympy.symbols("z rho", positive=True)
-
-
-# --- C3
-
-
-def zipf_weights(d: Derivation) -> None:
-    """C3."""
-    w = symbols("w", 3, positive=True)
-    mean, variance = capacity.score_moments(np.diag(w), d_)
-    square = sum(w**2)
-    d.equal(
-        "Moments of the library for $C = \\mathrm{diag}(w)$ (here 3 items), with $S = \\sum_l "
-        "w_l^2$:",
-        [mean[1, 1], variance[1, 1], variance[0, 1]],
-        [
-            w[1],
-            (square + 2 * (d_ + 1) * w[1] ** 2 + (d_ + 1) ** 2 * w[1] ** 2) / d_**2 - w[1] ** 2,
-            (square + (d_ + 1) * (w[0] ** 2 + w[1] ** 2)) / d_**2,
-        ],
-        latex=r"\mathrm{Var}\,s_{ki} = \frac{S + (d+1)(w_k^2 + w_i^2)}{d^2} \quad (k \ne i)",
-    )
-    S, x, k, alpha = sympy.symbols("S x k alpha", positive=True)
-    own = x ** (-2 * alpha) / d_  # w_i^2 at i = x d^(1/2α)
-    heavy = k ** (-2 * alpha)
-    right = (S + 2 * (d_ + 1) * own + (d_ + 1) ** 2 * own) / d_**2 - own
-    wrong = (S + (d_ + 1) * (heavy + own)) / d_**2
-    d.equal(
-        "Put $w_i = i^{-\\alpha}$ and $i = x\\,d^{1/2\\alpha}$, so $w_i^2 = x^{-2\\alpha}/d$, and "
-        "divide by $w_i^2$: the right score becomes exact, and that of value $k$ has the variance",
-        [sympy.limit(sympy.expand(v / own), d_, sympy.oo) for v in (right, wrong)],
-        [0, x ** (2 * alpha) * heavy],
-        latex=r"\frac{\mathrm{Var}\,s_{ii}}{w_i^2} \to 0, \qquad"
-        r" \frac{\mathrm{Var}\,s_{ki}}{w_i^2} \to \Big(\frac xk\Big)^{2\alpha}",
-    )
-    d.say(
-        "What is left of $s_{ki}/w_i$ is $w_k\\|v_k\\|^2\\,u_k^\\top u_i/w_i$. Given $u_i$ these "
-        "are independent normals for different $k$, and norms tend to 1; so for any finite $K$ the "
-        "values $k \\le K$ stay below the right score with probability",
-        r"\prod_{k \le K} \Phi\Big(\Big(\frac kx\Big)^\alpha\Big)",
-    )
-    e = sympy.Symbol("L", positive=True)  # ln n
-    d.equal(
-        "All other values: the part $w_k \\|v_k\\|^2 u_k^\\top u_i$ exceeds $(1 - \\varepsilon) "
-        "w_i$ with a probability that sums to nothing as $K \\to \\infty$, since Gaussian tails of "
-        "$(k/x)^\\alpha$ are summable; the crosstalk has deviation $\\sqrt S/d$, its maximum over "
-        "$n$ values is $\\sqrt{2 S \\ln n}/d$, and over $w_i$, with $\\ln n = L$ and $L/d \\to 0$ "
-        "(the overlaps $w_i\\, v_k^\\top v_i$ of $v_i$ itself add at most $\\sqrt{2L/d} \\to 0$),",
-        sqrt(2 * S * e) / d_ / sqrt(own),
-        sqrt(2 * S * e / d_) * x**alpha,
-        latex=r"\frac{\sqrt{2 S \ln n}}{d\,w_i} = x^\alpha \sqrt{\frac{2 S \ln n}{d}} \to 0 .",
-    )
-    Phi = (1 + sympy.erf(sympy.Symbol("y") / sqrt(2))) / 2
-    product = sympy.prod([Phi.subs("y", sympy.Integer(k)) for k in range(1, 15)])
-    agrees(
-        d,
-        "The library's $F_1(1)$:",
-        float(capacity.zipf_recall(1.0, 1)),
-        product,
-        latex=r"F_1(1) = \prod_{k=1}^\infty \Phi(k)",
-    )
-    product = sympy.prod([Phi.subs("y", Rational(k, 3) ** 2) for k in range(1, 30)])
-    agrees(
-        d,
-        "and $F_2(3)$:",
-        float(capacity.zipf_recall(3.0, 2)),
-        product,
-        latex=r"F_2(3) = \prod_{k=1}^\infty \Phi\big(\tfrac{k^2}{9}\big)",
-    )
-    d.say(
-        "For large $x$ the first $x$ factors are below $\\Phi(1)$, so $F_\\alpha$ decays "
-        "exponentially; $F_\\alpha(i\\,d^{-1/2\\alpha})$ summed over the items is a Riemann sum.",
-        r"\sum_i F_\alpha\big(i\, d^{-1/2\alpha}\big) \sim d^{1/2\alpha}"
-        r" \int_0^\infty F_\alpha(x)\,dx",
-    )
-
-
-# --- C4
+n, z = sympy.symbols("n z", positive=True)
 
 
 def rules(d: Derivation) -> None:
@@ -128,7 +52,6 @@ def least_squares(d: Derivation) -> None:
         latex=r"W = V^\top (U^+)^\top, \qquad (v_k^\top W u_i)_k = VV^\top P e_i, \qquad"
         r" P = U(U^\top U)^{-1}U^\top",
     )
-    theta = sympy.Symbol("theta", real=True)
     U = sympy.Matrix(symbols("u", 3, 1))
     P = U * (U.T * U).inv() * U.T
     d.equal(
@@ -146,23 +69,61 @@ def least_squares(d: Derivation) -> None:
         r"\cos^2\theta = \frac{\chi_d^2}{\chi_d^2 + \chi_{n-d}^2} \quad\text{against}\quad"
         r" \cos^2\theta = \frac{\chi_d^2}{\chi_d^2 + \chi_{n-1}^2}",
     )
-    n = sympy.Symbol("n", positive=True)
-    reach = d_ * cos(theta) ** 2 * (n - 1) / (d_ * sin(theta) ** 2 + n - 1)
-    reach = reach.subs(sin(theta) ** 2, 1 - cos(theta) ** 2).subs(cos(theta) ** 2, d_ / n)
-    d.equal(
-        "The rest is AM3: with $\\cos^2\\theta \\to d/n$ the square of $X\\sqrt{n-1}$ becomes",
-        reach,
-        d_**2 * (n - 1) / (d_ * (n - d_) + n * (n - 1)),
-        latex=r"\frac{(n-1)\,d\cos^2\theta}{d\sin^2\theta + n - 1}"
-        r" = \frac{d^2 (n-1)}{d(n-d) + n(n-1)} \simeq \frac{d^2}{n + d} .",
+    width = 16
+
+    def decide(own: Array, _: Array, others: Array, left: Array, h: Array, gamma: Array) -> bool:
+        return right_is_first(np.arctan2(left, own), others / np.linalg.norm(others), gamma, h)
+
+    size = 40
+    sampled = [f"chi {width}", "normal 1", f"normal {size - 1}"]
+    decided_alike(
+        d,
+        f"The library's sampler draws these ($n = {size}$, $d = {width}$), and decides as $X > Y$ "
+        "does, computed from the same numbers, in each of 300 draws.",
+        [*sampled, f"chi {size - width}", f"normal {size}", f"chi {width}"],
+        decide,
+        latex=r"\texttt{sampled\_recall}, \text{ pseudo-inverse}: \qquad \chi_d, \quad r,"
+        r" \quad \chi_{n-d}, \quad h, \quad \gamma",
+        n=size,
+        d=width,
+        rule="pseudo-inverse",
     )
     d.equal(
-        "At $n = d^2/z^2 - d$ this is $z^2$ but for a difference of order $1/d^2$, the effect of a "
-        "bounded number of pairs, while outer products are $d$ pairs behind.",
+        "So at $n + d - 1$ pairs the pseudo-inverse has the angle of outer products at $n$. What "
+        "differs is the number of rivals.",
+        (n + d_ - 1) - d_,
+        n - 1,
+        latex=r"\chi_{(n + d - 1) - d} = \chi_{n - 1}",
+    )
+    reach = center(n - d_, n - 1)
+    d.equal(
+        "Leading order as $n, d \\to \\infty$: for $n \\ge 2d$ that of AM3 with $N = n - d$.",
+        [reach, reach * (n + d_) / d_**2 - 1],
+        [
+            d_**2 * (n - 1) / (d_ * (n - d_) + n * (n - 1)),
+            d_ * (d_ - 1) / (d_ * (n - d_) + n * (n - 1)),
+        ],
+        latex=r"c_0^2 = \frac{d^2 (n-1)}{d(n-d) + n(n-1)} = \frac{d^2}{n + d}"
+        r"\Big(1 + \frac{d(d-1)}{d(n-d) + n(n-1)}\Big)",
+    )
+    d.equal(
+        "For $d < n < 2d$, $X_0$ falls as $\\chi_{n-d}$ grows, which is below $\\chi_d$ in law: "
+        "$c_0^2$ is at least that at $N = d$, hence at least $d/3$; for $n \\le d$, $N = 0$, it is "
+        "$d$. As $z_n^2 \\sim 2 \\ln n$, all is recalled in the limit.",
+        [center(d_, n - 1) - d_ / 3, center(sympy.Integer(0), n - 1)],
+        [d_ * (n - 1 - d_) / (3 * (d_ + 2 * (n - 1))), d_],
+        latex=r"\frac{d\,(n-1)}{d + 2(n - 1)} - \frac d3 = \frac{d\,(n - 1 - d)}{3(d + 2(n-1))}"
+        r" \ge 0",
+    )
+    d.equal(
+        "So, as in AM3, half of the pairs are recalled only where $c_0/z_n \\to 1$; there $n/d "
+        "\\to \\infty$ and $n \\sim d^2/(2 \\ln n)$. At $n = d^2/z^2 - d$, $c_0^2$ "
+        "is $z^2$ but for a difference of order $1/d^2$, the effect of a bounded number of pairs, "
+        "while outer products are $d$ pairs behind.",
         [
             sympy.limit((reach.subs(n, d_**2 / z**2 - d_) - z**2) * d_**2, d_, sympy.oo),
             sympy.limit(
-                (d_**2 / (n - 1 + 2 * d_) - z**2).subs(n, d_**2 / z**2 - d_) * d_ / z**4,
+                (center(n - 1, n - 1) - z**2).subs(n, d_**2 / z**2 - d_) * d_ / z**4,
                 d_,
                 sympy.oo,
             ),
@@ -192,7 +153,30 @@ def gradient_step(d: Derivation) -> None:
         "the law, which holds for any $b$ that does not depend on the values, stays.",
         r"VV^\top b \propto \gamma f + (I - ff^\top)h, \qquad f = \frac{b - \bar b}{|b - \bar b|}",
     )
-    n = sympy.Symbol("n", positive=True)
+    size, width = 40, 16
+
+    def decide(own: Array, _: Array, others: Array, h: Array, gamma: Array) -> bool:
+        b = np.concatenate((own, others))
+        b -= b.mean()
+        norm = np.linalg.norm(b[1:])
+        return right_is_first(np.arctan2(norm, b[0]), b[1:] / norm, gamma, h)
+
+    decided_alike(
+        d,
+        f"The library's sampler takes this $f$ ($n = {size}$, $d = {width}$, 300 draws).",
+        [f"chi {width}", "normal 1", f"normal {size - 1}", f"normal {size}", f"chi {width}"],
+        decide,
+        latex=r"\texttt{sampled\_recall}, \text{ gradient step}: \qquad f \propto b - \bar b",
+        n=size,
+        d=width,
+        rule="gradient step",
+    )
+    margin_of_a_step(d)
+    recall_of_a_step(d)
+
+
+def margin_of_a_step(d: Derivation) -> None:
+    """C4: mean and variance, exactly."""
 
     def variance(n: Any) -> Any:
         same, different = 1 - 1 / n, -1 / n
@@ -211,100 +195,58 @@ def gradient_step(d: Derivation) -> None:
             latex=r"\mathbb{E}\,(s_{ii} - s_{ki}) = 1, \qquad \mathrm{Var} = "
             + sympy.latex(sympy.factor(variance(n))),
         )
-    ratio = variance(n) / ((2 * n + 6 * d_ + 5) / d_**2) - 1
-    d.holds(
-        "Against $(2n + 6d + 5)/d^2$ for outer products, the ratio is $1 + O(1/n)$ whether $n$ is "
-        "of order $d$ or $d^2$.",
-        sympy.And(
-            *(
-                sympy.limit(ratio.subs(n, size) * size, d_, sympy.oo).is_finite
-                for size in (rho * d_, rho * d_**2)
-            )
-        ),
-        latex=r"n\Big(\frac{\mathrm{Var}}{(2n + 6d + 5)/d^2} - 1\Big) = O(1)",
+    ratio = variance(n) / ((2 * n + 6 * d_ + 5) / d_**2)
+    d.equal(
+        "Over the variance $(2n + 6d + 5)/d^2$ of outer products this is between $1 - 1/n$ and 1.",
+        [1 - ratio, ratio - (1 - 1 / n)],
+        [
+            2 * (n + d_ + 1) / (n * (2 * n + 6 * d_ + 5)),
+            (4 * d_ + 3) / (n * (2 * n + 6 * d_ + 5)),
+        ],
+        latex=r"1 - \frac{2(n + d + 1)}{n(2n + 6d + 5)} = 1 - \frac1n +"
+        r" \frac{4d + 3}{n(2n + 6d + 5)}",
+    )
+
+
+def recall_of_a_step(d: Derivation) -> None:
+    """C4: to leading order that of outer products."""
+    keys, values = small_map()
+    step = capacity.memorise(keys, values, rule="gradient step").scores()
+    plain = capacity.memorise(keys, values).scores()
+    common = np.outer(values @ values.mean(axis=0), keys @ keys.mean(axis=0))
+    d.equal(
+        "Recall: $n$ times the scores of the step are those of outer products, less $n\\, "
+        "v_k^\\top \\bar v\\; \\bar u^\\top u_i$ with the mean value $\\bar v$ and the mean key "
+        "$\\bar u$ (4 pairs in the plane).",
+        exact(4 * step),
+        exact(plain - 4 * common),
+        latex=r"W_{\text{step}} = \frac1n \Big(\sum_i v_i u_i^\top - n\,\bar v \bar u^\top\Big)",
+    )
+    q = sympy.Symbol("q", positive=True)  # (ln n + y) / d
+    bound = 2 / n + 2 * sqrt(q / n)
+    d.equal(
+        "Let $\\ln n = o(d)$. Then all $|v_k|^2 \\le 2$ in the limit, so that $v_k^\\top \\bar v$ "
+        "is at most $2/n$ and a normal of variance $2/(nd)$ at most: for all $k$ below $2/n + "
+        "2\\sqrt{(\\ln n + y)/(nd)}$ but for probability $O(e^{-y})$, and likewise $\\bar u^\\top "
+        "u_i$. What is subtracted changes the margin by no more than",
+        [
+            sympy.expand(2 * n * bound**2 - 8 * (1 / sqrt(n) + sqrt(q)) ** 2),
+            sympy.limit(sympy.limit((1 / sqrt(n) + sqrt(q)) ** 2, n, sympy.oo), q, 0),
+        ],
+        [0, 0],
+        latex=r"2n\, \Big(\frac2n + 2\sqrt{\frac{\ln n + y}{nd}}\Big)^2 = 8\, \Big("
+        r"\frac{1}{\sqrt n} + \sqrt{\frac{\ln n + y}{d}}\Big)^2 \to 0 .",
+    )
+    d.say(
+        "The wrong scores of outer products spread by $1/c_0$ and the right one is 1 (AM3), so "
+        "their margin stays away from 0, on either side, where $c_0/z_n$ stays away from 1: recall "
+        "has the same limits.",
+        r"s_{ii} - \max_{k \ne i} s_{ki} = (1 + o(1)) - (1 + o(1))\, \frac{z_n}{c_0} +"
+        r" o\Big(\frac{z_n}{c_0}\Big)",
     )
     d.equal(
-        "Bits per parameter: $\\log_2 n$ for each of $n = d^2/(2\\ln n)$ pairs.",
+        "Bits per parameter, for all three: $\\log_2 n$ for each of $n = d^2/(2\\ln n)$ pairs.",
         (d_**2 / (2 * log(n))) * (log(n) / log(2)) / d_**2,
         1 / (2 * log(2)),
         latex=r"\frac{n^* \log_2 n^*}{d^2} \to \frac1{2 \ln 2}",
-    )
-
-
-# --- C5
-
-
-def counting(d: Derivation) -> None:
-    """C5."""
-    d.say(
-        "Key $i$ ranks the values; the ranking changes only where two scores agree. These are "
-        "$N = n \\cdot n(n-1)/2$ hyperplanes through 0 in the $D = d^2$ dimensions of $W$.",
-        r"(v_k - v_{k'})^\top W u_i = 0",
-    )
-
-    def regions(planes: Any, dimensions: int) -> Any:
-        return 2 * sum(binomial(planes - 1, i) for i in range(dimensions))
-
-    planes = sympy.Symbol("N", positive=True, integer=True)
-    d.equal(
-        "The number of regions ([C1965], Theorem 1): a new hyperplane cuts in two those regions "
-        "that the others leave in it, one dimension lower, so the largest number satisfies",
-        [sympy.expand_func(regions(planes + 1, dimension)) for dimension in (2, 3, 5)],
-        [
-            sympy.expand_func(regions(planes, dimension) + regions(planes, dimension - 1))
-            for dimension in (2, 3, 5)
-        ],
-        latex=r"R(N + 1, D) = R(N, D) + R(N, D - 1), \qquad"
-        r" R(N, D) = 2 \sum_{i=0}^{D-1} \binom{N - 1}{i}",
-    )
-    d.equal(
-        "with one hyperplane, or one dimension, making 2.",
-        [regions(sympy.Integer(1), 4), regions(planes, 1)],
-        [2, 2],
-        latex=r"R(1, D) = R(N, 1) = 2",
-    )
-    d.say(
-        "A region recalls in full at most one of the $n!$ pairings. The pairing is uniform, so the "
-        "probability that some region recalls it is at most",
-        r"\frac{R(N, d^2)}{n!}",
-    )
-    for width in (2, 3):
-        n = capacity.storage_bound(width)
-        chances = [
-            regions(sympy.Integer(k * k * (k - 1) // 2), width**2) / factorial(k)
-            for k in (n - 1, n)
-        ]
-        million = Rational(1, 10**6)
-        d.holds(
-            f"The library's bound for $d = {width}$ is the first $n$ with at most $10^{{-6}}$, in "
-            f"exact fractions.",
-            sympy.And(chances[0] > million, chances[1] <= million),
-            latex=rf"\frac{{R}}{{n!}} \approx {float(chances[1]):.2g} \quad\text{{at }} n = {n}",
-        )
-    D, c = sympy.symbols("D c", positive=True)
-    numbers = D * log(sympy.E * (c * D) ** 3 / (2 * D))
-    pairings = c * D * log(c * D / sympy.E)
-    d.equal(
-        "Large $d$, $n = cD$: $\\sum_{i<D} \\binom{N}{i} \\le (eN/D)^D$ with $N \\le n^3/2$, "
-        "against $n! \\ge (n/e)^n$. Pairings win for every $c > 2$.",
-        sympy.limit(numbers / pairings, D, sympy.oo),
-        2 / c,
-        latex=r"\frac{D \ln(eN/D)}{n \ln(n/e)} \to \frac2c",
-    )
-    p = sympy.Symbol("p", positive=True)
-    d.equal(
-        "If some $W$ recalls all pairs, scaling it up takes the cross-entropy to 0, its infimum; "
-        "and a mean loss below $(\\ln 2)/n$ means that each key has $\\hat p > \\tfrac12$, hence "
-        "recalls. So minimising the loss, which is convex, decides whether there is such a $W$; "
-        "wherever outer products recall all pairs, there is.",
-        sympy.solve(-log(p) - log(2), p),
-        [Rational(1, 2)],
-        latex=r"-\ln \hat p < \ln 2 \iff \hat p > \tfrac12",
-    )
-    scale = sympy.Symbol("s", positive=True)
-    d.equal(
-        "For two values and margin 1, the loss at scale $s$:",
-        sympy.limit(log(1 + exp(-scale)), scale, sympy.oo),
-        0,
-        latex=r"\lim_{s \to \infty} \ln(1 + e^{-s}) = 0",
     )
