@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import sympy
 
 import assocmem as am
 from assocmem import gradients
@@ -21,7 +20,7 @@ from assocmem.blocks import (
 )
 from assocmem.previous_token import PreviousTokenSignal
 from assocmem.tasks.symmetry import set_partitions
-from theory import CLAIMS, harmonic
+from theory import CLAIMS
 from theory.derivation import Derivation, DerivationError, derive
 from theory.derivations.gradients import DERIVATIONS, derive_S1, derive_S2
 from theory.derivations.step_three import derive_S3a
@@ -221,15 +220,6 @@ def test_through_softmax_centres_each_row_over_its_past():
     assert block[0, 0] == 0
     assert block[1].tolist() == [-FIELD(1) / 4, FIELD(1) / 4, 0]
     assert sum(block[2]) == 0
-
-
-@pytest.mark.parametrize("length", [3, 4, 7, 12])
-def test_closed_harmonic_sums(length):
-    for closed, direct, _ in harmonic.SUMS.values():
-        value = direct(length)
-        assert harmonic.at_length(closed, length) == sympy.Rational(
-            value.numerator, value.denominator
-        )
 
 
 def test_degree_in_c_at_infinity():

@@ -79,7 +79,8 @@ $W_V^2 p_r$: $(p(y{=}k) - \frac1M)/T$; $W_V^2\Phi_1 p_r$: the same times $h_r$. 
 $$J_2 = \mathbb{E}\big[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)\big],\qquad u_s = w_U(y)^\top G_1
 W_V^2 x^1_s,$$
 with $s$ uniform on $1..T$; all 16 blocks over the atoms $w_E, p, \Phi_1 w_E, \Phi_1 p$ are
-rational in $N$ and $K$.""",
+rational in $N$ and $K$, and in $T$, $H_T$ and $H_T^{(2)}$; columns of positions also in $s$,
+$\sum_{r \ge s} r^{-1}$ and $\sum_{r \ge s} r^{-2}$.""",
         assumptions=_TOP_DOWN,
         kind="equal",
         source="[BCBJB2023], Section 6 and appendix, second step; closed form derived here",
@@ -101,9 +102,8 @@ trigger.""",
         status="proved",
         note="For prediction over all tokens with fixed triggers the rule T >= 5 fails at small N: "
         "the positions, which memorise the label frequencies, compete (K = 2, T = 5 needs N >= 6). "
-        "Beyond T = 8 the signs rest on the formula for the wanted coefficient at general T, which "
-        "T-S2 derives sum by sum and which equals the tables at T = 3..8 (random triggers: "
-        "T = 3..6). T-S2 has all thresholds for these two vocabularies.",
+        "Beyond T = 8 the signs rest on the wanted coefficient at symbolic T, which S2 derives, as "
+        "it does all others. T-S2 has all thresholds for these two vocabularies.",
     ),
     Claim(
         id="S2-limit",

@@ -6,7 +6,7 @@ y = H_T^{(2)} = \sum_{s \le T} 1/s^2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -29,39 +29,6 @@ def at_length(expression: Any, length: int) -> sympy.Rational:
 def tail(length: int, start: int, power: int = 1) -> Fraction:
     """h_start = Σ 1/s^power over s = start .. T."""
     return sum((Fraction(1, s**power) for s in range(start, length + 1)), Fraction(0))
-
-
-# Closed form, then the sum itself, and what it gains from T to T + 1 by h_r -> h_r + 1/(T + 1).
-
-SUMS: dict[str, tuple[Any, Callable[[int], Fraction], Any]] = {
-    r"\sum_{r=1}^{T} h_r": (
-        T,
-        lambda n: sum((tail(n, r) for r in range(1, n + 1)), Fraction(0)),
-        T / (T + 1) + 1 / (T + 1),
-    ),
-    r"\sum_{r=1}^{T} h_r^2": (
-        2 * T - x,
-        lambda n: sum((tail(n, r) ** 2 for r in range(1, n + 1)), Fraction(0)),
-        2 * T / (T + 1) + T / (T + 1) ** 2 + 1 / (T + 1) ** 2,
-    ),
-    r"\sum_{r=1}^{T} \sum_{s \ge r} s^{-2}": (
-        x,
-        lambda n: sum((tail(n, r, 2) for r in range(1, n + 1)), Fraction(0)),
-        T / (T + 1) ** 2 + 1 / (T + 1) ** 2,
-    ),
-    r"\sum_{r=1}^{T-1} h_{r+1}/r": (
-        (x**2 - y) / 2,
-        lambda n: sum((tail(n, r + 1) / r for r in range(1, n)), Fraction(0)),
-        (x - 1 / T) / (T + 1) + 1 / (T * (T + 1)),
-    ),
-}
-
-
-def next_length(expression: Any) -> Any:
-    """The expression at T + 1, with x and y moved on by one term."""
-    return expression.subs(
-        {T: T + 1, x: x + 1 / (T + 1), y: y + 1 / (T + 1) ** 2}, simultaneous=True
-    )
 
 
 FIELD, *GENERATORS = sympy.field((T, x, y), sympy.QQ)  # where sums of fractions stay reduced

@@ -17,6 +17,7 @@ from theory.derivation import Derivation
 from theory.harmonic import REMAPPED_FIRST_TRIGGER, REMAPPED_OUTPUT, T, at_length, x, y
 from theory.population import VOCABULARIES
 from theory.rational import C, K, c, k
+from theory.telescoping import ANTIDIFFERENCES, BEYOND, FIRST, RECIPROCAL, SQUARES, TAIL, total
 
 LENGTHS = (3, 4, 5, 6, 7, 8)
 
@@ -136,15 +137,36 @@ _FORMULAS = {
 
 
 def harmonic_sums(d: Derivation) -> None:
-    """The sums over h_r, by induction on T."""
-    for formula, (closed, direct, gain) in harmonic.SUMS.items():
-        d.equal(
-            "By induction on $T$, with $x = H_T$, $y = H_T^{(2)}$ and $h_r \\to h_r + 1/(T+1)$: "
-            "the gain from $T$ to $T + 1$, and the start $T = 1$.",
-            [harmonic.next_length(closed) - closed, at_length(closed, 1)],
-            [gain, rational(direct(1))],
-            latex=f"{formula} = {sympy.latex(closed)}",
-        )
+    """The sums over tails, by telescoping."""
+    r, h, squares = sympy.symbols("r h_r S_r", positive=True)
+    gains, summands, formulas = [], [], []
+    for (i, j, *powers), F in ANTIDIFFERENCES.items():
+        summand = h ** powers[0] * squares ** powers[1] / (r**i * (r + 1) ** j)
+        gains.append(F(r + 1, h - 1 / r, squares - 1 / r**2) - F(r, h, squares))
+        summands.append(summand)
+        formulas.append(f"{sympy.latex(summand)}: \\quad {sympy.latex(F(r, h, squares))}")
+    d.equal(
+        "Sums over $r$ telescope when the summand is a difference $F(r+1) - F(r)$. With $h_r = "
+        "\\sum_{s \\ge r} s^{-1}$ and $S_r = \\sum_{s \\ge r} s^{-2}$ up to $T$, so that $h_{r+1} "
+        "= h_r - \\frac1r$ and $S_{r+1} = S_r - r^{-2}$, these summands have these $F$:",
+        gains,
+        summands,
+        latex=aligned(*formulas),
+    )
+    later = RECIPROCAL * (TAIL - RECIPROCAL)
+    d.equal(
+        "From $r = 1$, with $h_1 = x = H_T$ and $S_1 = y = H_T^{(2)}$, to $r = T + 1$, where both "
+        "are 0:",
+        [total(summand, FIRST, BEYOND) for summand in (TAIL, TAIL**2, SQUARES, later)],
+        [T, 2 * T - x, x, (x**2 - y) / 2],
+        latex=r"\sum_{r=1}^T h_r = T,\quad \sum_{r=1}^T h_r^2 = 2T - x,\quad \sum_{r=1}^T S_r = x,"
+        r"\quad \sum_{r=1}^T \tfrac1r h_{r+1} = \tfrac12 (x^2 - y)",
+    )
+
+
+def aligned(*formulas: str) -> str:
+    """Formulas in lines."""
+    return r"\begin{aligned}" + r"\\".join(f"&{line}" for line in formulas) + r"\end{aligned}"
 
 
 def rational(value: Any) -> sympy.Rational:

@@ -16,6 +16,7 @@ from assocmem.blocks import (
 from theory.derivation import Derivation, Derive
 from theory.derivations import fluctuations, lead, step_three
 from theory.derivations.any_length import first_step_at_any_length
+from theory.derivations.every_block import library_tables, second_step_at_any_length
 from theory.derivations.from_the_loss import (
     LENGTHS,
     SETTINGS,
@@ -114,25 +115,17 @@ def derive_S2(d: Derivation, lengths: tuple[int, ...] = LENGTHS) -> None:
         r"J_2 = \mathbb{E}\big[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)\big]",
     )
     law_of_patterns(d)
+    library = library_tables()
     for vocabulary in VOCABULARIES:
         agree(
             d,
             f"Sum over the patterns, with the readout $u_s$ of step 1: all 16 blocks are the "
             f"library's, as rational functions of $C$ and $K$, for $T$ = {in_words(lengths)} "
             f"({SETTINGS[vocabulary]}).",
-            [
-                (
-                    second_table(t, vocabulary),
-                    am.gradients.second_step(pattern_sums(t, vocabulary).task),
-                )
-                for t in lengths
-            ],
+            [(second_table(t, vocabulary), library[vocabulary, t]) for t in lengths],
         )
-    d.say(
-        "The same identity at $T = 7$ and $8$ is among the slow tests. Beyond, it rests on the "
-        "library's use of the same independence given $(q, o, \\tau)$ at every $T$; S2-sign "
-        "derives the wanted coefficient at any $T$."
-    )
+    d.say("The same sums at $T = 7$ and $8$ are among the slow tests.")
+    second_step_at_any_length(d, library)
     wanted = second_table(lengths[-1], "content")[TOKENS, REMAPPED_TOKENS].same[0]
     d.say(
         f"For example, with fixed triggers, prediction over the content and $T = {lengths[-1]}$, "

@@ -17,10 +17,11 @@ from assocmem.blocks import (
 )
 from theory import harmonic
 from theory.derivation import Derivation
-from theory.derivations.any_length import LENGTHS, harmonic_sums, rational, task, wanted
+from theory.derivations.any_length import LENGTHS, aligned, harmonic_sums, rational, task, wanted
 from theory.harmonic import MOMENTS, PHI, REMAPPED_OUTPUT, T, at_length, x, y
 from theory.population import VOCABULARIES
 from theory.rational import C, K, c
+from theory.telescoping import KINDS, covariances
 
 Rows = dict[tuple[str, int], Any]
 
@@ -90,11 +91,12 @@ def content_profile(d: Derivation) -> None:
     )
     harmonic_sums(d)
     numerator = sympy.factor(sympy.together(PHI))
+    direct, past = (covariances(kind, "remapped")[0, 1].as_expr() for kind in KINDS)
     d.equal(
-        r"These sums give $\Phi$ in $T$, $x = H_T$ and $y = H_T^{(2)}$; compare with the sum over "
-        r"$\tau$, $T = 3, ..., 30$.",
-        [at_length(PHI, t) for t in range(3, 31)],
-        [phi_by_its_sum(t) for t in range(3, 31)],
+        r"These sums give $\Phi$ in $T$, $x = H_T$ and $y = H_T^{(2)}$ (see S2); compare with the "
+        r"sum over $\tau$, $T = 3, ..., 30$.",
+        [PHI, *(at_length(PHI, t) for t in range(3, 31))],
+        [direct + REMAPPED_OUTPUT * past, *(phi_by_its_sum(t) for t in range(3, 31))],
         latex=r"\Phi = " + sympy.latex(numerator),
     )
     for k, factor in ((1, 1 + 1 / c), (2, 1)):
@@ -128,12 +130,12 @@ def derive_sign(d: Derivation) -> None:
 
 
 def sign_over_content(d: Derivation, limit: int = 20) -> None:
-    for t in (3, 4):
-        d.holds(
-            f"$\\Phi({t})$ is negative: so is the lead, at every $N$ and $K$.",
-            at_length(PHI, t) < 0,
-            latex=f"\\Phi({t}) = {sympy.latex(at_length(PHI, t))} < 0",
-        )
+    short = [at_length(PHI, t) for t in (3, 4)]
+    d.holds(
+        "$\\Phi(3)$ and $\\Phi(4)$ are negative: so is the lead, at every $N$ and $K$.",
+        sympy.And(*(value < 0 for value in short)),
+        latex=rf"\Phi(3) = {sympy.latex(short[0])},\quad \Phi(4) = {sympy.latex(short[1])}",
+    )
     d.holds(
         f"$\\Phi(T)$ is positive for $T = 5, ..., {limit - 1}$, by exact arithmetic.",
         sympy.And(*(at_length(PHI, t) > 0 for t in range(5, limit))),
@@ -163,11 +165,10 @@ def sign_over_content(d: Derivation, limit: int = 20) -> None:
 
 def sign_over_all(d: Derivation, lengths: tuple[int, ...] = (5, 6, 8, 16, 32)) -> None:
     """Fixed triggers, prediction over all: labels are not uniform over the classes."""
-    for t in LENGTHS[:4]:
-        d.say(
-            f"Prediction over all tokens, $T = {t}$: the lead has the sign of",
-            sympy.latex(sympy.numer(wanted(t, "all"))),
-        )
+    d.say(
+        "Prediction over all tokens: the lead has the sign of",
+        _numerators("all"),
+    )
     d.equal(
         "For many more content tokens than triggers the sign is again that of $\\Phi$; $T = 3, "
         "..., 8$:",
@@ -175,24 +176,13 @@ def sign_over_all(d: Derivation, lengths: tuple[int, ...] = (5, 6, 8, 16, 32)) -
         [at_length(PHI, t) for t in LENGTHS],
         latex=r"\lim_{C \to \infty} T C \cdot K T^2 J = \Phi(T)",
     )
-    thresholds = {}
-    for t in lengths:
-        numerator = sympy.Poly(sympy.numer(wanted(t, "all").subs(K, 1)), C)
-        thresholds[t] = 1 + _positive_from(d, numerator, f"Prediction over all, $K = 1$, $T = {t}$")
-    d.say(
-        "So with prediction over all tokens and $K = 1$ the lead is positive exactly from this $N$ "
-        "on:",
-        _table("N", thresholds),
-    )
+    numerators = {t: sympy.Poly(sympy.numer(wanted(t, "all").subs(K, 1)), C) for t in lengths}
+    _thresholds(d, "So with prediction over all tokens and $K = 1$", numerators)
 
 
 def sign_random(d: Derivation, lengths: range = range(5, 21)) -> None:
     """Random triggers: the sign changes once in N."""
-    for t in LENGTHS[:4]:
-        d.say(
-            f"Random triggers, $T = {t}$, $C = N - 1$: the lead has the sign of",
-            sympy.latex(sympy.numer(wanted(t, "random"))),
-        )
+    d.say("Random triggers, $C = N - 1$: the lead has the sign of", _numerators("random"))
     three, four = (sympy.Poly(sympy.numer(wanted(t, "random")), C) for t in (3, 4))
     d.holds(
         "At $T = 3$ it is negative for every $N \\ge 4$, at $T = 4$ for every $N \\ge 3$.",
@@ -204,33 +194,29 @@ def sign_random(d: Derivation, lengths: range = range(5, 21)) -> None:
         ),
         latex=r"\text{no root in } C \ge 3,\ C \ge 2",
     )
-    thresholds = {}
-    for t in lengths:
-        numerator = sympy.Poly(sympy.numer(wanted(t, "random")), C)
-        thresholds[t] = 1 + _positive_from(d, numerator, f"Random triggers, $T = {t}$")
-    d.say(
-        "So with random triggers the lead is positive exactly from this $N$ on:",
-        _table("N", thresholds),
+    numerators = {t: sympy.Poly(sympy.numer(wanted(t, "random")), C) for t in lengths}
+    _thresholds(d, "So with random triggers", numerators)
+
+
+def _numerators(vocabulary: str) -> str:
+    return aligned(
+        *(rf"T = {t}: \quad {sympy.latex(sympy.numer(wanted(t, vocabulary)))}" for t in LENGTHS[:4])
     )
 
 
-def _positive_from(d: Derivation, numerator: Any, name: str) -> int:
-    """The smallest C >= 2 from which on the sign is positive, shown to be a threshold."""
-    start = next(c for c in range(2, 10**4) if numerator.eval(c) > 0)
+def _thresholds(d: Derivation, setting: str, numerators: dict[int, Any]) -> None:
+    """From which C >= 2 on the sign is positive, at each T, and only from there."""
+    starts, relations = {}, []
+    for t, numerator in numerators.items():
+        starts[t] = next(c for c in range(2, 10**4) if numerator.eval(c) > 0)
+        relations += [numerator.LC() > 0, numerator.count_roots(starts[t], None) == 0]
+        relations += [numerator.eval(c) <= 0 for c in range(2, starts[t])]
     d.holds(
-        f"{name}: positive at $C = {start}$, no root above, and not positive below.",
-        sympy.And(
-            numerator.LC() > 0,
-            numerator.count_roots(start, None) == 0,
-            *(numerator.eval(c) <= 0 for c in range(2, start)),
-        ),
-        latex=rf"\mathrm{{lead}} > 0 \iff C \ge {start}",
+        f"{setting} the lead is positive exactly from this $N$ on: positive there, no root above, "
+        "and not positive below.",
+        sympy.And(*relations),
+        latex=r",\quad ".join(rf"T = {t}: N \ge {start + 1}" for t, start in starts.items()),
     )
-    return start
-
-
-def _table(name: str, entries: dict[int, int]) -> str:
-    return r",\quad ".join(rf"T = {t}: {name} \ge {n}" for t, n in entries.items())
 
 
 def derive_limit(d: Derivation) -> None:

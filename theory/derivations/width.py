@@ -274,16 +274,18 @@ def library_draws_it(d: Derivation) -> None:
         for name in ("gaussian", "sphere")
     }
     raw, sphere = (np.concatenate([part["inputs"], part["outputs"]]) for part in unit.values())
-    for row, direction in zip(exact(raw), exact(sphere), strict=True):
-        cosine = (row @ direction) ** 2 / (row @ row)
-        agrees(
-            d,
-            "Sphere: rows are normalised Gaussian rows, norms are Gram entries, and normalising "
-            "leaves $Q$ as it is. So normalise rows of $L_X$ and $L_U$.",
-            float(cosine),
-            1,
-            r"\langle x', L_x / \|L_x\|\rangle^2 = 1",
-        )
+    smallest = min(
+        (row @ direction) ** 2 / (row @ row)
+        for row, direction in zip(exact(raw), exact(sphere), strict=True)
+    )
+    agrees(
+        d,
+        "Sphere: rows are normalised Gaussian rows, norms are Gram entries, and normalising "
+        "leaves $Q$ as it is. So normalise rows of $L_X$ and $L_U$ (the smallest over the rows).",
+        float(smallest),
+        1,
+        r"\langle x', L_x / \|L_x\|\rangle^2 = 1",
+    )
     d.equal(
         "$G$ is not normalised, and $\\Phi_1 X$ follows from the normalised $X$.",
         exact(unit["sphere"]["Phi1"]),
