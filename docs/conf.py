@@ -50,9 +50,8 @@ html_css_files = ["site.css"]
 mathjax_path = "tex-svg-full.js"
 
 CITATION = re.compile(r"\[([A-Z][A-Za-z]*(?:18|19|20)\d\d[a-z]?)(, [^\]]*)?\]")
-
-
-ABSOLUTE_VALUE = re.compile(r"(?<!\S)\|([^|]+)\|(?=[\s,.:;]|$)")  # reST takes it for a substitution
+# reST takes |x| for a substitution.
+ABSOLUTE_VALUE = re.compile(r"(?<![^\s(/])\|([^|]+)\|(?=[\s,.:;)/]|$)")
 
 
 def read_docstring(app, what, name, obj, options, lines):

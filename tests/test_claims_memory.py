@@ -145,7 +145,7 @@ def test_AM3_sees(error, monkeypatch, seed):
 
 @pytest.mark.parametrize("family", [am.sphere, am.orthonormal])
 def test_AM3_sees_another_family(family, monkeypatch, seed):
-    monkeypatch.setattr(memory, "gaussian", lambda n, d, *, rng: family(n, 2 * n, rng=rng)[:, :d])
+    monkeypatch.setattr(memory, "gaussian", lambda n, d, *, rng: family(n, n, rng=rng)[:, :d])
     assert any(failures("AM3", seed)), f"{seed=}"
 
 

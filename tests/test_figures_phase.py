@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from tests.test_figures import context, images, png, read
+from tests.test_figures import context, images, png
 from validation.figures import phase
-from validation.width import LEVEL, Head
+from validation.figures.sheets import read
+from validation.head import LEVEL, Head, crossing
 
 TINY = {
-    "lengths": (12, 64),
+    "lengths": (16, 64),
     "tokens": (8, 16),
     "widths": (64, 10**6),
     "leads": (10.0, 1.0),
@@ -36,15 +37,46 @@ def test_the_csv_holds_all_that_is_drawn(drawn):
     values = [row["value"] for row in rows if row["panel"] == "accuracy"]
     np.testing.assert_array_equal(image.ravel(), values)
     for axes, panel in zip(figure.axes[1:], "TN", strict=True):
+        sizes = [row for row in rows if row["panel"] == panel]
         shown = np.concatenate([line.get_ydata() for line in axes.lines])
         expected = [
-            row["d"]
-            for lead in dict.fromkeys(row["m2"] for row in rows if row["panel"] == panel)
-            for drawn in (False, True)
-            for row in rows
-            if (row["panel"], row["m2"], bool(row["draws"])) == (panel, lead, drawn)
+            row[name]
+            for lead in dict.fromkeys(row["m2"] for row in sizes)
+            for name in ("predicted_low", "value")
+            for row in sizes
+            if row["m2"] == lead
         ]
         np.testing.assert_array_equal(shown, expected)
+        bars = {
+            tuple(segment[:, 1])
+            for collection in axes.collections
+            for segment in collection.get_segments()
+            if len(segment)  # matplotlib adds empty ones
+        }
+        assert bars == {(row["low"], row["high"]) for row in sizes}
+
+
+def test_the_line_in_the_map_ends_where_the_widths_end(drawn):
+    _, rows, figure = drawn
+    (line,) = figure.axes[0].lines
+    d = {row["T"]: row["predicted_low"] for row in rows if row["panel"] == "T" and row["m2"] == 10}
+    low, high = TINY["widths"]
+    for length, x in zip(d, line.get_xdata(), strict=True):
+        expected = np.log(d[length] / low) / np.log(high / low)
+        assert np.isnan(x) if d[length] < low else x == pytest.approx(expected)
+
+
+def test_the_widths_agree_and_five_times_as_wide_ones_do_not(drawn):
+    """A factor 5 is more than ten standard errors of every point."""
+    _, rows, _ = drawn
+    (counted,) = phase.agreements(rows)
+    assert (counted.total, counted.holds) == (6, True)
+    for factor in (5, 1 / 5):
+        shifted = [
+            row | {name: factor * row[name] for name in ("predicted_low", "predicted_high")}
+            for row in rows
+        ]
+        assert not phase.agreements(shifted)[0].holds
 
 
 def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(drawn, tmp_path):
@@ -67,3 +99,25 @@ def test_predicted_widths_are_where_the_level_is_reached():
     assert abs(head.predicted(width) - LEVEL) < 0.01
     assert head.predicted(width / 3) < LEVEL - 0.05
     assert head.predicted(width * 3) > LEVEL + 0.02
+
+
+def test_the_exact_law_is_that_of_drawn_embeddings_where_scores_are_not_normal():
+    """600 draws, 0.1 each: means to 0.006. The normal law is off by 0.05, the law by none."""
+    rng = np.random.default_rng()
+    head = Head(am.InductionTask(16, 16), rng)
+    law, measured = head.law(40, 4000, rng), head.measured(40, 4000, rng)
+    error = np.hypot(law.std(), measured.std()) / np.sqrt(4000)
+    assert abs(law.mean() - measured.mean()) < 5.5 * error
+    assert head.law(80, 4000, rng).mean() - measured.mean() > 5.5 * error
+
+
+def test_the_crossing_is_where_a_probit_line_crosses():
+    widths, rising = np.array([100, 400]), [0.8, 0.95]
+    found, error = crossing(widths, rising, (0.01, 0.02))
+    assert np.log(100) < found < np.log(400)
+    step = 1e-6
+    slopes = [
+        (crossing(widths, [0.8 + a, 0.95 + b])[0] - found) / step for a, b in ((step, 0), (0, step))
+    ]
+    assert error == pytest.approx(np.hypot(0.01 * slopes[0], 0.02 * slopes[1]), rel=1e-4)
+    assert np.isnan(crossing(widths, rising[::-1])).all()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from autograd import grad
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_reference import STEP, apply, assert_same, decimals, mix, plus
 
@@ -139,6 +139,7 @@ def test_the_gradient_of_every_parameter(name, seed):
     slope = (gradient * direction).sum()
     size = np.abs(gradient * direction).sum() + 1
     assert_same(slope, expected, terms=TERMS, size=size)
+    assume(slope != 0)  # in a layer whose neurons are all silent no parameter has a slope
     with pytest.raises(AssertionError, match="more than rounding"):
         assert_same(-slope, expected, terms=TERMS, size=size)
 

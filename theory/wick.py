@@ -161,10 +161,26 @@ class Moments(NamedTuple):
         covariance: Array = _at(self.second_powers, d) - mean[:, :, None] * mean[:, None, :]
         return covariance
 
+    def limit_covariance(self) -> Array:
+        """lim d Cov(s_qi, s_qj) as d → ∞: (cues, answers, answers)."""
+        constant, slope = [*self.mean_powers, 0 * self.mean_powers[0]][:2]
+        cross = constant[:, :, None] * slope[:, None, :]
+        limit: Array = self.second_powers[1] - cross - cross.transpose(0, 2, 1)
+        return limit
 
-def score_moments(terms: Sequence[Term]) -> Moments:
-    """Exact mean and covariance of s_qi, the sum of the terms, for all cues and answers."""
+    def mapped(self, matrix: Array) -> Moments:
+        """Moments of linear combinations of each cue's scores: matrix (m, answers)."""
+        return Moments(self.mean_powers @ matrix.T, matrix @ self.second_powers @ matrix.T)
+
+
+def score_moments(terms: Sequence[Term], *, joint: bool = False) -> Moments:
+    """Exact mean and covariance of s_qi, the sum of the terms, for all cues and answers.
+
+    With ``joint``, scores of different cues too: all s_qi are the answers of a single cue.
+    """
     cues, answers = len(terms[0].cues), len(terms[0].answers)
+    within = "q{0},{1}{2},i{3},q{4},{5}{6},j{7}->qij"
+    formula = "q{0},{1}{2},i{3},p{4},{5}{6},j{7}->qipj" if joint else within
     mean: dict[int, Any] = {}
     second: dict[int, Any] = {}
     for a in terms:
@@ -173,10 +189,10 @@ def score_moments(terms: Sequence[Term]) -> Moments:
             _add(mean, powers, A)
     for a, b in product(terms, repeat=2):
         for pairing, powers in expansion((a.left, a.right, b.left, b.right)).items():
-            formula = "q{0},{1}{2},i{3},q{4},{5}{6},j{7}->qij"
             parts = (a.cues, a.coefficients, a.answers, b.cues, b.coefficients, b.answers)
             _add(second, powers, _summed(pairing, formula, *parts))
-    return Moments(_stacked(mean, (cues, answers)), _stacked(second, (cues, answers, answers)))
+    shape = (1, cues * answers) if joint else (cues, answers)
+    return Moments(_stacked(mean, shape), _stacked(second, (*shape, shape[1])))
 
 
 def _summed(pairing: Pairing, formula: str, *parts: Array) -> Array:
@@ -193,7 +209,8 @@ def _add(total: dict[int, Any], powers: dict[int, int], table: Array) -> None:
 
 def _stacked(by_power: dict[int, Any], shape: tuple[int, ...]) -> Array:
     zero = np.zeros(shape)
-    return np.stack([by_power.get(power, zero) for power in range(max(by_power, default=0) + 1)])
+    tables = [by_power.get(power, zero) for power in range(max(by_power, default=0) + 1)]
+    return np.stack([table.reshape(shape) for table in tables])
 
 
 def _at(powers: Array, d: float) -> Array:

@@ -39,7 +39,8 @@ Each row compares what a claim predicts with what was measured; the claim's kind
   high_prob                a frequency, at most the predicted one + tolerance, for sampling
 
 report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
-exit code: 0 all that ran hold, 1 a claim fails, 2 wrong usage, 130 interrupted.
+A figure with predicted curves says how many measured points agree with them, and how many should.
+exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, 130 interrupted.
 """
 
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
@@ -155,13 +156,20 @@ def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
 
 
 def draw_figure(options: argparse.Namespace) -> int:
-    """Draw one figure and print the files it wrote."""
-    from validation.figures import FIGURES
+    """Draw one figure, print the files it wrote, and how many points agree with its curves."""
+    from validation.figures import AGREEMENTS, FIGURES, sheets
 
     rng = np.random.default_rng([options.seed, *options.name.encode()])
-    for path in FIGURES[options.name](options.output, Context(rng, options.profile)):
+    paths = FIGURES[options.name](options.output, Context(rng, options.profile))
+    for path in paths:
         print(path)
-    return FINE
+    if options.name not in AGREEMENTS:
+        return FINE
+    (sheet,) = (path for path in paths if path.suffix == ".csv")
+    found = AGREEMENTS[options.name](sheets.read(sheet))
+    for agreement in found:
+        print(f"{agreement}: {'yes' if agreement.holds else 'NO'}")
+    return FINE if all(agreement.holds for agreement in found) else FAILS
 
 
 def figure_name(given: str) -> str:

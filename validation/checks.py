@@ -6,6 +6,7 @@ from theory import CLAIMS
 from validation import (
     capacity,
     dynamics,
+    end_to_end,
     gradients,
     induction,
     memory,
@@ -23,6 +24,7 @@ _FAMILIES = (
     symmetry,
     induction,
     width,
+    end_to_end,
     dynamics,
 )
 

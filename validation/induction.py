@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from scipy.special import softmax
-from scipy.stats import norm
 
 import assocmem as am
 from assocmem.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
-from validation import reference
+from validation import reference, tolerances
 from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context
 from validation.conditions import check_T_m1, check_T_S1, check_T_S2, check_T_S3
 from validation.gradients import reference_parameters
@@ -123,7 +122,6 @@ def mean_scores(second: am.BlockTable, b: Array, tau: int) -> Array:
 
 
 def check_tie(context: Context) -> Iterator[Case]:
-    z = norm.isf(FALSE_ALARM / (4 * len(SIZES)))
     for n, length, k in SIZES:
         task = am.InductionTask(n, length, k)
         run = am.top_down(task, margins=MARGINS, rng=context.rng, evaluate_on=1)
@@ -144,12 +142,13 @@ def check_tie(context: Context) -> Iterator[Case]:
         )
         where = f"({n},{length},{k})"
         gap = np.log(a[:, 1] / a[:, 0])
-        tolerance = z * gap.std() / np.sqrt(len(gap)) + ROUNDING * abs(e[1])
+        within = tolerances.standard_errors(2 * len(SIZES), freedom=len(a) - 1) / np.sqrt(len(a))
+        tolerance = within * gap.std(ddof=1) + ROUNDING * abs(e[1])
         yield Case(f"tau=1: e_2 - e_1, {where}", e[1] - e[0], gap.mean(), tolerance)
         # The softmax of the mean is off by at most half the largest variance of a score.
         attention = softmax(e)
         curvature = np.log(a / a[:, 1:2]).var(axis=0).max() / 2
-        tolerance = z * a[:, 1].std() / np.sqrt(len(a)) + curvature
+        tolerance = within * a[:, 1].std(ddof=1) + curvature
         yield Case(f"tau=1: attention, {where}", attention[1], a[:, 1].mean(), tolerance)
 
 

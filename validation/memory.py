@@ -95,8 +95,8 @@ def score_moments(context: Context) -> Iterator[Case]:
         # Rows and columns of different sizes: exchanging them would show.
         C = np.outer(np.geomspace(1, 4, 6), np.geomspace(3, 1, 9)) * rng.standard_normal((6, 9))
         scores, variance = (
-            drawn_scores(C, 12, 20, family, draws, rng),
-            score_variance(C, 12, 20, family),
+            drawn_scores(C, 32, 160, family, draws, rng),
+            score_variance(C, 32, 160, family),
         )
         noise = (scores - C) ** 2
         for name, statistic in (

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 import assocmem as am
-from assocmem.bartlett import bartlett
 from theory import step_noise
 from theory.wick import Moments
 from validation import tolerances
 from validation.cases import FALSE_ALARM, Case, Check, Context
+from validation.gradient_noise import noise_of_gradients
+from validation.head import Head, crossing, mean_recall
 
 Array = NDArray[Any]
 
@@ -235,80 +236,15 @@ def recalled_with_confidence(context: Context) -> Iterator[Case]:
 
 # --- W4
 
-LEVEL = 0.9  # fraction of positions where the first layer finds the one before
 
-
-class Head:
-    """The previous-token head on one sequence of a task, at some of its positions."""
-
-    def __init__(
-        self, task: am.InductionTask, rng: np.random.Generator, *, lead: float = 10, rows: int = 12
-    ) -> None:
-        self.task = task
-        run = am.top_down(task, margins=(0.5, lead, 5), evaluate_on=1)
-        self.memory = run.memories["W_K1"]
-        self.tokens = task.sample(1, rng=rng).tokens[0]
-        self.rows = np.unique(np.linspace(1, task.length - 2, rows).round().astype(int))
-        self.among = np.tri(task.length, dtype=bool)[self.rows].T
-        self.moments = step_noise.head_moments(
-            task, self.memory.coefficients, self.tokens, self.rows
-        )
-
-    def predicted(self, d: float, draws: int = 1000) -> float:
-        """Fraction of the rows recalled, for jointly normal scores with the exact moments.
-
-        The normal draws are always the same, so that this is a smooth function of d.
-        """
-        recalled = step_noise.gaussian_recall(
-            self.moments, d, self.rows - 1, self.among, rng=np.random.default_rng(0), draws=draws
-        )
-        return float(recalled.mean())
-
-    def width(self, level: float = LEVEL) -> float:
-        """d* of the prediction."""
-        low, high = log(8), log(1e12)
-        while high - low > 0.01:
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.predicted(np.exp(middle)) < level else (low, middle)
-        return float(np.exp((low + high) / 2))
-
-    def measured(self, d: int, draws: int, rng: np.random.Generator) -> Array:
-        """The same fraction in each of the draws, which need the inputs only."""
-        n_tokens, found = self.task.n_tokens, []
-        for _ in range(draws):
-            inputs = bartlett(n_tokens + self.task.length, d, rng=rng)
-            positions = inputs[n_tokens:]
-            W = am.AssociativeMemory(
-                keys=positions, values=positions, coefficients=self.memory.coefficients
-            )
-            x = inputs[self.tokens] + positions
-            found.append(W.T.recall(self.rows - 1, self.among, keys=x[self.rows], values=x))
-        return np.array(found)
-
-    def crossing(self, draws: int, rng: np.random.Generator) -> tuple[float, float, float]:
-        """ln d where LEVEL is reached: predicted, measured, and the standard error of the latter.
-
-        Both by interpolation between two widths around d*, where the normal quantile of the recall
-        is nearly linear in ln d, and equally so for both.
-        """
-        widths = np.round(self.width() * np.array([0.6, 1.6])).astype(int)
-        log_d = np.log(widths)
-        predicted = [self.predicted(float(d), draws=2000) for d in widths]
-        samples = [self.measured(int(d), draws, rng) for d in widths]
-        half = 0.5 / (draws * len(self.rows))  # a normal quantile needs a rate inside (0, 1)
-        recall = np.clip([sample.mean() for sample in samples], half, 1 - half)
-        error = np.array([sample.std(ddof=1) for sample in samples]) / sqrt(draws)
-        a, b = stats.norm.ppf(recall)
-        if not a < b:  # recall that does not grow with the width has no crossing: no case passes
-            return np.nan, np.nan, np.nan
-        a_error, b_error = error / stats.norm.pdf((a, b))
-        weight = (stats.norm.ppf(LEVEL) - a) / (b - a)
-        weight_error = np.hypot((1 - weight) * a_error, weight * b_error) / abs(b - a)
-        return (
-            float(np.interp(stats.norm.ppf(LEVEL), stats.norm.ppf(predicted), log_d)),
-            log_d[0] + weight * (log_d[1] - log_d[0]),
-            weight_error * (log_d[1] - log_d[0]),
-        )
+def predicted_and_measured(
+    head: Head, draws: int, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """ln d* by the normal law, ln d* in draws, and the standard error of the latter."""
+    widths = head.around()
+    predicted, _ = crossing(widths, [head.predicted(float(d), draws=2000) for d in widths])
+    samples = [head.measured(int(d), draws, rng) for d in widths]
+    return predicted, *crossing(widths, *mean_recall(samples, len(head.rows)))
 
 
 def exponents(context: Context) -> Iterator[Case]:
@@ -321,7 +257,7 @@ def exponents(context: Context) -> Iterator[Case]:
         size: Head(am.InductionTask(*size), context.rng)
         for size in dict.fromkeys(by_length + by_tokens)
     }
-    found = {size: head.crossing(draws, context.rng) for size, head in heads.items()}
+    found = {size: predicted_and_measured(head, draws, context.rng) for size, head in heads.items()}
     for name, sizes, axis in (("N = 16, T", by_length, 1), ("T = 64, N", by_tokens, 0)):
         x = np.log([size[axis] for size in sizes])
         weights = (x - x.mean()) / np.sum((x - x.mean()) ** 2)  # of the least-squares slope
@@ -339,4 +275,5 @@ CHECKS: dict[str, Check] = {
     "W2": noise_of_steps,
     "W3": recalled_with_confidence,
     "W4": exponents,
+    "W5": noise_of_gradients,
 }

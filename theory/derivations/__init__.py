@@ -19,9 +19,11 @@ def derivations() -> dict[str, Derive]:
         capacity,
         coherence,
         coherence_law,
+        end_to_end,
         gradients,
         induction,
         layers,
+        linear_response,
         memory,
         near_orthogonality,
         recall,
@@ -42,6 +44,8 @@ def derivations() -> dict[str, Derive]:
         symmetry,
         induction,
         width,
+        linear_response,
+        end_to_end,
     )
     for family in families:
         if twice := found.keys() & family.DERIVATIONS.keys():

@@ -1,7 +1,8 @@
 """The figures: each measures rows of numbers, writes them as CSV, and draws from those rows alone.
 
 One module a figure, with `measure` (numbers to rows), `draw` (rows to a picture) and `make`, which
-writes both into a directory.
+writes both into a directory. Those that draw predicted curves have `agreements` too: rows to counts
+of measured points that agree, each with a verdict.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from validation.cases import Context
+from validation.figures.agreement import Agreement
 from validation.figures.attention import make as make_2
 from validation.figures.bigrams import make as make_4
+from validation.figures.capacity import agreements as agreements_capacity
 from validation.figures.capacity import make as make_capacity
+from validation.figures.coherence import agreements as agreements_coherence
 from validation.figures.coherence import make as make_coherence
 from validation.figures.depth import make as make_depth
 from validation.figures.forming import make as make_3
 from validation.figures.induction_head import make as make_induction_head
 from validation.figures.margins import make as make_margins
+from validation.figures.phase import agreements as agreements_phase
 from validation.figures.phase import make as make_phase
+from validation.figures.sheets import Row
 from validation.figures.steps_map import make as make_map
+from validation.figures.width import agreements as agreements_width
 from validation.figures.width import make as make_width
 
 FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
@@ -34,4 +41,11 @@ FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "phase": make_phase,
     "coherence": make_coherence,
     "capacity": make_capacity,
+}
+
+AGREEMENTS: dict[str, Callable[[list[Row]], list[Agreement]]] = {
+    "width": agreements_width,
+    "phase": agreements_phase,
+    "coherence": agreements_coherence,
+    "capacity": agreements_capacity,
 }

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import hypot, nan, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import integrate, stats
+from numpy.typing import NDArray
+from scipy import integrate
 
 import assocmem as am
 from assocmem import capacity, plots
-from assocmem.capacity import LinearRule, Rule
+from assocmem.capacity import LinearRule
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
-from validation.capacity import drawn_recall, largest, law, recalled_items
+from validation.capacity import Estimate, drawn_recall, largest, law, recalled_items
 from validation.cases import Context
+from validation.figures.agreement import Agreement, agreement, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish
 from validation.memory import half_recall
 
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 CLASSES = 8
 COLLAPSE = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4)
 DRAWN = 1000  # the largest width at which Zipf-weighted memories are drawn
-CONFIDENCE = 0.95
 COLOURS = {
     "one to one": BLUE,
     f"{CLASSES} classes": ORANGE,
@@ -73,32 +75,69 @@ def measure(
     ]
 
 
-def row(
-    panel: str, series: str, kind: str, x: float, value: float, error: float = 0, draws: int = 0
+def row(panel: str, series: str, kind: str, x: float, value: float, **more: float) -> Row:
+    """One point with the columns of all kinds, NaN where a column does not apply."""
+    names = ("low", "high", "predicted_low", "predicted_high", "draws")
+    place = {"panel": panel, "series": series, "kind": kind, "x": x, "value": float(value)}
+    return place | dict.fromkeys(names, nan) | more
+
+
+def measured(
+    panel: str,
+    series: str,
+    x: float,
+    found: Estimate,
+    draws: int,
+    *,
+    predicted: tuple[float, float],
+    law_error: float = 0,
 ) -> Row:
-    """One point, measured with a confidence interval from `draws` (Student) or predicted."""
-    reach = error * float(stats.t.isf((1 - CONFIDENCE) / 2, draws - 1)) if draws else 0.0
+    """A point that is drawn, between what ends its prediction is, and how well that is known."""
+    value, error = found
+    low, high = predicted
+    return row(
+        panel,
+        series,
+        "measured",
+        x,
+        value,
+        predicted_low=low,
+        predicted_high=high,
+        draws=draws,
+        **of_mean(value, hypot(error, law_error), draws),
+    )
+
+
+def agreements(rows: list[Row]) -> list[Agreement]:
+    """All drawn memories whose rule has a law: each point has draws of its own."""
+    drawn = (row for row in rows if row["kind"] == "measured")
+    return [agreement("points", [row for row in drawn if row["series"] != "cross-entropy"])]
+
+
+def around(guess: float, step: int = 1) -> NDArray[np.float64]:
+    """Two sizes around a guess, multiples of the step."""
+    return step * np.array([np.floor(0.9 * guess / step), np.ceil(1.1 * guess / step)])
+
+
+def at_half(sizes: NDArray[np.float64], points: Sequence[Estimate]) -> Estimate:
+    """n at recall 1/2, interpolated between two sizes, and its standard error."""
+    log_n, error = half_recall(sizes, *np.transpose(points))
+    return float(np.exp(log_n)), float(np.exp(log_n) * error)
+
+
+def known_capacity(d: int, classes: int | None) -> dict[str, float]:
+    """n* by the Gaussian approximation, low and high where its recall errs by 1/(2d) (C7)."""
+    shifts = {"value": 0.0, "low": 1 / (2 * d), "high": -1 / (2 * d)}
     return {
-        "panel": panel,
-        "series": series,
-        "kind": kind,
-        "x": x,
-        "value": float(value),
-        "low": float(value) - reach,
-        "high": float(value) + reach,
-        "draws": draws,
+        name: capacity.capacity(d, classes=classes, recall=1 / 2 + shift)
+        for name, shift in shifts.items()
     }
 
 
-def half_recalled(
-    guess: float, d: int, memories: int, rng: np.random.Generator, *, m: int = 0, rule: Rule
-) -> tuple[float, float]:
-    """n at recall 1/2, interpolated between two sizes around a guess, and its standard error."""
-    step = m or 1
-    low, high = step * np.floor(0.8 * guess / step), step * np.ceil(1.25 * guess / step)
-    points = [drawn_recall(int(n), d, memories, rng, m=m, rule=rule) for n in (low, high)]
-    log_n, error = half_recall(np.array([low, high]), *np.transpose(points))
-    return float(np.exp(log_n)), float(np.exp(log_n) * error)
+def known_recall(n: float, d: int) -> dict[str, float]:
+    """Recall by the Gaussian approximation, low and high if it errs by 1/(2d) (C7)."""
+    value, error = capacity.recall_probability(n, d), 1 / (2 * d)
+    return {"value": value, "low": value - error, "high": value + error}
 
 
 def capacities(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Iterator[Row]:
@@ -106,12 +145,16 @@ def capacities(widths: Sequence[int], memories: int, rng: np.random.Generator) -
     grid = np.unique(np.geomspace(widths[0], widths[-1], 20).astype(int))
     for series, classes in (("one to one", None), (f"{CLASSES} classes", CLASSES)):
         for d in map(int, grid):
-            n = capacity.capacity(d, classes=classes)
-            yield row("capacity", series, "theory", d, n)
+            yield row("capacity", series, "theory", d, **known_capacity(d, classes))
         for d in widths:
-            n = capacity.capacity(d, classes=classes)
-            found = half_recalled(n, d, memories, rng, m=classes or 0, rule="outer products")
-            yield row("capacity", series, "measured", d, *found, memories)
+            known = known_capacity(d, classes)
+            sizes, draws = around(known["value"], classes or 1), memories * max(1, 128 // d)
+            drawn = [
+                drawn_recall(int(n), d, draws, rng, m=classes or 0, rule="outer products")
+                for n in sizes
+            ]
+            predicted = known["low"], known["high"]
+            yield measured("capacity", series, d, at_half(sizes, drawn), draws, predicted=predicted)
 
 
 def collapse(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Iterator[Row]:
@@ -119,13 +162,14 @@ def collapse(widths: Sequence[int], memories: int, rng: np.random.Generator) -> 
     for d in widths:
         most = capacity.capacity(d)
         for factor in np.geomspace(COLLAPSE[0], COLLAPSE[-1], 40):
-            recall = capacity.recall_probability(factor * most, d)
-            yield row("recall", f"d = {d}", "theory", factor, recall)
+            yield row("recall", f"d = {d}", "theory", factor, **known_recall(factor * most, d))
         for factor in COLLAPSE:
             n = round(factor * most)
             draws = memories * max(1, 128 // d)  # small maps have few keys to ask
             found = drawn_recall(n, d, draws, rng, rule="outer products")
-            yield row("recall", f"d = {d}", "measured", n / most, *found, draws)
+            known = known_recall(n, d)
+            predicted = known["low"], known["high"]
+            yield measured("recall", f"d = {d}", n / most, found, draws, predicted=predicted)
 
 
 def zipf(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Iterator[Row]:
@@ -139,13 +183,16 @@ def zipf(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Iter
             n = round(reach * scale)
             yield row("zipf", series, "limit", d, total * scale)
             items = ((np.arange(strata) + rng.random(strata)) / strata * n).astype(int)
-            draws = 10 * memories if d <= DRAWN else memories
+            draws = 40 * memories if d <= DRAWN else memories
             count, error = recalled_items(alpha, d, n, items, draws, rng)
-            yield row("zipf", series, "exact law", d, count, error, strata * draws)
+            yield row("zipf", series, "exact law", d, count, draws=strata * draws)
             if d <= DRAWN:
                 counts = [drawn_count(alpha, d, n, rng) for _ in range(4 * memories)]
-                error = float(np.std(counts, ddof=1) / np.sqrt(len(counts)))
-                yield row("zipf", series, "measured", d, float(np.mean(counts)), error, len(counts))
+                found = float(np.mean(counts)), float(np.std(counts, ddof=1) / sqrt(len(counts)))
+                predicted = count, count
+                yield measured(
+                    "zipf", series, d, found, len(counts), predicted=predicted, law_error=error
+                )
 
 
 def drawn_count(alpha: float, d: int, n: int, rng: np.random.Generator) -> int:
@@ -162,18 +209,30 @@ def rules(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Ite
     for d in widths:
         most = capacity.capacity(d)
         for rule in names:
-            n = most + (d if rule == "pseudo-inverse" else 0)
-            sizes = np.array([np.floor(0.8 * n), np.ceil(1.25 * n)])
-            laws = [law(int(size), d, 2000 * memories, rng, rule=rule) for size in sizes]
-            half = np.exp(half_recall(sizes, *np.transpose(laws))[0])
+            sizes = around(most + (d if rule == "pseudo-inverse" else 0))
+            half, law_error = at_half(
+                sizes, [law(int(n), d, 2000 * memories, rng, rule=rule) for n in sizes]
+            )
             yield row("rules", rule, "theory", d, half / d**2)
             draws = memories * max(1, 64 // d)
-            found, error = half_recalled(n, d, draws, rng, rule=rule)
-            yield row("rules", rule, "measured", d, found / d**2, error / d**2, draws)
+            found = at_half(sizes, [drawn_recall(int(n), d, draws, rng, rule=rule) for n in sizes])
+            yield per_parameter(
+                measured(
+                    "rules", rule, d, found, draws, predicted=(half, half), law_error=law_error
+                )
+            )
         edges = in_parallel(lambda own: edge(d, own), rng.spawn(memories))  # noqa: B023
-        error = float(np.std(edges, ddof=1)) / np.sqrt(memories)
-        found = float(np.mean(edges))
-        yield row("rules", "cross-entropy", "measured", d, found / d**2, error / d**2, memories)
+        error = float(np.std(edges, ddof=1)) / sqrt(memories)
+        found = float(np.mean(edges)), error
+        yield per_parameter(
+            measured("rules", "cross-entropy", d, found, memories, predicted=(nan, nan))
+        )
+
+
+def per_parameter(pairs: Row) -> Row:
+    """A point at width x in units of x^2."""
+    names = ("value", "low", "high", "predicted_low", "predicted_high")
+    return pairs | {name: pairs[name] / pairs["x"] ** 2 for name in names}
 
 
 def edge(d: int, rng: np.random.Generator) -> int:
@@ -227,10 +286,11 @@ def draw(rows: list[Row]) -> Figure:
         axes.set_xticks(ticks, [f"{d:g}" for d in ticks])
     first.minorticks_off()
     second.minorticks_off()
+    found = "; ".join(map(str, agreements(rows)))
     figure.suptitle(
-        "What a d × d matrix stores over Gaussian keys and values. Lines: predicted; points: "
-        f"drawn memories with {CONFIDENCE:.0%} intervals.\nZipf: line and open points are the "
-        "exact law, sampled, dotted its limit. Rules: exact laws, none for cross-entropy",
+        "What a d × d matrix stores over Gaussian keys and values. Points: drawn memories; lines: "
+        "predicted,\nabove with a band of 1/2d of recall, below exact laws, sampled, their error "
+        f"in the bars; dotted: limit d → ∞\n{found}",
         fontsize=15,
     )
     return figure
@@ -250,13 +310,13 @@ def series_of(axes: Axes, rows: list[Row]) -> None:
             if kind in ("limit", "theory"):
                 dotted = ":" if kind == "limit" else "-"
                 axes.plot(x, value, color=colour, linewidth=2, linestyle=dotted)
+                axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+                continue
+            if kind == "exact law":
+                axes.plot(x, value, "o-", color=colour, markerfacecolor="white", markersize=10)
                 continue
             style: dict[str, Any] = {"linestyle": "none", "markersize": 7, "color": colour}
-            if kind == "exact law":
-                style |= {"linestyle": "-", "markerfacecolor": "white", "markersize": 10}
-            else:
-                style["label"] = series
-            plots.recall_curve(x, value, low, high, band=False, ax=axes, **style)
+            plots.recall_curve(x, value, low, high, band=False, ax=axes, label=series, **style)
 
 
 def guides(axes: Axes, rows: list[Row]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from math import ceil, exp, log, nan, sqrt
+from math import ceil, exp, isfinite, log, nan, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem import plots
 from assocmem.bartlett import bartlett
 from assocmem.overlaps import coherence_band, coherence_quantile, how_many_fit, overlap_law
 from assocmem.plots import BLUE, GREY, ORANGE
 from validation.cases import Context
+from validation.figures.agreement import Agreement, agreement, of_median
 from validation.figures.sheets import Row, canvas, in_parallel, publish
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def coherence_rows(
         cells, in_parallel(measured, zip(cells, rng.spawn(len(cells)), strict=True)), strict=True
     ):
         low, high = coherence_band(n, d, delta=DELTA)
-        s = log(2)  # at the median
         rows.append(
             _row(
                 "coherence",
@@ -83,15 +82,20 @@ def coherence_rows(
                 n=n,
                 draws=draws,
                 predicted=[coherence_quantile(q, n, d) for q in SPREAD],
-                measured=np.quantile(found, SPREAD),
-                error=(s - 1 + exp(-s)) * (8 * n - 14) / (n * (n - 1)),
-                low=low,
-                high=high,
-                inside=float(np.mean((found >= low) & (found <= high))),
+                measured=found,
+                error=poisson_error(n, log(2)),
+                band_low=low,
+                band_high=high,
+                inside=int(np.sum((found >= low) & (found <= high))),
                 limit=am.welch_bound(n, d),
             )
         )
     return rows
+
+
+def poisson_error(n: int, s: float) -> float:
+    """How far P(no pair of n vectors is close) is from exp(-s) at most, s the mean number (NO6)."""
+    return (s - 1 + exp(-s)) * (8 * n - 14) / (n * (n - 1)) if n > 1 else 0.0
 
 
 def fit_rows(
@@ -102,12 +106,16 @@ def fit_rows(
     n or more vectors fit with probability near exp(-n(n-1)/2 p), which gives the quantiles.
     Measured where the predicted median is at most `most`, NaN elsewhere.
     """
+
+    def off_half(n: int, s: float) -> float:  # beyond how far exp(-s) is from it on a lattice
+        return poisson_error(n, s) - abs(exp(-s) - 1 / 2)
+
     rows = []
     for level, d in product(levels, widths):
         p = 2 * float(overlap_law(d).sf(level))
         predicted = [ceil((1 + sqrt(1 - 8 * log(1 - q) / p)) / 2) - 1 for q in SPREAD]
-        found = [nan]
-        if predicted[1] <= most:
+        median, found = predicted[1], [nan]
+        if median <= most:
             found = in_parallel(first_misfit, [(d, level, r) for r in rng.spawn(draws)])
         rows.append(
             _row(
@@ -116,8 +124,9 @@ def fit_rows(
                 level=level,
                 draws=draws,
                 predicted=predicted,
-                measured=np.quantile(found, SPREAD),
-                low=how_many_fit(d, level, delta=RARE, sharp=True),
+                measured=found,
+                error=max(off_half(n, p * n * (n - 1) / 2) for n in (median, median + 1)),
+                band_low=how_many_fit(d, level, delta=RARE, sharp=True),
             )
         )
     return rows
@@ -134,13 +143,29 @@ def first_misfit(job: tuple[int, float, np.random.Generator]) -> float:
             return before + int(exceeds.argmax())
 
 
-def _row(panel: str, *, predicted: Any, measured: Any, **values: Any) -> Row:
-    """One row with the columns of both panels, NaN where a column does not apply."""
-    names = ("d", "n", "level", "draws", "error", "low", "high", "inside", "limit")
+def agreements(rows: list[Row]) -> list[Agreement]:
+    """Medians of both panels, each from draws of its own, and single draws in the proven band.
+
+    Of a few vectors the proven error leaves no interval: such medians are not counted.
+    """
+    cells = [row for row in rows if row["panel"] == "coherence"]
+    inside, draws = (int(sum(row[name] for row in cells)) for name in ("inside", "draws"))
+    band = f"draws inside the proven {1 - DELTA:.0%} band"
+    known = [row for row in rows if isfinite(row["high"])]
+    return [agreement("medians", known), Agreement(band, inside, draws)]
+
+
+def _row(panel: str, *, predicted: Any, measured: Any, error: float, **values: Any) -> Row:
+    """One row with the columns of both panels, NaN where a column does not apply.
+
+    Low and high are of the median, for any law that misses its Poisson limit by the proven error.
+    """
+    names = ("d", "n", "level", "draws", "band_low", "band_high", "inside", "limit")
     row: Row = {"panel": panel} | dict.fromkeys(names, nan) | values
-    for kind, quantiles in (("predicted", predicted), ("measured", measured)):
+    for kind, quantiles in (("predicted", predicted), ("measured", np.quantile(measured, SPREAD))):
         row |= {f"{kind}_{q}": float(v) for q, v in zip(SPREAD, quantiles, strict=True)}
-    return row
+    row |= dict.fromkeys(("predicted_low", "predicted_high"), row["predicted_0.5"])
+    return row | {"error": error} | of_median(measured, error)
 
 
 def draw(rows: list[Row]) -> Figure:
@@ -162,9 +187,10 @@ def draw(rows: list[Row]) -> Figure:
         axes.grid(alpha=0.3)
     figure.suptitle(
         f"Line and dark band: predicted median, {SPREAD[0]:.0%} to {SPREAD[2]:.0%} quantile "
-        "(Poisson law of the number of close pairs); points and bars: measured\n"
-        f"Left, light band: proven to hold {1 - DELTA:.0%} of all draws; dotted: Welch's bound for "
-        f"any vectors. Right, dashed: fit with probability $1 - 10^{{{round(np.log10(RARE))}}}$",
+        "(Poisson law of the number of close pairs); dots: measured; bars: interval of the median\n"
+        "Left, light band: proven; dotted: Welch's bound for any vectors. Right, dashed: fit with "
+        f"probability $1 - 10^{{{round(np.log10(RARE))}}}$. Bars hold the proven error of the "
+        "Poisson law\n" + "; ".join(map(str, agreements(rows))),
         fontsize=13,
     )
     return figure
@@ -175,9 +201,9 @@ def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> No
     groups = list(dict.fromkeys(row[group] for row in rows))
     for value, colour in zip(groups, COLOURS, strict=False):
         chosen = [row for row in rows if row[group] == value]
-        at, limit, low, high = (
+        at, limit, low, high, band_low, band_high = (
             np.array([row[name] for row in chosen], dtype=float)
-            for name in (x, "limit", "low", "high")
+            for name in (x, "limit", "low", "high", "band_low", "band_high")
         )
         predicted, measured = (
             [np.array([row[f"{kind}_{q}"] for row in chosen]) for q in SPREAD]
@@ -187,14 +213,16 @@ def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> No
         axes.plot(at, predicted[1], color=colour, linewidth=1.5)
         axes.fill_between(at, predicted[0], predicted[2], color=colour, alpha=0.3, linewidth=0)
         if panel == "coherence":
-            axes.fill_between(at, low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.fill_between(at, band_low, band_high, color=colour, alpha=0.12, linewidth=0)
         else:
-            axes.plot(at, low, color=colour, linestyle="--", linewidth=1)
+            axes.plot(at, band_low, color=colour, linestyle="--", linewidth=1)
         above = limit > 0  # Welch's bound says nothing for n <= d
         axes.plot(at[above], limit[above], color=colour, linestyle=":", linewidth=1.5)
-        seen = np.isfinite(measured[1])
-        middle, least, largest = measured[1][seen], measured[0][seen], measured[2][seen]
-        style: dict[str, Any] = {"color": colour, "linestyle": "none", "band": False, "ax": axes}
-        plots.recall_curve(at[seen], middle, least, largest, label=name, markersize=5, **style)
+        seen, known = np.isfinite(measured[1]), np.isfinite(high)
+        style: dict[str, Any] = {"color": colour, "linestyle": "none"}
+        for quantile in measured[0], measured[2]:
+            axes.plot(at[seen], quantile[seen], ".", markersize=4, **style)
+        axes.plot(at[seen], measured[1][seen], "o", label=name, markersize=5, **style)
+        axes.vlines(at[known], low[known], high[known], color=colour)
     axes.set(xscale="log", yscale="log")
     axes.legend(fontsize=12, loc="lower right")

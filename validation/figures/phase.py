@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp, hypot, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ import assocmem as am
 from assocmem import plots
 from assocmem.plots import BLUE, GREEN, ORANGE
 from validation.cases import Context
+from validation.figures.agreement import Agreement, agreement, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
-from validation.width import LEVEL, Head, written
+from validation.head import LEVEL, Head, crossing, mean_recall
+from validation.width import written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,9 +24,8 @@ if TYPE_CHECKING:
 N_TOKENS, LENGTH = 16, 64  # the other size where one varies
 LENGTHS = (16, 24, 32, 48, 64, 96, 128)
 TOKENS = (8, 16, 32, 64, 128)
-WIDTHS = tuple(round(10 ** (k / 2)) for k in range(4, 15))
+WIDTHS = tuple(round(10 ** (k / 2)) for k in range(3, 15))
 LEADS = {10.0: BLUE, 3.0: GREEN, 1.0: ORANGE}  # m2, the lead of step 2
-CONFIDENCE = 0.95
 
 
 def make(
@@ -76,11 +78,9 @@ def accuracies(
                 model = am.FrozenTransformer(emb, **weights)
                 result = am.evaluate(model, task.sample(sequences, rng=rng))
                 found.append(result.where(result.trigger_position > 0).accuracy.value)
-            rows.append(
-                _row("accuracy", 10.0, N_TOKENS, length)
-                | {"d": width, "value": float(np.mean(found)), "draws": draws}
-                | {"error": float(np.std(found, ddof=1) / np.sqrt(draws))}
-            )
+            mean, error = float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(draws))
+            place = _row("accuracy", 10.0, N_TOKENS, length, d=width, value=mean, draws=draws)
+            rows.append(place | of_mean(mean, error, draws))
         return rows
 
     jobs = list(zip(lengths, rng.spawn(len(lengths)), strict=True))
@@ -90,24 +90,47 @@ def accuracies(
 def critical_widths(
     panel: str, sizes: Sequence[tuple[float, int, int]], rng: np.random.Generator, *, draws: int
 ) -> list[Row]:
-    """Return two rows per (lead, N, T): d* predicted, and measured with its error in ln d."""
+    """Return a row per (lead, N, T): d* by the exact law in ten times the draws, and measured.
 
-    def of_size(job: tuple[tuple[float, int, int], np.random.Generator]) -> list[Row]:
+    The interval of what is measured holds the error of both.
+    """
+
+    def of_size(job: tuple[tuple[float, int, int], np.random.Generator]) -> Row:
         (lead, n_tokens, length), rng = job
         head = Head(am.InductionTask(n_tokens, length), rng, lead=lead)
-        predicted, measured, error = head.crossing(draws, rng)
-        row = _row(panel, lead, n_tokens, length)
-        return [
-            row | {"d": float(np.exp(predicted)), "value": LEVEL, "draws": 0, "error": 0.0},
-            row | {"d": float(np.exp(measured)), "value": LEVEL, "draws": draws, "error": error},
-        ]
+        widths = head.around()
+        (predicted, law_error), (measured, error) = (
+            crossing(widths, *mean_recall([recall(int(d), n, rng) for d in widths], len(head.rows)))
+            for recall, n in ((head.law, 10 * draws), (head.measured, draws))
+        )
+        return _row(
+            panel,
+            lead,
+            n_tokens,
+            length,
+            value=exp(measured),
+            draws=draws,
+            predicted_low=exp(predicted),
+            predicted_high=exp(predicted),
+            **{
+                end: exp(log_d)
+                for end, log_d in of_mean(measured, hypot(law_error, error), draws).items()
+            },
+        )
 
-    jobs = list(zip(sizes, rng.spawn(len(sizes)), strict=True))
-    return [row for rows in in_parallel(of_size, jobs) for row in rows]
+    return in_parallel(of_size, list(zip(sizes, rng.spawn(len(sizes)), strict=True)))
 
 
-def _row(panel: str, lead: float, n_tokens: int, length: int) -> Row:
-    return {"panel": panel, "m2": lead, "N": n_tokens, "T": length}
+def agreements(rows: list[Row]) -> list[Agreement]:
+    """d* in all panels together: each point has draws of its own."""
+    return [agreement("widths d*", [row for row in rows if row["panel"] in "TN"])]
+
+
+def _row(panel: str, lead: float, n_tokens: int, length: int, **values: float) -> Row:
+    """One row with the columns of all panels, NaN where a column does not apply."""
+    names = ("d", "value", "low", "high", "predicted_low", "predicted_high", "draws")
+    place = {"panel": panel, "m2": lead, "N": n_tokens, "T": length}
+    return place | dict.fromkeys(names, nan) | values
 
 
 def draw(rows: list[Row]) -> Figure:
@@ -120,14 +143,17 @@ def draw(rows: list[Row]) -> Figure:
         (against_n, "N", f"T = {LENGTH}"),
     ):
         _draw_widths(rows, panel, axes)
-        axes.set_title(f"Width where the first layer finds t - 1\nfor {LEVEL:.0%} of t; {other}")
+        axes.set_title(
+            f"Width d* where the first layer finds t - 1\nfor {LEVEL:.0%} of t; {other}",
+            fontsize=15,
+        )
     against_n.set_ylim(against_t.get_ylim())
+    found = "; ".join(map(str, agreements(rows)))
     figure.suptitle(
-        "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; "
-        f"{rows[0]['draws']} draws a cell. Lines: normal law with exact moments, too large below "
-        "d = 130;\n"
-        f"points: {rows[-1]['draws']} draws at two widths, {CONFIDENCE:.0%} intervals",
-        fontsize=14,
+        "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; map: "
+        f"{rows[0]['draws']} draws a cell.\nLines: exact law given the positions, sampled; points: "
+        f"{rows[-1]['draws']} draws at two widths; bars hold the error of both\n{found}",
+        fontsize=15,
     )
     return figure
 
@@ -136,45 +162,47 @@ def _draw_map(rows: list[Row], axes: Any) -> None:
     cells = [row for row in rows if row["panel"] == "accuracy"]
     lengths, widths = (list(dict.fromkeys(row[name] for row in cells)) for name in ("T", "d"))
     values = np.reshape([row["value"] for row in cells], (len(lengths), len(widths)))
-    powers = [f"$10^{{{np.log10(d):.3g}}}$" for d in widths]
+    powers = [f"$10^{{{np.log10(d):.2g}}}$" for d in widths]
     plots.phase_map(
         values, rows=lengths, columns=powers, text=rate, ax=axes, cmap="cividis", vmin=0, vmax=1
     )
-    boundary = {row["T"]: row["d"] for row in rows if row["panel"] == "T" and not row["draws"]
-                and row["m2"] == cells[0]["m2"]}  # fmt: skip
+    boundary = {
+        row["T"]: row["predicted_low"]
+        for row in rows
+        if row["panel"] == "T" and row["m2"] == cells[0]["m2"]
+    }
     x = np.interp(
-        np.log([boundary[length] for length in lengths]), np.log(widths), np.arange(len(widths))
+        np.log([boundary[length] for length in lengths]),
+        np.log(widths),
+        np.arange(len(widths)),
+        left=nan,
+        right=nan,
     )
     axes.plot(x, range(len(lengths)), color=ORANGE, linewidth=3, label="predicted d*")
     axes.legend(loc="lower right", fontsize=12)
-    axes.set(xlabel="width d", ylabel="length T")
-    axes.set_title(f"Accuracy, trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}")
+    axes.set_xlabel("width d", fontsize=14)
+    axes.set_ylabel("length T", fontsize=14)
+    axes.set_title(
+        f"Accuracy, trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}", fontsize=15
+    )
 
 
 def _draw_widths(rows: list[Row], panel: str, axes: Any) -> None:
-    from scipy import stats
-
-    reach = stats.norm.isf((1 - CONFIDENCE) / 2)
     shown = [row for row in rows if row["panel"] == panel]
     for lead in dict.fromkeys(row["m2"] for row in shown):
+        of_lead = [row for row in shown if row["m2"] == lead]
+        size, predicted, d, low, high = (
+            np.array([row[name] for row in of_lead])
+            for name in (panel, "predicted_low", "value", "low", "high")
+        )
         colour = LEADS.get(lead, BLUE)
-        predicted, measured = (
-            [row for row in shown if row["m2"] == lead and bool(row["draws"]) == drawn]
-            for drawn in (False, True)
-        )
-        axes.plot(
-            [row[panel] for row in predicted],
-            [row["d"] for row in predicted],
-            color=colour,
-            label=f"$m_2$ = {lead:g}",
-        )
-        d, error = (np.array([row[name] for row in measured]) for name in ("d", "error"))
-        sizes = [row[panel] for row in measured]
-        axes.plot(sizes, d, "o", color=colour, markersize=5)
-        axes.vlines(sizes, d * np.exp(-reach * error), d * np.exp(reach * error), color=colour)
+        axes.plot(size, predicted, color=colour, label=f"$m_2$ = {lead:g}")
+        style: dict[str, Any] = {"linestyle": "none", "band": False, "ax": axes, "markersize": 6}
+        plots.recall_curve(size, d, low, high, color=colour, **style)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlabel({"T": "length T", "N": "number of tokens N"}[panel])
-    axes.set_ylabel("width d*")
+    axes.set_xlabel({"T": "length T", "N": "number of tokens N"}[panel], fontsize=14)
+    axes.set_ylabel("width d*", fontsize=14)
+    axes.tick_params(labelsize=12)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=12)
+    axes.legend(fontsize=13)

@@ -69,6 +69,21 @@ def canvas(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def read(path: Path) -> list[Row]:
+    """Return the rows that `publish` wrote, numbers as numbers."""
+
+    def value(text: str) -> int | float | str:
+        for number in (int, float):
+            try:
+                return number(text)
+            except ValueError:
+                pass
+        return text
+
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{name: value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
 def publish(
     out: Path, stem: str, rows: list[Row], figure: Figure, texts: Mapping[str, str] | None = None
 ) -> list[Path]:

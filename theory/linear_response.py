@@ -1,0 +1,77 @@
+"""Noise of any quantity of a wide model, to first order in 1/d: its linear response.
+
+By W1 the model of width d is made of two triangular factors,
+
+    L = 1 + E / √d ,   H = 1 + E' / √d ,
+
+whose entries are independent: N(0, 1) below the diagonal and, in the limit, N(0, 1/2) on it, as
+√d (χ_{d-i} / √d - 1) is normal with half the variance. For a smooth quantity Q of the model
+
+    √d (Q - Q(∞)) = Σ_e E_e ∂Q/∂E_e + O(1/√d) ,
+
+the derivatives at L = H = 1, the orthonormal embeddings: normal in the limit, with covariance RᵀR,
+R_e = σ_e ∂Q/∂E_e. All that is needed is a function from embeddings to numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assocmem import FrozenEmbeddings, InductionTask
+from assocmem.bartlett import FROM_GAUSSIAN_ROWS, from_factors
+
+Array = NDArray[Any]
+Quantities = Callable[[FrozenEmbeddings], Mapping[str, Array]]
+
+DIAGONAL = 0.5**0.5  # σ of the entries on the diagonal; it is 1 below
+STEP = 2.0**-17  # of central differences: errors of order STEP^2 and 2^-52 / STEP are balanced
+
+
+def linear_response(
+    quantities: Quantities,
+    task: InductionTask,
+    *,
+    family: str = "gaussian",
+    step: float = STEP,
+) -> dict[str, Array]:
+    """R of each quantity by name, (entries of the factors, size): √d (Q - Q(∞)) → N(0, RᵀR).
+
+    >>> task = InductionTask(n_tokens=3, length=3)
+    >>> R = linear_response(lambda emb: {"|x|^2": emb.tokens[0] @ emb.tokens[0]}, task)["|x|^2"]
+    >>> (R.T @ R).round(6)  # |x|^2 ~ χ²_d / d has variance 2 / d
+    array([[2.]])
+
+    Rows are the entries of L, then of H, on and below the diagonal, row by row. Derivatives are
+    central differences. Raises ValueError for a family without factors.
+    """
+    n_atoms = 2 * (task.n_tokens + task.length)
+    sizes = n_atoms + task.n_outputs, n_atoms
+    rows: dict[str, list[Array]] = {}
+    for which, size in enumerate(sizes):
+        for i, j in zip(*np.tril_indices(size), strict=True):
+            sigma = DIAGONAL if i == j else 1.0
+            sides = []
+            for change in (step, -step):
+                L, H = map(np.eye, sizes)
+                (L, H)[which][i, j] += sigma * change
+                sides.append(quantities(_embeddings(task, L, H, family)))
+            for name, ahead in sides[0].items():
+                difference = np.ravel(np.asarray(ahead) - sides[1][name])
+                rows.setdefault(name, []).append(difference / (2 * step))
+    return {name: np.array(table) for name, table in rows.items()}
+
+
+def _embeddings(task: InductionTask, L: Array, H: Array, family: str) -> FrozenEmbeddings:
+    """The embeddings that W1 makes of two factors."""
+    if family not in FROM_GAUSSIAN_ROWS:
+        raise ValueError(
+            f"family: expected one of {', '.join(FROM_GAUSSIAN_ROWS)}, which are made of Gaussian "
+            f"rows; got {family!r}. Take one of these, or draw embeddings and count."
+        )
+    parts = from_factors(L, H, family=family)
+    tokens, positions = np.split(parts.pop("inputs"), [task.n_tokens])
+    return FrozenEmbeddings.from_matrices(tokens=tokens, positions=positions, **parts)
