@@ -186,7 +186,7 @@ def test_an_mpi_pool_gives_the_same_table(start, tmp_path):
     (text,) = re.findall(r":caption: sweep\.py\n\n(.*?)```", page, re.DOTALL)
     assert "\n$ mpiexec -n 3 python -m mpi4py.futures sweep.py\n" in page
     (tmp_path / "sweep.py").write_text(text)
-    assert start("MPI", tmp_path / "sweep.py").wait(timeout=120) == 0
+    assert start("MPI", tmp_path / "sweep.py").wait(timeout=600) == 0
     run(coherence, {"n": [10, 100], "d": [64, 256]}, rng=0).to_csv(tmp_path / "serial.csv")
     assert (tmp_path / "sweep.csv").read_bytes() == (tmp_path / "serial.csv").read_bytes()
     assert len((tmp_path / "sweep.jsonl").read_text().splitlines()) == 1 + 4
@@ -422,7 +422,7 @@ def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
         time.sleep(0.01)
     # kill -9: the sweep and its pool are one group; of MPI it is one process, and MPI ends the rest
     os.killpg(os.getpgid(int((tmp_path / "manager").read_text())), signal.SIGKILL)
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=600) != 0
 
     def logged(name):
         return sorted(map(int, (tmp_path / name).read_text().split()))
@@ -433,7 +433,7 @@ def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
     assert 5 not in finished
 
     (tmp_path / "go").touch()
-    assert start(engine, script, str(tmp_path), engine).wait(timeout=120) == 0
+    assert start(engine, script, str(tmp_path), engine).wait(timeout=600) == 0
     table = sweep_in_folder(tmp_path, "serial")  # all from the file
     assert logged("ended") == list(range(10))  # no cell twice
     assert logged("started") == sorted([*range(10), 5])  # but the one that was cut short

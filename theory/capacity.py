@@ -161,7 +161,7 @@ which is convex (L1).
 The bound holds for every rule at once, and is loose: at d = 16 it is 663 = 2.6 d^2, and minimising
 the cross-entropy recalls all of about 60 = 0.23 d^2 pairs, outer products of about 10. The
 tolerance is what is proved about its tightness: the number that outer products recall in full, in
-the same draw.
+the mean of the same draws.
 """.strip(),
     ),
     Claim(
