@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ import pytest
 
 import assocmem as am
 from assocmem.sweeps import SweepError, Table, run
+from assocmem.sweeps.digest import digest_of
 
 TESTS = Path(__file__).parent
 GRID = {"n": [3, 1, 4], "name": ["a", "b"]}
@@ -48,6 +49,12 @@ def die_at(n, rng):
     if n == 1:
         os._exit(3)
     return {"square": n * n}
+
+
+def die_or_fail(n, rng):
+    if n in (1, 6):
+        os._exit(3)
+    return {"inverse": 1 / (n - 8)}
 
 
 def rows_of(function, grid, **options):
@@ -221,15 +228,58 @@ def test_a_resumed_sweep_retries_failed_cells_only(tmp_path):
     assert (tmp_path / "ran").read_text().split() == ["1", "2", "3", "2", "2"]
 
 
-def test_a_lost_worker_is_a_failure_of_its_cells(tmp_path):
-    output = tmp_path / "sweep.jsonl"
-    with (
-        ProcessPoolExecutor(1) as executor,
-        pytest.raises(SweepError, match=r"BrokenProcessPool") as e,
-    ):
-        run(die_at, {"n": [0, 1, 2, 3]}, executor=executor, output=output)
-    assert {"n": 1} in [cell for cell, _ in e.value.failures]
-    assert len(e.value.failures) + len(e.value.table) == 4
+def cells_of(pairs):
+    return [cell["n"] for cell, _ in pairs]
+
+
+def in_new_pools(workers, function, grid, output):
+    """The sweep, again and again in a pool of its own, as one does after a death."""
+    while True:
+        with ProcessPoolExecutor(workers) as executor, pytest.raises(SweepError) as e:
+            run(function, grid, executor=executor, rng=0, output=output)
+        yield e.value
+
+
+def test_a_cell_that_kills_its_worker_loses_none(tmp_path):
+    """One worker: the first call ends with its death, the second has all other cells."""
+    calls = in_new_pools(1, die_at, {"n": list(range(12))}, tmp_path / "sweep.jsonl")
+    first, second, third = (next(calls) for _ in range(3))
+    assert first.table["n"] == [0]
+    assert cells_of(first.lost)[0] == 1  # the next one may be on its way to the worker
+    assert len(first.lost) < 4
+    assert cells_of(first.lost + first.not_run) == list(range(1, 12))
+    for error in (second, third):
+        assert error.table["square"] == [n * n for n in range(12) if n != 1]
+        assert cells_of(error.lost) == [1]
+        assert error.failures == error.not_run == ()
+        text = r"^1 of 12 cells in flight when a worker died: {'n': 1}\. .* with a new executor "
+        assert re.search(text, str(error))
+        assert "BrokenProcessPool" in str(error)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_several_killers_and_a_failure_lose_none(workers, tmp_path):
+    """Every call either ends the cells that no worker died with, or finds another of the killers;
+    a cell that was lost with others then runs alone."""
+    calls = in_new_pools(workers, die_or_fail, {"n": list(range(12))}, tmp_path / "sweep.jsonl")
+    for _ in range(2 * 2 + 1):
+        error = next(calls)
+        assert len(error.table) + sum(map(len, (error.failures, error.lost, error.not_run))) == 12
+    assert error.table["n"] == [n for n in range(12) if n not in (1, 6, 8)]
+    assert cells_of(error.failures) == [8]
+    assert sorted(cells_of(error.lost + error.not_run)) == [1, 6]
+
+
+def test_cells_of_an_executor_that_is_broken_are_not_run(tmp_path):
+    with ProcessPoolExecutor(1) as executor:
+        with pytest.raises(SweepError, match="in flight when a worker died"):
+            run(die_at, {"n": [1]}, executor=executor)
+        with pytest.raises(
+            SweepError, match=r"2 of 2 cells not run, as a worker died: \{'n': 2\}"
+        ) as e:
+            run(die_at, {"n": [2, 3]}, executor=executor, output=tmp_path / "sweep.jsonl")
+    assert (e.value.failures, e.value.lost, cells_of(e.value.not_run)) == ((), (), [2, 3])
+    assert run(die_at, {"n": [2, 3]}, output=tmp_path / "sweep.jsonl")["square"] == [4, 9]
 
 
 def test_a_function_that_cannot_be_sent_is_a_failure():
@@ -261,7 +311,13 @@ def test_the_file_is_lines_of_json(tmp_path):
     output = tmp_path / "sweep.jsonl"
     run(draw, GRID, rng=3, output=output)
     head, *records = map(json.loads, output.read_text().splitlines())
-    assert head == {"sweep": 1, "function": f"{draw.__module__}.draw", "seed": 3}
+    assert head == {
+        "sweep": 2,
+        "function": f"{draw.__module__}.draw",
+        "code": digest_of(draw),
+        "python": sys.implementation.cache_tag,
+        "seed": 3,
+    }
     assert [record["cell"] for record in records][:2] == [
         {"n": 3, "name": "a"},
         {"n": 3, "name": "b"},
@@ -321,7 +377,7 @@ def test_without_a_seed_the_file_has_it(tmp_path):
     ("function", "grid", "seed", "text"),
     [
         (draw, GRID, 4, "of .*'seed': 3}, not of .*'seed': 4}"),
-        (partial(draw), GRID, 3, r"not of .*draw, \(\), {}"),
+        (partial(draw), GRID, 3, r"of .*'code': .*not of .*'code'"),
         (draw, {"n": [3], "name": ["a"]}, 3, "with cells that are not in the grid"),
     ],
 )
@@ -335,7 +391,7 @@ def test_the_file_of_another_sweep_is_refused_and_kept(function, grid, seed, tex
 
 
 @pytest.mark.parametrize(
-    "content", [b"notes", b"a,b\n1,2\n", b"[1]\n", b'{"sweep": 1}\n{"n": 1}\n', b"\xff\n"]
+    "content", [b"notes", b"a,b\n1,2\n", b"[1]\n", b'{"sweep": 2}\n{"n": 1}\n', b"\xff\n"]
 )
 def test_any_other_file_is_refused_and_kept(content, tmp_path):
     output = tmp_path / "sweep.jsonl"
@@ -343,6 +399,157 @@ def test_any_other_file_is_refused_and_kept(content, tmp_path):
     with pytest.raises(ValueError, match="output: expected a new file or one of this sweep"):
         run(draw, GRID, rng=3, output=output)
     assert output.read_bytes() == content
+
+
+def test_the_file_of_an_older_version_is_refused_and_kept(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    output.write_text('{"sweep": 1, "function": "test_sweeps.draw", "seed": 3}\n')
+    with pytest.raises(ValueError, match=r"another version of this library.*rename or delete"):
+        run(draw, GRID, rng=3, output=output)
+    assert output.read_text().count("\n") == 1
+
+
+# The function that a file belongs to
+
+
+def from_source(text):
+    """What a script, or a new edit of it, has in the place of the old one."""
+    names = {"__name__": "__main__"}
+    exec(text, names)
+    return names["f"]
+
+
+def enclosing(value):
+    return lambda n, rng: {"value": value}
+
+
+def changed(value, rng=None, default=None):
+    return {"value": value}
+
+
+SOURCE = """def f(n, rng, k=1):
+    inner = lambda x: x + 1
+    try:
+        return {"value": inner(n) if n in {"a", "b", 1} else k}
+    except ValueError:
+        return {}
+"""
+ARRAY = np.arange(3.0)
+OTHERS = {
+    "constant": SOURCE.replace("else k", "else 2"),
+    "nested": SOURCE.replace("x + 1", "x + 2"),
+    "set": SOURCE.replace('"b"', '"c"'),
+    "name": SOURCE.replace("ValueError", "TypeError"),
+    "operator": SOURCE.replace("x + 1", "x - 1"),
+    "type": SOURCE.replace("else k", "else k or 1.0"),
+    "default": SOURCE.replace("k=1", "k=True"),
+    "names of parameters": SOURCE.replace("n, rng, k", "k, rng, n")
+    .replace("inner(n) if n", "inner(k) if k")
+    .replace("else k", "else n"),
+    "parameters": SOURCE.replace("rng, k", "rng, *, k"),
+}
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_an_edited_function_is_another(change):
+    assert OTHERS[change] != SOURCE
+    assert digest_of(from_source(OTHERS[change])) != digest_of(from_source(SOURCE))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda n, rng: {"value": n}, lambda n, rng: {"value": -n}),
+        (enclosing(1), enclosing(2)),
+        (enclosing([ARRAY]), enclosing([ARRAY + 1])),
+        (enclosing(ARRAY), enclosing(ARRAY.astype(int))),
+        (enclosing(enclosing(1)), enclosing(enclosing(2))),
+        (enclosing(np.tanh), enclosing(np.cosh)),
+        (enclosing(am.InductionTask(4, 6)), enclosing(am.InductionTask(4, 7))),
+        (enclosing(Path("a")), enclosing(Path("b"))),
+        (partial(changed, 1), partial(changed, 2)),
+        (partial(changed, value=1), partial(changed, default=1)),
+        (partial(changed, default={1}), partial(changed, default=[1])),
+        (cache(enclosing(1)), cache(enclosing(2))),
+        (am.InductionTask(4, 6).sample, am.InductionTask(4, 7).sample),
+    ],
+)
+def test_functions_with_other_values_are_others(one, other):
+    assert digest_of(one) == digest_of(one)
+    assert digest_of(one) != digest_of(other)
+
+
+def test_the_same_function_has_the_same_digest():
+    assert digest_of(from_source("# a comment\n\n" + SOURCE)) == digest_of(from_source(SOURCE))
+    assert digest_of(enclosing([1, ARRAY])) == digest_of(enclosing([1, ARRAY.copy()]))
+    assert digest_of(partial(draw, n=1, name="a")) == digest_of(partial(draw, name="a", n=1))
+
+
+def test_a_function_that_encloses_itself_has_a_digest():
+    def f(n, rng):
+        return {"value": n if n < 2 else f(n - 1, rng)["value"]}
+
+    assert len(digest_of(f)) == 16
+
+
+def test_the_digest_does_not_depend_on_the_run_of_python():
+    """The order of a set of strings, addresses and the folder do."""
+    program = f"""
+from functools import partial
+from assocmem.sweeps.digest import digest_of
+{SOURCE}
+print(digest_of(f), digest_of(partial(f, k={{"a", "b", "c"}})), digest_of(partial(f, k=f)))
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(TESTS.parent)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+    assert found.pop().split()[0] == digest_of(from_source(SOURCE))
+
+
+class Power:
+    def __init__(self, exponent):
+        self.exponent = exponent
+
+    def __call__(self, n, rng):
+        return {"power": n**self.exponent}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        Power(7),
+        enclosing(Power(7)),
+        partial(changed, default=object()),
+        enclosing(np.array([None])),
+        enclosing(np.random.default_rng(0)),
+        Power(7).__call__,
+    ],
+)
+def test_objects_that_another_run_cannot_compare_need_no_file(function, tmp_path):
+    parameter = "value" if isinstance(function, partial) else "n"
+    with pytest.raises(
+        TypeError, match=r"function: expected, to resume from an output, a function"
+    ):
+        run(function, {parameter: [1]}, output=tmp_path / "sweep.jsonl")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_does_not_answer_for_another_function(tmp_path):
+    output = tmp_path / "sweep.jsonl"
+    assert run(enclosing(1), {"n": [1]}, rng=0, output=output)["value"] == [1]
+    with pytest.raises(
+        ValueError, match=r"(?s)output: .*rename or delete the file, or pass the fun"
+    ):
+        run(enclosing(2), {"n": [1]}, rng=0, output=output)
+    assert run(enclosing(1), {"n": [1]}, rng=0, output=output)["value"] == [1]
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
@@ -420,6 +627,10 @@ def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
         assert process.poll() is None, "the sweep ended"
         assert time.monotonic() < deadline, "the sweep hangs"
         time.sleep(0.01)
+    with pytest.raises(
+        BlockingIOError, match=r"output: expected a file that no other process writ"
+    ):
+        run(draw, GRID, output=output)
     # kill -9: the sweep and its pool are one group; of MPI it is one process, and MPI ends the rest
     os.killpg(os.getpgid(int((tmp_path / "manager").read_text())), signal.SIGKILL)
     assert process.wait(timeout=600) != 0
@@ -441,6 +652,25 @@ def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
     assert table.rows == undisturbed.rows
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no lock there")
+def test_workers_that_outlive_a_killed_sweep_do_not_keep_its_file(start, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    process = start("processes", script, str(tmp_path), "processes")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "ended").exists():
+        assert process.poll() is None, "the sweep ended"
+        assert time.monotonic() < deadline, "the sweep hangs"
+        time.sleep(0.01)
+    try:
+        process.kill()
+        process.wait()
+        (tmp_path / "go").touch()
+        assert len(sweep_in_folder(tmp_path, "serial")) == 10
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 # Bad input
 
 
@@ -457,8 +687,10 @@ def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
         ({"n": [1], "rng": [1]}, ValueError, "none called rng"),
         ([{"n": 1, "name": "a"}, {"n": 1}], ValueError, "the same parameters in every cell"),
         ({"n": [1, 1], "name": ["a"]}, ValueError, "each cell once; {'n': 1, 'name': 'a'}"),
-        ({"n": [object()], "name": ["a"]}, TypeError, "expected numbers, strings, None or lists"),
-        ({"n": [float("nan")], "name": ["a"]}, TypeError, "expected numbers, strings, None"),
+        ({"n": [1, True], "name": ["a"]}, ValueError, r"{'n': True.*1, 1\.0 and True are equal"),
+        ({"n": [[0, {"k": 1}], [0, {"k": 1.0}]], "name": ["a"]}, ValueError, "each cell once"),
+        ({"n": [object()], "name": ["a"]}, TypeError, "expected finite numbers, strings, None or"),
+        ({"n": [float("inf")], "name": ["a"]}, TypeError, "expected finite numbers, strings"),
         ({"n": [1]}, TypeError, r"function: expected one of the parameters \['n'\] and rng"),
     ],
 )

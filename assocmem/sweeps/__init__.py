@@ -6,24 +6,29 @@ cell draws from a generator of its own, seeded by the sweep's seed and by the pa
 cell, so the table depends on neither the executor nor the order in which cells finish.
 
 With ``output``, each result goes to disk as it comes, one line of JSON. A sweep that was killed and
-is run again takes the finished cells from there.
+is run again takes the finished cells from there. Cells that were in flight when a worker died wait
+until all others are done, and then run alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from assocmem.checks import Seed, generator
-from assocmem.sweeps.grid import Grid, cells_of, check_signature, key_of
+from assocmem.sweeps.digest import digest_of
+from assocmem.sweeps.grid import Grid, cells_of, check_signature, keys_of
 from assocmem.sweeps.log import Log
 from assocmem.sweeps.table import SweepError, Table
 from assocmem.sweeps.values import decoded, encoded, plain
@@ -59,7 +64,7 @@ def run(
         has to be able to pickle it: define it in a module.
     grid : mapping or sequence of mappings
         Values by name, for every combination (the last name runs fastest); or the cells themselves.
-        Values are those of JSON: numbers, strings, None, lists.
+        Values are those of JSON: finite numbers, strings, None, lists.
     executor : concurrent.futures.Executor
         Where the cells run; default here, one after the other. It is the caller's to shut down.
     rng
@@ -68,17 +73,22 @@ def run(
     output : path
         A file of JSON lines. Results are appended (and synced) as they come; finished cells that it
         holds already are not run again, failed ones are. One process at a time may write to it.
+        It knows the function by its compiled code, defaults, and bound and enclosed values; an edit
+        of what the function calls or imports goes unnoticed: begin a new file then.
     progress : bool
         Show a tqdm bar.
 
     Raises
     ------
     SweepError
-        When all cells have run and some failed; it has the parameters and traceback of each, and
-        the table of the others.
+        At the end, when cells failed or a worker died; it has the parameters and traceback of
+        each, and the table of the others.
     ValueError, TypeError
         For a grid that is empty, repeats a cell or holds a parameter named rng; for a function that
-        does not take these parameters; for an ``output`` of another sweep, which is left as it is.
+        does not take these parameters; for an ``output`` of another sweep, which is left as it is,
+        or one with a function that holds objects which another run could not compare.
+    BlockingIOError
+        For an ``output`` that another process writes.
     """
     cells = cells_of(grid)
     check_signature(function, cells[0])
@@ -87,71 +97,101 @@ def run(
             f"executor: expected a concurrent.futures.Executor; got {executor!r}. Make one, such "
             f"as ProcessPoolExecutor(4)."
         )
-    keys = [key_of(cell) for cell in cells]
-    if len(set(keys)) < len(keys):
-        twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
-        raise ValueError(
-            f"grid: expected each cell once; {twice} occurs twice. Number repetitions by a "
-            f"parameter of their own: they would draw the same randomness."
-        )
+    keys = keys_of(cells)
     seed = None if rng is None else _seed(rng)
-    log = Log(output, seed, _name(function), keys)
-    waiting = [key for key in keys if key not in log.results]
-    failures: dict[str, str] = {}
-    with log:
-        tasks = _evaluated(function, waiting, log.seed, executor)
+    identity = {} if output is None else _identity(function)
+    missing: dict[str, dict[str, str]] = {}
+    with Log(output, seed, identity, keys) as log:
+        tasks = _evaluated(function, _batches(keys, log), log.seed, executor)
         for key, line in _with_bar(tasks, len(cells), len(log.results), progress):
-            log.append(line)
             record = json.loads(line)
-            if "error" in record:
-                failures[key] = record["error"]
-            else:
+            if "not_run" not in record:
+                log.append(line)
+            if "result" in record:
                 log.results[key] = decoded(record["result"])
+            else:
+                missing[key] = record
     by_key = dict(zip(keys, cells, strict=True))
     table = Table(tuple(by_key[key] | log.results[key] for key in keys if key in log.results))
-    if failures:
-        raise SweepError(table, [(by_key[key], failures[key]) for key in keys if key in failures])
+    if missing:
+        raise SweepError(
+            table,
+            *(
+                [(by_key[key], missing[key][why]) for key in keys if why in missing.get(key, ())]
+                for why in ("error", "lost", "not_run")
+            ),
+        )
     return table
 
 
 # Running cells
 
 
+def _batches(keys: list[str], log: Log) -> list[list[str]]:
+    """Cells to run at the same time: first all that no worker died with.
+
+    The others come one by one, so that each is alone when it kills its worker again; at the very
+    end those that were alone before. The first of the cells in flight had run for longest and is
+    suspected most: their order is reversed.
+    """
+    waiting = [key for key in keys if key not in log.results]
+    suspects = [key for key in reversed(waiting) if key in log.in_flight]
+    suspects.sort(key=lambda key: log.in_flight[key] == 1)
+    return [[key for key in waiting if key not in log.in_flight], *([key] for key in suspects)]
+
+
 def _evaluated(
     function: Callable[..., Any],
-    waiting: list[str],
+    batches: list[list[str]],
     seed: int,
     executor: Executor | None,
 ) -> Iterator[tuple[str, str]]:
     """Key and line of each cell, as they finish."""
     if executor is None:
-        for key in waiting:
+        for key in chain.from_iterable(batches):
             yield key, _evaluate(function, key, seed)
         return
     futures: dict[Future[str], str] = {}
+    in_flight: set[Future[str]] = set()  # when the executor broke
+    ended: SimpleQueue[Future[str]] = SimpleQueue()
+
+    def end(future: Future[str]) -> None:
+        """The executor calls this for one cell after the other: when it fails the first of those
+        that it lost, the others still tell whether they were running."""
+        lost = not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
+        if lost and not in_flight:
+            in_flight.update([future, *(other for other in list(futures) if other.running())])
+        ended.put(future)
+
     try:
-        for key in waiting:
-            futures[_submitted(executor, function, key, seed)] = key
-        for future in as_completed(futures):
-            key = futures[future]
-            try:
-                yield key, future.result()
-            except Exception:  # of the executor: it could not send the function, or lost a worker
-                yield key, _line(key, error=traceback.format_exc())
+        for batch in batches:
+            for key in batch:
+                try:
+                    future = executor.submit(_evaluate, function, key, seed)
+                    futures[future] = key
+                    future.add_done_callback(end)
+                except BrokenExecutor as error:  # before this cell
+                    future = Future()
+                    future.set_exception(error)
+                    futures[future] = key
+                    ended.put(future)
+            for _ in batch:
+                future = ended.get()
+                yield futures[future], _outcome(future, futures[future], in_flight)
     finally:
         for future in futures:
             future.cancel()
 
 
-def _submitted(
-    executor: Executor, function: Callable[..., Any], key: str, seed: int
-) -> Future[str]:
+def _outcome(future: Future[str], key: str, in_flight: set[Future[str]]) -> str:
     try:
-        return executor.submit(_evaluate, function, key, seed)
-    except BrokenExecutor as error:  # a worker died while cells were being sent
-        lost = Future[str]()
-        lost.set_exception(error)
-        return lost
+        return future.result()
+    except BrokenExecutor:
+        if future in in_flight:
+            return _line(key, lost=traceback.format_exc(), in_flight=len(in_flight))
+        return _line(key, not_run=traceback.format_exc())
+    except Exception:  # of the executor: it could not send the function, or gave the cell up
+        return _line(key, error=traceback.format_exc())
 
 
 def _evaluate(function: Callable[..., Any], key: str, seed: int) -> str:
@@ -188,12 +228,18 @@ def _with_bar(
     return iter(tqdm(tasks, total=total, initial=done, unit="cell"))
 
 
-def _name(function: Callable[..., Any]) -> str:
-    """What the file says was run."""
-    if isinstance(function, partial):
-        return f"{_name(function.func)}, {function.args}, {function.keywords}"
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
+def _identity(function: Callable[..., Any]) -> dict[str, str]:
+    """What the file says was run: a name to read, the code, and the Python that compiled it."""
+    named = function
+    while isinstance(named, partial):
+        named = named.func
+    named = named if hasattr(named, "__qualname__") else type(named)
+    name = f"{named.__module__}.{named.__qualname__}"
+    return {
+        "function": name,
+        "code": digest_of(function),
+        "python": str(sys.implementation.cache_tag),
+    }
 
 
 def _seed(rng: Seed) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from assocmem.sweeps.table import Cell
@@ -49,15 +49,36 @@ def _values(name: Any, given: Any) -> list[Any]:
     return list(given)
 
 
+def keys_of(cells: list[Cell]) -> list[str]:
+    """The text of each cell, if no two are equal."""
+    keys = [key_of(cell) for cell in cells]
+    seen: set[Hashable] = set()
+    for cell in cells:
+        if (value := _hashable(cell)) in seen:
+            raise ValueError(
+                f"grid: expected each cell once; {cell} occurs twice (1, 1.0 and True are equal). "
+                f"Number repetitions by a parameter of their own."
+            )
+        seen.add(value)
+    return keys
+
+
 def key_of(cell: Cell) -> str:
     """The parameters as text, whatever their order."""
     try:
         return json.dumps(cell, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"grid: expected numbers, strings, None or lists of them; got {cell} ({error}). Pass "
-            f"what builds an object, and build it in the function."
+            f"grid: expected finite numbers, strings, None or lists of them; got {cell} ({error}). "
+            f"Pass what builds an object, and build it in the function."
         ) from None
+
+
+def _hashable(value: Any) -> Hashable:
+    """Equal for equal values of JSON."""
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(part)) for name, part in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def check_signature(function: Callable[..., Any], cell: Cell) -> None:

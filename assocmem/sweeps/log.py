@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,64 +19,42 @@ from assocmem.sweeps.values import decoded
 class Log:
     """The results of a sweep, in memory and, if it has a path, in a file of JSON lines.
 
-    The first line names the sweep; each other line is a cell with its result or its error. A last
+    The first line names the sweep; each other line is a cell with its result, its error, or how
+    many were in flight when a worker died, it among them. The last line of a cell counts. A last
     line without an end is what a kill left of it, and is cut off.
+
+    The file is read when the log is entered, and locked until it is left.
     """
 
     def __init__(
-        self, path: str | Path | None, seed: int | None, function: str, keys: list[str]
+        self,
+        path: str | Path | None,
+        seed: int | None,
+        function: dict[str, str],
+        keys: Collection[str],
     ) -> None:
         self.path = None if path is None else checked_path("output", path)
         self.results: dict[str, Any] = {}
+        self.in_flight: dict[str, int] = {}
+        self._head: dict[str, Any] = {"sweep": 2, **function, "seed": seed}
+        self._keys = set(keys)
         self._file: IO[bytes] | None = None
-        self._head = {"sweep": 1, "function": function, "seed": seed}
-        self._whole = 0  # bytes of whole lines
-        lines: list[bytes] = []
-        if self.path is not None and self.path.is_dir():
-            raise self._another("which is a folder")
-        if self.path is not None and self.path.exists():
-            content = self.path.read_bytes()
-            self._whole = content.rfind(b"\n") + 1
-            lines = content[: self._whole].splitlines()
-            if not lines and not b'{"sweep"'.startswith(content[:8]):
-                raise self._another("which is no sweep")
-        if lines:
-            self._read(lines, set(keys))
-        elif seed is None:
-            self._head["seed"] = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
 
     @property
     def seed(self) -> int:
         """The seed of the whole sweep."""
-        return int(self._head["seed"])  # type: ignore[call-overload]
-
-    def _read(self, lines: list[bytes], keys: set[str]) -> None:
-        try:
-            head, *records = (json.loads(line) for line in lines)
-            found = {key_of(record["cell"]): decoded(record.get("result")) for record in records}
-            head = dict(head)
-        except (ValueError, TypeError, KeyError) as error:
-            raise self._another(f"with a line that no sweep wrote ({error})") from None
-        if self._head["seed"] is None:
-            self._head["seed"] = head.get("seed")
-        if head != self._head:
-            raise self._another(f"of {head}, not of {self._head}")
-        if unknown := found.keys() - keys:
-            raise self._another(f"with cells that are not in the grid, such as {min(unknown)}")
-        self.results = {key: result for key, result in found.items() if result is not None}
-
-    def _another(self, what: str) -> ValueError:
-        return ValueError(
-            f"output: expected a new file or one of this sweep; got {self.path}, {what}. Give "
-            f"another path, or the settings that it was begun with."
-        )
+        return int(self._head["seed"])
 
     def __enter__(self) -> Log:
         if self.path is not None:
-            self._file = open(self.path, "ab")
-            self._file.truncate(self._whole)
-            if not self._whole:
-                self.append(json.dumps(self._head))
+            if self.path.is_dir():
+                raise self._another("which is a folder")
+            self._file = open(self.path, "a+b")
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,3 +67,71 @@ class Log:
             self._file.write(line.encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
+
+    def _begin(self) -> None:
+        """Take what the file has; without one, or in a new one, begin."""
+        lines: list[bytes] = []
+        if self._file is not None:
+            self._lock(self._file)
+            self._file.seek(0)
+            content = self._file.read()
+            whole = content.rfind(b"\n") + 1
+            lines = content[:whole].splitlines()
+            if not lines and not b'{"sweep"'.startswith(content[:8]):
+                raise self._another("which is no sweep")
+        if lines:
+            self._read(lines)
+        elif self._head["seed"] is None:
+            self._head["seed"] = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        if self._file is not None:
+            self._file.truncate(whole)
+            if not lines:
+                self.append(json.dumps(self._head))
+
+    def _lock(self, file: IO[bytes]) -> None:
+        """Keep other processes out, where the system can.
+
+        By fcntl, not flock: the workers that a pool forks do not inherit the lock, and so cannot
+        keep it when this process is killed.
+        """
+        if sys.platform == "win32":
+            return
+        import fcntl
+
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise BlockingIOError(
+                f"output: expected a file that no other process writes; got {self.path}, which a "
+                f"running sweep has open. Wait for it or end it, or give another path."
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+
+    def _read(self, lines: list[bytes]) -> None:
+        try:
+            head, *records = (json.loads(line) for line in lines)
+            found = {key_of(record["cell"]): dict(record) for record in records}
+            head = dict(head)
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._another(f"with a line that no sweep wrote ({error})") from None
+        if head.get("sweep") != self._head["sweep"]:
+            raise self._another("which another version of this library wrote")
+        if self._head["seed"] is None:
+            self._head["seed"] = head.get("seed")
+        if head != self._head:
+            raise self._another(f"of {head}, not of {self._head}")
+        if unknown := found.keys() - self._keys:
+            raise self._another(f"with cells that are not in the grid, such as {min(unknown)}")
+        for key, record in found.items():
+            if "result" in record:
+                self.results[key] = decoded(record["result"])
+            elif "in_flight" in record:
+                self.in_flight[key] = record["in_flight"]
+
+    def _another(self, what: str) -> ValueError:
+        return ValueError(
+            f"output: expected a new file or one of this sweep; got {self.path}, {what}. Give "
+            f"another path, rename or delete the file, or pass the function, seed and grid that "
+            f"it was begun with."
+        )

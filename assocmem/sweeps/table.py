@@ -67,8 +67,11 @@ class Table:
             file.write(text.getvalue().encode())
 
 
+Failures = Sequence[tuple[Cell, str]]
+
+
 class SweepError(RuntimeError):
-    """Some cells of a sweep failed; the others are in ``table``.
+    """Some cells of a sweep have no result; the others are in ``table``.
 
     Attributes
     ----------
@@ -76,14 +79,32 @@ class SweepError(RuntimeError):
         The rows of the cells that finished.
     failures : tuple of pairs
         Parameters and traceback of each cell that failed.
+    lost : tuple of pairs
+        Of the cells in flight when a worker died and broke the executor. A cell that is lost alone
+        was all that ran.
+    not_run : tuple of pairs
+        Of the cells that the broken executor did not begin.
     """
 
-    def __init__(self, table: Table, failures: Sequence[tuple[Cell, str]]) -> None:
-        self.table, self.failures = table, tuple(failures)
-        cells = ", ".join(str(cell) for cell, _ in self.failures[:5])
-        more = ", ..." if len(self.failures) > 5 else ""
+    def __init__(
+        self, table: Table, failures: Failures, lost: Failures = (), not_run: Failures = ()
+    ) -> None:
+        self.table = table
+        self.failures, self.lost, self.not_run = tuple(failures), tuple(lost), tuple(not_run)
+        missing = [*self.failures, *self.lost, *self.not_run]
+        counts = [
+            f"{len(pairs)} of {len(table) + len(missing)} cells {what}: "
+            + ", ".join(str(cell) for cell, _ in pairs[:5])
+            + (", ..." if len(pairs) > 5 else "")
+            for pairs, what in (
+                (self.failures, "failed"),
+                (self.lost, "in flight when a worker died"),
+                (self.not_run, "not run, as a worker died"),
+            )
+            if pairs
+        ]
+        anew = " with a new executor" if self.lost or self.not_run else ""
         super().__init__(
-            f"{len(self.failures)} of {len(table) + len(self.failures)} cells failed: {cells}{more}"
-            f". The others are in .table; run the sweep again to retry these. The first:\n"
-            f"{self.failures[0][1]}"
+            f"{'; '.join(counts)}. The others are in .table; run the sweep again{anew} to retry "
+            f"these. The first:\n{missing[0][1]}"
         )
