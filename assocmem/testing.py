@@ -180,8 +180,8 @@ def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "
 
     The largest |cos| over all pairs is held against the sharp `coherence_bound`, and rounding: rows
     that are independent draws of the family fail with probability at most `delta`. In a test that
-    runs many examples, divide `delta` by their number. Norms are not looked at. A common direction
-    shows in the cosines, too.
+    runs many examples, divide `delta` by their number. Norms are not looked at. A strong common
+    direction shows in the cosines, too: a component c in every unit row adds about c² to each.
 
     Raises AssertionError; TypeError or ValueError for arrays that are no vectors, and where
     the assertion could not fail: fewer than two rows, or so few dimensions that the bound is 1.

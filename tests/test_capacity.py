@@ -210,6 +210,16 @@ def test_the_approximation_is_within_its_error(n, options, rng):
     assert abs(rate.value - p) < 1 / (2 * d) + sampling
 
 
+def test_for_zipf_weights_the_error_is_larger_at_small_widths_only(rng):
+    """Items where it is largest, n = 200: 0.087 at d = 64, below 0.01 at d = 1024."""
+    weights, draws = 1 / np.arange(1, 201), 20_000
+    sampling = stats.norm.isf(FALSE_ALARM / 4) * 0.5 / np.sqrt(draws)
+    for d, item, low, high in ((64, 16, 0.085, 0.09), (1024, 60, 0, 0.01)):
+        p = lib.recall_probability(200, d, weights=weights, item=item)
+        rate = lib.sampled_recall(200, d, weights=weights, item=item, draws=draws, rng=rng)
+        assert low - sampling < abs(rate.value - p) < high + sampling
+
+
 def test_sampled_recall_at_extreme_sizes(rng):
     full = lib.sampled_recall(1000, 10**9, draws=100, rng=rng)
     assert full == am.Rate(100, 100)  # margin 10^9 / sqrt(2 10^9) in standard deviations
@@ -291,6 +301,7 @@ def test_capacity_approaches_its_leading_order():
         (100, {"recall": 1.0}, r"recall: expected a fraction above 0, .* got 1\.0\."),
         (100, {"recall": 0.2, "classes": 4}, r"recall: expected a fraction above 0\.25"),
         (100, {"recall": float("nan")}, r"recall: expected a fraction above 0"),
+        (128, {"classes": 1}, r"classes: expected at least 2; got 1\."),
         (4, {"classes": 1000}, r"recall: expected one that 1000 pairs reach at d = 4; got 0\.5"),
     ],
 )
