@@ -128,6 +128,23 @@ def test_C3_sees_another_limit(monkeypatch, seed):
     assert any(failures("C3", seed)), f"{seed=}"
 
 
+def test_C3_sees_items_beyond_place_4_left_out(monkeypatch, seed):
+    """The cases of `limit_of_zipf` end there; 16 % of the integral do not."""
+    plant(monkeypatch, "zipf_recall", lambda limit: lambda x, a: limit(x, a) * (np.asarray(x) < 4))
+    assert any("items recalled of n" in case.case for case in failures("C3", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.4], ids=["less", "more"])
+def test_C3_sees_another_signal_among_many_items(factor, monkeypatch, seed):
+    plant(
+        monkeypatch,
+        "is_recalled",
+        lambda right: lambda i, w, g, h, own, gamma: right(i, w, g, h, factor * own, gamma),
+        owner=capacity,
+    )
+    assert any("items recalled of n" in case.case for case in failures("C3", seed)), f"{seed=}"
+
+
 def test_C3_sees_another_power_of_the_width(monkeypatch, seed):
     plant(
         monkeypatch,

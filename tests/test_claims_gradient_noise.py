@@ -88,9 +88,11 @@ def test_W5_sees_the_limit_taken_for_the_covariance_at_a_small_width(monkeypatch
 class Small(measured.Run):
     """A run on a task of 24 sequences, at steps of about the natural sizes."""
 
-    def __init__(self, steps=gradient_noise.true_steps):
-        self.task, self.family, self.sizes = am.InductionTask(3, 5), "gaussian", [5, 180, 100]
-        self.response = linear_response.linear_response(steps(self.task, self.sizes), self.task)
+    def __init__(self, steps=gradient_noise.true_steps, family="gaussian"):
+        self.task, self.family, self.sizes = am.InductionTask(3, 5), family, [5, 180, 100]
+        self.response = linear_response.linear_response(
+            steps(self.task, self.sizes), self.task, family=family
+        )
         limit = am.FrozenEmbeddings.orthonormal(self.task)
         self.limit = measured.Measured(self.task, limit).three_steps(self.sizes)
 
@@ -107,6 +109,17 @@ def small():
 
 def test_the_small_run_passes(small, seed):
     assert small.failures(seed, "variances") == small.failures(seed, "remainders") == set()
+
+
+@pytest.mark.parametrize("family", ["sphere", "orthonormal"])
+def test_a_small_run_of_another_family_passes(family, seed):
+    assert Small(family=family).failures(seed, "variances") == set()
+
+
+def test_W5_sees_rows_that_are_not_orthonormalised(small, monkeypatch, seed):
+    """Their noise in the scores of W_K1 is ten times that of orthonormal rows."""
+    monkeypatch.setattr(small, "response", Small(family="orthonormal").response)
+    assert "scores of W_K1" in small.failures(seed, "variances"), f"{seed=}"
 
 
 def fixed_coefficients(task, sizes):

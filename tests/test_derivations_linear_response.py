@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import assocmem as am
 from theory import CLAIMS, gradient_noise, linear_response, wick
 from theory.derivation import DerivationError, derive
 from theory.derivations.linear_response import DERIVATIONS
@@ -20,7 +21,7 @@ def fails(match):
 
 
 @pytest.mark.parametrize(
-    ("name", "step"), [("second_step_map", "Differentiate"), ("value_path_map", "and by every")]
+    ("name", "step"), [("second_step_map", "differentiate"), ("value_path_map", "and by every")]
 )
 @pytest.mark.parametrize(
     "error", [lambda table: -table, lambda table: table[::-1]], ids=["sign", "order"]
@@ -29,6 +30,16 @@ def test_W5_fails_for_another_map(name, step, error, monkeypatch):
     right = getattr(gradient_noise, name)
     monkeypatch.setattr(gradient_noise, name, lambda task: error(right(task)))
     fails(step)
+
+
+def test_W5_fails_for_another_closed_form_of_step_3(monkeypatch):
+    right = am.gradients.third_step
+    monkeypatch.setattr(
+        am.gradients,
+        "third_step",
+        lambda task, lead: {("p", "p"): 1.01 * right(task, lead=lead)["p", "p"]},
+    )
+    fails("and between positions")
 
 
 def test_a_map_that_is_no_fraction_is_refused(monkeypatch):

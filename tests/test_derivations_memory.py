@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import assocmem as am
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
-from theory.derivations import memory, recall
+from theory.derivations import memory, recall, recall_limits
 
 DERIVATIONS = memory.DERIVATIONS | recall.DERIVATIONS
 
@@ -67,3 +68,26 @@ def test_AM2_fails_for_another_law_of_the_entries(family, monkeypatch):
     )
     with pytest.raises(DerivationError, match=r"^AM2: .*differ"):
         derive(CLAIMS["AM2"], DERIVATIONS["AM2"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda X, X_0, moved: (X, X_0, moved / 2),
+        lambda X, X_0, moved: (X + 0.1 * moved * (1 + abs(X_0)), X_0, moved),
+    ],
+    ids=["half the shift", "another right score"],
+)
+def test_AM3_fails_for_a_bound_that_the_draws_break(error, monkeypatch):
+    right = recall_limits.right_scores_drawn
+    monkeypatch.setattr(recall_limits, "right_scores_drawn", lambda: error(*right()))
+    with pytest.raises(DerivationError, match=r"^AM3: As \$L \\ge"):
+        derive(CLAIMS["AM3"], DERIVATIONS["AM3"])
+
+
+def test_a_bound_for_large_right_scores_only_is_broken_by_the_draws():
+    """(X₀ - η) / (1 + η) <= X holds where X₀ >= η, and not below."""
+    X, X_0, moved = recall_limits.right_scores_drawn()
+    below = (X_0 - moved) / (1 + moved) - 1e-9 > X
+    assert below.sum() > 100
+    assert np.all(X_0[below] < moved[below])

@@ -69,8 +69,9 @@ As $n, d \to \infty$, at any rates, in probability
 $$X\sqrt{n-1} = (1 + o(1))\,\frac{d}{\sqrt{n - 1 + 2d}} + o(\sqrt{\ln n}) , \qquad
 Y\sqrt{n-1} = (1 + o(1))\, z_n ,$$
 where $z_n \sim \sqrt{2 \ln n}$ is the median of the largest of $n - 1$ standard normals,
-$\Phi(z_n)^{n-1} = \tfrac12$. So recall tends to 1 where $d^2 / ((n - 1 + 2d)\, z_n^2)$ stays above
-1, to 0 where it stays below, and half of the pairs are recalled only where
+$\Phi(z_n)^{n-1} = \tfrac12$. Let $\varepsilon > 0$. Recall tends to 1 where
+$d^2 / ((n - 1 + 2d)\, z_n^2)$ stays above $1 + \varepsilon$, to 0 where it stays below
+$1 - \varepsilon$, and half of the pairs are recalled only where
 $$\frac{(n^* - 1 + 2d)\, z_{n^*}^2}{d^2} \to 1 , \qquad \text{hence}\quad
 n^* \sim \frac{d^2}{2 \ln n^*} .$$
 """.strip(),

@@ -93,9 +93,9 @@ of at most $2/C$.
         source="computed here, for step 3 and the theorem of [BCBJB2023], section 6",
         status="empirical",
         note="""
-Nothing is sampled: the figures are exact up to rounding, for these sizes. tau = T-2 fails because
-row T-1 of W_K1 is not yet recalled at these lengths, tau = 1 because position 1 can attend only to
-itself (claim tie).
+Nothing is sampled: the figures are exact up to rounding, for these sizes; (b) was computed for one
+trigger and prediction over the content only. tau = T-2 fails because row T-1 of W_K1 is not yet
+recalled at these lengths, tau = 1 because position 1 can attend only to itself (claim tie).
 """.strip(),
     ),
 )

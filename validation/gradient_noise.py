@@ -233,6 +233,7 @@ def noise_of_gradients(context: Context) -> Iterator[Case]:
             "N = 4": (am.InductionTask(n_tokens=4, length=6), low),
             "m = (0.5, 10, 5)": (small, (0.5, 10, 5)),
             "sphere": (small, low, "sphere"),
+            "orthonormal": (small, low, "orthonormal"),
         }
     tests = 6 + 2 * 6 * len(settings)
     yield from linear_in_the_first(small, rng)

@@ -208,7 +208,7 @@ def recall_and_capacity(context: Context) -> Iterator[Case]:
             y = log_y(log_n, widths)
             fits.append(exponent(widths, y, log_y(log_n + error, widths) - y))
         (law, law_error), (slope, error) = fits
-        case = f"exponent of {name}, d = {widths[0]} to {widths[-1]}"
+        case = f"exponent of {name}, d = {widths[0]} to {widths[-1]} (± {error:.1g})"
         yield Case(case, law, slope, within * np.hypot(law_error, error))
 
 

@@ -22,6 +22,7 @@ from theory.linear_response import linear_response
 Array = NDArray[Any]
 
 TASK = am.InductionTask(n_tokens=3, length=3)
+LONGER = am.InductionTask(n_tokens=4, length=4, n_triggers=2)  # the output's place varies
 eps, eta, t_ = sympy.symbols("epsilon eta t", real=True)
 
 
@@ -31,6 +32,8 @@ def noise_of_the_gradients(d: Derivation) -> None:
     means_of_infinite_width(d)
     moments_across_outputs(d)
     law_of_the_factor(d)
+    moments_of_the_factor(d)
+    remainder(d)
     response_of_the_overlaps(d)
     library_responds(d)
 
@@ -57,18 +60,19 @@ def linear_in_the_first_memory(d: Derivation) -> None:
         r" \tfrac1M\big)\, \xi_k ,",
     )
     d.equal(
-        "so the lifted gradients at $W_K^1 = W_K^2 = 0$ are linear in $S$. Differentiate $m$ by "
-        "every entry of the table of $W_K^2$, for all sequences of $N = T = 3$, $K = 1$: it is the "
-        "library's map,",
-        _fractions(gradient_noise.second_step_map(TASK)),
-        _map_from_the_loss(_second_layer_moved, 2 * (TASK.n_tokens + TASK.length)),
+        "so the lifted gradients at $W_K^1 = W_K^2 = 0$ are linear in $S$: they are those of L3, "
+        "with $S$ for the scores and the softmax of either layer. Checked for all sequences of "
+        "$N = T = 4$, $K = 2$: differentiate $m$ by every entry of the table of $W_K^2$, and it is "
+        "the library's map,",
+        _fractions(gradient_noise.second_step_map(LONGER)),
+        _map_from_the_loss(_second_layer_moved, 2 * (LONGER.n_tokens + LONGER.length)),
         latex=r"J_2 = \mathbb{E} \sum_k \big(1\{y{=}k\} - \tfrac1M\big)\; x^1_T \otimes"
         r" \mathrm{Cov}_s(S_k x^1_s,\, x^1_s) ,",
     )
     d.equal(
         "and by every entry of the table of $W_K^1$.",
-        _fractions(gradient_noise.value_path_map(TASK)),
-        _map_from_the_loss(_first_layer_moved, TASK.n_tokens + TASK.length),
+        _fractions(gradient_noise.value_path_map(LONGER)),
+        _map_from_the_loss(_first_layer_moved, LONGER.n_tokens + LONGER.length),
         latex=r"A = \mathbb{E} \sum_k \big(1\{y{=}k\} - \tfrac1M\big)\, \tfrac1T \sum_t x_t"
         r" \otimes \mathrm{Cov}_{s \le t}(S_k \Phi_1 x_s,\, x_s)",
     )
@@ -76,8 +80,8 @@ def linear_in_the_first_memory(d: Derivation) -> None:
 
 def _fractions(table: Array) -> list[Any]:
     """The multiples of 1 / (|sequences| M T^2 (T!)^3) next to floats, refused if not next."""
-    T = TASK.length
-    D = TASK.n_sequences * TASK.n_outputs * T**2 * int(sympy.factorial(T)) ** 3
+    T = LONGER.length
+    D = LONGER.n_sequences * LONGER.n_outputs * T**2 * int(sympy.factorial(T)) ** 3
     multiples = np.rint(table * D)
     if np.abs(table * D - multiples).max() > 2**-30:
         raise ValueError(f"table: expected multiples of 1/{D}; got other numbers.")
@@ -103,14 +107,15 @@ def _first_layer_moved(x: Array, x1: Array, i: int, j: int) -> Array:
     return np.concatenate([0 * x[0], moved / sympy.Integer(len(x))])
 
 
+@cache
 def _map_from_the_loss(moved: Any, size: int) -> list[Any]:
     """E (1{y=k} - 1/M) dm_c' for every entry of the matrix, row by row, then k, c'."""
-    batch, T = TASK.enumerate(), TASK.length
-    labels = np.eye(TASK.n_outputs, dtype=int).astype(object)[batch.targets[:, -1]]
-    residuals = (labels - Rational(1, TASK.n_outputs)) / sympy.Integer(len(batch))
-    table = np.zeros((size, size, TASK.n_outputs, 2 * (TASK.n_tokens + T)), dtype=object)
+    batch, T = LONGER.enumerate(), LONGER.length
+    labels = np.eye(LONGER.n_outputs, dtype=int).astype(object)[batch.targets[:, -1]]
+    residuals = (labels - Rational(1, LONGER.n_outputs)) / sympy.Integer(len(batch))
+    table = np.zeros((size, size, LONGER.n_outputs, 2 * (LONGER.n_tokens + T)), dtype=object)
     for tokens, residual in zip(batch.tokens, residuals, strict=True):
-        x = np.concatenate([np.eye(TASK.n_tokens, dtype=int)[tokens], np.eye(T, dtype=int)], 1)
+        x = np.concatenate([np.eye(LONGER.n_tokens, dtype=int)[tokens], np.eye(T, dtype=int)], 1)
         x = x.astype(object)
         past = x.cumsum(axis=0) / np.array([[sympy.Integer(t + 1)] for t in range(T)])
         x1 = np.concatenate([x, past], axis=1)
@@ -139,9 +144,18 @@ def means_of_infinite_width(d: Derivation) -> None:
     in_the_mean = gradient_noise.second_step_map(task) @ C
     limit = am.gradients.second_step(task).coefficients().ravel()
     d.holds(
-        "so the gradients are those of infinite width in the mean ($N = 4$, $T = 5$, $K = 2$).",
+        "so the gradients are those of infinite width in the mean: the closed form of S2,",
         Rational(np.abs(in_the_mean - limit).max() / np.abs(limit).max()) < ROUNDING,
-        latex=r"\mathbb{E}\, J_2 = J_2(d = \infty)",
+        latex=r"\mathbb{E}\, J_2 = J_2(d = \infty),",
+    )
+    n = task.n_tokens + task.length
+    value_path = (gradient_noise.value_path_map(task) @ C).reshape(n, n)
+    block = value_path[task.n_tokens :, task.n_tokens :]
+    limit = am.gradients.third_step(task, lead=0)["p", "p"]
+    d.holds(
+        "and between positions that of S3a at $\\lambda = 0$ ($N = 4$, $T = 5$, $K = 2$).",
+        Rational(np.abs(block - limit).max() / np.abs(limit).max()) < ROUNDING,
+        latex=r"\mathbb{E}\, A_{pp} = A_{pp}(d = \infty)",
     )
 
 
@@ -209,16 +223,89 @@ def law_of_the_factor(d: Derivation) -> None:
         Rational(1, 2),
         latex=r"E_{ii} = \sqrt d\,(L_{ii} - 1) \to \mathcal{N}\big(0, \tfrac12\big)",
     )
+
+
+def moments_of_the_factor(d: Derivation) -> None:
+    """Moments of E are bounded in d, and Cov(E) converges."""
+    i = sympy.Symbol("i", nonnegative=True, integer=True)
+    t, u = sympy.symbols("t u", real=True)
+    length = sympy.Symbol("l", positive=True)  # L_ii
+    d.equal(
+        "Moments. On the diagonal $L_{ii} \\ge 0$, so that",
+        length**2 - 1,
+        (length - 1) * (length + 1),
+        latex=r"|L_{ii} - 1| \le |L_{ii} - 1|\,(L_{ii} + 1) = |L_{ii}^2 - 1| .",
+    )
+    d.equal(
+        "For the right side: for $|u| \\le \\tfrac12$ the gap $u + u^2 + \\ln(1 - u)$ is at least "
+        "0, its value at $u = 0$, as its slope has the sign of $u$.",
+        sympy.diff(u + u**2 + sympy.log(1 - u), u),
+        u * (1 - 2 * u) / (1 - u),
+        latex=r"-\ln(1 - u) \le u + u^2, \qquad \frac{d}{du}(\text{gap}) ="
+        r" \frac{u\,(1 - 2u)}{1 - u}",
+    )
+    d.equal(
+        "At $u = 2t/\\sqrt d$ this bounds the logarithm above for $|t| \\le 1$, uniformly in $d "
+        "\\ge 16$: so are all moments of $E_{ii}$, and for the other entries they are those of "
+        "$\\mathcal{N}(0, 1)$.",
+        ((d_ - i) / 2 * (u + u**2) - t * sqrt(d_)).subs(u, 2 * t / sqrt(d_)),
+        2 * t**2 * (1 - i / d_) - i * t / sqrt(d_),
+        latex=r"\ln \mathbb{E}\, e^{t\sqrt d\,(L_{ii}^2 - 1)} \le 2t^2\Big(1 - \frac id\Big) -"
+        r" \frac{i\,t}{\sqrt d} \le 2 + \frac i4",
+    )
+    square = (d_ - i) / d_  # E L_ii^2
+    d.equal(
+        "So the squares $E_{ii}^2$ are uniformly integrable, and $\\mathbb{E}\\, E_{ii}^2 \\to "
+        "\\tfrac12$ with the law. The mean of $E_{ii}$ vanishes, with $\\mathbb{E}\\, L_{ii}^2 = "
+        "(d - i)/d$:",
+        [(length**2 - 1) / 2 - (length - 1) ** 2 / 2, sqrt(d_) * (square - 1) / 2],
+        [length - 1, -i / (2 * sqrt(d_))],
+        latex=r"\mathbb{E}\, E_{ii} = \sqrt d\; \mathbb{E}\Big[\frac{L_{ii}^2 - 1}{2} -"
+        r" \frac{(L_{ii} - 1)^2}{2}\Big] = -\frac{i + \mathbb{E}\, E_{ii}^2}{2\sqrt d}"
+        r" = O(d^{-1/2}) .",
+    )
+    d.say(
+        "All entries being independent,",
+        r"\mathrm{Cov}(E, E') \to \mathrm{diag}(\sigma_e^2), \qquad \sigma_e^2 = \tfrac12"
+        r" \text{ on the diagonal, } 1 \text{ below.}",
+    )
+
+
+def remainder(d: Derivation) -> None:
+    """Taylor's formula, with a remainder in L²."""
     d.say(
         "A quantity $Q$ of the run at fixed step sizes is a polynomial in the entries of $L$ and "
-        "$H$ and in softmaxes of such expressions. Softmaxes lie in $[0, 1]$, and their "
-        "derivatives are again polynomials in softmaxes and derivatives of scores: so every "
-        "derivative of $Q$ is bounded by a polynomial in $|L|$, $|H|$. By Taylor's formula at "
-        "$L = H = 1$ the remainder below is at most $|E|^2/\\sqrt d$ times such a polynomial. All "
-        "moments of $E$ are bounded in $d$, hence the covariance converges with the law. (On the "
-        "sphere rows are divided by their norms, whose negative moments are bounded too.)",
+        "$H$ and in softmaxes of such expressions: smooth. Softmaxes lie in $[0, 1]$, and their "
+        "derivatives are again polynomials in softmaxes and derivatives of scores. So every "
+        "derivative of $Q$ is bounded by a polynomial in $|L|$, $|H|$, also on the segment from 1 "
+        "to $L$, $H$. By Taylor's formula the remainder is at most $|E|^2/\\sqrt d$ times such a "
+        "polynomial: as moments are bounded, it is $O(1/\\sqrt d)$ in $L^2$, and does not change "
+        "the limits of law and covariance.",
         r"\sqrt d\,(Q - Q_\infty) = \sum_e E_e\, \partial_e Q + O(1/\sqrt d)"
-        r" \to \mathcal{N}(0, R^\top R), \qquad R_e = \sigma_e\, \partial_e Q",
+        r" \to \mathcal{N}(0, R^\top R), \qquad d\,\mathrm{Cov}(Q) \to R^\top R, \qquad"
+        r" R_e = \sigma_e\, \partial_e Q",
+    )
+    rows = symbols("l", 3, 3)
+    one, other = sympy.GramSchmidt([sympy.Matrix([rows[0, 0], 0, 0]), sympy.Matrix(rows[2])])
+    d.equal(
+        "On the sphere rows are divided by their norms; an orthonormal family divides what "
+        "Gram-Schmidt leaves of them. Along the segment row $i$ has the diagonal entry $(1 - s) + "
+        "s L_{ii}$, and earlier rows vanish at coordinate $i$: what is divided by is no smaller "
+        "(here rows 0 and 2 of three, row 1 being one of $L_G$).",
+        [(one.T * one)[0] - rows[0, 0] ** 2, (other.T * other)[0] - rows[2, 2] ** 2],
+        [0, rows[2, 1] ** 2],
+        latex=r"|\text{residual}_i| \ge (1 - s) + s L_{ii} \ge \min(1, L_{ii})",
+    )
+    m, k = sympy.symbols("m k", positive=True)
+    d.equal(
+        "So derivatives are bounded by polynomials in $|L|$, $|H|$ and $1/\\min(1, L_{ii})$. Their "
+        "moments exist and are bounded once $d$ is large enough for their order: with "
+        "$\\mathbb{E}\\,\\chi_m^{-2k} = 2^{-k}\\,\\Gamma(\\tfrac m2 - k)/\\Gamma(\\tfrac m2)$, $m "
+        "> 2k$, each is the one before over",
+        sympy.gammasimp(2 * sympy.gamma(m / 2 - k) / sympy.gamma(m / 2 - k - 1)),
+        m - 2 * k - 2,
+        latex=r"\frac{\mathbb{E}\,\chi_m^{-2k}}{\mathbb{E}\,\chi_m^{-2(k+1)}} = m - 2(k+1),"
+        r" \qquad \mathbb{E}\, L_{ii}^{-2k} = \prod_{l=1}^k \frac{d}{d - i - 2l} \to 1",
     )
 
 

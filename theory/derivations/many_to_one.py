@@ -149,7 +149,8 @@ def leading_order(d: Derivation) -> None:
     stated = (d_**2 / z**2 - d_) / (1 + (d_ - 1) / m_)
     d.equal(
         "and the same holds again. $Y\\sqrt{m-1} = (1 + o(1))\\, z_m$ as in AM3, so recall tends "
-        "to 1 where $c_0/z_m$ stays above 1, to 0 where it stays below, and to neither only where "
+        "to 1 where $c_0/z_m$ stays above $1 + \\varepsilon$ for some $\\varepsilon > 0$, to 0 "
+        "where it stays below $1 - \\varepsilon$, and half of the keys are recalled only where "
         "$c_0/z_m \\to 1$. Where they are equal, solved for $n = rm$:",
         sympy.solve(sympy.together(reach.subs(r, total / m_) - z**2), total),
         [stated],

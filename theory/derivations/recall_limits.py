@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 import sympy
+from numpy.typing import NDArray
 from sympy import Rational, cos, exp, log, sin, sqrt
 
 from theory.derivation import Derivation
+from theory.derivations.near_orthogonality import ROUNDING
+
+Array = NDArray[np.float64]
 
 n_, d_ = sympy.symbols("n d", positive=True, integer=True)
+SIZES = (3, 2), (30, 16), (1000, 128), (30, 10**4), (10**6, 30)  # pairs, width: |X_0| < η and above
 
 
 def center(size: Any, others: Any) -> Any:
@@ -130,7 +135,8 @@ def right_score(d: Derivation) -> None:
         latex=r"N = n - 1: \quad c_0 = \frac{d}{\sqrt{n - 1 + 2d}}, \qquad \text{against}\quad"
         r" \frac{n + 2d + 2}{d^2}",
     )
-    gamma, tau, theta, rest, length = sympy.symbols("gamma tau theta h L", real=True)
+    gamma, tau, theta, rest = sympy.symbols("gamma tau theta h", real=True)
+    change, number, length, length_0 = sympy.symbols("Z Z_0 L L_0", positive=True)
     shift = np.array([tau * sin(theta), -tau * cos(theta), 0])
     d.equal(
         "With $\\tau$: it shifts the vector $(\\gamma\\cos\\theta, \\gamma\\sin\\theta, "
@@ -145,19 +151,43 @@ def right_score(d: Derivation) -> None:
         latex=r"|(\tau\sin\theta, -\tau\cos\theta, 0)| = |\tau|",
     )
     d.equal(
-        "so by the triangle inequality the numerator $X_0 L$ of $X_0$ and its denominator $L \\ge "
-        "\\sqrt{(1 - \\varepsilon)(n-1)}$ change by at most $|\\tau|$, where $\\eta = |\\tau|/L "
-        "\\to 0$ and $\\eta\\sqrt{n-1} \\le |\\tau|/\\sqrt{1 - \\varepsilon}$ is small against "
-        "$\\sqrt{\\ln n}$.",
-        [
-            (sympy.Symbol("X_0") * length + sign * tau) / (length - sign * tau)
-            - (sympy.Symbol("X_0") + sign * tau / length) / (1 - sign * tau / length)
-            for sign in (1, -1)
-        ],
-        [0, 0],
-        latex=r"\frac{X_0 - \eta}{1 + \eta} \le X \le \frac{X_0 + \eta}{1 - \eta}, \qquad"
-        r" X\sqrt{n-1} = (1 + o(1))\, c_0 + o(\sqrt{\ln n})",
+        "so by the triangle inequality the numerator $Z_0 = X_0 L_0$ of $X_0$ and its denominator "
+        "$L_0 \\ge \\sqrt{(1 - \\varepsilon)(n-1)}$ change by at most $|\\tau| = \\eta L_0$ each, "
+        "to $Z$ and $L$.",
+        change / length - number / length_0,
+        (change - number) / length - number / length_0 * (length - length_0) / length,
+        latex=r"X - X_0 = \frac{Z - Z_0}{L} - X_0\, \frac{L - L_0}{L}",
     )
+    (X, X_0, moved), rounding = right_scores_drawn(), float(ROUNDING)
+    d.holds(
+        "As $L \\ge (1 - \\eta) L_0$, where $\\eta < 1$ (and so in each of the draws, at "
+        f"{len(SIZES)} sizes from $n = 3$ to $10^6$, that have $\\eta < 1$):",
+        bool(np.all(np.abs(X - X_0) * (1 - moved) <= (moved + rounding) * (1 + np.abs(X_0)))),
+        latex=r"|X - X_0| \le \frac{\eta\,(1 + |X_0|)}{1 - \eta}",
+    )
+    d.say(
+        "Here $\\eta \\to 0$ and $\\eta\\sqrt{n-1} \\le |\\tau|/\\sqrt{1 - \\varepsilon}$, which "
+        "is small against $\\sqrt{\\ln n}$.",
+        r"X\sqrt{n-1} = (1 + o(1))\, c_0 + o(\sqrt{\ln n})",
+    )
+
+
+def right_scores_drawn(draws: int = 1000) -> tuple[Array, Array, Array]:
+    """X, X₀ and η < 1 in draws of the law, at any θ in (0, π): C2 has X₀ of both signs."""
+    rng = np.random.default_rng(0)
+    columns = []
+    for n, width in SIZES:
+        gamma, rest = (np.sqrt(rng.chisquare(k, draws)) for k in (width, n - 2))
+        across, along = np.sqrt(rng.chisquare(n - 1, draws)), np.sqrt(rng.chisquare(width, draws))
+        theta = np.arctan2(across, along * rng.choice([1, -1], draws))
+        tau = rng.standard_normal(draws)
+        cosine, sine = np.cos(theta), np.sin(theta)
+        X = (gamma * cosine + tau * sine) / np.hypot(gamma * sine - tau * cosine, rest)
+        length = np.hypot(gamma * sine, rest)
+        columns.append([X, gamma * cosine / length, np.abs(tau) / length])
+    X, X_0, moved = np.concatenate(columns, axis=1)
+    small = moved < 1
+    return X[small], X_0[small], moved[small]
 
 
 def largest_wrong_score(d: Derivation) -> None:
@@ -223,9 +253,10 @@ def where_they_meet(d: Derivation) -> None:
     n, z = sympy.symbols("n z", positive=True)
     d.say(
         "Over $z_n$, the one score is $(1 + o(1))\\,c_0/z_n + o(1)$ and the other $1 + o(1)$. So "
-        "recall tends to 1 where $c_0/z_n$ stays above 1, and to 0 where it stays below. Half of "
-        "the pairs can be recalled only where the ratio tends to 1. ($n$ does grow there: at "
-        "bounded $n$ all variances of AM2 vanish and all is recalled.)",
+        "recall tends to 1 where $c_0/z_n$ stays above $1 + \\varepsilon$ for some $\\varepsilon > "
+        "0$, and to 0 where it stays below $1 - \\varepsilon$. Half of the pairs can be recalled "
+        "only where the ratio tends to 1. ($n$ does grow there: at bounded $n$ all variances of "
+        "AM2 vanish and all is recalled.)",
         r"\frac{(n^* - 1 + 2d)\, z_{n^*}^2}{d^2} \to 1",
     )
     d.equal(

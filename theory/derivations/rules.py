@@ -17,6 +17,7 @@ from theory.derivations.near_orthogonality import (
     ROUNDING,
     exact,
 )
+from theory.derivations.recall import against_one_rival
 from theory.derivations.recall_limits import center
 
 Array = NDArray[Any]
@@ -209,40 +210,57 @@ def margin_of_a_step(d: Derivation) -> None:
 
 
 def recall_of_a_step(d: Derivation) -> None:
-    """C4: to leading order that of outer products."""
-    keys, values = small_map()
-    step = capacity.memorise(keys, values, rule="gradient step").scores()
-    plain = capacity.memorise(keys, values).scores()
-    common = np.outer(values @ values.mean(axis=0), keys @ keys.mean(axis=0))
-    d.equal(
-        "Recall: $n$ times the scores of the step are those of outer products, less $n\\, "
-        "v_k^\\top \\bar v\\; \\bar u^\\top u_i$ with the mean value $\\bar v$ and the mean key "
-        "$\\bar u$ (4 pairs in the plane).",
-        exact(4 * step),
-        exact(plain - 4 * common),
-        latex=r"W_{\text{step}} = \frac1n \Big(\sum_i v_i u_i^\top - n\,\bar v \bar u^\top\Big)",
+    """C4: to leading order that of outer products, at any rates of n and d."""
+    against_one_rival(
+        d,
+        "Recall, for overlaps $\\beta$ with $f = \\beta/|\\beta|$: the right score is above that "
+        "of $k$ when",
     )
-    q = sympy.Symbol("q", positive=True)  # (ln n + y) / d
-    bound = 2 / n + 2 * sqrt(q / n)
+    b = symbols("b", 3)
+    beta = b - sum(b) / sympy.Integer(3)
     d.equal(
-        "Let $\\ln n = o(d)$. Then all $|v_k|^2 \\le 2$ in the limit, so that $v_k^\\top \\bar v$ "
-        "is at most $2/n$ and a normal of variance $2/(nd)$ at most: for all $k$ below $2/n + "
-        "2\\sqrt{(\\ln n + y)/(nd)}$ but for probability $O(e^{-y})$, and likewise $\\bar u^\\top "
-        "u_i$. What is subtracted changes the margin by no more than",
-        [
-            sympy.expand(2 * n * bound**2 - 8 * (1 / sqrt(n) + sqrt(q)) ** 2),
-            sympy.limit(sympy.limit((1 / sqrt(n) + sqrt(q)) ** 2, n, sympy.oo), q, 0),
-        ],
-        [0, 0],
-        latex=r"2n\, \Big(\frac2n + 2\sqrt{\frac{\ln n + y}{nd}}\Big)^2 = 8\, \Big("
-        r"\frac{1}{\sqrt n} + \sqrt{\frac{\ln n + y}{d}}\Big)^2 \to 0 .",
+        "Outer products have $\\beta = b$ and one step has $\\beta = b - \\bar b$: the same "
+        "differences, at a length (3 symbols)",
+        [beta[0] - beta[1], beta @ beta],
+        [b[0] - b[1], b @ b - 3 * (sum(b) / 3) ** 2],
+        latex=r"\beta_t - \beta_k = b_t - b_k, \qquad |b - \bar b|^2 = |b|^2 - n \bar b^2 .",
     )
     d.say(
-        "The wrong scores of outer products spread by $1/c_0$ and the right one is 1 (AM3), so "
-        "their margin stays away from 0, on either side, where $c_0/z_n$ stays away from 1: recall "
-        "has the same limits.",
-        r"s_{ii} - \max_{k \ne i} s_{ki} = (1 + o(1)) - (1 + o(1))\, \frac{z_n}{c_0} +"
-        r" o\Big(\frac{z_n}{c_0}\Big)",
+        "So where $\\gamma > \\eta$ both rules recall the pair when the sum below is largest for "
+        "$t$; only the number $\\rho$ differs.",
+        r"b_k + \rho\, h_k, \qquad \rho = \frac{|\beta|}{\gamma - \eta}",
+    )
+    second = sympy.diag(d_, 1, 1)  # E b b^T: b_t = chi_d, the others are N(0, 1) and independent
+    d.equal(
+        "Let $n, d \\to \\infty$ at any rates. In the mean, $n \\bar b^2$ is a share of $|b|^2$ "
+        "that vanishes (3 entries):",
+        3 * (sympy.ones(1, 3) / 3 * second * sympy.ones(3, 1) / 3)[0],
+        second.trace() / 3,
+        latex=r"\mathbb{E}\, n \bar b^2 = \tfrac1n\, \mathbf 1^\top\, \mathbb{E}[b b^\top]\,"
+        r" \mathbf 1 = \tfrac1n\, \mathbb{E}\,|b|^2 = \frac{d + n - 1}{n} .",
+    )
+    d.say(
+        "$|b|^2$ and $\\gamma^2$ are near their means by the tails of AM3, and $\\eta$ is "
+        "$\\mathcal{N}(0, 1)$, as $f$ is independent of $h$. So in probability, for both rules,",
+        r"\rho = (1 + o(1))\,\rho^*, \qquad \rho^* = \sqrt{\frac{n + d}{d}} .",
+    )
+    d.say(
+        "The $b_k + \\rho^* h_k$, $k \\ne t$, are independent $\\mathcal{N}(0, 1 + {\\rho^*}^2)$; "
+        "their maximum is as in AM3. With $\\rho$ for $\\rho^*$ it changes by at most $|\\rho - "
+        "\\rho^*| \\max_k |h_k| = o(\\rho^* z_n)$. The right one is $b_t$ but for "
+        "$O(\\rho^*)$:",
+        r"\max_{k \ne t}(b_k + \rho h_k) = (1 + o(1))\, \sqrt{1 + {\rho^*}^2}\; z_n, \qquad"
+        r" b_t + \rho h_t = (1 + o(1))\, \sqrt d + O(\rho^*)",
+    )
+    reach = sqrt(d_) / sqrt(1 + (n + d_) / d_)
+    d.equal(
+        "Over $\\sqrt{1 + {\\rho^*}^2}\\, z_n$ the one is $1 + o(1)$ and the other $(1 + o(1))\\, "
+        "c_0/z_n + o(1)$ with the $c_0$ of outer products ($n$ for $n - 1$): for both rules recall "
+        "tends to 1 where $c_0/z_n$ stays above $1 + \\varepsilon$ for some $\\varepsilon > 0$, "
+        "and to 0 where it stays below $1 - \\varepsilon$.",
+        reach**2,
+        center(n - 1, n - 1).subs(n, n + 1),
+        latex=r"\frac{\sqrt d}{\sqrt{1 + {\rho^*}^2}} = \frac{d}{\sqrt{n + 2d}}",
     )
     d.equal(
         "Bits per parameter, for all three: $\\log_2 n$ for each of $n = d^2/(2\\ln n)$ pairs.",

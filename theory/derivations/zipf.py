@@ -179,8 +179,9 @@ def every_item(d: Derivation) -> None:
     d.holds(
         "The sum over items needs a bound at every $d$ and $i = x\\,d^{1/2\\alpha}$, $x \\ge 1$. "
         "Let $K$ be the integer part of $\\min(x, d^{1/(2\\alpha + 2)})$ and compare with the "
-        "items $k \\le K < i$ only. By the tails of AM3 at $d/64$, $A^2 \\le 41d/32$, $\\gamma^2 "
-        "\\ge 3d/4$ and $\\eta^2 \\le d/32$ but for probability $3e^{-d/64}$. Then",
+        "items $k \\le K < i$ only ($d \\ge 2$; at $d = 1$ the bound below is above 1). By the "
+        "tails of AM3 at $d/64$, $A^2 \\le 41d/32$, $\\gamma^2 \\ge 3d/4$ and $\\eta \\le "
+        "\\sqrt{d/32}$ but for probability $3e^{-d/64}$. Then",
         sympy.And(high <= 4, sqrt(low) - sqrt(aside) >= Rational(1, 2)),
         latex=r"A \le 2\sqrt d, \qquad \gamma - \eta \ge \tfrac12 \sqrt d .",
     )
@@ -231,14 +232,16 @@ def sum_over_items(d: Derivation) -> None:
     X, rate, y = sympy.symbols("X q y", positive=True)
     d.equal(
         "Sum over the items beyond $x = X$, where $\\rho^K \\le \\rho^{-1}(\\rho^x + \\rho^\\kappa)"
-        "$ with $\\kappa = d^{1/(2\\alpha + 2)}$. Over $d^{1/2\\alpha}$ the sum of the first is at "
-        "most $\\rho^{-1}$ times an integral, at $\\rho = e^{-q}$,",
+        "$ with $\\kappa = d^{1/(2\\alpha + 2)}$. The sum of $\\rho^x$ over $i = x D$, $D = "
+        "d^{1/2\\alpha}$, is at most $D$ times an integral from $X - 1/D \\ge X - 1$, at $\\rho = "
+        "e^{-q}$,",
         [
-            sympy.integrate(exp(-rate * y), (y, X, sympy.oo)),
-            sympy.limit(exp(-rate * X) / rate, X, sympy.oo),
+            sympy.integrate(exp(-rate * y), (y, X - 1, sympy.oo)),
+            sympy.limit(exp(-rate * (X - 1)) / rate, X, sympy.oo),
         ],
-        [exp(-rate * X) / rate, 0],
-        latex=r"\int_X^\infty e^{-q y}\, dy = \frac{e^{-q X}}q \to 0 \quad (X \to \infty)",
+        [exp(-rate * (X - 1)) / rate, 0],
+        latex=r"\int_{X-1}^\infty e^{-q y}\, dy = \frac{e^{-q (X - 1)}}q \to 0"
+        r" \quad (X \to \infty)",
     )
     d.say(
         "uniformly in $d$, and that of the second, a number for each of $n$ items, vanishes as $d "
