@@ -1,11 +1,12 @@
 """The law of compressed embeddings: drawn without the width, it is that of direct draws.
 
 Every statistical test here is wrong with probability at most FALSE_ALARM, all its comparisons
-together: exact p-values of SciPy, Bonferroni over the statistics.
+together: exact p-values of SciPy, or Hoeffding's inequality; Bonferroni over the statistics.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,8 @@ from assocmem import bartlett as module
 from assocmem.bartlett import FROM_GAUSSIAN_ROWS, bartlett
 from assocmem.families import FAMILIES
 from tests.test_embeddings import ARRAYS, MATRICES, assert_images, rounding, seed, task_sizes
+from validation.direct_draws import TASK as WIDE
+from validation.direct_draws import FixedModel, same_mean
 
 __all__ = ["seed"]  # the fixture
 
@@ -264,14 +267,58 @@ def test_the_law_is_that_of_direct_draws_at_a_small_width(family, seed):
         the_law_holds(d, family, 400, FALSE_ALARM / 6, np.random.default_rng([seed, d]))
 
 
-def test_the_law_is_that_of_direct_draws_at_300(seed):
-    the_law_holds(300, "gaussian", 150, FALSE_ALARM, np.random.default_rng(seed))
+MODEL = FixedModel(np.random.default_rng(7))
+OVERLAPS = {
+    "W_V2": {"<W_V x, W_V x'>", "<W_V x, W_V Phi x'>", "<W_V Phi x, W_V Phi x'>"},
+    "Phi1": {"<x, Phi x'>"},
+    "outputs": {"<u, u'>", "<x, u'>", "<Phi x, u'>"},
+}
+UNTOUCHED = {  # what fresh Gaussians for Phi1 and W_V2 leave right
+    "|x|^2", "|u|^2", "<x, x'>", "<x, u'>", "<u, u'>", "<x, Phi x'>", "<Phi x, u'>",
+    "scores of W_K1",
+}  # fmt: skip
+
+
+def the_noise_is_equally_large(d, family, count, groups, rng):
+    """Few draws of a large width, whose entries are pooled; wrong laws are rejected by name.
+
+    The wrong ones: fresh Gaussians for Phi1 and W_V2, and overlaps twice or half as large. Their
+    statistics lie 6 standard deviations and more beyond what is allowed.
+    """
+    random = partial(am.FrozenEmbeddings.random, WIDE, width=d, family=family, rng=rng)
+    expected, found, fresh = (
+        MODEL.samples(draw, count).pooled
+        for draw in (
+            random,
+            partial(random, compressed=True),
+            partial(fresh_gaussians, WIDE, d, rng),
+        )
+    )
+    tests = 2 * len(expected) * groups
+
+    def differ(sample):
+        return {
+            name
+            for name in expected
+            if not same_mean(name, expected[name], sample[name], tests=tests).passed("equal")
+        }
+
+    assert differ(found) == set()
+    for part, factor in [("W_V2", 2), ("W_V2", 1 / 2), ("Phi1", 1 / 2), ("outputs", 1 / 2)]:
+        altered = {name: factor**2 * found[name] for name in OVERLAPS[part]}
+        assert differ(found | altered) == OVERLAPS[part], (part, factor)
+    if family == "gaussian":
+        assert differ(fresh) == set(expected) - UNTOUCHED
+
+
+def test_the_noise_is_that_of_direct_draws_at_300(seed):
+    the_noise_is_equally_large(300, "gaussian", 300, 1, np.random.default_rng(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["gaussian", "sphere"])
-def test_the_law_is_that_of_direct_draws_at_2048(family, seed):
-    the_law_holds(2048, family, 60, FALSE_ALARM / 2, np.random.default_rng(seed))
+def test_the_noise_is_that_of_direct_draws_at_2048(family, seed):
+    the_noise_is_equally_large(2048, family, 60, 2, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("d", [10**6, 10**9])
@@ -284,15 +331,19 @@ def test_norms_and_overlaps_have_their_exact_law_at_any_width(d, seed):
     def norms(a):
         return np.sum(a**2, axis=-1)
 
-    x, image, value = (
-        np.array([part(e) for e in rows])
-        for part in (
-            lambda e: e.atoms[0], lambda e: e.atoms[n], lambda e: e.values[n]
-        )
-    )  # fmt: skip
-    y, image_of_y = (np.array([e.atoms[i] for e in rows]) for i in (1, n + 1))
+    x, y, image, image_of_y = (np.array([e.atoms[i] for e in rows]) for i in (0, 1, n, n + 1))
+    value, value_of_y = (np.array([e.values[i] for e in rows]) for i in (n, 1))
     chi2 = stats.chi2(d, scale=1 / d).cdf
     normal = stats.norm(scale=1 / np.sqrt(d)).cdf
+
+    def overlap_of_images(u, v, image_u, image_v):
+        """Given u and v, the image of v less its part along that of u is independent of it."""
+        along = np.sum(u * v, axis=1) / norms(u)
+        rest = norms(v) - along**2 * norms(u)
+        return (np.sum(image_u * image_v, axis=1) - along * norms(image_u)) / np.sqrt(
+            norms(image_u) * rest
+        )
+
     laws = [
         (norms(x), chi2),
         (norms(image) / norms(x), chi2),
@@ -300,12 +351,8 @@ def test_norms_and_overlaps_have_their_exact_law_at_any_width(d, seed):
         (np.sum(x * y, axis=1) / np.sqrt(norms(x)), normal),
         (np.sum(x * image, axis=1) / norms(x), normal),
         (np.sum(y * image, axis=1) / np.sqrt(norms(x) * norms(y)), normal),
-        # given x and y, Phi y less its part along Phi x is independent of Phi x
-        (
-            (np.sum(image * image_of_y, axis=1) - np.sum(x * y, axis=1) / norms(x) * norms(image))
-            / np.sqrt(norms(image) * (norms(y) - np.sum(x * y, axis=1) ** 2 / norms(x))),
-            normal,
-        ),
+        (overlap_of_images(x, y, image, image_of_y), normal),
+        (overlap_of_images(image, y, value, value_of_y), normal),
     ]
     for values, cdf in laws:
         assert stats.kstest(values, cdf).pvalue > FALSE_ALARM / (2 * len(laws))

@@ -105,6 +105,13 @@ def test_W6_sees_errors_that_are_far_too_large(monkeypatch, seed):
     assert any(failures("W6", seed)), f"{seed=}"
 
 
+def test_W6_sees_a_width_that_is_tenfold(monkeypatch, seed):
+    model = end_to_end.WholeModel.__wrapped__  # the class, `built_once`
+    right = model.width
+    monkeypatch.setattr(model, "width", lambda self, tokens: 10 * right(self, tokens))
+    assert any("nothing fails" in case.case for case in failures("W6", seed)), f"{seed=}"
+
+
 def test_W6_sees_a_head_that_looks_elsewhere(monkeypatch, seed):
     right = am.FrozenTransformer.logits_and_attention
     monkeypatch.setattr(
@@ -146,14 +153,14 @@ def test_noise_of_the_second_layer_is_that_of_wick():
     np.testing.assert_allclose(found, first_order, rtol=0, atol=1e-12 * abs(found).max())
 
 
-@pytest.mark.slow
-def test_W7_sees_another_width(monkeypatch, seed):
-    """With more draws, so that the error of the extrapolation hides nothing."""
+@pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
+def test_W7_sees_widths_that_are_all_wrong_by_one_factor(factor, monkeypatch, seed):
+    """Which no exponent would tell."""
     measured = end_to_end.InductionHead.measured
     monkeypatch.setattr(
         end_to_end.InductionHead,
         "measured",
-        lambda head, d, draws, rng: measured(head, d / 3, 5 * draws, rng),
+        lambda head, d, *a: measured(head, d * factor, *a),
     )
     assert any(failures("W7", seed)), f"{seed=}"
 

@@ -136,15 +136,25 @@ def test_W2_sees_scores_that_are_scaled(monkeypatch, seed):
 # --- W3
 
 
-def test_W3_sees_a_variance_that_is_far_too_small(monkeypatch, seed):
+@pytest.mark.parametrize("factor", [0.1, 10])
+def test_W3_sees_another_variance(factor, monkeypatch, seed):
+    """The width is then wrong by this factor."""
     right = step_noise.margin_moments
 
     def altered(*arguments):
         mean, variance = right(*arguments)
-        return mean, variance / 1000
+        return mean, factor * variance
 
     monkeypatch.setattr(step_noise, "margin_moments", altered)
     assert any(failures("W3", seed)), f"{seed=}"
+
+
+def test_W3_sees_in_draws_a_width_that_is_tenfold(monkeypatch, seed):
+    right = width.all_recalled
+    monkeypatch.setattr(
+        width, "all_recalled", lambda task, memories, d, *a: right(task, memories, 10 * d, *a)
+    )
+    assert any("all recalled" in case.case for case in failures("W3", seed)), f"{seed=}"
 
 
 def test_W3_sees_memories_that_recall_nothing(monkeypatch, seed):
@@ -171,14 +181,24 @@ def test_W3_is_exact_where_cantelli_is():
 # --- W4
 
 
-def test_W4_sees_a_width_that_grows_with_another_power(monkeypatch, seed):
+@pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
+def test_W4_sees_widths_that_are_all_wrong_by_one_factor(factor, monkeypatch, seed):
+    """Which no exponent would tell."""
     measured = width.Head.measured
     monkeypatch.setattr(
-        width.Head,
-        "measured",
-        lambda head, d, *a: measured(head, round(d * (64 / head.task.length) ** 3), *a),
+        width.Head, "measured", lambda head, d, *a: measured(head, round(d * factor), *a)
     )
-    assert any(failures("W4", seed)), f"{seed=}"
+    assert any("ln d*, " in case.case for case in failures("W4", seed)), f"{seed=}"
+
+
+def test_W4_sees_a_normal_law_with_too_much_noise(monkeypatch, seed):
+    right = step_noise.gaussian_recall
+    monkeypatch.setattr(
+        step_noise,
+        "gaussian_recall",
+        lambda moments, d, *a, **named: right(moments, d / 2, *a, **named),
+    )
+    assert any("normal law" in case.case for case in failures("W4", seed)), f"{seed=}"
 
 
 def test_W4_sees_coefficients_whose_rows_are_equally_large(monkeypatch, seed):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import assocmem as am
+from tests.test_figures_agreement import one_wrong_series_fails
 from validation.cases import Context
 from validation.figures import FIGURES, induction_head, margins, sheets, steps_map, width
 from validation.figures.sheets import read
@@ -225,22 +226,26 @@ def test_width_curves_show_means_and_intervals(drawn):
     predicted = (width.PREDICTED, "attention")
     for axes, quantity in zip(figure.axes, [*sheets.MATRICES, "accuracy"], strict=True):
         shown = [of_run(rows, quantity, run) for run in width.RUNS]
-        line = of_run(rows, quantity if quantity != "accuracy" else width.HEAD, predicted)
-        if quantity == "accuracy":  # and how often the first layer finds the position before
-            shown.append(of_run(rows, width.HEAD, width.CLOSED))
-        for index, expected in enumerate(shown):
-            lines = axes.lines[2 * index : 2 * index + 2]  # finite widths, then infinite
-            heights = np.concatenate([line.get_ydata() for line in lines])
-            np.testing.assert_array_equal(heights, [row["mean"] for row in expected])
-            bars = [
-                segment[:, 1].tolist()
-                for collection in axes.collections[2 * index : 2 * index + 2]
-                for segment in collection.get_segments()
-            ]
-            assert bars == [[row["low"], row["high"]] for row in expected]
+        laws = [of_run(rows, quantity, predicted)] if quantity != "accuracy" else []
+        extra = {"W_K1": width.HEAD, "accuracy": width.LOOKS}.get(quantity)
+        if extra:
+            shown.append(of_run(rows, extra, width.CLOSED))
+            laws.append(of_run(rows, extra, predicted))
+        heights = {tuple(line.get_ydata()) for line in axes.lines}
+        bars = [
+            segment[:, 1].tolist()
+            for collection in axes.collections
+            if hasattr(collection, "get_segments")  # not a band
+            for segment in collection.get_segments()
+        ]
+        for expected in shown:  # finite widths, then infinite
+            assert tuple(row["mean"] for row in expected[:-1]) in heights
+            assert (expected[-1]["mean"],) in heights
+            assert all([row["low"], row["high"]] in bars for row in expected)
             assert all(0 <= row["low"] <= row["mean"] <= row["high"] <= 1 for row in expected)
-        heights = axes.lines[2 * len(shown)].get_ydata()
-        np.testing.assert_array_equal(heights, [row["mean"] for row in line])
+        assert len(bars) == sum(map(len, shown))
+        for law in laws:
+            assert tuple(row["mean"] for row in law) in heights
 
 
 def test_every_closed_form_at_finite_width_is_predicted(drawn):
@@ -250,15 +255,30 @@ def test_every_closed_form_at_finite_width_is_predicted(drawn):
         found = of_run(rows, quantity, width.CLOSED)
         assert [row["d"] for row in found] == [*TINY["width"][1]["widths"], 0]
         for row in found[:-1]:
-            ends = law[row["d"]]["low"], law[row["d"]]["high"]
-            assert (row["predicted_low"], row["predicted_high"]) == ends
+            for end in width.INTERVALS:
+                assert row[f"predicted_{end}"] == law[row["d"]][end]
         assert np.isnan(found[-1]["predicted_low"])
     (counted,) = width.agreements(rows)
     assert (counted.total, counted.holds) == (8, True)
-    shifted = [
-        row | {name: row[name] - 1 for name in ("predicted_low", "predicted_high")} for row in rows
-    ]
-    assert not width.agreements(shifted)[0].holds
+
+
+def test_one_memory_predicted_to_recall_nothing_is_seen(drawn, tmp_path):
+    """One of fifty cues that is recalled is enough; most are at d = 64."""
+    _, rows, _ = drawn["width"]
+    zero = (lambda recall: 0.0,)
+    found = one_wrong_series_fails("width", rows, ("quantity", "gradient"), zero, tmp_path)
+    assert found == [(name, "closed-form") for name in (*sheets.MATRICES, width.HEAD)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("d", [128, 256])
+def test_where_layer_2_looks_is_as_predicted_within_15_percent_of_the_width(d):
+    """2000 draws of one sequence, and 200 of each of 15: six standard errors of both are 0.07."""
+    rng = np.random.default_rng()
+    forms = width.ClosedForm(width.TASK, rng)
+    low, high = (forms.looks_law(factor * d, 200, rng) for factor in (1, width.OFF))
+    measured = forms.hits(width.LOOKS, d, 2000, rng).value
+    assert low - 0.07 < measured < high + 0.07
 
 
 def test_cues_that_are_recalled_are_those_of_the_library():

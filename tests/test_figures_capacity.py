@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from assocmem import capacity as library
+from tests.test_figures_agreement import one_wrong_series_fails
 from validation.cases import Context
 from validation.figures import FIGURES, capacity
 from validation.figures.sheets import read
@@ -17,7 +18,7 @@ TINY = {
     "recall_widths": (8, 12),
     "zipf_widths": (16, 2000),
     "rule_widths": (4, 6),
-    "memories": 4,
+    "memories": 10,
 }
 
 
@@ -50,9 +51,13 @@ def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn):
     assert buffer.getvalue() == files[0].read_bytes()
 
 
-def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(drawn, tmp_path):
-    again, other = (capacity.make(tmp_path / str(s), context(s), **TINY) for s in (11, 12))
-    assert again[1].read_bytes() == drawn[0][1].read_bytes() != other[1].read_bytes()
+def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(tmp_path):
+    small = TINY | {"memories": 2}
+    found = [
+        capacity.make(tmp_path / str(i), context(seed), **small)[1].read_bytes()
+        for i, seed in enumerate((11, 11, 12))
+    ]
+    assert found[0] == found[1] != found[2]
 
 
 def test_points_and_bars_are_those_of_the_rows(drawn):
@@ -61,7 +66,8 @@ def test_points_and_bars_are_those_of_the_rows(drawn):
         measured = [r for r in rows if (r["panel"], r["kind"]) == (panel, "measured")]
         assert measured
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert [s for s in dict.fromkeys(r["series"] for r in measured) if s not in labels] == []
+        for series in {r["series"] for r in measured}:
+            assert any(label.startswith(series) for label in labels)
         heights = {y for line in axes.lines for y in line.get_ydata()}
         assert {r["value"] for r in rows if r["panel"] == panel} <= heights
         bars = {
@@ -114,15 +120,14 @@ def test_a_measured_point_has_the_prediction_of_its_own_size(drawn):
             assert predicted == pytest.approx((law, law), rel=1e-12)
 
 
-def test_points_agree_and_do_not_with_shifted_curves(drawn):
-    """Predictions divided by ten are below every interval by many standard errors."""
+def test_a_factor_two_in_one_curve_is_seen(drawn, tmp_path):
+    """Each of the points is known to 10 % or better, and an interval is 7 standard errors wide."""
     _, rows, _ = drawn
     (counted,) = capacity.agreements(rows)
     assert (counted.total, counted.holds) == (4 + 16 + 2 + 6, True)
-    shifted = [
-        row | {name: row[name] / 10 for name in ("predicted_low", "predicted_high")} for row in rows
-    ]
-    assert not capacity.agreements(shifted)[0].holds
+    changes = lambda x: 2 * x, lambda x: x / 2
+    found = one_wrong_series_fails("capacity", rows, ("panel", "series"), changes, tmp_path)
+    assert len(found) == 2 + 2 + 2 + 3
 
 
 def test_measured_capacity_is_near_the_predicted_one():

@@ -39,7 +39,7 @@ Each row compares what a claim predicts with what was measured; the claim's kind
   high_prob                a frequency, at most the predicted one + tolerance, for sampling
 
 report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
-A figure with predicted curves says how many measured points agree with them, and how many should.
+A figure with predicted curves says whether every measured point agrees with them.
 exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, 130 interrupted.
 """
 
@@ -156,7 +156,7 @@ def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
 
 
 def draw_figure(options: argparse.Namespace) -> int:
-    """Draw one figure, print the files it wrote, and how many points agree with its curves."""
+    """Draw one figure, print the files it wrote, and whether all points agree with its curves."""
     from validation.figures import AGREEMENTS, FIGURES, sheets
 
     rng = np.random.default_rng([options.seed, *options.name.encode()])

@@ -1,9 +1,11 @@
-"""Checks of W6 and W7: the width at which theorem T holds from end to end, proved and predicted."""
+"""Checks of W6 and W7: widths at which the written memories answer, proved and predicted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from math import exp, hypot, log, sqrt
 from typing import Any
 
@@ -17,7 +19,7 @@ from theory.attention_law import AttentionLaw
 from theory.end_to_end import Deviations, Tables, guarantee
 from validation import tolerances
 from validation.cases import ROUNDING, Case, Check, Context
-from validation.head import LEVEL, crossing, mean_recall
+from validation.head import NEAR, crossing, mean_recall
 from validation.width import written
 
 Array = NDArray[Any]
@@ -26,8 +28,10 @@ Array = NDArray[Any]
 
 DELTA = 0.1
 SHARE = 0.01  # of sequences that may go without a guarantee
-TOO_LARGE = 10**7  # the width of the bound over one that does not do, at most
-LOOSE = 20  # what the propagation of errors may lose, at most
+# By size, how many times smaller a width is, still above the number of atoms, where that is rare.
+TOO_LARGE = {(8, 16, 1): 10**6, (16, 16, 1): 3 * 10**6, (16, 32, 1): 10**7}
+LOST = 0.1  # of the draws, at most, fail nowhere there
+LOOSE = 4  # what the propagation of errors may lose, at most, when all tables are off
 
 
 class WholeModel:
@@ -122,8 +126,8 @@ def ahead(tables: Tables, tokens: Array) -> tuple[Array, Array]:
 
 
 def end_to_end(context: Context) -> Iterator[Case]:
-    """W6: how often T fails at the width of the bound; and what the bound is made of."""
-    sizes = [(8, 16, 1), *([(16, 16, 1), (16, 32, 1)] if context.full else [])]
+    """W6: how often anything fails at the width of the bound; and what the bound is made of."""
+    sizes = list(TOO_LARGE) if context.full else [(8, 16, 1)]
     sequences, draws = (1000, 500) if context.full else (500, 100)
     tests = 4 * len(sizes)
     for size in sizes:
@@ -140,14 +144,13 @@ def end_to_end(context: Context) -> Iterator[Case]:
         tokens = tokens[covered][:100]
         found = [model.draw(d, context.rng).holds(model.task, tokens) for _ in range(draws)]
         yield tolerances.frequency(
-            f"{name}: T fails", DELTA, draws - sum(found), draws, tests=tests
+            f"{name}: a recall or an answer fails", DELTA, draws - sum(found), draws, tests=tests
         )
-        narrow = max(1, d // TOO_LARGE)
+        narrow = max(1, d // TOO_LARGE[size])
         found = [model.draw(narrow, context.rng).holds(model.task, tokens) for _ in range(draws)]
         yield tolerances.frequency(
-            f"{name}: T holds at a width 10^7 times smaller",
-            1 - DELTA, sum(found), draws, tests=tests,
-        )  # fmt: skip
+            f"{where}, d = {narrow}: nothing fails", LOST, sum(found), draws, tests=tests
+        )
         yield from deviations(name, model, d, draws, context.rng, tests=tests)
         yield from propagation(where, model, tokens, context.rng)
 
@@ -168,8 +171,10 @@ def deviations(
     yield tolerances.sample_mean(f"{name}: squares over their mean", 1, squares, tests=tests)
 
 
-# Which bound is close to what happens, when all tables or only one of them is off.
-CLOSE = {("all", 0), ("all", 1), ("K1", 1), ("K2", 1), ("O", 0)}
+# Which bound is held to LOOSE, where error and bound are closest. The others are loose in 20 draws:
+# with K1 off alone 1.6 to 8 times for logits and 1.8 to 6 for layer-2 scores, with K2 off alone
+# 7 to 19 times for logits.
+CLOSE = {("all", 0), ("all", 1), ("K2", 1), ("O", 0)}
 
 
 def propagation(
@@ -195,21 +200,34 @@ def propagation(
 
 # --- W7
 
+# d_90 of draws as stated, by T at N = 16, to 5 %: two digits, one sequence for each place, and a
+# probit line between two widths for the curve.
+WIDTHS = {48: 8.8e2, 64: 3.7e3, 96: 3.6e4}
+STATED = log(1.05)
 NORMAL = log(1.1)  # how far off the normal law may put ln d_90, from T = 48 on
 
 
 class InductionHead:
-    """The whole head on some sequences of a task, one for each of several places of the trigger."""
+    """The whole head on sequences of a task, the trigger at every place but the first.
 
-    def __init__(self, task: am.InductionTask, rng: np.random.Generator, *, places: int) -> None:
+    Given ``places``, at as many: the middles of strata of one size.
+    """
+
+    def __init__(
+        self, task: am.InductionTask, rng: np.random.Generator, *, places: int | None = None
+    ) -> None:
         self.task = task
         self.memories = am.top_down(task, evaluate_on=1).memories
         tokens = task.sample(task.length - 2, rng=rng).tokens  # K = 1: every place once
-        triggers = np.argmax(tokens == tokens[:, -1:], axis=1)
-        chosen = np.linspace(1, task.length - 3, places).round()  # not first
-        self.tokens = tokens[np.argsort(triggers)][chosen.astype(int)]
+        late = tokens[np.argsort(np.argmax(tokens == tokens[:, -1:], axis=1))[1:]]
+        places = places or len(late)
+        self.tokens = late[((np.arange(places) + 0.5) / places * len(late)).astype(int)]
         self.outputs = np.argmax(self.tokens == self.tokens[:, -1:], axis=1) + 1
-        self.laws = [AttentionLaw(task, self.memories, one) for one in self.tokens]
+
+    @cached_property
+    def laws(self) -> list[AttentionLaw]:
+        """One for each sequence."""
+        return [AttentionLaw(self.task, self.memories, one) for one in self.tokens]
 
     def predicted(self, d: float, draws: int, rng: np.random.Generator) -> Array:
         """Fraction of the sequences where the output gets most attention, by the normal law."""
@@ -225,43 +243,36 @@ class InductionHead:
             found.append(np.mean(attention[1][:, 0].argmax(axis=1) == self.outputs))
         return np.array(found)
 
-    def around(self, rng: np.random.Generator) -> Array:
-        """Two widths around the one where LEVEL is reached."""
-        low, high = log(50), log(1e8)
-        while high - low > 0.2:
-            middle = (low + high) / 2
-            enough = self.predicted(exp(middle), 100, rng).mean() > LEVEL
-            low, high = (low, middle) if enough else (middle, high)
-        return np.round(exp(high) * np.array([0.6, 1.6]))
-
 
 def width_of_the_head(context: Context) -> Iterator[Case]:
-    """W7: the width where attention is right in 90 % of the cases, and its exponent in T."""
-    lengths = (48, 64, 96) if context.full else (48, 64)
-    places, draws = (6, 400) if context.full else (3, 100)
-    predicted, measured, errors = [], [], []
+    """W7: d_90 as stated against draws and against the normal law, and its local exponents."""
+    lengths = list(WIDTHS) if context.full else [48, 64]
+    draws, normals = (400, 200) if context.full else (120, 200)
+    by_law, places = (lengths, None) if context.full else (lengths[:1], 9)  # five places a stratum
+    tests = 2 * len(lengths) - 1 + len(by_law)
+    within = tolerances.standard_errors(tests, freedom=min(draws, normals) - 1)
+    found = {}
     for length in lengths:
-        head = InductionHead(am.InductionTask(16, length), context.rng, places=places)
-        widths = head.around(context.rng)
-        (one, one_error), (other, other_error) = (
-            crossing(widths, *mean_recall([recall(d, n, context.rng) for d in widths], places))
-            for recall, n in ((head.predicted, 5 * draws), (head.measured, draws))
+        task, widths = am.InductionTask(16, length), np.round(WIDTHS[length] * NEAR)
+        name, stated = f"N = 16, T = {length}", log(WIDTHS[length])
+        head = InductionHead(task, context.rng)
+        recall = [head.measured(d, draws, context.rng) for d in widths]
+        found[length] = measured, error = crossing(widths, *mean_recall(recall, len(head.tokens)))
+        yield Case(f"ln d_90, {name}", stated, measured, STATED + within * error)
+        if length in by_law:
+            head = InductionHead(task, context.rng, places=places)
+            recall = [head.predicted(d, normals, context.rng) for d in widths]
+            law, error = crossing(widths, *mean_recall(recall, len(head.tokens)))
+            yield Case(f"ln d_90 by the normal law, {name}", stated, law, NORMAL + within * error)
+    for one, other in pairwise(lengths):
+        apart = log(other / one)
+        error = hypot(found[one][1], found[other][1]) / apart
+        yield Case(
+            f"local exponent of d_90, T = {one} to {other} (± {error:.1g})",
+            log(WIDTHS[other] / WIDTHS[one]) / apart,
+            (found[other][0] - found[one][0]) / apart,
+            2 * STATED / apart + within * error,
         )
-        predicted.append(one)
-        measured.append(other)
-        errors.append(hypot(one_error, other_error))
-    within = tolerances.standard_errors(len(lengths) + 1, freedom=draws - 1)
-    allowed = NORMAL + within * np.array(errors)
-    for length, *case in zip(lengths, predicted, measured, allowed, strict=True):
-        yield Case(f"ln d_90 at N = 16, T = {length}", *case)
-    x = np.log(lengths)
-    weights = (x - x.mean()) / np.sum((x - x.mean()) ** 2)  # of the least-squares slope
-    yield Case(
-        f"exponent of d_90 at N = 16, T = {lengths[0]} to {lengths[-1]}",
-        weights @ predicted,
-        weights @ measured,
-        NORMAL * abs(weights).sum() + within * sqrt(weights**2 @ np.square(errors)),
-    )
 
 
 CHECKS: dict[str, Check] = {"W6": end_to_end, "W7": width_of_the_head}

@@ -17,10 +17,12 @@ from scipy import stats
 import assocmem as am
 from assocmem.bartlett import bartlett
 from theory import recall_laws, step_noise
+from theory.wick import Moments
 
 Array = NDArray[Any]
 
 LEVEL = 0.9  # fraction of positions where the first layer finds the one before
+NEAR = np.array([0.75, 1.33])  # two widths around a stated one, in multiples of it
 PLAIN = 1000  # the largest width at which embeddings are drawn entry by entry
 
 
@@ -61,6 +63,20 @@ class Head:
     def around(self) -> NDArray[np.int64]:
         """Two widths around d*."""
         return np.round(self.width() * np.array([0.6, 1.6])).astype(int)
+
+    def normal_law(self, d: float, draws: int, rng: np.random.Generator) -> tuple[float, float]:
+        """The fraction predicted, and its standard error: normal draws of its own for each row."""
+        mean, second = self.moments
+        rates = np.concatenate(
+            [
+                step_noise.gaussian_recall(
+                    Moments(mean[:, [k]], second[:, [k]]), d, self.rows[[k]] - 1,
+                    self.among[:, [k]], rng=rng, draws=draws,
+                )
+                for k in range(len(self.rows))
+            ]
+        )  # fmt: skip
+        return rates.mean(), sqrt(np.sum(rates * (1 - rates)) / draws) / len(rates)
 
     def law(self, d: int, draws: int, rng: np.random.Generator) -> Array:
         """The same fraction in each of the draws of the exact law, d >= T."""

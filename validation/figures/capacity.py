@@ -17,7 +17,7 @@ from assocmem.capacity import LinearRule
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from validation.capacity import Estimate, drawn_recall, largest, law, recalled_items
 from validation.cases import Context
-from validation.figures.agreement import Agreement, agreement, of_mean
+from validation.figures.agreement import Agreement, agreement, exponent, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish
 from validation.memory import half_recall
 
@@ -36,6 +36,7 @@ COLOURS = {
     "pseudo-inverse": GREEN,
     "cross-entropy": ORANGE,
 }
+INTERVALS = ("low", "high", "wide_low", "wide_high")
 SHADES = (BLUE, ORANGE, GREEN, GREY)
 
 
@@ -77,7 +78,7 @@ def measure(
 
 def row(panel: str, series: str, kind: str, x: float, value: float, **more: float) -> Row:
     """One point with the columns of all kinds, NaN where a column does not apply."""
-    names = ("low", "high", "predicted_low", "predicted_high", "draws")
+    names = ("error", *INTERVALS, "predicted_low", "predicted_high", "draws")
     place = {"panel": panel, "series": series, "kind": kind, "x": x, "value": float(value)}
     return place | dict.fromkeys(names, nan) | more
 
@@ -101,6 +102,7 @@ def measured(
         "measured",
         x,
         value,
+        error=error,
         predicted_low=low,
         predicted_high=high,
         draws=draws,
@@ -231,7 +233,7 @@ def rules(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Ite
 
 def per_parameter(pairs: Row) -> Row:
     """A point at width x in units of x^2."""
-    names = ("value", "low", "high", "predicted_low", "predicted_high")
+    names = ("value", "error", *INTERVALS, "predicted_low", "predicted_high")
     return pairs | {name: pairs[name] / pairs["x"] ** 2 for name in names}
 
 
@@ -266,11 +268,12 @@ def draw(rows: list[Row]) -> Figure:
         series_of(axes, [r for r in rows if r["panel"] == panel])
     guides(first, rows)
     first.set(xscale="log", yscale="log", xlabel="width d", ylabel="pairs n*, half recalled")
-    first.set_title("Capacity: one to one d² / 2 ln n, few classes m d / 2 ln m")
+    first.set_title("Capacity: one to one d² / 2 ln n, few classes m d / $z_m^2$")
     second.set(xscale="log", xlabel="pairs n / n*(d)", ylabel="recall", ylim=(-0.03, 1.03))
     second.set_xticks((0.25, 0.5, 1, 2, 4), ("1/4", "1/2", "1", "2", "4"))
     second.set_title("Recall, one to one: sharper with width")
     third.set(xscale="log", yscale="log", xlabel="width d", ylabel="items recalled")
+    third.plot([], [], "o-", color=GREY, mfc="white", ms=10, label="exact law, sampled")
     third.set_title(r"Zipf weights $i^{-\alpha}$: $d^{1/2\alpha}$ items, no logarithm")
     fourth.set(xlabel="width d", ylabel="pairs per parameter, n* / d²", ylim=(0, None))
     fourth.set_title("Rules, one to one, half recalled")
@@ -290,7 +293,8 @@ def draw(rows: list[Row]) -> Figure:
     figure.suptitle(
         "What a d × d matrix stores over Gaussian keys and values. Points: drawn memories; lines: "
         "predicted,\nabove with a band of 1/2d of recall, below exact laws, sampled, their error "
-        f"in the bars; dotted: limit d → ∞\n{found}",
+        "in the bars (95%);\ndotted: limit d → ∞; $z_m$: median of the largest of m − 1 standard "
+        f"normals; exponents fitted to the points\n{found}",
         fontsize=15,
     )
     return figure
@@ -298,6 +302,7 @@ def draw(rows: list[Row]) -> Figure:
 
 def series_of(axes: Axes, rows: list[Row]) -> None:
     """Draw every series of a panel: its line, and its points with bars."""
+    style: dict[str, Any]
     for index, series in enumerate(dict.fromkeys(r["series"] for r in rows)):
         colour = COLOURS.get(series, SHADES[index % len(SHADES)])
         for kind in ("limit", "theory", "exact law", "measured"):
@@ -313,10 +318,16 @@ def series_of(axes: Axes, rows: list[Row]) -> None:
                 axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
                 continue
             if kind == "exact law":
-                axes.plot(x, value, "o-", color=colour, markerfacecolor="white", markersize=10)
+                style = {"color": colour, "markerfacecolor": "white", "markersize": 10}
+                axes.plot(x, value, "o-", **style)
                 continue
-            style: dict[str, Any] = {"linestyle": "none", "markersize": 7, "color": colour}
-            plots.recall_curve(x, value, low, high, band=False, ax=axes, label=series, **style)
+            style = {"color": colour, "linestyle": "none", "markersize": 7}
+            label = series
+            if found[0]["panel"] == "capacity":
+                label += ", " + exponent(x, value, [r["error"] for r in found])
+            elif all(np.isnan(r["predicted_low"]) for r in found):
+                label += " (no predicted law)"
+            plots.recall_curve(x, value, low, high, band=False, ax=axes, label=label, **style)
 
 
 def guides(axes: Axes, rows: list[Row]) -> None:
