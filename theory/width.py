@@ -189,7 +189,7 @@ order in 1/d says nothing about step 3: a saturated softmax bounds its noise.
     ),
     Claim(
         id="W6",
-        title="A width at which the written memories answer from end to end with probability 1 - delta",
+        title="A width at which the written memories answer, with probability 1 - delta",
         statement=r"""
 Write the three memories with fixed coefficients over Gaussian embeddings; readout "attention",
 scale 1. Let $s$ be a score between atoms and $\rho_s^2 = \mathbb{E}(s - s^\circ)^2$ its mean square
@@ -215,7 +215,7 @@ more attention on the output than on any other position.
 """.strip(),
         assumptions=(
             "as in W2",
-            "coefficients are those of infinite width (S1, S2, S3(b)), not true gradients at width d",
+            "coefficients of infinite width (S1, S2, S3(b)), not true gradients at width d",
         ),
         kind="high_prob",
         source="derived here; Chebyshev's inequality",
@@ -223,13 +223,13 @@ more attention on the output than on any other position.
         note="""
 At delta = 0.1 the width is 1.8 10^8, 4.8 10^8, 3.6 10^9 and 4 10^13 for (N, T, K) = (8, 16, 1),
 (16, 16, 1), (16, 32, 1) and (16, 64, 1), margins (0.5, 10, 5). There alpha is small by selection:
-all of S fresh sequences are covered, so that alpha < 0.01 but for a probability 0.99^S, 4e-5 at
-S = 1000 (0.7 % at the 500 of the quick profile); others are counted in the check. The width is
-rigorous for these shares, and far too large: of the draws, a tenth fail at about 5 10^3, 6 10^4, 8 10^2 and 2 10^4 (the first two
-for one row of W_K1, whose margin is 0.05; the answers alone need about 6 10^2). At widths 10^6,
-3 10^6 and 10^7 times smaller for the first three, d = 184, 158 and 365, no more than a tenth of the
-draws hold (found: 0.02, 0 and 0.07). What is lost is lost to Chebyshev: it allows for 150 to 470
-standard deviations, where the largest of all scores is at 4 or 5.
+all of S fresh sequences are covered, so that alpha < 0.01 but for a probability 0.99^S, 4e-5 at S =
+1000 (0.7 % at the 500 of the quick profile); others are counted in the check. The width is rigorous
+for these shares, and far too large: of the draws, a tenth fail at about 5 10^3, 6 10^4, 8 10^2 and
+2 10^4 (the first two for one row of W_K1, whose margin is 0.05; the answers alone need about 6
+10^2). At widths 10^6, 3 10^6 and 10^7 times smaller for the first three, d = 184, 158 and 365, no
+more than a tenth of the draws hold (found: 0.02, 0 and 0.07). What is lost is lost to Chebyshev: it
+allows for 150 to 470 standard deviations, where the largest of all scores is at 4 or 5.
 The chain loses less. For the deviations of one draw at d = 10^6, and where error and bound are
 closest, the bound is 1.1 to 2.1 times the error when all three tables are off (checked: at most 4);
 when only one is, 1.2 to 1.8 times for the layer-2 scores by K2 and 1.0 to 1.4 for the logits by O,
