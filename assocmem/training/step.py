@@ -103,7 +103,8 @@ class TrainingStep:
     ) -> tuple[float, dict[str, Array]]:
         """Return the expected cross-entropy Σ w ℓ in nats and its gradients, (d, d) arrays by name.
 
-        ``wrt`` names the matrices to differentiate; fewer need less work. Raises as the class does.
+        ``wrt`` names the matrices to differentiate; fewer need less work. A loss that overflows is
+        returned as NaN or infinity, without a warning. Raises as the class does.
         """
         arrays, wrt = self._checked_weights(weights), self._checked_names("wrt", wrt)
         checked_batch(batch, self.embeddings)
@@ -197,7 +198,9 @@ class TrainingStep:
             except IndexError:  # another worker has them
                 buffers = Buffers(self.embeddings.dtype)
             try:
-                return function(item, buffers)
+                # A matrix product may raise a flag over numbers that are no part of the result.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    return function(item, buffers)
             finally:
                 self._buffers.append(buffers)
 
