@@ -147,8 +147,8 @@ $\eta_1 = 0$ of the true $-\nabla$ on $W_K^2$ and $W_K^1$, at $W_O^2 = \eta_1 G_
 $W_K^1 = W_K^2 = 0$, in their natural lift to coefficients over the atoms (L3; the only one once
 $d \ge 2(N+T)$), are at every width the same linear maps of $S$,
 $$J_2 = \mathbb{E} \sum_k \big(1\{y{=}k\} - \tfrac1M\big)\; x^1_T \otimes
-\mathrm{Cov}_s(S_k x^1_s,\, x^1_s), \qquad
-A = \mathbb{E} \sum_k \big(1\{y{=}k\} - \tfrac1M\big)\, \tfrac1T \sum_t x_t \otimes
+\mathrm{Cov}_s(S_k x^1_s,\, x^1_s),$$
+$$A = \mathbb{E} \sum_k \big(1\{y{=}k\} - \tfrac1M\big)\, \tfrac1T \sum_t x_t \otimes
 \mathrm{Cov}_{s \le t}(S_k \Phi_1 x_s,\, x_s),$$
 $s$ uniform. In the mean they are those of infinite width at every $d$, as $\mathbb{E}\, S = C$
 (S1): $\mathbb{E}\, J_2$ is the closed form of S2, the position block of $\mathbb{E}\, A$ that of
@@ -199,11 +199,11 @@ $\kappa\rho_s$ with probability at least $1 - n/\kappa^2$. Then on every sequenc
 $b_t$ of layer 1 and $a$ of layer 2, the layer-2 scores $e_s$ and the margins $\gamma_k$ of the
 label's logit over that of $k$ are so close to their limits:
 $$\mathrm{TV}(b_t, b_t^\circ) \le \eta_t = h(\lambda_t, \kappa\rho), \qquad
-|e_s - e_s^\circ| \le \varepsilon_s = \kappa\rho + \eta_T R_s + \eta_s R'_s, \qquad
-\mathrm{TV}(a, a^\circ) \le \eta' = h(\lambda', \max_s \varepsilon_s),$$
-$$|\gamma_k - \gamma_k^\circ| \le \kappa\rho + \eta' \tilde R + \sum_s a_s^\circ \eta_s \tilde R_s,
-\qquad h(\lambda, \varepsilon) = \sigma(\ell + 2\varepsilon) - \sigma(\ell) \le \tanh
-\frac\varepsilon2, \quad \ell = \min(\lambda, -\varepsilon).$$
+|e_s - e_s^\circ| \le \varepsilon_s = \kappa\rho + \eta_T R_s + \eta_s R'_s,$$
+$$\mathrm{TV}(a, a^\circ) \le \eta' = h(\lambda', \max_s \varepsilon_s), \qquad
+|\gamma_k - \gamma_k^\circ| \le \kappa\rho + \eta' \tilde R + \sum_s a_s^\circ \eta_s \tilde R_s,$$
+$$h(\lambda, \varepsilon) = \sigma(\ell + 2\varepsilon) - \sigma(\ell) \le \tanh
+\frac\varepsilon2, \qquad \ell = \min(\lambda, -\varepsilon).$$
 Here $\sigma$ is the logistic function, $\lambda_t$ and $\lambda'$ are the log-odds of all entries
 but the largest at the limit, each $\kappa\rho$ is the largest tolerance of the sums of scores that
 are compared, and the $R$ are ranges, at the limit, of what the attention that moves reads. Of the
