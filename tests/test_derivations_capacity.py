@@ -50,7 +50,7 @@ def test_a_function_whose_source_is_the_same_does_the_same(monkeypatch):
     for name in ("sampled_recall", "recall_probability", "capacity", "zipf_recall", "_overlaps"):
         monkeypatch.setattr(library, name, replaced(name, f"def {name}(", f"def {name}("))
     for claim_id in ("AM3", "C2", "C3", "C4", "C7"):
-        derive(CLAIMS[claim_id], ALL[claim_id])
+        assert any(step.checked for step in derive(CLAIMS[claim_id], ALL[claim_id]).steps)
 
 
 SAMPLER = [
@@ -71,31 +71,22 @@ def test_the_derivation_fails_for_another_sampler(claim_id, term, other, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("claim_id", "term", "other"),
+    ("claim_id", "name", "term", "other"),
     [
-        ("C2", "sqrt(own) * rng", "0 * rng"),
-        ("C4", "rng.chisquare(n - d, size)", "rng.chisquare(n - 1, size)"),
-        ("C4", "b -= b.mean(axis=1, keepdims=True)", "b -= 0"),
+        ("C2", "sampled_recall", "sqrt(own) * rng", "0 * rng"),
+        ("C4", "sampled_recall", "rng.chisquare(n - d, size)", "rng.chisquare(n - 1, size)"),
+        ("C4", "sampled_recall", "b -= b.mean(axis=1, keepdims=True)", "b -= 0"),
+        ("C2", "_overlaps", "1.0, n / m - 1,", "1.0, n / m,"),
+        ("C2", "_overlaps", "np.array([n / m])", "np.array([n / m - 1])"),
+        ("C3", "_overlaps", "np.delete(w, item) ** 2", "np.delete(w, item)"),
+        ("C3", "_overlaps", "float(w[item])", "float(w[item] ** 2)"),
+        ("C7", "_overlaps", "1.0, n / m - 1,", "1.0, n / m,"),
+        ("C7", "_overlaps", "np.array([n / m])", "np.array([n / m - 1])"),
+        ("C7", "_overlaps", "float(w[item])", "float(w[item] ** 2)"),
     ],
 )
-def test_the_derivation_fails_for_another_law_of_overlaps(claim_id, term, other, monkeypatch):
-    fails_with(claim_id, monkeypatch, "sampled_recall", term, other)
-
-
-@pytest.mark.parametrize(
-    ("claim_id", "term", "other"),
-    [
-        ("C2", "1.0, n / m - 1,", "1.0, n / m,"),
-        ("C2", "np.array([n / m])", "np.array([n / m - 1])"),
-        ("C3", "np.delete(w, item) ** 2", "np.delete(w, item)"),
-        ("C3", "float(w[item])", "float(w[item] ** 2)"),
-        ("C7", "1.0, n / m - 1,", "1.0, n / m,"),
-        ("C7", "np.array([n / m])", "np.array([n / m - 1])"),
-        ("C7", "float(w[item])", "float(w[item] ** 2)"),
-    ],
-)
-def test_the_derivation_fails_for_other_overlaps(claim_id, term, other, monkeypatch):
-    fails_with(claim_id, monkeypatch, "_overlaps", term, other)
+def test_the_derivation_fails_for_other_overlaps(claim_id, name, term, other, monkeypatch):
+    fails_with(claim_id, monkeypatch, name, term, other)
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,16 @@ class Recorded(np.random.Generator):
         return numbers
 
 
+def laws(width: int, values: int) -> list[str]:
+    """What a draw of linear overlaps takes: its own χ and normal, those of the rivals, h, γ."""
+    own = [f"chi {width}", "normal 1"]
+    return [*own, f"normal {values - 1}", f"normal {values}", f"chi {width}"]
+
+
 def decided_alike(
     d: Derivation,
     text: str,
-    laws: list[str],
+    drawn: list[str],
     decide: Callable[..., Any],
     /,
     *,
@@ -55,7 +61,7 @@ def decided_alike(
     for seed in range(300):
         rng = Recorded(seed)
         rate = capacity.sampled_recall(**arguments, draws=1, rng=rng)
-        alike = rng.laws == laws and rate.successes == bool(decide(*rng.numbers))
+        alike = rng.laws == drawn and rate.successes == bool(decide(*rng.numbers))
         found.append((alike, rate.successes))
     agree, recalled = np.array(found).T
     d.holds(text, bool(agree.all() and 0 < recalled.sum() < len(found)), latex=latex)

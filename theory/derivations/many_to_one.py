@@ -12,7 +12,7 @@ import assocmem as am
 from assocmem import capacity
 from theory.derivation import Derivation
 from theory.derivations.approximation import win
-from theory.derivations.draws import decided_alike, right_is_first
+from theory.derivations.draws import decided_alike, laws, right_is_first
 from theory.derivations.layers import symbols
 from theory.derivations.near_orthogonality import agrees
 from theory.derivations.recall import against_one_rival
@@ -67,7 +67,7 @@ def sampled(d: Derivation) -> None:
         d,
         f"The library's sampler draws these variables ($m = {m}$, $r = {keys}$, $d = {width}$), "
         "and decides as $X > Y$ does, computed from the same numbers, in each of 300 draws.",
-        [f"chi {width}", "normal 1", f"normal {m - 1}", f"normal {m}", f"chi {width}"],
+        laws(width, m),
         decide,
         latex=r"\texttt{sampled\_recall(n, d, classes=m)}: \qquad \chi_d, \quad \zeta, \quad"
         r" \chi_{m-1} \hat r, \quad h, \quad \gamma",

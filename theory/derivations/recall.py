@@ -11,7 +11,7 @@ from sympy import cos, sin
 
 import assocmem as am
 from theory.derivation import Derivation, Derive
-from theory.derivations.draws import decided_alike, right_is_first
+from theory.derivations.draws import decided_alike, laws, right_is_first
 from theory.derivations.layers import symbols
 from theory.derivations.recall_limits import leading_order
 
@@ -100,7 +100,7 @@ def sampled(d: Derivation) -> None:
         d,
         f"The library's sampler draws these variables ($n = {n}$, $d = {width}$), and decides as "
         "$X > Y$ does, computed from the same numbers, in each of 300 draws.",
-        [f"chi {width}", "normal 1", f"normal {n - 1}", f"normal {n}", f"chi {width}"],
+        laws(width, n),
         decide,
         latex=r"\texttt{sampled\_recall(n, d)}: \qquad \chi_d, \quad r \chi_{n-1}, \quad h,"
         r" \quad \gamma",

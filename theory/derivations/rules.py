@@ -11,7 +11,7 @@ from sympy import log, sqrt
 
 from assocmem import capacity
 from theory.derivation import Derivation
-from theory.derivations.draws import decided_alike, right_is_first
+from theory.derivations.draws import decided_alike, laws, right_is_first
 from theory.derivations.layers import cross_entropy, gradient, symbols
 from theory.derivations.near_orthogonality import (
     ROUNDING,
@@ -165,7 +165,7 @@ def gradient_step(d: Derivation) -> None:
     decided_alike(
         d,
         f"The library's sampler takes this $f$ ($n = {size}$, $d = {width}$, 300 draws).",
-        [f"chi {width}", "normal 1", f"normal {size - 1}", f"normal {size}", f"chi {width}"],
+        laws(width, size),
         decide,
         latex=r"\texttt{sampled\_recall}, \text{ gradient step}: \qquad f \propto b - \bar b",
         n=size,

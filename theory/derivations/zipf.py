@@ -12,7 +12,7 @@ from sympy import Rational, exp, log, sqrt
 import assocmem as am
 from assocmem import capacity
 from theory.derivation import Derivation
-from theory.derivations.draws import decided_alike
+from theory.derivations.draws import decided_alike, laws
 from theory.derivations.layers import symbols
 from theory.derivations.near_orthogonality import agrees
 from theory.derivations.recall import against_one_rival
@@ -69,7 +69,7 @@ def law_of_an_item(d: Derivation) -> None:
         d,
         f"The library's sampler draws these variables, and decides so in each of 300 draws "
         f"($n = {n}$, $d = {width}$, $\\alpha = 1$, the item of rank {item + 1}).",
-        [f"chi {width}", "normal 1", f"normal {n - 1}", f"normal {n}", f"chi {width}"],
+        laws(width, n),
         decide,
         latex=r"\texttt{sampled\_recall}: \qquad A, \quad g, \quad h, \quad \gamma",
         n=n,
