@@ -1,39 +1,44 @@
-"""Transformers whose weight matrices are associative memories: closed forms, steps and probes."""
+"""Transformers whose weight matrices are associative memories: closed forms, steps and probes.
 
-from assocmem import capacity, gradients, sweeps, training
-from assocmem.blocks import BlockTable
-from assocmem.embeddings import FrozenEmbeddings
-from assocmem.families import (
-    coherence,
-    coherence_bound,
-    gaussian,
-    gram,
-    orthonormal,
-    rademacher,
-    sphere,
-    welch_bound,
-)
-from assocmem.memory import AssociativeMemory
-from assocmem.overlaps import (
-    coherence_band,
-    coherence_quantile,
-    how_many_fit,
-    overlap_law,
-    overlap_moment,
-)
-from assocmem.probes import Evaluation, Probe, Rate, evaluate, induction_head, probe
-from assocmem.symmetric import SymmetricTransformer
-from assocmem.tasks import (
-    Batch,
-    BigramBatch,
-    BigramTask,
-    InductionTask,
-    Language,
-    Patterns,
-    Task,
-)
-from assocmem.topdown import TopDownRun, top_down
-from assocmem.transformer import FrozenTransformer
+Packages and names load on first use, so that the import costs little more than that of NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assocmem import capacity, gradients, plots, sweeps, testing, training, vectors, width
+    from assocmem.memory import AssociativeMemory
+    from assocmem.model import BlockTable, FrozenEmbeddings, FrozenTransformer
+    from assocmem.probes import Evaluation, Probe, Rate, evaluate, induction_head, probe
+    from assocmem.symmetric import SymmetricTransformer
+    from assocmem.tasks import (
+        Batch,
+        BigramBatch,
+        BigramTask,
+        InductionTask,
+        Language,
+        Patterns,
+        Task,
+    )
+    from assocmem.topdown import TopDownRun, top_down
+    from assocmem.vectors import (
+        coherence,
+        coherence_band,
+        coherence_bound,
+        coherence_quantile,
+        gaussian,
+        gram,
+        how_many_fit,
+        orthonormal,
+        overlap_law,
+        overlap_moment,
+        rademacher,
+        sphere,
+        welch_bound,
+    )
 
 __version__ = "0.1.0"
 
@@ -68,11 +73,35 @@ __all__ = [
     "orthonormal",
     "overlap_law",
     "overlap_moment",
+    "plots",
     "probe",
     "rademacher",
     "sphere",
     "sweeps",
+    "testing",
     "top_down",
     "training",
+    "vectors",
     "welch_bound",
+    "width",
 ]
+
+_PACKAGES = ("capacity", "gradients", "plots", "sweeps", "testing", "training", "vectors", "width")
+_ROOMS = ("vectors", "memory", "tasks", "model", "probes", "topdown", "symmetric")
+
+
+def __getattr__(name: str) -> Any:
+    """Load a package, or a name from the room that lists it."""
+    if name in _PACKAGES:
+        return import_module(f"assocmem.{name}")
+    if name in __all__:
+        for room in _ROOMS:
+            module = import_module(f"assocmem.{room}")
+            if name in module.__all__:
+                globals()[name] = value = getattr(module, name)
+                return value
+    raise AttributeError(f"module 'assocmem' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

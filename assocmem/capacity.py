@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import (
+from assocmem._checks import (
     Seed,
     checked_number,
     checked_option,

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.linalg import multi_dot
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import checked_array
+from assocmem._checks import checked_array
+
+__all__ = ["AssociativeMemory"]
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem.checks import checked_array, checked_kind, checked_mapping, checked_sequence
+from assocmem._checks import checked_array, checked_kind, checked_mapping, checked_sequence
 from assocmem.memory import AssociativeMemory
 
 if TYPE_CHECKING:

@@ -15,18 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import (
+from assocmem._checks import (
     checked_array,
     checked_kind,
     checked_number,
     checked_option,
     checked_probability,
 )
-from assocmem.embeddings import FrozenEmbeddings
 from assocmem.memory import AssociativeMemory, _table
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import Batch, InductionTask
 from assocmem.tasks.batch import at_least
-from assocmem.transformer import FrozenTransformer
+
+__all__ = ["Evaluation", "Probe", "Rate", "evaluate", "induction_head", "probe"]
 
 Array = NDArray[Any]
 

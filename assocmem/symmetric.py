@@ -12,12 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from assocmem.blocks import POSITIONS, BlockTable
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem.model.blocks import POSITIONS, BlockTable
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask, Patterns
 from assocmem.tasks.symmetry import representatives
 from assocmem.topdown import STEPS, Settings
-from assocmem.transformer import FrozenTransformer
+
+__all__ = ["SymmetricTransformer"]
 
 LEARNED = ("W_K1", "W_K2", "W_O2")
 

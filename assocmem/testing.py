@@ -18,8 +18,11 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import Seed, checked_rows, checked_size, generator
-from assocmem.families import (
+from assocmem._checks import Seed, checked_rows, checked_size, generator
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import InductionTask
+from assocmem.tasks.batch import at_least
+from assocmem.vectors.families import (
     Array,
     coherence,
     coherence_bound,
@@ -27,9 +30,6 @@ from assocmem.families import (
     family_named,
     require_room,
 )
-from assocmem.memory import AssociativeMemory
-from assocmem.tasks import InductionTask
-from assocmem.tasks.batch import at_least
 
 __all__ = [
     "assert_near_orthogonal",

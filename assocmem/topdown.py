@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem import files
-from assocmem.checks import (
+from assocmem import _files as files
+from assocmem._checks import (
     Seed,
     checked_kind,
     checked_number,
@@ -19,13 +19,15 @@ from assocmem.checks import (
     checked_size,
     generator,
 )
-from assocmem.embeddings import FrozenEmbeddings
 from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.transformer import FrozenTransformer, Readout
 from assocmem.probes import Evaluation, Rate, evaluate, probe
 from assocmem.tasks import Batch, InductionTask
 from assocmem.tasks.batch import at_least, checked_batch_size
-from assocmem.transformer import FrozenTransformer, Readout
+
+__all__ = ["TopDownRun", "top_down"]
 
 STEPS = ("W_O2", "W_K2", "W_K1")  # top-down: the order in which the memories are written
 ENUMERATE_UP_TO = 20_000  # sequences: below this a population gradient is exact by default

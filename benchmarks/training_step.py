@@ -30,8 +30,8 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import assocmem as am
+from assocmem.model.step import TrainingStep
 from assocmem.tasks import BigramTask
-from assocmem.training.step import TrainingStep
 
 REPEATS, SCALE = 5, 1.0
 THREADS = "OMP_NUM_THREADS"  # the environment variable that PyTorch reads too

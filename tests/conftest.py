@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import assocmem
+
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
+
+# All of the library is loaded before a test patches any of it: a room that loads on first use would
+# keep the patched function for good.
+for _module in pkgutil.walk_packages(assocmem.__path__, "assocmem."):
+    import_module(_module.name)
 
 # Random, never derandomised: a statistical test must not live on a lucky seed. A failure prints
 # what reproduces it. A slow machine is no defect, so neither time limit applies.

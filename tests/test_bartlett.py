@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import assocmem as am
-from assocmem import bartlett as module
-from assocmem.bartlett import FROM_GAUSSIAN_ROWS, bartlett
-from assocmem.families import FAMILIES
+from assocmem.vectors import bartlett as module
+from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, bartlett
+from assocmem.vectors.families import FAMILIES
 from tests.test_embeddings import ARRAYS, MATRICES, assert_images, rounding, seed, task_sizes
 from validation.direct_draws import TASK as WIDE
 from validation.direct_draws import FixedModel, same_mean

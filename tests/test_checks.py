@@ -12,7 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import assocmem as am
-from assocmem import capacity, checks, gradients, plots, sweeps, testing, training
+from assocmem import _checks as checks
+from assocmem import capacity, gradients, plots, sweeps, testing, training
 
 REFUSAL = re.compile(r"[^:\n]+: expected .*; got ", re.DOTALL)
 NAN = float("nan")

@@ -10,9 +10,11 @@ import pytest
 from scipy.special import logit, softmax
 
 import assocmem as am
-from theory import CLAIMS, attention_law, step_noise
-from theory import end_to_end as chain
-from theory.wick import Moments, Segment, Term, score_moments
+from assocmem.width import attention as attention_law
+from assocmem.width import bounds as chain
+from assocmem.width import moments as step_noise
+from assocmem.width.wick import Moments, Segment, Term, score_moments
+from theory import CLAIMS
 from validation import end_to_end
 from validation.cases import run
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from theory import CLAIMS, gradient_noise, linear_response, wick
+from assocmem.width import gradient_noise, wick
+from assocmem.width import response as linear_response
+from theory import CLAIMS
 from validation import gradient_noise as measured
 from validation import reference, width
 from validation.cases import run

@@ -9,8 +9,8 @@ import pytest
 import assocmem as am
 import theory.gradients
 import theory.induction
-from assocmem.blocks import BlockTable, TokenBlock
-from assocmem.previous_token import PreviousTokenSignal
+from assocmem.gradients.previous_token import PreviousTokenSignal
+from assocmem.model.blocks import BlockTable, TokenBlock
 from validation import cases
 from validation.gradients import CHECKS as GRADIENT_CHECKS
 from validation.induction import CHECKS as INDUCTION_CHECKS
@@ -53,6 +53,7 @@ def reversed_head(memories: dict[str, am.AssociativeMemory]) -> dict[str, am.Ass
 
 
 gradients, nan = am.gradients, float("nan")
+CONDITIONS, SLOPE = "assocmem.gradients.conditions", "assocmem.gradients.slope"
 CONTROLS = {
     "L1": [(gradients, "linear", lambda memory: -memory)],
     "L2": [(gradients, "noisy_linear", unweighted)],
@@ -74,21 +75,29 @@ CONTROLS = {
     "tie": [(gradients, "second_step", with_block(("w_E", "p"), np.negative))],
     "T": [("assocmem.topdown", "third_step", with_block(("p", "p"), np.negative))],
     "T-S1": [
-        ("theory.conditions", "_random_leads", lambda leads: (1.01 * leads[0], leads[1])),
+        (
+            "assocmem.gradients.conditions",
+            "_random_leads",
+            lambda leads: (1.01 * leads[0], leads[1]),
+        ),
         (gradients, "first_step", with_block(("w_U", "Phi1 w_E"), different(-1))),
     ],
     "T-S2": [
-        ("theory.conditions", "quadratic_with_all", lambda p: (p[0], p[1], 1.1 * float(p[2]))),
+        (
+            "assocmem.gradients.conditions",
+            "quadratic_with_all",
+            lambda p: (p[0], p[1], 1.1 * float(p[2])),
+        ),
         (gradients, "second_step", lambda table: -1 * table),
     ],
     "T-m1": [
-        ("theory.conditions", "reading_of_frequency", lambda value: value / 2),
-        ("theory.conditions", "reading_of_frequency", lambda value: 2 * value),
+        (CONDITIONS, "reading_of_frequency", lambda value: value / 2),
+        (CONDITIONS, "reading_of_frequency", lambda value: 2 * value),
     ],
     "T-S3": [
         (gradients, "third_step_slope", with_block(("p", "p"), np.negative)),
         (gradients, "third_step", with_block(("p", "p"), lambda block: block[:, ::-1])),
-        ("theory.slope", "key_of_position", lambda value: value * Fraction(99, 100)),
+        (SLOPE, "key_of_position", lambda value: value * Fraction(99, 100)),
     ],
 }
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assocmem import coherence_bound, embeddings, families
-from assocmem.overlaps import coherence_band
+from assocmem import coherence_bound
+from assocmem.model import embeddings
+from assocmem.vectors import families
+from assocmem.vectors.overlaps import coherence_band
 from theory import CLAIMS
 from validation import near_orthogonality, tolerances
 from validation.cases import run

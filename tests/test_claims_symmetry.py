@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import theory.symmetry
+from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import symmetry as tasks_symmetry
-from assocmem.transformer import FrozenTransformer
 from validation import cases
 from validation import symmetry as validation_symmetry
 from validation.symmetry import CHECKS
@@ -69,7 +69,7 @@ def test_P2_fails_with_another_constant(monkeypatch):
 
 
 def test_P3_fails_when_the_third_step_points_the_other_way(monkeypatch):
-    from assocmem.blocks import BlockTable
+    from assocmem.model.blocks import BlockTable
 
     original = validation_symmetry.SymmetricTransformer.loss_and_tables
 

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from assocmem import bartlett, embeddings
-from theory import CLAIMS, step_noise, wick
+from assocmem.model import embeddings
+from assocmem.vectors import bartlett
+from assocmem.width import moments as step_noise
+from assocmem.width import wick
+from theory import CLAIMS
 from validation import width
 from validation.cases import run
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from assocmem.width import bounds as library
 from theory import CLAIMS
-from theory import end_to_end as library
 from theory.derivation import DerivationError, derive
 from theory.derivations import end_to_end
 from theory.derivations.end_to_end import DERIVATIONS

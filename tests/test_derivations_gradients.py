@@ -10,7 +10,9 @@ import pytest
 
 import assocmem as am
 from assocmem import gradients
-from assocmem.blocks import (
+from assocmem.gradients import steps
+from assocmem.gradients.previous_token import PreviousTokenSignal
+from assocmem.model.blocks import (
     OUTPUTS,
     POSITIONS,
     REMAPPED_TOKENS,
@@ -18,7 +20,6 @@ from assocmem.blocks import (
     BlockTable,
     TokenBlock,
 )
-from assocmem.previous_token import PreviousTokenSignal
 from assocmem.tasks.symmetry import set_partitions
 from theory import CLAIMS
 from theory.derivation import Derivation, DerivationError, derive
@@ -76,13 +77,13 @@ def baseline_forgotten(monkeypatch):
 
 def shares_do_not_fluctuate(monkeypatch):
     """The covariance of the shares in x¹_T with the readout is dropped."""
-    moments = gradients._token_moments
+    moments = steps._token_moments
 
     def without(*args):
         by_key, different, same = moments(*args)
         return by_key, 0 * different, 0 * same
 
-    monkeypatch.setattr(gradients, "_token_moments", without)
+    monkeypatch.setattr(steps, "_token_moments", without)
 
 
 def second_step_with(change):
@@ -126,8 +127,8 @@ def coincidence_worth_much(monkeypatch):
 
 def attention_too_sharp(monkeypatch):
     """Scores of layer 2 enter the softmax twice."""
-    softmax = gradients.softmax
-    monkeypatch.setattr(gradients, "softmax", lambda scores: softmax(2 * scores))
+    softmax = steps.softmax
+    monkeypatch.setattr(steps, "softmax", lambda scores: softmax(2 * scores))
 
 
 CONTROLS = [

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from assocmem.blocks import BlockTable, TokenBlock
-from theory import CLAIMS, conditions, harmonic
+from assocmem.gradients import conditions
+from assocmem.model.blocks import BlockTable, TokenBlock
+from theory import CLAIMS, harmonic
 from theory.derivation import Derivation, DerivationError, derive
 from theory.derivations import output_memory, rows, thresholds
 from theory.derivations.induction import DERIVATIONS

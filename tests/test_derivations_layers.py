@@ -7,6 +7,7 @@ import pytest
 from sympy import exp
 
 import assocmem as am
+from assocmem import _statistics
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
 from theory.derivations.layers import DERIVATIONS
@@ -40,7 +41,7 @@ def uncentred_keys(attention):
 
     def closed_form(x, targets, outputs, Phi2, *, weights):
         read = x @ (outputs @ Phi2).T
-        predicted = am.layers.softmax(read.mean(axis=1))
+        predicted = _statistics.softmax(read.mean(axis=1))
         residual = np.eye(len(outputs), dtype=int)[targets] - predicted
         worth = (read * residual[:, None, :]).sum(axis=2) / x.shape[1]
         keys = (worth[:, :, None] * x).sum(axis=1)
@@ -81,7 +82,7 @@ def test_the_derivation_fails_when_the_closed_form_is(claim_id, name, error, mon
 
 def test_the_derivation_fails_when_the_softmax_is_not_normalised(monkeypatch):
     monkeypatch.setattr(
-        am.layers,
+        _statistics,
         "softmax",
         lambda scores, axis=-1: 1 / (1 + np.vectorize(exp, otypes=[object])(-scores)),
     )

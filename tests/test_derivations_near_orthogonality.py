@@ -7,7 +7,8 @@ from math import sqrt
 import pytest
 
 import assocmem as am
-from assocmem import embeddings, overlaps
+from assocmem.model import embeddings
+from assocmem.vectors import overlaps
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
 from theory.derivations import coherence, coherence_law, near_orthogonality

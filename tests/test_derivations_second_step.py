@@ -7,7 +7,7 @@ import pytest
 from sympy import Rational
 
 import assocmem as am
-from assocmem.blocks import ATOMS, BlockTable, TokenBlock
+from assocmem.model.blocks import ATOMS, BlockTable, TokenBlock
 from theory import telescoping
 from theory.derivation import Derivation, DerivationError
 from theory.derivations import any_length, averages, every_block, second_step

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assocmem import bartlett
-from theory import CLAIMS, step_noise, wick
+from assocmem.vectors import bartlett
+from assocmem.width import moments as step_noise
+from assocmem.width import wick
+from theory import CLAIMS
 from theory.derivation import DerivationError, derive
 from theory.derivations import width
 from theory.derivations.width import DERIVATIONS

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import linalg, stats
 
-from assocmem.embeddings import FrozenEmbeddings
-from assocmem.families import (
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.vectors.families import (
     FAMILIES,
     coherence,
     coherence_bound,

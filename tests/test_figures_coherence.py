@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import assocmem as am
-from assocmem.overlaps import coherence_band, overlap_law
+from assocmem.vectors.overlaps import coherence_band, overlap_law
 from tests.test_figures_agreement import one_wrong_series_fails
 from validation.cases import Context
 from validation.figures import FIGURES, coherence

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem.blocks import TokenBlock
 from assocmem.gradients import (
     attention,
     first_step,
@@ -28,6 +27,7 @@ from assocmem.gradients import (
     third_step,
     third_step_slope,
 )
+from assocmem.model.blocks import TokenBlock
 from validation import reference
 
 EPS = np.finfo(float).eps

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from assocmem.families import FAMILIES, coherence, coherence_bound, welch_bound
-from assocmem.overlaps import (
+from assocmem.vectors.families import FAMILIES, coherence, coherence_bound, welch_bound
+from assocmem.vectors.overlaps import (
     SignOverlap,
     coherence_band,
     coherence_quantile,

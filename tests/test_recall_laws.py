@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from theory import recall_laws
+from assocmem.width import recall as recall_laws
 from validation.width import asked, same_law, written
 
 TASK = am.InductionTask(n_tokens=5, length=4)

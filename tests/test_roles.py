@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem.roles import FREE, OUTPUT, TRIGGER, C, O, Q, Roles, TokenFunction, X
+from assocmem.gradients.roles import FREE, OUTPUT, TRIGGER, C, O, Q, Roles, TokenFunction, X
 
 TASKS = [
     am.InductionTask(4, 5, 1),

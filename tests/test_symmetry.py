@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem.blocks import BlockTable
+from assocmem.model.blocks import BlockTable
 from assocmem.symmetric import LEARNED, SymmetricTransformer
 from assocmem.tasks.symmetry import Patterns, set_partitions
 

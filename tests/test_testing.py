@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import assocmem as am
-from assocmem.families import FAMILIES
 from assocmem.testing import (
     assert_near_orthogonal,
     assert_recalls,
@@ -22,6 +21,7 @@ from assocmem.testing import (
     memories,
     random_memory,
 )
+from assocmem.vectors.families import FAMILIES
 
 FALSE_ALARM = 1e-6  # of each statistical test as a whole, all its cases and examples together
 EXAMPLES = 20

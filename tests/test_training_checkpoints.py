@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assocmem import files
+from assocmem import _files as files
 from assocmem.tasks import BigramTask, Language
 from assocmem.training import Metrics, TrainingRun, loop, published, train
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem.layers import softmax
-from assocmem.training import passes, step
-from assocmem.training.step import TrainingStep
+from assocmem._statistics import softmax
+from assocmem.model import passes, step
+from assocmem.model.step import TrainingStep
 
 N, M, D, LONGEST = 5, 4, 8, 70  # tokens, outputs, width, positions
 READOUTS = ("residual", "attention")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem import layers, transformer
+from assocmem.model import layers, transformer
 from validation import reference
 
 PROMISE = 1e-10

@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy
 
-from theory.conditions import moments
+from assocmem.gradients.conditions import moments
 
 T, x, y = sympy.symbols("T x y", positive=True)
 

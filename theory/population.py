@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.blocks import (
+from assocmem.model.blocks import (
     ATOMS,
     OUTPUTS,
     POSITIONS,

@@ -18,8 +18,8 @@ import sympy
 from numpy.typing import NDArray
 from sympy.polys.rings import PolyElement
 
+from assocmem.gradients.conditions import harmonic_numbers
 from theory import rational
-from theory.conditions import harmonic_numbers
 from theory.harmonic import T, tail, x, y
 from theory.rational import C, K
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import assocmem as am
 from assocmem import capacity
 from assocmem.capacity import LinearRule, Rule
-from assocmem.families import FAMILIES
+from assocmem.vectors.families import FAMILIES
 from validation import tolerances
 from validation.cases import ROUNDING, Case, Check, Context, agreement
 from validation.memory import exponent, half_recall

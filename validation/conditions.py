@@ -13,9 +13,9 @@ import numpy as np
 from scipy.stats import t as student
 
 import assocmem as am
-from assocmem.blocks import POSITIONS
-from theory import conditions
-from theory.slope import Slope, most_triggers
+from assocmem.gradients import conditions
+from assocmem.gradients.slope import Slope, most_triggers
+from assocmem.model.blocks import POSITIONS
 from validation import reference
 from validation.cases import FALSE_ALARM, ROUNDING, Case, Context
 from validation.gradients import measured_gradient, reference_parameters, small_tasks

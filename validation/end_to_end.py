@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.layers import Layers
-from theory import step_noise
-from theory.attention_law import AttentionLaw
-from theory.end_to_end import Deviations, Tables, guarantee
+from assocmem.model.layers import Layers
+from assocmem.width import moments as step_noise
+from assocmem.width.attention import AttentionLaw
+from assocmem.width.bounds import Deviations, Tables, guarantee
 from validation import tolerances
 from validation.cases import ROUNDING, Case, Check, Context
 from validation.head import NEAR, crossing, mean_recall

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from theory import gradient_noise as predicted
-from theory.linear_response import linear_response
+from assocmem.width import gradient_noise as predicted
+from assocmem.width.response import linear_response
 from validation import reference, tolerances
 from validation.cases import ROUNDING, Case, Context, agreement
 

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 import assocmem as am
-from assocmem.bartlett import bartlett
-from theory import recall_laws, step_noise
-from theory.wick import Moments
+from assocmem.vectors.bartlett import bartlett
+from assocmem.width import moments as step_noise
+from assocmem.width import recall as recall_laws
+from assocmem.width.wick import Moments
 
 Array = NDArray[Any]
 

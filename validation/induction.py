@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 import assocmem as am
-from assocmem.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from validation import reference, tolerances
 from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context
 from validation.conditions import check_T_m1, check_T_S1, check_T_S2, check_T_S3

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from assocmem import AssociativeMemory, FrozenEmbeddings, InductionTask, gaussian, orthonormal
-from assocmem.families import FAMILIES
+from assocmem.vectors.families import FAMILIES
 from validation import tolerances
 from validation.cases import Case, Check, Context, agreement
 

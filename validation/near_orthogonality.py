@@ -20,8 +20,8 @@ from assocmem import (
     sphere,
     welch_bound,
 )
-from assocmem.families import FAMILIES
-from assocmem.overlaps import coherence_band, coherence_quantile, how_many_fit
+from assocmem.vectors.families import FAMILIES
+from assocmem.vectors.overlaps import coherence_band, coherence_quantile, how_many_fit
 from validation import tolerances
 from validation.cases import FALSE_ALARM, ROUNDING, Case, Check, Context
 

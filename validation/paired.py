@@ -15,8 +15,8 @@ import numpy as np
 from scipy.special import softmax
 
 import assocmem as am
-from assocmem.previous_token import PreviousTokenSignal
-from assocmem.roles import Readout, Roles
+from assocmem.gradients.previous_token import PreviousTokenSignal
+from assocmem.gradients.roles import Readout, Roles
 
 Array = Any
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import assocmem as am
-from assocmem.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
 from assocmem.symmetric import LEARNED, SymmetricTransformer
 from theory.symmetry import SECOND_ORDER
 from validation import reference

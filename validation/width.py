@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 import assocmem as am
-from theory import step_noise
-from theory.wick import Moments
+from assocmem.width import moments as step_noise
+from assocmem.width.wick import Moments
 from validation import tolerances
 from validation.cases import FALSE_ALARM, Case, Check, Context
 from validation.direct_draws import TASK, FixedModel, same_mean

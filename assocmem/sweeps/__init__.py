@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from assocmem.checks import Seed, generator
+from assocmem._checks import Seed, generator
 from assocmem.sweeps.digest import digest_of
 from assocmem.sweeps.grid import Grid, cells_of, check_signature, keys_of
 from assocmem.sweeps.log import Log

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from assocmem.files import checked_path
+from assocmem._files import checked_path
 from assocmem.sweeps.grid import key_of
 from assocmem.sweeps.values import decoded
 

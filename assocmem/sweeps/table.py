@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assocmem.files import atomic
+from assocmem._files import atomic
 from assocmem.sweeps.values import encoded
 
 Cell = dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import MOST_BYTES, Seed, checked_array
+from assocmem._checks import MOST_BYTES, Seed, checked_array
 
 Ints = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import checked_array
+from assocmem._checks import checked_array
 from assocmem.tasks.batch import Batch, Ints
 
 Mask = NDArray[np.bool_]

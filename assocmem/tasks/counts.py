@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import checked_array
+from assocmem._checks import checked_array
 
 _BLANKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from assocmem.checks import Seed, checked_bytes, checked_option, generator
+from assocmem._checks import Seed, checked_bytes, checked_option, generator
 from assocmem.tasks.batch import (
     Batch,
     Ints,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import Seed, checked_number, checked_sequence, generator
+from assocmem._checks import Seed, checked_number, checked_sequence, generator
 from assocmem.tasks.alias import AliasTables, alias_tables
 from assocmem.tasks.batch import at_least
 from assocmem.tasks.counts import (

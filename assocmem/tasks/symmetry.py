@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import checked_array, checked_bytes, checked_reals
+from assocmem._checks import checked_array, checked_bytes, checked_reals
 from assocmem.tasks.batch import Batch, Ints, readable
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.checks import checked_mapping
-from assocmem.files import atomic
+from assocmem._checks import checked_mapping
+from assocmem._files import atomic
 from assocmem.tasks.batch import at_least
 
 

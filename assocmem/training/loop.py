@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from assocmem.checks import Seed, checked_kind, generator
-from assocmem.embeddings import FrozenEmbeddings
-from assocmem.files import beside, checked_path
+from assocmem._checks import Seed, checked_kind, generator
+from assocmem._files import beside, checked_path
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.step import TrainingStep
+from assocmem.model.transformer import Readout
 from assocmem.tasks import BigramTask
 from assocmem.tasks.batch import at_least, checked_batch_size
 from assocmem.training.metrics import Metrics
 from assocmem.training.run import Array, Settings, TrainingRun
 from assocmem.training.sgd import momentum_step
 from assocmem.training.start import BATCH, Initial, held_out, start, stream
-from assocmem.training.step import TrainingStep
-from assocmem.transformer import Readout
 
 
 def train(

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.checks import checked_kind, checked_mapping, checked_option
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem._checks import checked_kind, checked_mapping, checked_option
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.step import TrainingStep
 from assocmem.probes import Probe
 from assocmem.tasks import BigramBatch, BigramTask
-from assocmem.training.step import TrainingStep
 
 Array = NDArray[Any]
 EARLY = 64  # positions that every sequence of the experiments has

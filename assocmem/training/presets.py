@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from assocmem.checks import Seed, checked_size, generator
-from assocmem.embeddings import FrozenEmbeddings, require_memory, sizes_of
+from assocmem._checks import Seed, checked_size, generator
+from assocmem.model.embeddings import FrozenEmbeddings, require_memory, sizes_of
 from assocmem.tasks import Task
 
 

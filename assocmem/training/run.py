@@ -10,18 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem import files
-from assocmem.checks import (
-    checked_mapping,
-    checked_names,
-    checked_number,
-    checked_option,
-)
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem import _files as files
+from assocmem._checks import checked_mapping, checked_names, checked_number, checked_option
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.transformer import MATRICES, FrozenTransformer, Readout
 from assocmem.tasks.batch import at_least
 from assocmem.training.history import History
 from assocmem.training.sgd import checked_rate
-from assocmem.transformer import MATRICES, FrozenTransformer, Readout
 
 Array = NDArray[Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from assocmem.checks import checked_mapping, checked_names, checked_number
+from assocmem._checks import checked_mapping, checked_names, checked_number
 
 Matrices = dict[str, NDArray[Any]]
 

@@ -8,17 +8,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem.arguments import checked_weights
-from assocmem.checks import checked_names, checked_option
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem._checks import checked_names, checked_option
 from assocmem.memory import AssociativeMemory
+from assocmem.model.arguments import checked_weights
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.transformer import MATRICES
 from assocmem.tasks import BigramBatch, BigramTask
 from assocmem.training.history import History
 from assocmem.training.metrics import Metrics
 from assocmem.training.presets import uniform
 from assocmem.training.run import Settings, TrainingRun, digest
 from assocmem.training.sgd import Matrices
-from assocmem.transformer import MATRICES
 
 Initial = Literal["zero", "random"] | Mapping[str, ArrayLike | AssociativeMemory]
 

@@ -7,11 +7,7 @@ from typing import Any, NamedTuple
 import sympy
 
 import assocmem as am
-from assocmem.blocks import (
-    OUTPUTS,
-    REMAPPED_TOKENS,
-    TOKENS,
-)
+from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS
 from theory import harmonic
 from theory.derivation import Derivation
 from theory.harmonic import REMAPPED_FIRST_TRIGGER, REMAPPED_OUTPUT, T, at_length, x, y

@@ -9,8 +9,8 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from assocmem.gradients.conditions import Moments, harmonic_numbers, moments
 from theory import harmonic
-from theory.conditions import Moments, harmonic_numbers, moments
 from theory.derivation import Derivation
 from theory.derivations.any_length import aligned, harmonic_sums, rational
 from theory.harmonic import MOMENTS, role_at

@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 from sympy import Rational, binomial, exp, log, sqrt
 
-from assocmem import overlaps
+from assocmem.vectors import overlaps
 from theory.derivation import Derivation, Derive
 from theory.derivations.coherence import sign_tail
 from theory.derivations.near_orthogonality import agrees

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sympy import Rational
 
 from assocmem import InductionTask
-from assocmem.layers import softmax
+from assocmem._statistics import softmax
+from assocmem.width.bounds import Deviations, Tables, guarantee, moved
 from theory.derivation import Derivation, Derive
 from theory.derivations.layers import symbols
 from theory.derivations.near_orthogonality import agrees, expectation, gaussian_moment
-from theory.end_to_end import Deviations, Tables, guarantee, moved
 
 Array = NDArray[Any]
 

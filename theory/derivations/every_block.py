@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import assocmem as am
-from assocmem.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
 from theory.derivation import Derivation
 from theory.derivations.any_length import LENGTHS, aligned, task
 from theory.derivations.averages import covariances_over_positions

@@ -10,7 +10,8 @@ import sympy
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem import _statistics
+from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
 from theory.derivation import Derivation
 from theory.derivations.from_the_loss import SETTINGS, first_table, pattern_sums, second_table
 from theory.patterns import Pattern
@@ -86,7 +87,7 @@ def kept_part(d: Derivation, vocabulary: str, length: int, C: int, K: int, lead:
     unit = am.gradients.second_step(task).lead
     for tau in range(length - 2):
         b, v, bv, uk, uq = moments_given_tau(vocabulary, length, tau, (C, K), unit)
-        a = am.layers.softmax(lead * b)
+        a = _statistics.softmax(lead * b)
         fluctuation = bv - np.outer(b, v)
         at_zero = at_zero + np.outer(a, v)
         gain = a[:, None] * (fluctuation - a @ fluctuation + uk - a @ uk)

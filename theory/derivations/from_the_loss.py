@@ -9,9 +9,7 @@ import numpy as np
 import sympy
 from sympy import Symbol, exp, log
 
-from assocmem.blocks import (
-    BlockTable,
-)
+from assocmem.model.blocks import BlockTable
 from theory.derivation import Derivation
 from theory.population import PatternSums, differences
 from theory.rational import RING

@@ -6,13 +6,7 @@ import numpy as np
 import sympy
 
 import assocmem as am
-from assocmem.blocks import (
-    OUTPUTS,
-    POSITIONS,
-    REMAPPED_POSITIONS,
-    REMAPPED_TOKENS,
-    TOKENS,
-)
+from assocmem.model.blocks import OUTPUTS, POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from theory.derivation import Derivation, Derive
 from theory.derivations import fluctuations, lead, step_three
 from theory.derivations.any_length import first_step_at_any_length

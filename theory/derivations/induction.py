@@ -10,7 +10,7 @@ import sympy
 from sympy import Rational, Symbol, exp, limit, oo
 
 import assocmem as am
-from assocmem.blocks import BlockTable, TokenBlock
+from assocmem.model.blocks import BlockTable, TokenBlock
 from theory.derivation import Derivation, Derive
 from theory.derivations.output_memory import derive_T_m1, derive_T_S1
 from theory.derivations.rows import derive_T_S3

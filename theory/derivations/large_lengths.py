@@ -9,11 +9,11 @@ from typing import Any
 import sympy
 from sympy import Rational
 
-from theory.conditions import harmonic_numbers, moments
+from assocmem.gradients.conditions import harmonic_numbers, moments
+from assocmem.gradients.slope import Slope, positions_to_beat
 from theory.derivation import Derivation
 from theory.derivations.any_length import rational
 from theory.rational import K
-from theory.slope import Slope, positions_to_beat
 
 LARGE, *SYMBOLS = sympy.field("T, x, y, Phi, K", sympy.QQ)
 LENGTH, X, Y, PHI, COUNT = (symbol.as_expr() for symbol in SYMBOLS)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sympy import Rational
 
 import assocmem as am
+from assocmem import _statistics
 from theory.derivation import Derivation, Derive
 
 Array = NDArray[Any]
@@ -51,7 +52,7 @@ def second_derivative_of_cross_entropy(d: Derivation) -> None:
     xi, a = symbols(r"\xi", 3), symbols("a", 3)
     t = sympy.Symbol("t", real=True)
     curvature = sympy.diff(cross_entropy(xi + t * a, 0), t, 2).subs(t, 0)
-    p = am.layers.softmax(xi)
+    p = _statistics.softmax(xi)
     pairs = [(k, l) for k in range(3) for l in range(k)]
     variance = sum(p[k] * p[l] * (a[k] - a[l]) ** 2 for k, l in pairs)
     d.equal(
@@ -85,7 +86,7 @@ def linear_memory(d: Derivation) -> None:
     d.equal(
         "By the logits, the derivative of one term is prediction minus label.",
         gradient(cross_entropy(xi, 0), xi),
-        am.layers.softmax(xi) - np.eye(M, dtype=int)[0],
+        _statistics.softmax(xi) - np.eye(M, dtype=int)[0],
         latex=r"\frac{\partial \ell(y, \xi)}{\partial \xi_k} = \hat p(k) - 1\{y = k\}, \qquad"
         r" \hat p(k) = \frac{e^{\xi_k}}{\sum_j e^{\xi_j}}",
     )
@@ -139,7 +140,7 @@ def noisy_memory(d: Derivation) -> None:
         r"L(W) = \sum_{k,x} p(y{=}k, x)\,\ell(k, W_U W x)",
     )
     label = joint.sum(axis=1)
-    predicted = am.layers.softmax(logits, axis=0) * joint.sum(axis=0)  # p̂(k|x) p(x)
+    predicted = _statistics.softmax(logits, axis=0) * joint.sum(axis=0)  # p̂(k|x) p(x)
     mean, mean_predicted = (table @ x / label[:, None] for table in (joint, predicted))
     d.say(
         "The mean input of a label, and the mean input that the model gives to it:",
@@ -220,21 +221,21 @@ def attention_layer(d: Derivation) -> None:
     d.equal(
         "At equal scores, the softmax weights what it averages by the distance to the mean: for "
         "any numbers $c_t$,",
-        [sympy.diff(am.layers.softmax(s) @ c, entry).subs(dict.fromkeys(s, 0)) for entry in s],
+        [sympy.diff(_statistics.softmax(s) @ c, entry).subs(dict.fromkeys(s, 0)) for entry in s],
         (c - c.sum() / sympy.Integer(T)) / sympy.Integer(T),
         latex=r"\frac{\partial}{\partial s_t} \sum_r \sigma(s)_r\, c_r \Big|_{s = 0}"
         r" = \tfrac1T\,(c_t - \bar c)",
     )
     loss: Any = 0
     for sequence, label, probability in zip(x, targets, weight, strict=True):
-        attention = am.layers.softmax(sequence @ (sequence[-1] @ W))
+        attention = _statistics.softmax(sequence @ (sequence[-1] @ W))
         loss = loss + probability * cross_entropy(outputs @ Phi2 @ (attention @ sequence), label)
     expected: Any = 0
     for sequence, label, probability in zip(x, targets, weight, strict=True):
         centred = sequence - sequence.sum(axis=0) / sympy.Integer(T)
         read = sequence @ (outputs @ Phi2).T
         mean_logits = read.sum(axis=0) / sympy.Integer(T)
-        residual = np.eye(M, dtype=int)[label] - am.layers.softmax(mean_logits)
+        residual = np.eye(M, dtype=int)[label] - _statistics.softmax(mean_logits)
         key = (read @ residual) @ centred / sympy.Integer(T)
         expected = expected + probability * np.outer(sequence[-1], key)
     descent = np.vectorize(lambda entry: -entry.subs(at_zero), otypes=[object])(gradient(loss, W))

@@ -8,13 +8,7 @@ import sympy
 from sympy import Symbol
 
 import assocmem as am
-from assocmem.blocks import (
-    ATOMS,
-    POSITIONS,
-    REMAPPED_POSITIONS,
-    REMAPPED_TOKENS,
-    TOKENS,
-)
+from assocmem.model.blocks import ATOMS, POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from theory import harmonic
 from theory.derivation import Derivation
 from theory.derivations.any_length import LENGTHS, aligned, harmonic_sums, rational, task, wanted

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from sympy import Rational, exp, sqrt
 
 import assocmem as am
-from theory import gradient_noise
+from assocmem.width import gradient_noise
+from assocmem.width.response import linear_response
 from theory.derivation import Derivation, Derive
 from theory.derivations.layers import cross_entropy, symbols
 from theory.derivations.near_orthogonality import ROUNDING, expectation, gaussian_moment
 from theory.derivations.width import at, by_pairings, d_
-from theory.linear_response import linear_response
 
 Array = NDArray[Any]
 

@@ -6,12 +6,9 @@ import sympy
 from sympy import Rational, Symbol
 
 import assocmem as am
-from assocmem.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS
+from assocmem.gradients.conditions import first_leads, reading_of_frequency
+from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS
 from theory import harmonic
-from theory.conditions import (
-    first_leads,
-    reading_of_frequency,
-)
 from theory.derivation import Derivation
 from theory.derivations.any_length import (
     LENGTHS,

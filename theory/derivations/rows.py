@@ -10,12 +10,12 @@ import sympy
 from sympy import Rational
 
 import assocmem as am
+from assocmem.gradients.slope import Slope, key_of_position, most_triggers, positions_to_beat
 from theory.derivation import Derivation
 from theory.derivations.any_length import rational, readouts
 from theory.derivations.large_lengths import large_lengths
 from theory.harmonic import REMAPPED_OUTPUT, T, at_length
 from theory.rational import C, K, c, k
-from theory.slope import Slope, key_of_position, most_triggers, positions_to_beat
 
 LENGTHS = (5, 6, 7, 8)
 MOST_TRIGGERS = {6: 3, 7: 6, 8: 10, 9: 15, 10: 20, 11: 25, 12: 30}  # for every C >= 3

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.blocks import (
+from assocmem.model.blocks import (
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,

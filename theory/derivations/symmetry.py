@@ -12,7 +12,7 @@ from sympy import Rational, Symbol, exp, log, symbols
 from sympy.functions.combinatorial.numbers import stirling
 
 import assocmem as am
-from assocmem.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS, BlockTable
 from assocmem.tasks.symmetry import set_partitions
 from theory.derivation import Derivation, Derive
 from theory.patterns import Pattern

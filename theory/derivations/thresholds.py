@@ -8,9 +8,7 @@ import sympy
 from sympy import Symbol
 
 import assocmem as am
-from assocmem.blocks import REMAPPED_TOKENS, TOKENS
-from theory import harmonic
-from theory.conditions import (
+from assocmem.gradients.conditions import (
     FEWEST_TOKENS_RANDOM,
     Moments,
     fewest_tokens_random,
@@ -19,6 +17,8 @@ from theory.conditions import (
     second_with_all,
     second_with_random,
 )
+from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from theory import harmonic
 from theory.derivation import Derivation
 from theory.derivations.any_length import (
     LENGTHS,

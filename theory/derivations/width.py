@@ -12,12 +12,13 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Rational, sqrt
 
-from assocmem.bartlett import compressed_draw
-from theory import step_noise, wick
+from assocmem.vectors.bartlett import compressed_draw
+from assocmem.width import moments as step_noise
+from assocmem.width import wick
+from assocmem.width.wick import Segment
 from theory.derivation import Derivation, Derive
 from theory.derivations.layers import symbols
 from theory.derivations.near_orthogonality import agrees, exact, expectation, gaussian_moment
-from theory.wick import Segment
 
 Array = NDArray[Any]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 import assocmem as am
 from assocmem import plots
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
-from theory import recall_laws
-from theory.attention_law import AttentionLaw
+from assocmem.width import recall as recall_laws
+from assocmem.width.attention import AttentionLaw
 from validation.cases import Context
 from validation.figures.agreement import CONFIDENCE, Agreement, agreement, of_mean, of_rate
 from validation.figures.sheets import MATRICES, SYMBOLS, Row, canvas, in_parallel, publish

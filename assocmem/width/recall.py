@@ -2,7 +2,7 @@
 
 Coefficients are fixed, embeddings are Gaussian. Whatever is random acts on few vectors at a time,
 and is Gaussian given what those vectors are: no d x d matrix and no embedding is drawn. Indices as
-in `theory.step_noise`; each function returns scores as (draws, cues, answers), at least 3 wide.
+in `assocmem.width.moments`; functions return scores as (draws, cues, answers), at least 3 wide.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem import InductionTask
+from assocmem.tasks import InductionTask
 
 Array = NDArray[Any]
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.blocks import (
+from assocmem._checks import checked_kind
+from assocmem.model.blocks import (
     OUTPUTS,
     POSITIONS,
     REMAPPED_POSITIONS,
@@ -28,7 +29,6 @@ from assocmem.blocks import (
     BlockTable,
     TokenBlock,
 )
-from assocmem.checks import checked_kind
 from assocmem.tasks import InductionTask
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from assocmem.checks import (
+from assocmem._checks import (
     MOST_BYTES,
     Seed,
     checked_dtype,

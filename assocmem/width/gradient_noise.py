@@ -5,8 +5,8 @@ order in its step size the next gradients see it only through its scores over al
 
     S_kc = w_U(k)ᵀ G₁ W_V² atom_c = Σ ⟨w_U(k), w_U(k')⟩ C_k'a ⟨W_V² atom_a, W_V² atom_c⟩ ,
 
-whose mean and covariance `theory.wick` knows at every width. While W_K1 and W_K2 are zero attention
-is uniform, and p̂ = 1/M, so that by L3 the lifted gradients are fixed linear maps of S:
+whose mean and covariance `assocmem.width.wick` knows at every width. While W_K1 and W_K2 are zero
+attention is uniform, and p̂ = 1/M, so that by L3 the lifted gradients are fixed linear maps of S:
 
     W_K2:  E Σ_k (1{y=k} - 1/M) x¹_T ⊗ Cov_s(S_k x¹_s, x¹_s)
     W_K1:  E Σ_k (1{y=k} - 1/M) (1/T) Σ_t x_t ⊗ Cov_{s<=t}(S_k Φ₁ x_s, x_s)
@@ -23,8 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem import AssociativeMemory, FrozenEmbeddings, FrozenTransformer, InductionTask
-from theory.wick import Moments, Segment, Term, score_moments
+from assocmem.memory import AssociativeMemory
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.transformer import FrozenTransformer
+from assocmem.tasks import InductionTask
+from assocmem.width.wick import Moments, Segment, Term, score_moments
 
 Array = NDArray[Any]
 

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem import AssociativeMemory, InductionTask
-from assocmem.layers import softmax
-from theory.step_noise import head_moments, streams
+from assocmem._statistics import softmax
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import InductionTask
+from assocmem.width.moments import head_moments, streams
 
 Array = NDArray[Any]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import (
+from assocmem._checks import (
     checked_array,
     checked_bytes,
     checked_kind,
@@ -21,8 +21,8 @@ from assocmem.checks import (
     checked_option,
     checked_reals,
 )
-from assocmem.embeddings import FrozenEmbeddings
 from assocmem.memory import AssociativeMemory, _check_scalar
+from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import InductionTask
 
 Array = NDArray[Any]

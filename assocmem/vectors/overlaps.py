@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import checked_number, checked_probability, checked_size
-from assocmem.families import coherence_bound, family_named, require_room
+from assocmem._checks import checked_number, checked_probability, checked_size
+from assocmem.vectors.families import coherence_bound, family_named, require_room
 
 
 def overlap_law(d: int, *, family: str = "sphere") -> Any:

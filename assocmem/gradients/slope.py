@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from theory.conditions import harmonic_numbers, moments
+from assocmem.gradients.conditions import harmonic_numbers, moments
 
 
 def key_of_position(s: int, T: Any, H: Any) -> Any:

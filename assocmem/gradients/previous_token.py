@@ -23,14 +23,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from assocmem.blocks import (
-    POSITIONS,
-    REMAPPED_POSITIONS,
-    REMAPPED_TOKENS,
-    TOKENS,
-    BlockTable,
-)
-from assocmem.roles import CONTENT, FREE, OUTPUT, TRIGGER, TRIGGERS, Readout, Roles
+from assocmem.gradients.roles import CONTENT, FREE, OUTPUT, TRIGGER, TRIGGERS, Readout, Roles
+from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
 
 Array = NDArray[Any]
 

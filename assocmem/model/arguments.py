@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.checks import checked_array, checked_kind, checked_reals
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem._checks import checked_array, checked_kind, checked_reals
 from assocmem.memory import AssociativeMemory
+from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
 
 Array = NDArray[Any]

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from assocmem.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
-from assocmem.checks import (
+from assocmem._checks import (
     Seed,
     checked_dtype,
     checked_kind,
@@ -22,7 +21,8 @@ from assocmem.checks import (
     checked_size,
     generator,
 )
-from assocmem.families import Array, family_named, gaussian, require_room
+from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
+from assocmem.vectors.families import Array, family_named, gaussian, require_room
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -133,7 +133,7 @@ class FrozenEmbeddings:
         to signs, so its Gram matrices exactly) in time and memory that do not depend on a width of
         n = 2(N+T) + M or more; below n it makes that call. "rademacher" has no such law and is
         refused. With "orthonormal" tokens, positions and outputs are orthonormal together: raises
-        ValueError when N+T+M > width. Source of the law: [B1933]; see `assocmem.bartlett`.
+        ValueError when N+T+M > width. Source of the law: [B1933]; see `assocmem.vectors.bartlett`.
         """
         n_tokens, length, n_outputs = sizes_of(task)
         width, n_inputs = checked_size("width", width), n_tokens + length

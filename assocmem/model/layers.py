@@ -34,28 +34,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem._statistics import softmax
+
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
 
 CHUNK_BYTES = 2**25  # the working set of one chunk of sequences: about the size of a cache
-
-
-def softmax(scores: Array, axis: int = -1) -> Array:
-    """Return exp(scores), normalised along the axis; -inf gives exactly 0.
-
-    SymPy expressions (dtype object) stay symbolic:
-
-    >>> import sympy
-    >>> softmax(np.array([sympy.log(2), 0]))
-    array([2/3, 1/3], dtype=object)
-    """
-    if scores.dtype == object:
-        from sympy import exp
-
-        exponentials = np.vectorize(exp, otypes=[object])(scores)  # symbols have no largest one
-    else:
-        exponentials = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
 
 def softmax_backward(probabilities: Array, gradient: Array) -> Array:

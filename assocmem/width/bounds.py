@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
-from assocmem import AssociativeMemory, InductionTask
-from assocmem.layers import softmax
-from theory.wick import Segment, Term, score_moments
+from assocmem._statistics import softmax
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import InductionTask
+from assocmem.width.wick import Segment, Term, score_moments
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem.model.embeddings import FrozenEmbeddings
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem import FrozenEmbeddings, InductionTask
-from assocmem.bartlett import FROM_GAUSSIAN_ROWS, from_factors
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.tasks import InductionTask
+from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, from_factors
 
 Array = NDArray[Any]
 Quantities = Callable[[FrozenEmbeddings], Mapping[str, Array]]

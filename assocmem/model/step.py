@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.arguments import checked_batch, checked_tokens, checked_weights
-from assocmem.checks import (
+from assocmem._checks import (
     checked_array,
     checked_kind,
     checked_mapping,
@@ -18,11 +17,12 @@ from assocmem.checks import (
     checked_number,
     checked_option,
 )
-from assocmem.embeddings import FrozenEmbeddings
+from assocmem.model.arguments import checked_batch, checked_tokens, checked_weights
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.passes import Buffers, Chunk, Gradients, Pass, Tables, first_layer
+from assocmem.model.transformer import DRAW, MATRICES, Readout
 from assocmem.tasks import Batch
 from assocmem.tasks.batch import at_least
-from assocmem.training.passes import Buffers, Chunk, Gradients, Pass, Tables, first_layer
-from assocmem.transformer import DRAW, MATRICES, Readout
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]

@@ -1,7 +1,7 @@
 """The two-layer attention-only transformer with frozen embeddings.
 
 It turns its weights into tables of scores between atoms, and the gradients on these tables into
-memories; the formulas of the passes are in `assocmem.layers`.
+memories; the formulas of the passes are in `assocmem.model.layers`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem.arguments import (
+from assocmem._checks import checked_kind, checked_names, checked_number, checked_option
+from assocmem.memory import AssociativeMemory
+from assocmem.model.arguments import (
     Weights,
     checked_batch,
     checked_log_counts,
@@ -19,10 +21,8 @@ from assocmem.arguments import (
     checked_tokens,
     checked_weights,
 )
-from assocmem.checks import checked_kind, checked_names, checked_number, checked_option
-from assocmem.embeddings import FrozenEmbeddings
-from assocmem.layers import Layers, cross_entropy
-from assocmem.memory import AssociativeMemory
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.layers import Layers, cross_entropy
 from assocmem.tasks import Batch
 
 Array = NDArray[Any]

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem import AssociativeMemory, InductionTask
-from theory.wick import Moments, Segment, Term, score_moments
+from assocmem.memory import AssociativeMemory
+from assocmem.tasks import InductionTask
+from assocmem.width.wick import Moments, Segment, Term, score_moments
 
 Array = NDArray[Any]
 

@@ -1,0 +1,37 @@
+"""Finite width: the noise of the memories, of their gradients and of what the model answers."""
+
+from assocmem.width.attention import AttentionLaw
+from assocmem.width.bounds import Deviations, Guarantee, Tables, guarantee
+from assocmem.width.gradient_noise import true_steps
+from assocmem.width.moments import (
+    cantelli_failure,
+    gaussian_recall,
+    head_moments,
+    margin_moments,
+    recall_moments,
+)
+from assocmem.width.recall import head_scores, output_scores, trigger_scores
+from assocmem.width.response import linear_response
+from assocmem.width.wick import Moments, Segment, Term, score_moments
+
+__all__ = [
+    "AttentionLaw",
+    "Deviations",
+    "Guarantee",
+    "Moments",
+    "Segment",
+    "Tables",
+    "Term",
+    "cantelli_failure",
+    "gaussian_recall",
+    "guarantee",
+    "head_moments",
+    "head_scores",
+    "linear_response",
+    "margin_moments",
+    "output_scores",
+    "recall_moments",
+    "score_moments",
+    "trigger_scores",
+    "true_steps",
+]
