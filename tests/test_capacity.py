@@ -229,7 +229,7 @@ def test_sampled_recall_at_extreme_sizes(rng):
 
 
 def test_draws_in_parts_are_all_counted(monkeypatch, rng):
-    monkeypatch.setattr(lib, "_ENTRIES", 100)  # 2 draws at a time
+    monkeypatch.setattr(lib.laws, "_ENTRIES", 100)  # 2 draws at a time
     assert lib.sampled_recall(50, 10**6, draws=7, rng=rng) == am.Rate(7, 7)
 
 

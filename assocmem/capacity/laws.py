@@ -1,4 +1,4 @@
-"""How much a d x d matrix remembers: moments of scores, laws of recall, capacity, and the rules.
+"""Laws of a d x d matrix that stores outer products: moments of scores, recall, and capacity.
 
 Keys and values are random and independent, rows of mean square norm 1. A map has n keys and one
 value for each: one to one (a value per key) or many to one (n / m keys for each of m values).
@@ -22,13 +22,12 @@ from assocmem._checks import (
     checked_size,
     generator,
 )
-from assocmem.memory import AssociativeMemory, _numbers, _table, _targets
+from assocmem.memory import _table, _targets
 from assocmem.probes import Rate
 from assocmem.tasks.batch import at_least
 
 Array = NDArray[Any]
 LinearRule = Literal["outer products", "gradient step", "pseudo-inverse"]
-Rule = Literal["outer products", "gradient step", "pseudo-inverse", "cross-entropy"]
 
 _ENTRIES = 2**22  # of the arrays that `sampled_recall` holds at a time, if a draw needs no more
 _MOST = 2**26  # entries of an array, half a gigabyte
@@ -370,80 +369,3 @@ def storage_bound(d: int, *, delta: float = 1e-6) -> int:
     return bisect_left(
         range(8 * d * d), True, lo=d * d, key=lambda n: log_probability(n) <= log(delta)
     )
-
-
-# --- Rules that write a memory
-
-
-def memorise(
-    keys: ArrayLike,
-    values: ArrayLike,
-    targets: ArrayLike | None = None,
-    *,
-    rule: Rule = "outer products",
-    steps: int = 1000,
-) -> AssociativeMemory:
-    """The memory that a rule writes so that key i recalls value targets[i].
-
-    >>> from assocmem import gaussian
-    >>> u, v = gaussian(40, 16, rng=0), gaussian(40, 16, rng=1)
-    >>> for rule in ("outer products", "gradient step", "pseudo-inverse", "cross-entropy"):
-    ...     print(f"{rule:15}{memorise(u, v, rule=rule).recall():.2f}")
-    outer products 0.35
-    gradient step  0.35
-    pseudo-inverse 0.45
-    cross-entropy  1.00
-
-    With Y the rows values[targets]:
-
-    - "outer products": W = YᵀU.
-    - "gradient step": W = (Y − v̄)ᵀU/n, v̄ the mean of all values: one step on the cross-entropy
-      from W = 0, at step size 1 (claim L1).
-    - "pseudo-inverse": W = Yᵀ(U⁺)ᵀ, least squares; WU = Y exactly if the keys are independent.
-    - "cross-entropy": the minimum of the cross-entropy, which is convex (L1), by L-BFGS from W = 0.
-      It ends when no entry of the gradient exceeds 1e-7, when a step lowers the loss by less than
-      2e-9 of itself, or after `steps` steps (no other rule uses them), and returns W as it is
-      then, with no warning. A loss without minimum, as where some W recalls every key, is lowered
-      as far; close to the most pairs that can be recalled, compare with more steps.
-
-    Shapes: `keys` (n, d_k), `values` (m, d_v), `targets` (n,), 0, 1, 2, ... when left out.
-
-    Raises ValueError for an unknown rule, and as `AssociativeMemory`.
-    """
-    checked_option("rule", rule, get_args(Rule))
-    steps = checked_size("steps", steps)
-    u, v = (
-        _numbers(name, _table(name, table)).astype(float)
-        for name, table in (("keys", keys), ("values", values))
-    )
-    blank = AssociativeMemory(keys=u, values=v, coefficients=np.zeros((len(v), len(u))))
-    m, n = len(v), len(u)
-    answer = np.zeros((m, n))
-    answer[_targets(targets, m, n), np.arange(n)] = 1
-    if rule == "cross-entropy":
-        return AssociativeMemory.from_matrix(_least_cross_entropy(blank, answer, steps), u, v)
-    if rule == "pseudo-inverse":
-        return AssociativeMemory.from_matrix(v.T @ answer @ np.linalg.pinv(u).T, u, v)
-    coefficients = answer if rule == "outer products" else (answer - 1 / m) / n
-    return AssociativeMemory(keys=u, values=v, coefficients=coefficients)
-
-
-def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -> Array:
-    """Minimise −mean_i ln softmax(V W u_i)[target] over W."""
-    from scipy.optimize import minimize
-    from scipy.special import logsumexp
-
-    u, v = memory.keys, memory.values
-    shape = v.shape[1], u.shape[1]
-
-    def loss_and_gradient(entries: Array) -> tuple[float, Array]:
-        scores = v @ (entries.reshape(shape) @ u.T)
-        log_p = scores - logsumexp(scores, axis=0)
-        error = (np.exp(log_p) - answer) / len(u)
-        return -float(np.sum(answer * log_p)) / len(u), (v.T @ error @ u).ravel()
-
-    options = {"maxiter": steps, "maxfun": 10 * steps, "gtol": 1e-7}
-    found = minimize(
-        loss_and_gradient, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
-    )
-    return np.asarray(found.x).reshape(shape)

@@ -1,0 +1,30 @@
+"""How much a d x d matrix remembers: moments of scores, laws of recall, capacity, and the rules.
+
+Keys and values are random and independent, rows of mean square norm 1. A map has n keys and one
+value for each: one to one (a value per key) or many to one (n / m keys for each of m values).
+"""
+
+from assocmem.capacity.laws import (
+    LinearRule,
+    capacity,
+    margin_moments,
+    recall_probability,
+    sampled_recall,
+    score_moments,
+    storage_bound,
+    zipf_recall,
+)
+from assocmem.capacity.rules import Rule, memorise
+
+__all__ = [
+    "LinearRule",
+    "Rule",
+    "capacity",
+    "margin_moments",
+    "memorise",
+    "recall_probability",
+    "sampled_recall",
+    "score_moments",
+    "storage_bound",
+    "zipf_recall",
+]
