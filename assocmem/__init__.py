@@ -1,5 +1,8 @@
 """Transformers whose weight matrices are associative memories: closed forms, steps and probes.
 
+One convention of sign: what is called a step is the descent direction -∇, which a step of size η
+adds η times; what is called a gradient (`loss_and_gradients`) is +∇.
+
 Packages and names load on first use, so that the import costs little more than that of NumPy.
 """
 

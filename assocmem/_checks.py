@@ -5,6 +5,7 @@ Every refusal is a TypeError or a ValueError that reads "name: expected ...; got
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf, isfinite
 from numbers import Real
@@ -173,3 +174,13 @@ def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
         )
     assert found is not None
     return found
+
+
+def renamed(old: str, new: str, remedy: str = "", stacklevel: int = 3) -> None:
+    """Warn who calls a public name of before: it goes with the next minor version."""
+    warnings.warn(
+        f"{old} is deprecated and goes with the next minor version: write {new}."
+        f"{remedy and ' ' + remedy}",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )

@@ -87,7 +87,7 @@ class Mutant(NamedTuple):
 
 MUTANTS = [
     # The building blocks L1, L2, L3.
-    Mutant("gradients.lemmas", "L1: sign", "predicted - joint)", "joint - predicted)"),
+    Mutant("gradients.lemmas", "L1: sign", "joint - predicted)", "predicted - joint)"),
     Mutant("gradients.lemmas", "L1: softmax over keys", "softmax(scores, axis=0)", "softmax(scores, axis=1)"),
     Mutant("gradients.lemmas", "L1: p(z) dropped", "* joint.sum(axis=0)", "* joint.sum()"),
     Mutant("gradients.lemmas", "L1: W transposed", "values @ W @ keys.T", "values @ W.T @ keys.T"),

@@ -140,10 +140,10 @@ CALLS = [
         capacity.memorise,
         {"keys": EYE, "values": EYE, "targets": [0, 1, 2], "rule": "outer products"},
     ),
-    (gradients.linear, {"keys": EYE, "values": EYE, "joint": EYE / 3, "matrix": EYE}),
-    (gradients.noisy_linear, {"inputs": EYE, "values": EYE, "joint": EYE / 3}),
+    (gradients.linear_step, {"keys": EYE, "values": EYE, "joint": EYE / 3, "matrix": EYE}),
+    (gradients.noisy_linear_step, {"inputs": EYE, "values": EYE, "joint": EYE / 3}),
     (
-        gradients.attention,
+        gradients.attention_step,
         {"inputs": EYE[None], "targets": [0], "outputs": EYE, "Phi2": EYE, "weights": [1.0]},
     ),
     (gradients.first_step, {"task": TASK}),

@@ -55,9 +55,9 @@ def reversed_head(memories: dict[str, am.AssociativeMemory]) -> dict[str, am.Ass
 gradients, nan = am.gradients, float("nan")
 CONDITIONS, SLOPE = "assocmem.gradients.conditions", "assocmem.gradients.slope"
 CONTROLS = {
-    "L1": [(gradients, "linear", lambda memory: -memory)],
-    "L2": [(gradients, "noisy_linear", unweighted)],
-    "L3": [(gradients, "attention", lambda memory: 2 * memory)],
+    "L1": [(gradients, "linear_step", lambda memory: -memory)],
+    "L2": [(gradients, "noisy_linear_step", unweighted)],
+    "L3": [(gradients, "attention_step", lambda memory: 2 * memory)],
     "S1": [(gradients, "first_step", with_block(("w_U", "w_E"), different(-1)))],
     "S2": [(gradients, "second_step", with_block(("p", "Phi1 p"), np.negative))],
     "S2-sign": [(gradients, "second_step", lambda table: -1 * table)],

@@ -65,13 +65,13 @@ def test_the_derivation_holds(claim_id):
 @pytest.mark.parametrize(
     ("claim_id", "name", "error"),
     [
-        ("L1", "linear", ascent),
-        ("L1", "linear", at_zero),
-        ("L2", "noisy_linear", unweighted_labels),
-        ("L2", "noisy_linear", at_zero),
-        ("L3", "attention", ascent),
-        ("L3", "attention", uncentred_keys),
-        ("L3", "attention", first_input_as_query),
+        ("L1", "linear_step", ascent),
+        ("L1", "linear_step", at_zero),
+        ("L2", "noisy_linear_step", unweighted_labels),
+        ("L2", "noisy_linear_step", at_zero),
+        ("L3", "attention_step", ascent),
+        ("L3", "attention_step", uncentred_keys),
+        ("L3", "attention_step", first_input_as_query),
     ],
 )
 def test_the_derivation_fails_when_the_closed_form_is(claim_id, name, error, monkeypatch):

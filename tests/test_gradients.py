@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 import assocmem as am
 from assocmem.gradients import (
-    attention,
+    attention_step,
     first_step,
-    linear,
-    noisy_linear,
+    linear_step,
+    noisy_linear_step,
     second_step,
     third_step,
     third_step_slope,
@@ -59,7 +59,7 @@ def draw_distribution(rng, *shape):
     return joint / joint.sum()
 
 
-@pytest.mark.parametrize("closed_form", [linear, noisy_linear])
+@pytest.mark.parametrize("closed_form", [linear_step, noisy_linear_step])
 @modest
 @given(seed=seeds, n=sizes, m=st.integers(2, 5), d_k=sizes, d_v=sizes, at_zero=st.booleans())
 def test_linear_layers(closed_form, seed, n, m, d_k, d_v, at_zero):
@@ -69,10 +69,10 @@ def test_linear_layers(closed_form, seed, n, m, d_k, d_v, at_zero):
     if not at_zero:
         W = rng.normal(size=(d_v, d_k))
     memory = closed_form(inputs, values, joint, matrix=None if at_zero else W)
-    expected = grad(cross_entropy)(W, inputs, values, joint)
+    expected = -grad(cross_entropy)(W, inputs, values, joint)
     scale = abs(inputs).max() * abs(values).max()  # of the terms of the mean that a gradient is
     assert abs(memory.matrix - expected).max() <= 1e-12 * scale
-    elsewhere = grad(cross_entropy)(W + 1, inputs, values, joint)
+    elsewhere = -grad(cross_entropy)(W + 1, inputs, values, joint)
     if abs(elsewhere - expected).max() > 1e-9 * scale:
         assert abs(memory.matrix - elsewhere).max() > 1e-12 * scale
 
@@ -83,13 +83,13 @@ def test_noisy_linear_pairs_each_label_with_a_mean(seed, n, m):
     rng = np.random.default_rng(seed)
     inputs, values = rng.normal(size=(n, 3)), np.eye(m)
     joint, W = draw_distribution(rng, m, n), rng.normal(size=(m, 3))
-    memory = noisy_linear(inputs, values, joint, matrix=W)
+    memory = noisy_linear_step(inputs, values, joint, matrix=W)
     label, posterior = joint.sum(axis=1), np.exp(inputs @ W.T)
     posterior /= posterior.sum(axis=1, keepdims=True)
     for k in range(m):
         mean = joint[k] @ inputs / label[k]
         predicted_mean = (joint.sum(axis=0) * posterior[:, k]) @ inputs / label[k]
-        np.testing.assert_allclose(memory.keys[k], predicted_mean - mean, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(memory.keys[k], mean - predicted_mean, rtol=0, atol=1e-10)
     np.testing.assert_array_equal(memory.coefficients, np.diag(label))
 
 
@@ -101,7 +101,7 @@ def test_noise_is_dropped_in_one_step():
     pairs = list(product(range(n), range(length)))
     inputs = np.array([atoms[y] + atoms[n + t] for y, t in pairs])
     joint = np.array([[(y == k) / len(pairs) for y, _ in pairs] for k in range(n)])
-    step = -noisy_linear(inputs, np.eye(n), joint).matrix
+    step = noisy_linear_step(inputs, np.eye(n), joint).matrix
     expected = np.hstack([np.eye(n) / n - 1 / n**2, np.zeros((n, length))])
     np.testing.assert_allclose(step, expected, rtol=0, atol=len(pairs) * EPS)
 
@@ -127,7 +127,7 @@ def test_one_attention_layer(seed, size, length, m, weighted):
             total = total + weight * (logsumexp(logits) - logits[label])
         return total
 
-    memory = attention(x, y, outputs, Phi2, weights=weights if weighted else None)
+    memory = attention_step(x, y, outputs, Phi2, weights=weights if weighted else None)
     expected = -grad(loss)(np.zeros((4, 4)))
     scale = abs(x).max() ** 3 * abs(outputs @ Phi2).max()
     assert abs(memory.matrix - expected).max() <= 1e-12 * scale
@@ -139,27 +139,41 @@ def test_one_attention_layer(seed, size, length, m, weighted):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: linear(np.eye(2), np.eye(3), np.full((2, 3), 1 / 6)), r"joint.* shape \(3, 2\)"),
-        (lambda: linear(np.eye(2), np.eye(2), np.ones((2, 2))), "sum to 1; got a sum of 4"),
-        (lambda: linear(np.eye(2), np.eye(2), [[2, -1], [0, 0]]), r"joint: .* at least 0; got -1"),
         (
-            lambda: linear(np.eye(2), np.eye(2), [[np.nan, 1], [0, 0]]),
+            lambda: linear_step(np.eye(2), np.eye(3), np.full((2, 3), 1 / 6)),
+            r"joint.* shape \(3, 2\)",
+        ),
+        (lambda: linear_step(np.eye(2), np.eye(2), np.ones((2, 2))), "sum to 1; got a sum of 4"),
+        (
+            lambda: linear_step(np.eye(2), np.eye(2), [[2, -1], [0, 0]]),
+            r"joint: .* at least 0; got -1",
+        ),
+        (
+            lambda: linear_step(np.eye(2), np.eye(2), [[np.nan, 1], [0, 0]]),
             r"joint: .* finite and at least 0; got nan",
         ),
-        (lambda: noisy_linear(np.eye(2), np.eye(2), [[1, 0], [0, 0]]), "every label to occur"),
-        (lambda: attention(np.eye(3), [0], np.eye(2), np.eye(2)), r"inputs.* \(B, T, d\) and"),
-        (lambda: attention(np.ones((1, 3, 2)), [-1], np.eye(2), np.eye(2)), r"targets: .*0\.\.1"),
-        (lambda: attention(np.ones((1, 3, 2)), [2], np.eye(2), np.eye(2)), r"targets: .*0\.\.1"),
-        (lambda: attention(np.ones((1, 0, 2)), [0], np.eye(2), np.eye(2)), "at least one seq"),
+        (lambda: noisy_linear_step(np.eye(2), np.eye(2), [[1, 0], [0, 0]]), "every label to occur"),
+        (lambda: attention_step(np.eye(3), [0], np.eye(2), np.eye(2)), r"inputs.* \(B, T, d\) and"),
         (
-            lambda: attention(np.ones((1, 3, 2)), [0], np.eye(2), np.eye(2), weights=[0.5, 0.5]),
+            lambda: attention_step(np.ones((1, 3, 2)), [-1], np.eye(2), np.eye(2)),
+            r"targets: .*0\.\.1",
+        ),
+        (
+            lambda: attention_step(np.ones((1, 3, 2)), [2], np.eye(2), np.eye(2)),
+            r"targets: .*0\.\.1",
+        ),
+        (lambda: attention_step(np.ones((1, 0, 2)), [0], np.eye(2), np.eye(2)), "at least one seq"),
+        (
+            lambda: attention_step(
+                np.ones((1, 3, 2)), [0], np.eye(2), np.eye(2), weights=[0.5, 0.5]
+            ),
             r"weights: expected shape \(1,\); got \(2,\)",
         ),
         (
-            lambda: attention(np.ones((2, 3, 4)), [0], np.eye(4), np.eye(4)),
+            lambda: attention_step(np.ones((2, 3, 4)), [0], np.eye(4), np.eye(4)),
             r"\(2, 3, 4\) and \(1,\)",
         ),
-        (lambda: attention(np.ones((1, 3, 4)), [0], np.eye(2), np.eye(2)), r"Phi2.* \(2, 4\)"),
+        (lambda: attention_step(np.ones((1, 3, 4)), [0], np.eye(2), np.eye(2)), r"Phi2.* \(2, 4\)"),
     ],
 )
 def test_bad_building_blocks(call, text):

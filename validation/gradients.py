@@ -54,7 +54,7 @@ def check_L1(context: Context) -> Iterator[Case]:
     joint = rng.dirichlet(np.ones(n * m)).reshape(m, n)
     matrix = rng.normal(size=(d, d))
     for name, w in (("at W = 0", 0 * matrix), ("at a random W", matrix)):
-        closed = am.gradients.linear(keys, values, joint, matrix=w).matrix
+        closed = -am.gradients.linear_step(keys, values, joint, matrix=w).matrix
         measured = _gradient_of_linear(w, keys, values, joint)
         yield agreement(f"gradient {name}, largest difference", closed, measured, ROUNDING)
     direction, probabilities = rng.normal(size=(d, d)), joint.sum(axis=0)
@@ -64,7 +64,7 @@ def check_L1(context: Context) -> Iterator[Case]:
     variance = (predicted * along**2).sum(axis=0) - (predicted * along).sum(axis=0) ** 2
     convex = probabilities @ variance  # a mean of variances: never negative
     yield Case("second derivative along a line", convex, curvature, ROUNDING * convex)
-    step = -am.gradients.linear(np.eye(n), np.eye(m), joint)
+    step = am.gradients.linear_step(np.eye(n), np.eye(m), joint)
     measured = -_gradient_of_linear(np.zeros((m, n)), np.eye(n), np.eye(m), joint)
     wanted = am.AssociativeMemory(keys=np.eye(n), values=np.eye(m), coefficients=measured)
     yield Case("keys whose likeliest label one step recalls", 1, wanted.recall(joint.argmax(0)), 0)
@@ -77,7 +77,7 @@ def check_L2(context: Context) -> Iterator[Case]:
     rng, (n, length) = context.rng, (6, 4)
     x, values = rng.normal(size=(9, 8)), rng.normal(size=(4, 8))
     joint, matrix = rng.dirichlet(np.ones(36)).reshape(4, 9), rng.normal(size=(8, 8))
-    closed = am.gradients.noisy_linear(x, values, joint, matrix=matrix).matrix
+    closed = -am.gradients.noisy_linear_step(x, values, joint, matrix=matrix).matrix
     measured = _gradient_of_linear(matrix, x, values, joint)
     yield agreement("gradient at a random W, largest difference", closed, measured, ROUNDING)
     atoms = np.eye(n + length)
@@ -85,7 +85,7 @@ def check_L2(context: Context) -> Iterator[Case]:
     x = np.array([atoms[token] + atoms[n + position] for token, position in pairs])
     joint = np.array([[token == k for token, _ in pairs] for k in range(n)]) / len(pairs)
     step = -_gradient_of_linear(np.zeros((n, n + length)), x, np.eye(n), joint)
-    closed = -am.gradients.noisy_linear(x, np.eye(n), joint).matrix
+    closed = am.gradients.noisy_linear_step(x, np.eye(n), joint).matrix
     yield agreement("one step on token + position, largest difference", closed, step, ROUNDING)
     yield Case("weight of w_U(k) w_E(k), (N-1)/N^2", (n - 1) / n**2, step[0, 0], ROUNDING)
     yield Case("weight of w_U(k) w_E(i), -1/N^2", -1 / n**2, step[0, 1], ROUNDING)
@@ -96,7 +96,7 @@ def check_L3(context: Context) -> Iterator[Case]:
     rng = context.rng
     x, y = rng.normal(size=(10, 5, 6)), rng.integers(4, size=10)
     outputs, Phi2 = rng.normal(size=(4, 7)), rng.normal(size=(7, 6))
-    closed = am.gradients.attention(x, y, outputs, Phi2).matrix
+    closed = am.gradients.attention_step(x, y, outputs, Phi2).matrix
     measured = -_gradient_of_attention(x, y, outputs, Phi2)
     yield agreement("gradient at W = 0, largest difference", closed, measured, ROUNDING)
     yield Case("its largest entry", closed.max(), measured.max(), ROUNDING * closed.max())

@@ -1,22 +1,36 @@
-"""The closed forms: what one gradient step writes into each matrix.
+"""The closed forms of what one gradient step writes into each matrix.
 
-L1, L2, L3 (`linear`, `noisy_linear`, `attention`) are the gradients of the building blocks. S1, S2,
-S3 (`first_step`, `second_step`, `third_step`) are the three top-down steps on `InductionTask`. The
-leads of these steps at any length, a number or a symbol, are in `assocmem.gradients.conditions`.
+One convention of sign: every function whose name ends in ``step`` returns the descent direction
+-∇, so that a step of size η adds η times what it returns.
+
+L1, L2, L3 (`linear_step`, `noisy_linear_step`, `attention_step`) are the steps on the building
+blocks. S1, S2, S3 (`first_step`, `second_step`, `third_step`) are the three top-down steps on
+`InductionTask`. The leads of these steps at any length, a number or a symbol, are in
+`assocmem.gradients.conditions`.
 """
 
 from assocmem.gradients import conditions
-from assocmem.gradients.lemmas import attention, linear, noisy_linear
+from assocmem.gradients.lemmas import (
+    attention,
+    attention_step,
+    linear,
+    linear_step,
+    noisy_linear,
+    noisy_linear_step,
+)
 from assocmem.gradients.slope import Slope
 from assocmem.gradients.steps import first_step, second_step, third_step, third_step_slope
 
 __all__ = [
     "Slope",
     "attention",
+    "attention_step",
     "conditions",
     "first_step",
     "linear",
+    "linear_step",
     "noisy_linear",
+    "noisy_linear_step",
     "second_step",
     "third_step",
     "third_step_slope",

@@ -1,4 +1,4 @@
-"""L1, L2, L3: gradients of a linear memory, one with noisy inputs, and one attention layer."""
+"""L1, L2, L3: one step on a linear memory, one with noisy inputs, and one attention layer."""
 
 from __future__ import annotations
 
@@ -7,41 +7,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_array
+from assocmem._checks import checked_array, renamed
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory, _table
-from assocmem.model.blocks import (
-    TokenBlock,
-)
 
 Array = NDArray[Any]
-Blocks = dict[tuple[str, str], "TokenBlock | Array"]
 
 
-def linear(
+def linear_step(
     keys: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
 ) -> AssociativeMemory:
-    """L1. Gradient of the cross-entropy of logits values · W · key, at any W.
+    """L1. What one step writes into a linear memory, whose logits are values · W · key, at any W.
 
-    ∇L(W) = Σ_k E_z[(p̂_W(k|z) - p(k|z)) w_U(k) w_E(z)ᵀ]
+    -∇L(W) = Σ_k E_z[(p(k|z) - p̂_W(k|z)) w_U(k) w_E(z)ᵀ],  L the cross-entropy
 
+    Parameters
+    ----------
+    keys : array_like, shape (N, d)
+        The keys w_E.
+    values : array_like, shape (M, d')
+        The values w_U.
+    joint : array_like, shape (M, N)
+        The probabilities p(k, z), which sum to 1.
+    matrix : array_like, shape (d', d), optional
+        The point W; zero by default.
+
+    Returns
+    -------
+    AssociativeMemory
+        The descent direction -∇L(W), with the given keys and values.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, or a joint that is not a distribution.
+
+    Examples
+    --------
     >>> import numpy as np, assocmem as am
-    >>> step = -am.gradients.linear(np.eye(2), np.eye(2), joint=[[0.4, 0.1], [0.1, 0.4]])
+    >>> step = am.gradients.linear_step(np.eye(2), np.eye(2), joint=[[0.4, 0.1], [0.1, 0.4]])
     >>> step.matrix.round(3)  # one step from zero stores the more likely label
     array([[ 0.15, -0.15],
            [-0.15,  0.15]])
 
-    Parameters
+    References
     ----------
-    keys (N, d), values (M, d)
-        w_E and w_U.
-    joint (M, N)
-        p(k, z), sums to 1.
-    matrix (d, d)
-        W; default zero.
-
-    Returns the gradient as a memory (a descent step subtracts it). Raises ValueError for shapes
-    that do not fit or a joint that is not a distribution. Source: [BCBJB2023], Lemma 1.
+    [BCBJB2023], Lemma 1.
     """
     keys, values, joint = (
         _table("keys", keys),
@@ -63,47 +74,63 @@ def linear(
             )
         scores = values @ W @ keys.T
     predicted = softmax(scores, axis=0) * joint.sum(axis=0)
-    return AssociativeMemory(keys=keys, values=values, coefficients=predicted - joint)
+    return AssociativeMemory(keys=keys, values=values, coefficients=joint - predicted)
 
 
-def noisy_linear(
+def noisy_linear_step(
     inputs: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
 ) -> AssociativeMemory:
-    """L2. The same gradient, read label by label: each stores the mean of its own inputs.
+    """L2. The same step, read label by label: each label stores the mean of its own inputs.
 
-    ∇L(W) = Σ_k p(y=k) w_U(k) (μ̂_k - μ_k)ᵀ,  μ_k = E[x|y=k],  μ̂_k = E[p̂_W(k|x) x] / p(y=k)
-
-    >>> import numpy as np, assocmem as am
-    >>> x = np.array([[1.0, 0, 1], [0, 1, 1]])  # a token each, and a position that both share
-    >>> step = -am.gradients.noisy_linear(x, np.eye(2), joint=np.eye(2) / 2)
-    >>> step.matrix  # one step keeps the tokens and drops the position
-    array([[ 0.25, -0.25,  0.  ],
-           [-0.25,  0.25,  0.  ]])
+    -∇L(W) = Σ_k p(y=k) w_U(k) (μ_k - μ̂_k)ᵀ,  μ_k = E[x|y=k],  μ̂_k = E[p̂_W(k|x) x] / p(y=k)
 
     Parameters
     ----------
-    inputs (S, d), values (M, d')
-        All values of x, and w_U.
-    joint (M, S)
-        p(y=k, x), sums to 1; every label must occur.
-    matrix (d', d)
-        W; default zero.
+    inputs : array_like, shape (S, d)
+        All values of x.
+    values : array_like, shape (M, d')
+        The values w_U.
+    joint : array_like, shape (M, S)
+        The probabilities p(y=k, x), which sum to 1; every label must occur.
+    matrix : array_like, shape (d', d), optional
+        The point W; zero by default.
 
-    Returns the gradient as a memory with keys μ̂_k - μ_k and coefficients p(y=k). Raises ValueError
-    as `linear`, and for a label of probability zero. Source: [BCBJB2023], Lemma 2.
+    Returns
+    -------
+    AssociativeMemory
+        The descent direction -∇L(W), with keys μ_k - μ̂_k and coefficients p(y=k).
+
+    Raises
+    ------
+    ValueError
+        As `linear_step`, and for a label of probability zero.
+
+    Examples
+    --------
+    >>> import numpy as np, assocmem as am
+    >>> x = np.array([[1.0, 0, 1], [0, 1, 1]])  # a token each, and a position that both share
+    >>> am.gradients.noisy_linear_step(x, np.eye(2), joint=np.eye(2) / 2).matrix
+    array([[ 0.25, -0.25,  0.  ],
+           [-0.25,  0.25,  0.  ]])
+
+    One step keeps the tokens and drops the position.
+
+    References
+    ----------
+    [BCBJB2023], Lemma 2.
     """
-    gradient = linear(_table("inputs", inputs), values, joint, matrix=matrix)
+    step = linear_step(_table("inputs", inputs), values, joint, matrix=matrix)
     label = np.asarray(joint).sum(axis=1)
     if not np.all(label):
         raise ValueError(
             "joint: expected every label to occur; got a row of zeros. Leave its value out, or use "
-            "`linear`, which needs no conditional mean."
+            "`linear_step`, which needs no conditional mean."
         )
-    means = gradient.coefficients @ gradient.keys / label[:, None]
-    return AssociativeMemory(keys=means, values=gradient.values, coefficients=np.diag(label))
+    means = step.coefficients @ step.keys / label[:, None]
+    return AssociativeMemory(keys=means, values=step.values, coefficients=np.diag(label))
 
 
-def attention(
+def attention_step(
     inputs: ArrayLike,
     targets: ArrayLike,
     outputs: ArrayLike,
@@ -111,29 +138,47 @@ def attention(
     *,
     weights: ArrayLike | None = None,
 ) -> AssociativeMemory:
-    """L3. Negative gradient on the key-query matrix of one attention layer, at W = 0.
+    """L3. What one step from zero writes into the key-query matrix of one attention layer.
 
     ξ = W_U Φ₂ Σ_t σ(x_Tᵀ W x_t) x_t, and with x̄ = (1/T) Σ_t x_t
 
     -∇L(0) = E Σ_k (1{y=k} - p̂(k|X)) (1/T) Σ_t (w_U(k)ᵀ Φ₂ x_t) x_T (x_t - x̄)ᵀ
 
+    Parameters
+    ----------
+    inputs : array_like, shape (B, T, d)
+        Sequences of vectors.
+    targets : array_like of int, shape (B,)
+        Their labels, rows of ``outputs``.
+    outputs : array_like, shape (M, d')
+        The output embeddings w_U.
+    Phi2 : array_like, shape (d', d)
+        The frozen value map Φ₂.
+    weights : array_like, shape (B,), optional
+        Probabilities of the sequences; 1/B each by default.
+
+    Returns
+    -------
+    AssociativeMemory
+        The descent direction -∇L(0), which pairs each query x_T with its key.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, targets that are no rows of ``outputs``, weights that are not a
+        distribution, or more sequences than a table of their pairs has room for.
+
+    Examples
+    --------
     >>> import numpy as np, assocmem as am
     >>> X = np.eye(3)[[[0, 1, 2]]]  # one sequence of three tokens, the answer is the first
-    >>> step = am.gradients.attention(X, [0], np.eye(3), np.eye(3))
+    >>> step = am.gradients.attention_step(X, [0], np.eye(3), np.eye(3))
     >>> step.matrix[2].round(3)  # the last token learns to attend to it
     array([ 0.222, -0.111, -0.111])
 
-    Parameters
+    References
     ----------
-    inputs (B, T, d), targets (B,)
-        Sequences of vectors and their labels, rows of outputs.
-    outputs (M, d'), Phi2 (d', d)
-        w_U and the frozen value map Φ₂.
-    weights (B,)
-        Probabilities of the sequences; default 1/B.
-
-    Returns a memory that pairs each query x_T with its key. Raises ValueError for shapes that do
-    not fit. Source: [BCBJB2023], Lemma 3.
+    [BCBJB2023], Lemma 3.
     """
     x, y = checked_array("inputs", inputs), checked_array("targets", targets)
     outputs, Phi2 = _table("outputs", outputs), _table("Phi2", Phi2)
@@ -170,6 +215,40 @@ def attention(
     keys = (worth[:, :, None] * (x - x.mean(axis=1, keepdims=True))).sum(axis=1)
     probabilities = np.diag(_distribution("weights", weights))
     return AssociativeMemory(keys=keys, values=x[:, -1], coefficients=probabilities)
+
+
+def linear(
+    keys: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
+) -> AssociativeMemory:
+    """Return the gradient +∇L(W) of L1; deprecated, see `linear_step`."""
+    renamed("gradients.linear", "gradients.linear_step", "It returns -∇, the descent direction.")
+    return -linear_step(keys, values, joint, matrix=matrix)
+
+
+def noisy_linear(
+    inputs: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
+) -> AssociativeMemory:
+    """Return the gradient +∇L(W) of L2; deprecated, see `noisy_linear_step`."""
+    renamed(
+        "gradients.noisy_linear",
+        "gradients.noisy_linear_step",
+        "It returns -∇, the descent direction.",
+    )
+    step = noisy_linear_step(inputs, values, joint, matrix=matrix)
+    return AssociativeMemory(keys=-step.keys, values=step.values, coefficients=step.coefficients)
+
+
+def attention(
+    inputs: ArrayLike,
+    targets: ArrayLike,
+    outputs: ArrayLike,
+    Phi2: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+) -> AssociativeMemory:
+    """Return the descent direction of L3; deprecated, see `attention_step`."""
+    renamed("gradients.attention", "gradients.attention_step", "It returns the same.")
+    return attention_step(inputs, targets, outputs, Phi2, weights=weights)
 
 
 def _distribution(name: str, probabilities: ArrayLike) -> Array:

@@ -99,16 +99,16 @@ def linear_memory(d: Derivation) -> None:
     logits = values @ W @ keys.T
     loss = sum(joint[k, z] * cross_entropy(logits[:, z], k) for k, z in np.ndindex(*joint.shape))
     d.equal(
-        "Differentiate $L$ by each entry of $W$, at any $W$: it is the library's memory, "
-        "`gradients.linear`.",
+        "Differentiate $L$ by each entry of $W$, at any $W$: minus this is the library's memory, "
+        "`gradients.linear_step`.",
         rational(gradient(loss, W)),
-        rational(am.gradients.linear(keys, values, joint, matrix=W).matrix),
+        rational(-am.gradients.linear_step(keys, values, joint, matrix=W).matrix),
         latex=r"\nabla L(W) = \sum_k \sum_z"
         r" \big(\hat p_W(k|z)\, p(z) - p(k, z)\big)\, w_U(k) w_E(z)^\top",
     )
     second_derivative_of_cross_entropy(d)
     eta = sympy.Symbol("eta", positive=True)
-    step = eta * -am.gradients.linear(np.eye(N, dtype=int), np.eye(M, dtype=int), joint)
+    step = eta * am.gradients.linear_step(np.eye(N, dtype=int), np.eye(M, dtype=int), joint)
     scores = step.scores()
     d.equal(
         "One step of size $\\eta$ from $W = 0$, where $\\hat p = 1/M$, with orthonormal "
@@ -158,11 +158,11 @@ def noisy_memory(d: Derivation) -> None:
         latex=r"\nabla L(W) = \sum_k p(y{=}k)\, w_U(k)\, (\hat\mu_k - \mu_k)^\top",
     )
     d.equal(
-        "and this is the library's memory, `gradients.noisy_linear`: the keys are differences of "
-        "means, the coefficients the probabilities of the labels.",
-        rational(am.gradients.noisy_linear(x, values, joint, matrix=W).matrix),
-        rational(by_label),
-        latex=r"\mathrm{keys}\ \hat\mu_k - \mu_k, \quad \mathrm{values}\ w_U(k), \quad"
+        "and minus this is the library's memory, `gradients.noisy_linear_step`: the keys are "
+        "differences of means, the coefficients the probabilities of the labels.",
+        rational(am.gradients.noisy_linear_step(x, values, joint, matrix=W).matrix),
+        rational(-by_label),
+        latex=r"\mathrm{keys}\ \mu_k - \hat\mu_k, \quad \mathrm{values}\ w_U(k), \quad"
         r" \mathrm{coefficients}\ p(y{=}k)",
     )
     noise_is_dropped(d)
@@ -191,7 +191,7 @@ def noise_is_dropped(d: Derivation) -> None:
         atoms = np.eye(n + 2, dtype=int)  # w_E(1..n), p_1, p_2: orthonormal
         x = np.array([atoms[y] + atoms[n + t] for y in range(n) for t in range(2)])
         joint = np.kron(np.eye(n, dtype=int), law) * Rational(1, n)  # the token is the label
-        step = eta * -am.gradients.noisy_linear(x, np.eye(n, dtype=int), joint)
+        step = eta * am.gradients.noisy_linear_step(x, np.eye(n, dtype=int), joint)
         expected = eta * (n * np.eye(n, dtype=int) - 1) * Rational(1, n**2)
         d.equal(
             f"The library's step at $N = {n}$ with two positions of any law $(r_1, 1 - r_1)$: on "
@@ -250,9 +250,9 @@ def attention_layer(d: Derivation) -> None:
         r" (w_U(k)^\top \Phi_2 x_t)\; x_T (x_t - \bar x)^\top",
     )
     d.equal(
-        "This is the library's memory, `gradients.attention`, which pairs every query $x_T$ with "
-        "its key.",
-        rational(am.gradients.attention(x, targets, outputs, Phi2, weights=weight).matrix),
+        "This is the library's memory, `gradients.attention_step`, which pairs every query $x_T$ "
+        "with its key.",
+        rational(am.gradients.attention_step(x, targets, outputs, Phi2, weights=weight).matrix),
         rational(expected),
         latex=r"-\nabla L(0) = \sum_X \pi(X)\; x_T\,\Big(\sum_t c_t\,(x_t - \bar x)\Big)^{\!\top},"
         r"\quad c_t = \tfrac1T \sum_k (1\{y{=}k\} - \hat p(k|X))\, w_U(k)^\top \Phi_2 x_t",
