@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 
 from theory import CLAIMS, writing
 from theory.claims import Claim
-from theory.command_line import FAILS, FINE, claim_id, list_claims, run_command, selected
+from theory.command_line import (
+    FAILS,
+    FINE,
+    claim_id,
+    complain,
+    list_claims,
+    run_command,
+    say,
+    selected,
+)
 
 EXAMPLES = """\
 examples:
@@ -20,18 +28,14 @@ examples:
   python -m theory table                     the claims as a Markdown table
 
 A derivation runs when it is shown: SymPy checks each step marked with a tick at that moment.
-exit code: 0 fine, 1 a derivation fails, 2 wrong usage, 130 interrupted.
+exit code: 0 fine, 1 a derivation fails, 2 wrong usage or no room for the output, 130 interrupted.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv) or ["list"]
-    try:
-        return run_command(parser(), given)
-    except BrokenPipeError:  # the reader has seen enough, as in `show S2 | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+    return run_command(parser(), given)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
 def print_table(options: argparse.Namespace) -> int:
     """Print the Markdown table of the claims."""
-    print(writing.table(CLAIMS.values()))
+    say(writing.table(CLAIMS.values()))
     return FINE
 
 
@@ -71,9 +75,9 @@ def show_claims(options: argparse.Namespace) -> int:
     pages = _latex_pages(claims) if options.latex else _text_pages(claims)
     try:
         for page in pages:
-            print(page, flush=True)
+            say(page)
     except DerivationError as error:
-        print(f"The derivation fails. {error}", file=sys.stderr)
+        complain(f"The derivation fails. {error}")
         return FAILS
     return FINE
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import IO
 
 from theory import CLAIMS
 from theory.claims import Claim
@@ -12,17 +16,56 @@ from theory.claims import Claim
 FINE, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; argparse itself exits with USAGE
 
 
+class OutputLost(Exception):
+    """Standard output takes no more: its reader has gone, or its disk is full."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output takes no more ({error.strerror})")
+        self.enough = isinstance(error, BrokenPipeError)  # a reader such as head has seen enough
+
+
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     """Run the command that the arguments name and return its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may know no Greek
     try:
-        options = parser.parse_args(arguments)
-    except SystemExit as stop:  # argparse has said why
-        return int(stop.code or FINE)
-    try:
+        try:
+            options = parser.parse_args(arguments)
+        except SystemExit as stop:  # argparse has said why
+            say(end="")
+            return int(stop.code or FINE)
         return int(options.command(options))
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        complain("\ninterrupted")
         return INTERRUPTED
+    except OutputLost as lost:
+        if lost.enough:
+            return FINE
+        complain(f"{lost}. Make room, or send it elsewhere.")
+        return USAGE
+
+
+def say(*lines: str, end: str = "\n") -> None:
+    """Print the lines now. Raises OutputLost, once: what is said after that is discarded."""
+    try:
+        print(*lines, sep="\n", end=end, flush=True)
+    except OSError as error:
+        _discard(sys.stdout)
+        raise OutputLost(error) from None
+
+
+def complain(text: str) -> None:
+    """Print to standard error, if anyone reads it."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: IO[str]) -> None:
+    """Let the stream end in the null device, so that what it still holds can be flushed."""
+    with suppress(OSError):  # a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
@@ -51,5 +94,5 @@ def selected(ids: Sequence[str]) -> list[Claim]:
 def list_claims(options: argparse.Namespace) -> int:
     """Print id, kind, status and title of every claim."""
     for claim in CLAIMS.values():
-        print(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
+        say(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
     return FINE

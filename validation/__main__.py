@@ -6,8 +6,9 @@ import argparse
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import get_args
 
 import numpy as np
@@ -16,10 +17,14 @@ from theory import CLAIMS
 from theory.command_line import (
     FAILS,
     FINE,
+    USAGE,
+    OutputLost,
     claim_id,
+    complain,
     list_claims,
     one_of,
     run_command,
+    say,
     selected,
 )
 from validation import report
@@ -40,7 +45,8 @@ Each row compares what a claim predicts with what was measured; the claim's kind
 
 report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
 A figure with predicted curves says whether every measured point agrees with them.
-exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, 130 interrupted.
+exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, nothing checked
+or no room for the output, 130 interrupted.
 """
 
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
@@ -108,19 +114,45 @@ def parser() -> argparse.ArgumentParser:
 def run_claims(options: argparse.Namespace) -> int:
     """Check the claims, print the table, write the report; every claim has a row in it."""
     path = options.output / "report.json"
+    if path.is_dir():
+        complain(f"{path}: expected a file to write; got a directory. Move it, or pass --output.")
+        return USAGE
     rows: list[report.Row] = []
     started = time.perf_counter()
     try:
-        print(report.HEADER)
+        tell(report.HEADER)
         for row in checked_rows(options):
             rows.append(row)
     finally:  # also when interrupted: what ran stays
         ran = {row["id"] for row in rows}
         rows += [report.not_run(claim) for id, claim in CLAIMS.items() if id not in ran]
-        report.write(rows, path)
-    print("\n" + report.summary(rows, time.perf_counter() - started))
-    print(f"Report: {path}")
-    return FAILS if any(row["passed"] is False for row in rows) else FINE
+        written = is_written(lambda: report.write(rows, path), path)
+    tell("\n" + report.summary(rows, time.perf_counter() - started))
+    if written:
+        tell(f"Report: {path}")
+    if not ran:
+        complain(f"No case in the {options.profile} profile: pass --profile full, or other claims.")
+    if any(row["passed"] is False for row in rows):
+        return FAILS
+    return FINE if ran and written else USAGE
+
+
+def tell(*lines: str) -> None:
+    """Print the lines. Without a reader the checks go on: the report and the exit code remain."""
+    try:
+        say(*lines)
+    except OutputLost as lost:
+        complain(f"{lost}; the checks go on, for the report")
+
+
+def is_written(write: Callable[[], object], path: Path) -> bool:
+    """Write, and say so when the disk does not let it; that is no claim that fails."""
+    try:
+        write()
+    except OSError as error:
+        complain(f"{path}: not written ({error}). Make room there, or pass another --output.")
+        return False
+    return True
 
 
 def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
@@ -128,15 +160,15 @@ def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
     from validation.checks import CHECKS  # loads autograd and SciPy: not for `list` and `--help`
 
     for claim in selected(options.ids):
-        print("\n" + report.heading(claim), flush=True)
+        tell("\n" + report.heading(claim))
         cases = run(claim, CHECKS[claim.id], options.seed, options.profile)
         row = None
         for case in unbroken(cases, needed=options.profile == "full"):
             row = report.checked(claim, case)
-            print(*report.lines(row), sep="\n", flush=True)
+            tell(*report.lines(row))
             yield row
         if row is None:
-            print(f"no case in the {options.profile} profile")
+            tell(f"no case in the {options.profile} profile")
 
 
 def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
@@ -147,7 +179,7 @@ def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
             none = False
             yield case
     except Exception as error:
-        traceback.print_exc()
+        complain(traceback.format_exc().rstrip())
         why = " ".join(f"{type(error).__name__}: {error}".split())
         yield Case(f"the check broke off: {why}", np.nan, np.nan, np.nan)
     else:
@@ -160,16 +192,21 @@ def draw_figure(options: argparse.Namespace) -> int:
     from validation.figures import AGREEMENTS, FIGURES, sheets
 
     rng = np.random.default_rng([options.seed, *options.name.encode()])
-    paths = FIGURES[options.name](options.output, Context(rng, options.profile))
-    for path in paths:
-        print(path)
+    paths: list[Path] = []
+    context = Context(rng, options.profile)
+    if not is_written(
+        lambda: paths.extend(FIGURES[options.name](options.output, context)), options.output
+    ):
+        return USAGE
+    tell(*map(str, paths))
     if options.name not in AGREEMENTS:
         return FINE
     (sheet,) = (path for path in paths if path.suffix == ".csv")
     found = AGREEMENTS[options.name](sheets.read(sheet))
-    for agreement in found:
-        print(f"{agreement}: {'yes' if agreement.holds else 'NO'}")
-    return FINE if all(agreement.holds for agreement in found) else FAILS
+    tell(*(f"{agreement}: {'yes' if agreement.holds else 'NO'}" for agreement in found))
+    if not all(agreement.holds for agreement in found):
+        return FAILS
+    return FINE if found else USAGE
 
 
 def figure_name(given: str) -> str:
@@ -189,12 +226,15 @@ def seed(given: str) -> int:
 
 
 def directory(given: str) -> Path:
-    """A directory that exists or can be made."""
+    """A directory that takes files, made if need be: found out before anything is computed."""
     path = Path(given)
     if not given:
         raise argparse.ArgumentTypeError("expected a directory; got ''. Name one, or leave it out.")
     try:
         path.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path, prefix="report.json.", suffix=".partial") as file:
+            file.write(bytes(2**12))  # a full disk takes the name, and no more
+            file.flush()
     except OSError as error:
         raise argparse.ArgumentTypeError(
             f"expected a directory to write to; got {given!r} ({error.strerror}). Name another."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -91,12 +90,11 @@ def summary(rows: Iterable[Row], seconds: float) -> str:
 
 def write(rows: list[Row], path: Path) -> None:
     """Write the rows as JSON; whoever reads meanwhile finds the old file or the new one."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    from assocmem._files import atomic  # loads NumPy: not for `list` and `--help`
+
+    text = json.dumps(rows, indent=1, allow_nan=False) + "\n"
+    with atomic(path) as file:
+        file.write(text.encode())
 
 
 def _number(value: float | None, digits: int) -> str:
