@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from assocmem import capacity, gradients, plots, sweeps, testing, training, vectors, width
     from assocmem.memory import AssociativeMemory
     from assocmem.model import BlockTable, FrozenEmbeddings, FrozenTransformer
-    from assocmem.probes import Evaluation, Probe, Rate, evaluate, induction_head, probe
+    from assocmem.probes import Evaluation, Probe, Rate, Share, evaluate, induction_head, probe
     from assocmem.symmetric import SymmetricTransformer
     from assocmem.tasks import (
         Batch,
         BigramBatch,
         BigramTask,
+        InductionBatch,
         InductionTask,
         Language,
         Patterns,
@@ -54,11 +55,13 @@ __all__ = [
     "Evaluation",
     "FrozenEmbeddings",
     "FrozenTransformer",
+    "InductionBatch",
     "InductionTask",
     "Language",
     "Patterns",
     "Probe",
     "Rate",
+    "Share",
     "SymmetricTransformer",
     "Task",
     "TopDownRun",

@@ -25,10 +25,10 @@ from assocmem._checks import (
 from assocmem.memory import AssociativeMemory, _table
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
-from assocmem.tasks import Batch, InductionTask
+from assocmem.tasks import Batch, InductionBatch, InductionTask
 from assocmem.tasks.batch import at_least
 
-__all__ = ["Evaluation", "Probe", "Rate", "evaluate", "induction_head", "probe"]
+__all__ = ["Evaluation", "Probe", "Rate", "Share", "evaluate", "induction_head", "probe"]
 
 Array = NDArray[Any]
 
@@ -198,6 +198,27 @@ class Rate:
         return f"Rate({self.value:.4f}, {self.successes}/{self.trials})"
 
 
+@dataclass(frozen=True)
+class Share:
+    """A probability: the total weight of the cases where something happens.
+
+    >>> Share(0.98)
+    Share(0.9800)
+    """
+
+    value: float
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Refuse: a weighted sum over cases that were not drawn is not uncertain by chance."""
+        raise ValueError(
+            "interval: expected a rate over equally weighted draws, independent or stratified; got "
+            "a weighted share. Evaluate task.sample(...), whose sequences are drawn."
+        )
+
+    def __repr__(self) -> str:
+        return f"Share({self.value:.4f})"
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How a model does on induction sequences, one entry each; made by `evaluate`.
@@ -212,12 +233,18 @@ class Evaluation:
         Whether that is the strict maximum of the attention.
     correct (B,) bool
         Whether the label's logit is the strict maximum.
+    weights (B,)
+        How much each sequence counts, in proportion; None, equally.
+    drawn : bool
+        Whether the sequences are equally weighted draws, independent or stratified.
     """
 
     trigger_position: NDArray[np.int64]
     attention_on_output: Array
     attends_output: NDArray[np.bool_]
     correct: NDArray[np.bool_]
+    weights: Array | None = None
+    drawn: bool = False
 
     def where(self, mask: NDArray[np.bool_]) -> Evaluation:
         """Return the evaluation of some of the sequences: where the mask (B,) is True."""
@@ -232,22 +259,36 @@ class Evaluation:
             self.attention_on_output[mask],
             self.attends_output[mask],
             self.correct[mask],
+            None if self.weights is None else self.weights[mask],
+            self.drawn,
         )
 
     @property
     def attention(self) -> float:
         """Mean attention on the output token."""
-        return float(self.attention_on_output.mean())
+        return float(np.average(self.attention_on_output, weights=self.weights))
 
     @property
-    def attention_argmax(self) -> Rate:
-        """How often the output token gets the most attention."""
-        return Rate(int(self.attends_output.sum()), len(self.attends_output))
+    def attention_argmax(self) -> Rate | Share:
+        """How often the output token gets the most attention, as `accuracy`."""
+        return self._rate(self.attends_output)
 
     @property
-    def accuracy(self) -> Rate:
-        """How often the label is predicted; a tie is an error."""
-        return Rate(int(self.correct.sum()), len(self.correct))
+    def accuracy(self) -> Rate | Share:
+        """How often the label is predicted; a tie is an error.
+
+        Of draws, independent or stratified and all weighted equally, it is a `Rate`, whose interval
+        holds with the stated confidence: strata only narrow the law of the count (Hoeffding 1956).
+        Of anything else it is the weighted `Share`, without an interval.
+        """
+        return self._rate(self.correct)
+
+    def _rate(self, hits: NDArray[np.bool_]) -> Rate | Share:
+        if self.drawn:
+            return Rate(int(hits.sum()), len(hits))
+        weights = np.ones(len(hits)) if self.weights is None else self.weights
+        total = weights.sum()
+        return Share(float(weights[hits].sum() / total) if total > 0 else float("nan"))
 
     def __repr__(self) -> str:
         return (
@@ -259,53 +300,53 @@ class Evaluation:
 def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
     """Measure attention and accuracy at the last position of induction sequences.
 
-    The trigger is the last token; the batch's weights are not used.
+    The trigger is the last token, and each sequence counts with its weight in the batch.
 
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=4, length=5)
     >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     >>> am.evaluate(model, task.enumerate())  # uniform attention, all logits tie
-    Evaluation(attention=0.2000, argmax=0.0000, accuracy=Rate(0.0000, 0/81))
+    Evaluation(attention=0.2000, argmax=0.0000, accuracy=Share(0.0000))
+    >>> am.evaluate(model, task.sample(81, rng=0)).accuracy
+    Rate(0.0000, 0/81)
 
     Raises
     ------
     ValueError
-        If the last token of a sequence does not occur before T - 1 in it, or its label is not the
-        class of the token that followed.
+        If the last token of a sequence does not occur before T - 1 in it, its label is not the
+        class of the token that followed, or the last position carries no weight.
 
     Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
     checked_kind("model", model, FrozenTransformer)
-    checked_kind("batch", batch, Batch, "Use task.sample.")
-    tokens, targets = batch.tokens, batch.targets[:, -1]
-    repeats = tokens[:, :-1] == tokens[:, -1:]
-    if not repeats[:, :-1].any(axis=1).all() or (targets < 0).any():
+    batch = InductionBatch.of(checked_kind("batch", batch, Batch, "Use task.sample."))
+    outputs, targets, weights = model.embeddings.n_outputs, batch.targets[:, -1], batch.weights
+    if not weights[:, -1].any() or (targets < 0).any():
         raise ValueError(
-            "batch: expected sequences whose last token occurs before, with a label at the end; "
-            "got others. Take a batch of an InductionTask."
+            "batch: expected sequences with a label and a weight at the end; got others. Take a "
+            "batch of an InductionTask."
         )
-    if targets.max() >= model.embeddings.n_outputs:
+    if targets.max() >= outputs:
         raise ValueError(
-            f"batch: expected classes below the {model.embeddings.n_outputs} outputs of the model; "
-            f"got {targets.max()}. Take a batch of the task that the embeddings were drawn for."
+            f"batch: expected classes below the {outputs} outputs of the model; got "
+            f"{targets.max()}. Take a batch of the task that the embeddings were drawn for."
         )
-    first = repeats.argmax(axis=1)
-    label = tokens[np.arange(len(tokens)), first + 1]
-    if (label - targets != label[0] - targets[0]).any() or (
-        label[0] - targets[0] != model.embeddings.n_tokens - model.embeddings.n_outputs
-    ):
+    if (batch.output - targets != model.embeddings.n_tokens - outputs).any():
         raise ValueError(
             "batch: expected the label to be the class of the token after the trigger, as the "
             "outputs of the model number them; got another. Take a batch of the task that the "
             "embeddings were drawn for."
         )
-    sequences = np.arange(len(tokens))
-    logits, attention = (part[:, 0] for part in model.logits_and_attention(tokens, positions=[-1]))
+    logits, attention = (
+        part[:, 0] for part in model.logits_and_attention(batch.tokens, positions=[-1])
+    )
     return Evaluation(
-        trigger_position=first,
-        attention_on_output=attention[sequences, first + 1],
-        attends_output=_is_strict_maximum(attention, first + 1),
+        trigger_position=batch.trigger_position,
+        attention_on_output=attention[np.arange(len(batch)), batch.output_position],
+        attends_output=_is_strict_maximum(attention, batch.output_position),
         correct=_is_strict_maximum(logits, targets),
+        weights=weights[:, -1] if np.ptp(weights[:, -1]) else None,
+        drawn=batch.drawn,
     )
 
 

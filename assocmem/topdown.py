@@ -23,7 +23,7 @@ from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer, Readout
-from assocmem.probes import Evaluation, Rate, evaluate, probe
+from assocmem.probes import Evaluation, Rate, Share, evaluate, probe
 from assocmem.tasks import Batch, InductionTask
 from assocmem.tasks.batch import at_least, checked_batch_size
 
@@ -154,7 +154,7 @@ class TopDownRun:
         return self.evaluation.attention
 
     @property
-    def accuracy(self) -> Rate:
+    def accuracy(self) -> Rate | Share:
         """In-context accuracy at the end; `accuracy.interval()` is its confidence interval."""
         return self.evaluation.accuracy
 
@@ -203,7 +203,7 @@ class TopDownRun:
                 **step,
                 memory=AssociativeMemory(**part(f"{i}.memory.")),
                 margins=arrays[f"{i}.margins"],
-                evaluation=Evaluation(**part(f"{i}.evaluation.")),
+                evaluation=Evaluation(**part(f"{i}.evaluation."), drawn=True),
             )
             for i, step in enumerate(record["steps"])
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -182,7 +183,7 @@ def test_a_label_is_needed():
     weights, targets = np.roll(batch.weights, 1, axis=1), np.roll(batch.targets, 1, axis=1)
     unlabelled = am.Batch(tokens=batch.tokens, targets=targets, weights=weights)
     model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
-    with pytest.raises(ValueError, match="with a label at the end"):
+    with pytest.raises(ValueError, match="with a label and a weight at the end"):
         am.evaluate(model, unlabelled)
 
 
@@ -228,3 +229,73 @@ def test_embeddings_and_batches_of_another_task():
             use()
     with pytest.raises(ValueError, match="batch: expected the label to be the class of the token"):
         am.evaluate(am.FrozenTransformer(emb), task.enumerate())
+
+
+# --- weights ------------------------------------------------------------------------------------
+
+
+def test_patterns_are_evaluated_with_their_weights():
+    """Three in four patterns have a right answer, two in three sequences."""
+    task = am.InductionTask(n_tokens=10**6, length=8)
+    patterns = task.enumerate(up_to_symmetry=True)
+    small = am.SymmetricTransformer.top_down(task).restricted
+    result = am.evaluate(small, patterns.batch)
+    assert result.accuracy.value == pytest.approx(patterns.mean(result.correct), abs=1e-12)
+    assert result.attention == pytest.approx(patterns.mean(result.attention_on_output), abs=1e-12)
+    assert result.correct.mean() - result.accuracy.value > 0.05
+    late = result.where(result.trigger_position > 0)
+    expected = patterns.mean(result.correct, where=result.trigger_position > 0)
+    assert late.accuracy.value == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(ValueError, match="interval: expected a rate over equally weighted draws"):
+        late.accuracy.interval()
+
+
+def test_any_weights_are_used():
+    task, rng = am.InductionTask(4, 5), np.random.default_rng(0)
+    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    batch = task.enumerate()
+    weights = np.where(batch.weights > 0, rng.random(batch.weights.shape), 0)
+    weighted = dataclasses.replace(batch, weights=weights / weights.sum())
+    result = am.evaluate(model, weighted)
+    assert result.attention == pytest.approx(0.2, abs=1e-15)  # uniform, so any weights agree
+    own = weighted.weights[:, -1]
+    first = result.where(result.trigger_position == 0)
+    assert first.weights.sum() == pytest.approx(own[batch.trigger_position == 0].sum())
+    plain = am.Batch(tokens=batch.tokens, targets=batch.targets, weights=weighted.weights)
+    assert (am.evaluate(model, plain).trigger_position == batch.trigger_position).all()
+    with pytest.raises(ValueError, match="drawn: expected equal weights"):
+        dataclasses.replace(weighted, drawn=True)
+    targets = np.where(batch.targets < 0, 0, batch.targets)
+    elsewhere = np.full((81, 5), 1 / 405) * [1, 1, 1, 2, 0]
+    with pytest.raises(ValueError, match="batch: expected sequences with a label and a weight"):
+        am.evaluate(model, dataclasses.replace(batch, targets=targets, weights=elsewhere))
+
+
+def test_only_draws_have_an_interval():
+    task = am.InductionTask(4, 5)
+    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    drawn = am.evaluate(model, task.sample(50, rng=0))
+    assert drawn.accuracy.interval()[0] == 0
+    for batch in (
+        task.enumerate(),
+        am.Batch(**{k: getattr(task.sample(9, rng=0), k) for k in FIELDS}),
+    ):
+        with pytest.raises(ValueError, match="interval: expected"):
+            am.evaluate(model, batch).attention_argmax.interval()
+
+
+FIELDS = ("tokens", "targets", "weights")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"trigger_position": [0.5] * 81}, TypeError, "trigger_position: expected integers"),
+        ({"trigger_position": [0]}, ValueError, r"trigger_position: expected shape \(81,\)"),
+        ({"trigger_position": [3] * 81}, ValueError, "places from 0 to T - 3 = 2"),
+        ({"trigger_position": [2] * 81}, ValueError, "expected the token that stands last"),
+    ],
+)
+def test_the_trigger_must_stand_where_it_is_said(change, error, message):
+    with pytest.raises(error, match=message):
+        dataclasses.replace(am.InductionTask(4, 5).enumerate(), **change)

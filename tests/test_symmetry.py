@@ -258,7 +258,7 @@ def test_only_symmetric_weights_of_the_task_are_taken():
     with pytest.raises(TypeError, match="task: expected an InductionTask with numeric sizes"):
         SymmetricTransformer(am.InductionTask(sympy.Symbol("N"), 5))
     model = SymmetricTransformer(task)
-    with pytest.raises(TypeError, match="patterns: expected Patterns; got Batch"):
+    with pytest.raises(TypeError, match="patterns: expected Patterns; got InductionBatch"):
         model.loss_and_tables(task.enumerate())
     with pytest.raises(ValueError, match="patterns: expected those of"):
         model.loss_and_tables(am.InductionTask(7, 5).enumerate(up_to_symmetry=True))

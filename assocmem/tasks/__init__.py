@@ -4,6 +4,7 @@ from assocmem.tasks.batch import Batch, Ints, Task
 from assocmem.tasks.bigram_batch import BigramBatch
 from assocmem.tasks.bigrams import BigramTask
 from assocmem.tasks.induction import InductionTask
+from assocmem.tasks.induction_batch import InductionBatch
 from assocmem.tasks.languages import Language
 from assocmem.tasks.symmetry import Patterns
 
@@ -11,6 +12,7 @@ __all__ = [
     "Batch",
     "BigramBatch",
     "BigramTask",
+    "InductionBatch",
     "InductionTask",
     "Ints",
     "Language",

@@ -96,8 +96,9 @@ class Batch:
             rows = slice(start, start + size)
             share = float(self.weights[rows].sum())
             if share > 0:
-                # every field has a row per sequence, also those that a subclass adds
-                piece = {each.name: getattr(self, each.name)[rows] for each in fields(self)}
+                # every array has a row per sequence, also those that a subclass adds
+                whole = {each.name: getattr(self, each.name) for each in fields(self)}
+                piece = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in whole.items()}
                 yield share, type(self)(**piece | {"weights": piece["weights"] / share})
 
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from assocmem._checks import Seed, checked_bytes, checked_option, generator
 from assocmem.tasks.batch import (
-    Batch,
     Ints,
     at_least,
     checked_batch_size,
     is_symbolic,
     readable,
 )
+from assocmem.tasks.induction_batch import InductionBatch
 from assocmem.tasks.symmetry import Patterns, enumerate_patterns
 
 _MAX_LENGTH = 2**16  # a table of all pairs of positions takes 32 GiB
@@ -131,14 +131,16 @@ class InductionTask:
         return np.arange(self.n_tokens - self.n_outputs, self.n_tokens)
 
     @overload
-    def enumerate(self, max_bytes: int = ..., *, up_to_symmetry: Literal[False] = ...) -> Batch: ...
+    def enumerate(
+        self, max_bytes: int = ..., *, up_to_symmetry: Literal[False] = ...
+    ) -> InductionBatch: ...
 
     @overload
     def enumerate(self, max_bytes: int = ..., *, up_to_symmetry: Literal[True]) -> Patterns: ...
 
     def enumerate(
         self, max_bytes: int = 2**30, *, up_to_symmetry: bool = False
-    ) -> Batch | Patterns:
+    ) -> InductionBatch | Patterns:
         """All sequences, each once, with equal weights; or all `Patterns` with their probabilities.
 
         >>> len(InductionTask(n_tokens=3, length=4).enumerate())
@@ -164,7 +166,7 @@ class InductionTask:
         strata = np.arange(self._n_strata)
         return self._assemble(np.repeat(strata, len(words)), np.tile(words, (len(strata), 1)))
 
-    def sample(self, size: int, *, rng: Seed = None) -> Batch:
+    def sample(self, size: int, *, rng: Seed = None) -> InductionBatch:
         """Random sequences with equal weights, stratified over trigger, place and output.
 
         >>> batch = InductionTask(n_tokens=10**6, length=16, n_triggers=4).sample(56, rng=0)
@@ -190,7 +192,7 @@ class InductionTask:
         words = rng.integers(self.n_content, size=(size, self.length - 2))
         output = strata % (self.length - 2)  # where the output stands among the content
         words[np.arange(size), output] = rng.permutation(_balanced(self.n_content, size, rng))
-        return self._assemble(strata, words)
+        return self._assemble(strata, words, drawn=True)
 
     @property
     def _n_strata(self) -> Any:
@@ -201,7 +203,7 @@ class InductionTask:
     def _first_content(self) -> int:
         return 0 if self.random_triggers else self.n_triggers
 
-    def _assemble(self, strata: Ints, words: Ints) -> Batch:
+    def _assemble(self, strata: Ints, words: Ints, *, drawn: bool = False) -> InductionBatch:
         """The equally weighted batch of sequences with these strata (B,) and words (B, T-2).
 
         A word numbers the content tokens of its sequence, 0 .. C - 1, from left to right.
@@ -217,7 +219,13 @@ class InductionTask:
         targets, weights = np.full(tokens.shape, -1), np.zeros(tokens.shape)
         targets[:, -1:] = label - self.outputs[0]
         weights[:, -1] = 1 / len(tokens)
-        return Batch(tokens=tokens, targets=targets, weights=weights)
+        return InductionBatch(
+            tokens=tokens,
+            targets=targets,
+            weights=weights,
+            trigger_position=place[:, 0],
+            drawn=drawn,
+        )
 
     def _require_numbers(self, what: str) -> None:
         if self.is_symbolic:

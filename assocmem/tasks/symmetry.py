@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import checked_array, checked_bytes, checked_reals
-from assocmem.tasks.batch import Batch, Ints, readable
+from assocmem.tasks.batch import Ints, readable
+from assocmem.tasks.induction_batch import InductionBatch
 
 if TYPE_CHECKING:
     from assocmem.tasks.induction import InductionTask
@@ -44,7 +45,7 @@ class Patterns:
     representatives : InductionTask
         The smallest task of its kind with room for every pattern and, beside it, an absent token of
         each class; the task itself when it is no larger.
-    batch : Batch
+    batch : InductionBatch
         The patterns as sequences of ``representatives``, weighted by their probabilities.
     multiplicities (B, M)
         How many classes of ``task`` each class of ``representatives`` stands for, pattern by
@@ -58,7 +59,7 @@ class Patterns:
 
     task: InductionTask
     representatives: InductionTask
-    batch: Batch
+    batch: InductionBatch
     multiplicities: NDArray[np.float64]
     n_different: Ints
 
@@ -152,7 +153,7 @@ def enumerate_patterns(task: InductionTask, max_bytes: int) -> Patterns:
     sequences = small._assemble(places, words)
     different = words.max(axis=1) + 1
     weights = np.where(sequences.weights > 0, _probabilities(task, different)[:, None], 0.0)
-    batch = Batch(tokens=sequences.tokens, targets=sequences.targets, weights=weights)
+    batch = replace(sequences, weights=weights)
     return Patterns(task, small, batch, _multiplicities(task, small, different), different)
 
 

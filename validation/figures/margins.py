@@ -144,7 +144,9 @@ def _held_out(
     body, last = batch.tokens[:, :-1], batch.tokens[:, -1:]
     place = np.argmax(body == last, axis=1)[:, None]
     rolled = np.take_along_axis(body, (np.arange(task.length - 1) + place) % (task.length - 1), 1)
-    return batch, replace(batch, tokens=np.concatenate([rolled, last], axis=1))
+    return batch, replace(
+        batch, tokens=np.concatenate([rolled, last], axis=1), trigger_position=0 * place[:, 0]
+    )
 
 
 def _row(

@@ -1,0 +1,110 @@
+"""Batches of the theorem's data: where the trigger stands first, and what follows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from assocmem._checks import checked_array
+from assocmem.tasks.batch import Batch, Ints
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class InductionBatch(Batch):
+    """A batch whose sequences end with a trigger that stood before, followed by its output.
+
+    >>> from assocmem import InductionTask
+    >>> batch = InductionTask(n_tokens=9, length=6).sample(4, rng=0)
+    >>> batch
+    InductionBatch(4 sequences of length 6, 4 predictions)
+    >>> bool((batch.tokens[range(4), batch.output_position] == batch.output).all())
+    True
+
+    Parameters
+    ----------
+    tokens, targets, weights
+        As in `Batch`.
+    trigger_position : (B,) array of int
+        Where the trigger, the last token, stands first; counted from 0 (τ - 1).
+    drawn : bool
+        Whether the sequences are draws from a law, independent or stratified, all weighted equally:
+        then a rate over them has a confidence interval. An enumeration is not drawn.
+
+    Raises
+    ------
+    TypeError
+        For positions that are not integers.
+    ValueError
+        As `Batch`, and for positions beyond T - 3, or where another token than the last one stands.
+    """
+
+    trigger_position: Ints
+    drawn: bool
+
+    def __init__(
+        self, *, trigger_position: ArrayLike, drawn: bool = False, **batch: ArrayLike
+    ) -> None:
+        super().__init__(**batch)
+        position = checked_array("trigger_position", trigger_position)
+        if position.dtype.kind not in "iu":
+            raise TypeError(f"trigger_position: expected integers; got dtype {position.dtype}.")
+        size, length = self.tokens.shape
+        if position.shape != (size,) or position.min() < 0 or position.max() > length - 3:
+            raise ValueError(
+                f"trigger_position: expected shape ({size},) and places from 0 to T - 3 = "
+                f"{length - 3}; got shape {position.shape} from {position.min(initial=0)} to "
+                f"{position.max(initial=0)}. Its output and the last position come after it."
+            )
+        if (self.tokens[np.arange(size), position] != self.trigger).any():
+            raise ValueError(
+                "trigger_position: expected the token that stands last in every sequence; got "
+                "another. Pass the position of its first occurrence."
+            )
+        if drawn and np.ptp(self.weights[:, -1]) > 0:
+            raise ValueError(
+                "drawn: expected equal weights of draws; got different ones. Leave drawn=False."
+            )
+        object.__setattr__(self, "trigger_position", position.astype(np.int64, copy=False))
+        object.__setattr__(self, "drawn", bool(drawn))
+
+    @classmethod
+    def of(cls, batch: Batch) -> InductionBatch:
+        """The batch itself, or one without positions read as induction sequences.
+
+        Raises ValueError for a sequence whose last token does not stand before T - 1.
+        """
+        if isinstance(batch, cls):
+            return batch
+        before = batch.tokens[:, :-2] == batch.tokens[:, -1:]
+        if not before.any(axis=1).all():
+            raise ValueError(
+                "batch: expected sequences whose last token occurs before; got others. Take a "
+                "batch of an InductionTask."
+            )
+        return cls(
+            tokens=batch.tokens,
+            targets=batch.targets,
+            weights=batch.weights,
+            trigger_position=before.argmax(axis=1),
+        )
+
+    @property
+    def trigger(self) -> Ints:
+        """Token id (B,) of the trigger, the last token."""
+        return self.tokens[:, -1]
+
+    @property
+    def output_position(self) -> Ints:
+        """Where the output stands (B,): right after the trigger's first occurrence."""
+        return self.trigger_position + 1
+
+    @property
+    def output(self) -> Ints:
+        """Token id (B,) of the output, which is the label."""
+        output: Ints = self.tokens[np.arange(len(self)), self.output_position]
+        return output
+
+    def __repr__(self) -> str:
+        return f"Induction{super().__repr__()}"
