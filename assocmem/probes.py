@@ -9,6 +9,7 @@ The three wanted memories (theory of the induction head, positions counted from 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from assocmem._checks import (
     checked_array,
     checked_kind,
+    checked_mapping,
+    checked_names,
     checked_number,
     checked_option,
     checked_probability,
@@ -25,12 +28,28 @@ from assocmem._checks import (
 from assocmem.memory import AssociativeMemory, _table
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
-from assocmem.tasks import Batch, InductionBatch, InductionTask
-from assocmem.tasks.batch import at_least
+from assocmem.tasks import Batch, InductionBatch, InductionTask, Task
+from assocmem.tasks.batch import at_least, checked_task
 
-__all__ = ["Evaluation", "Probe", "Rate", "Share", "evaluate", "induction_head", "probe"]
+__all__ = [
+    "Evaluation",
+    "Probe",
+    "Rate",
+    "Share",
+    "evaluate",
+    "induction_head",
+    "pairs_of",
+    "probe",
+]
 
 Array = NDArray[Any]
+Ints = NDArray[np.int64]
+PAIRED = ("W_O2", "W_K2", "W_K1")
+ROLES = {
+    "W_O2": "a token and one of the task's outputs",
+    "W_K2": "two tokens",
+    "W_K1": "a position and one up to it",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,40 +108,92 @@ class Probe:
         return memory.T if self.by_query else memory
 
 
-def probe(name: str, task: InductionTask, embeddings: FrozenEmbeddings) -> Probe:
-    """Return the probe of W_O2, W_K2 or W_K1 for a task.
+def probe(
+    name: str,
+    task: Task,
+    embeddings: FrozenEmbeddings,
+    *,
+    pairs: Mapping[str, ArrayLike] | None = None,
+) -> Probe:
+    """Return the probe of W_O2, W_K2 or W_K1 for a task: its pairs, over the embeddings.
 
-    W_O2: each token k that can be a label, among all outputs. W_K2: each trigger q, among all
-    tokens. W_K1: each position but the first and the last (the last gets no such signal), among the
-    positions up to it.
+    A pair is (cue, answer). Of W_O2: a token k, whose image W_V² w_E(k) is the key, and the token
+    it should predict, one of the outputs, which are the admissible answers. Of W_K2: the present
+    token and the token whose remapped embedding Φ₁ w_E it should attend to, among all tokens. Of
+    W_K1: a position and the one that it should attend to, among those up to it.
+
+    Without ``pairs`` they are the task's own, by its method ``pairs()``. Of an `InductionTask` and
+    a `BigramTask`: each token that can be an output predicts itself; each trigger attends to what
+    follows it; each position but the first and the last (which gets no such signal) attends to the
+    one before.
 
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=6, length=8)
-    >>> am.probe("W_K1", task, am.FrozenEmbeddings.orthonormal(task)).targets  # t to t - 1
+    >>> emb = am.FrozenEmbeddings.orthonormal(task)
+    >>> am.probe("W_K1", task, emb).targets  # t to t - 1
     array([0, 1, 2, 3, 4, 5])
+    >>> am.probe("W_K1", task, emb, pairs={"W_K1": [(7, 3)]}).chance  # 3, of 0 .. 7
+    0.125
 
     Raises
     ------
     ValueError
-        For another name.
+        For another name, one that has no pairs, pairs out of range or with two answers to a cue.
 
     Source: [BCBJB2023], Section 4.
     """
-    checked_option("name", name, ("W_O2", "W_K2", "W_K1"))
-    checked_kind("task", task, InductionTask)
+    checked_option("name", name, PAIRED)
+    checked_task("task", task)
     checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)
+    found = pairs_of(task, pairs)
+    if name not in found:
+        raise ValueError(
+            f"pairs: expected those of {name}; got pairs of {', '.join(found) or 'nothing'}. Pass "
+            f"pairs={{{name!r}: [(cue, answer), ...]}}, or give the task a method pairs."
+        )
+    cues, answers = found[name].T
     if name == "W_O2":
-        labels = task.contents
-        targets = labels - task.outputs[0]
-        cues, answers = embeddings.values[labels], embeddings.outputs
-        return Probe(name, cues, answers, targets, None, by_query=False)
+        classes = {int(token): k for k, token in enumerate(task.outputs)}
+        targets = np.array([classes[int(token)] for token in answers])
+        return Probe(name, embeddings.values[cues], embeddings.outputs, targets, None, False)
     if name == "W_K2":
-        triggers = task.triggers
-        cues, answers = embeddings.tokens[triggers], embeddings.remapped_tokens
-        return Probe(name, cues, answers, triggers, None, by_query=True)
-    rows, length = np.arange(1, task.length - 1), task.length
-    cues, answers = embeddings.positions[rows], embeddings.positions
-    return Probe(name, cues, answers, rows - 1, np.tri(length, dtype=bool)[rows].T, True)
+        return Probe(name, embeddings.tokens[cues], embeddings.remapped_tokens, answers, None, True)
+    among = np.tri(task.length, dtype=bool)[cues].T
+    return Probe(name, embeddings.positions[cues], embeddings.positions, answers, among, True)
+
+
+def pairs_of(task: Task, pairs: Mapping[str, ArrayLike] | None = None) -> dict[str, Ints]:
+    """Return the pairs (cue, answer) that each matrix should hold: those given, else the task's.
+
+    >>> import assocmem as am
+    >>> pairs_of(am.InductionTask(n_tokens=4, length=6))["W_K2"]
+    array([[0, 0]])
+
+    A task without a method ``pairs`` has none. Raises as `probe`.
+    """
+    if pairs is None:
+        own = getattr(task, "pairs", None)
+        pairs = own() if callable(own) else {}
+    checked_names("pairs", checked_mapping("pairs", pairs), PAIRED)
+    tokens, positions = np.arange(task.n_tokens), np.arange(task.length)
+    answers = {"W_O2": np.asarray(task.outputs), "W_K2": tokens, "W_K1": positions}
+    cues = {"W_O2": tokens, "W_K2": tokens, "W_K1": positions}
+    return {name: _checked_pairs(name, pairs[name], cues[name], answers[name]) for name in pairs}
+
+
+def _checked_pairs(name: str, pairs: ArrayLike, cues: Array, answers: Array) -> Ints:
+    rows = checked_array(f"pairs[{name!r}]", pairs)
+    text = f"pairs[{name!r}]: expected rows (cue, answer) of {ROLES[name]}"
+    if rows.ndim != 2 or rows.shape[1:] != (2,) or not len(rows) or rows.dtype.kind not in "iu":
+        raise ValueError(f"{text}, one at least; got {rows.dtype} of shape {rows.shape}.")
+    valid = np.isin(rows[:, 0], cues) & np.isin(rows[:, 1], answers)
+    if name == "W_K1":
+        valid &= rows[:, 1] <= rows[:, 0]
+    if not valid.all():
+        raise ValueError(f"{text}; got {tuple(rows[~valid][0].tolist())}. They count from 0.")
+    if len(np.unique(rows[:, 0])) < len(rows):
+        raise ValueError(f"{text}, one answer a cue; got a cue twice. A recall has one answer.")
+    return rows.astype(np.int64, copy=False)
 
 
 def induction_head(

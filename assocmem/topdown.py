@@ -180,7 +180,6 @@ class TopDownRun:
             arrays |= {f"{i}.evaluation.{k}": v for k, v in _arrays(step.evaluation).items()}
             arrays[f"{i}.margins"] = step.margins
         record = {
-            "format": 1,
             "task": asdict(self.task),
             "family": self.embeddings.family,
             "settings": asdict(self.settings),
@@ -188,12 +187,12 @@ class TopDownRun:
             "failure": self.failure,
             "recall": self.recall,
         }
-        files.save(path, record, arrays)
+        files.save(path, "TopDownRun", record, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> TopDownRun:
         """Read a run that `save` wrote."""
-        record, arrays = files.load(path)
+        record, arrays = files.load(path, "TopDownRun")
 
         def part(prefix: str) -> dict[str, Any]:
             return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}

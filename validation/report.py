@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -90,11 +89,9 @@ def summary(rows: Iterable[Row], seconds: float) -> str:
 
 def write(rows: list[Row], path: Path) -> None:
     """Write the rows as JSON; whoever reads meanwhile finds the old file or the new one."""
-    from assocmem._files import atomic  # loads NumPy: not for `list` and `--help`
+    from assocmem._files import write_json  # loads NumPy: not for `list` and `--help`
 
-    text = json.dumps(rows, indent=1, allow_nan=False) + "\n"
-    with atomic(path) as file:
-        file.write(text.encode())
+    write_json(path, rows)
 
 
 def _number(value: float | None, digits: int) -> str:

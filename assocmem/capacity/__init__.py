@@ -14,7 +14,7 @@ from assocmem.capacity.laws import (
     storage_bound,
     zipf_recall,
 )
-from assocmem.capacity.rules import Rule, memorise
+from assocmem.capacity.rules import Rule, memorise, polar_factor
 
 __all__ = [
     "LinearRule",
@@ -22,6 +22,7 @@ __all__ = [
     "capacity",
     "margin_moments",
     "memorise",
+    "polar_factor",
     "recall_probability",
     "sampled_recall",
     "score_moments",

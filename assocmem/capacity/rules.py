@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_option, checked_size
+from assocmem._checks import checked_option, checked_rows, checked_size
 from assocmem.memory import AssociativeMemory, _numbers, _table, _targets
 
 Array = NDArray[Any]
@@ -86,3 +86,22 @@ def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -
         loss_and_gradient, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
     )
     return np.asarray(found.x).reshape(shape)
+
+
+def polar_factor(matrix: ArrayLike) -> Array:
+    """The polar factor of a matrix: singular vectors as they are, singular values 1.
+
+    >>> polar_factor([[0, 5, 0], [1e-3, 0, 0]]).round(12)
+    array([[0., 1., 0.],
+           [1., 0., 0.]])
+
+    It is U Vᵀ for the singular value decomposition U S Vᵀ, over the singular values that are not 0
+    to rounding: the direction of steepest ascent in the spectral norm, and what one step of Muon
+    writes. Shape as that of the matrix, in float32 or float64.
+
+    Raises TypeError or ValueError for anything but a matrix of finite real numbers.
+    """
+    given = checked_rows("matrix", matrix)
+    left, singular, right = np.linalg.svd(given, full_matrices=False)
+    kept = singular > singular.max() * max(given.shape) * np.finfo(given.dtype).eps
+    return np.asarray(left[:, kept] @ right[kept])

@@ -20,6 +20,7 @@ from assocmem._checks import (
 from assocmem.model.arguments import checked_batch, checked_tokens, checked_weights
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.passes import Buffers, Chunk, Gradients, Pass, Tables, first_layer
+from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import DRAW, MATRICES, Readout
 from assocmem.tasks import Batch
 from assocmem.tasks.batch import at_least
@@ -78,8 +79,6 @@ class TrainingStep:
         readout: Readout = "residual",
         workers: int = 1,
     ) -> None:
-        from threadpoolctl import ThreadpoolController
-
         checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
         checked_option("layers", layers, (1, 2))
         checked_option("readout", readout, ("residual", "attention"))
@@ -91,7 +90,6 @@ class TrainingStep:
             )
         self.embeddings, self.layers, self.readout = embeddings, layers, readout
         self.scale, self.workers = checked_number("scale", scale), at_least("workers", workers, 1)
-        self._blas = ThreadpoolController()
         self._executor = ThreadPoolExecutor(self.workers) if self.workers > 1 else None
         self._buffers: list[Buffers] = []
 
@@ -108,7 +106,7 @@ class TrainingStep:
         """
         arrays, wrt = self._checked_weights(weights), self._checked_names("wrt", wrt)
         checked_batch(batch, self.embeddings)
-        with self._blas.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             tables = self._tables(arrays, batch.tokens.shape[1])
             chunks = list(self._chunks(batch.tokens, batch.weights > 0))
 
@@ -149,7 +147,7 @@ class TrainingStep:
         dtype, length = self.embeddings.dtype, tokens.shape[1]
         logits = np.empty((before[-1], self.embeddings.n_outputs), dtype)
         attention = np.zeros((before[-1], length), dtype)
-        with self._blas.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             tables = self._tables(arrays, length)
 
             def fill(chunk: Chunk, buffers: Buffers) -> None:
@@ -176,7 +174,7 @@ class TrainingStep:
         size, length = tokens.shape
         maps = np.zeros((size, length, length), self.embeddings.dtype)
         count = self._chunk_size(size, length)
-        with self._blas.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             tables = self._tables(arrays, length)
 
             def fill(rows: slice, buffers: Buffers) -> None:

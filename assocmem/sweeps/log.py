@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from assocmem._files import checked_path
+from assocmem._files import checked_path, exclusive
 from assocmem.sweeps.grid import key_of
 from assocmem.sweeps.values import decoded
 
@@ -89,24 +88,12 @@ class Log:
                 self.append(json.dumps(self._head))
 
     def _lock(self, file: IO[bytes]) -> None:
-        """Keep other processes out, where the system can.
-
-        By fcntl, not flock: the workers that a pool forks do not inherit the lock, and so cannot
-        keep it when this process is killed.
-        """
-        if sys.platform == "win32":
-            return
-        import fcntl
-
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
+        """Keep other processes out, where the system can."""
+        if not exclusive(file):
             raise BlockingIOError(
                 f"output: expected a file that no other process writes; got {self.path}, which a "
                 f"running sweep has open. Wait for it or end it, or give another path."
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+            )
 
     def _read(self, lines: list[bytes]) -> None:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assocmem._files import atomic
+from assocmem._files import write_csv
 from assocmem.sweeps.values import encoded
 
 Cell = dict[str, Any]
@@ -53,18 +51,12 @@ class Table:
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV, atomically; lists as JSON."""
-        with atomic(path) as file:
-            text = io.StringIO()
-            writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-            writer.writeheader()
-            for row in self.rows:
-                writer.writerow(
-                    {
-                        k: json.dumps(encoded(v)) if isinstance(v, list | dict) else v
-                        for k, v in row.items()
-                    }
-                )
-            file.write(text.getvalue().encode())
+        rows = ([_cell(row.get(name)) for name in self.columns] for row in self.rows)
+        write_csv(path, self.columns, rows)
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(encoded(value)) if isinstance(value, list | dict) else value
 
 
 Failures = Sequence[tuple[Cell, str]]

@@ -104,14 +104,28 @@ class Batch:
 
 @runtime_checkable
 class Task(Protocol):
-    """What the library asks of a task; bring your own by writing these five names.
+    """What the library asks of a task; bring your own by writing these four names.
 
     >>> from assocmem import InductionTask
     >>> isinstance(InductionTask(n_tokens=4, length=6), Task)
     True
 
     Tokens are 0 .. n_tokens - 1, sequences have `length` of them, and class k of a prediction is
-    the token `outputs[k]`. A task too large to be enumerated raises ValueError.
+    the token `outputs[k]`. Which function needs what:
+
+    - `FrozenEmbeddings.random`, `.orthonormal`, `training.published`: `n_tokens`, `length` and
+      `outputs`, no sequences.
+    - `train`: `sample` too. Along with a checkpoint the task is compared with the one that began
+      the run, so it has to be a dataclass, or an object whose attributes are numbers, strings,
+      arrays or such objects; and `sample` has to depend on its ``rng`` and on nothing else.
+    - `top_down` with ``gradient="population"``: `sample`.
+    - `probe`, and the recall that `train` and `top_down` report: which associations each matrix
+      should hold. The method ``pairs()`` says so, a mapping of W_O2, W_K2, W_K1 to arrays of rows
+      (cue, answer), see `probe`; or the argument ``pairs``. Without either there is no recall.
+    - `evaluate`: no task, but a batch of any.
+
+    The closed forms (`gradients`, `top_down` with ``gradient="closed-form"``) are theorems about
+    `InductionTask` and take no other; its ``enumerate`` is its own.
     """
 
     @property
@@ -126,11 +140,34 @@ class Task(Protocol):
     def outputs(self) -> Ints:
         """Token ids (M,) of the predicted classes."""
 
-    def enumerate(self) -> Batch:
-        """All sequences, weighted by their probabilities."""
-
     def sample(self, size: int, *, rng: Seed = None) -> Batch:
         """Random sequences whose weighted mean is an unbiased estimate of the expectation."""
+
+
+def checked_task(name: str, task: Any) -> Any:
+    """The task, refused unless it has what the protocol says, in numbers."""
+    if missing := [each for each in _TASK if not hasattr(task, each)]:
+        raise TypeError(
+            f"{name}: expected a Task, which has {', '.join(_TASK)}; got a {type(task).__name__} "
+            f"without {', '.join(missing)}. See assocmem.tasks.Task."
+        )
+    for size in ("n_tokens", "length"):
+        at_least(f"{name}.{size}", getattr(task, size), 1)
+    return task
+
+
+def sampled(task: Any, size: int, rng: np.random.Generator) -> Any:
+    """A batch of the task, refused unless it is a Batch."""
+    batch = task.sample(size, rng=rng)
+    if not isinstance(batch, Batch):
+        raise TypeError(
+            f"task.sample: expected a Batch; got {type(batch).__name__}. Make one by "
+            f"Batch(tokens=, targets=, weights=)."
+        )
+    return batch
+
+
+_TASK = ("n_tokens", "length", "outputs", "sample")
 
 
 def _integers(name: str, given: ArrayLike) -> Ints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -119,6 +119,27 @@ class BigramTask:
         if not isinstance(self.triggers, str):
             return np.array(self.triggers)
         return self.language.most_frequent()[self.trigger_offset :][: self.n_triggers]
+
+    def pairs(self) -> dict[str, Ints]:
+        """What each matrix should hold of this task, rows (cue, answer), see `probe`.
+
+        W_O2: every token that can be the output of a trigger, whatever the law of outputs. W_K2:
+        every trigger; random triggers: every token. W_K1: every position from the second to the
+        last but one, and the one before.
+
+        >>> {name: len(rows) for name, rows in BigramTask(length=128).pairs().items()}
+        {'W_O2': 60, 'W_K2': 5, 'W_K1': 126}
+        """
+        if self.random_triggers:
+            written = self.outputs if self.output_tokens is None else np.array(self.output_tokens)
+        else:
+            uniform = replace(self, trigger_outputs="uniform")
+            law = uniform.output_law(self.trigger_tokens[None])
+            written = np.flatnonzero(law.any(axis=(0, 1)))
+        positions = np.arange(1, self.length - 1)
+        found = {"W_O2": (written,) * 2, "W_K2": (self.trigger_tokens,) * 2}
+        found["W_K1"] = positions, positions - 1
+        return {name: np.stack(pair, axis=1) for name, pair in found.items() if len(pair[0])}
 
     def output_law(self, triggers: ArrayLike) -> NDArray[np.float64]:
         """The law (R, K, N) of each output, for R sequences with the triggers (R, K).

@@ -8,15 +8,13 @@ character that is dropped, nor from one topic to the next.
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from pydoc_data.topics import topics
 
+from assocmem._files import csv_text, replaced
 from assocmem.tasks.counts import bigram_counts, most_frequent_characters, readable
 
 N_CHARACTERS = 65
@@ -30,18 +28,15 @@ def table() -> str:
     separator = "\0"  # not among the characters, so that it parts the topics
     counts = bigram_counts("".join(text + separator for text in texts), characters)
     names = readable(characters)
-    file = io.StringIO()
-    file.write(
+    about = (
         f"# How often the column's character follows the row's: the {N_CHARACTERS} most frequent "
         f"characters of pydoc_data.topics.\n"
         f"# Source: CPython {platform.python_version()}, {len(texts)} topics, "
         f"{sum(map(len, texts))} characters, {counts.sum()} bigrams counted.\n"
         f"# Made by: python -m assocmem.tasks.characters\n"
     )
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["", *names])
-    writer.writerows([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
-    return file.getvalue()
+    rows = ([name, *row] for name, row in zip(names, counts.tolist(), strict=True))
+    return about + csv_text(["", *names], rows)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,9 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m assocmem.tasks.characters [PATH]", file=sys.stderr)
         return 2
     path = Path(*arguments) if arguments else TABLE
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(table(), encoding="utf-8", newline="\n")
-    os.replace(partial, path)  # all of it or nothing
+    with replaced(path) as file:
+        file.write(table().encode())
     print(path)
     return 0
 

@@ -130,6 +130,22 @@ class InductionTask:
         self._require_numbers("outputs")
         return np.arange(self.n_tokens - self.n_outputs, self.n_tokens)
 
+    def pairs(self) -> dict[str, Ints]:
+        """What each matrix should hold of this task, rows (cue, answer), see `probe`.
+
+        W_O2: each token that can be a label. W_K2: each trigger. W_K1: each position but the first
+        and the last, which gets no such signal, and the one before.
+
+        >>> InductionTask(n_tokens=5, length=6).pairs()["W_K1"].tolist()
+        [[1, 0], [2, 1], [3, 2], [4, 3]]
+        """
+        positions = np.arange(1, self.length - 1)
+        return {
+            "W_O2": np.stack([self.contents, self.contents], axis=1),
+            "W_K2": np.stack([self.triggers, self.triggers], axis=1),
+            "W_K1": np.stack([positions, positions - 1], axis=1),
+        }
+
     @overload
     def enumerate(
         self, max_bytes: int = ..., *, up_to_symmetry: Literal[False] = ...

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem._checks import checked_mapping
-from assocmem._files import atomic
+from assocmem._files import write_csv
 from assocmem.tasks.batch import at_least
 
 
@@ -72,12 +70,8 @@ class History(Mapping[str, NDArray[Any]]):
 
     def to_csv(self, path: str | Path) -> None:
         """Write a header and one line per row; the numbers read back exactly."""
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(self)
-        lines.writerows(zip(*(column.tolist() for column in self.values()), strict=True))
-        with atomic(path) as file:
-            file.write(text.getvalue().encode())
+        rows = zip(*(column.tolist() for column in self.values()), strict=True)
+        write_csv(path, self, rows)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if not isinstance(name, str) or name not in self._columns:

@@ -1,19 +1,17 @@
-"""What a history holds: loss, in-context accuracy, bigrams, memory recall, attention, norms."""
+"""What a history holds: loss, accuracy, bigrams, memory recall, attention, norms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_kind, checked_mapping, checked_option
-from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem._checks import checked_kind, checked_mapping
 from assocmem.model.step import TrainingStep
-from assocmem.probes import Probe
-from assocmem.tasks import BigramBatch, BigramTask
+from assocmem.probes import Probe, pairs_of, probe
+from assocmem.tasks import Batch, BigramBatch, BigramTask, Task
 
 Array = NDArray[Any]
 EARLY = 64  # positions that every sequence of the experiments has
@@ -28,138 +26,148 @@ class Metrics:
     ``loss``
         The task's own, at its own positions.
     ``accuracy``
-        In-context accuracy: how often the strict maximum of the logits is the right output, at
-        triggers that occurred before.
+        How often the strict maximum of the logits is the target: of in-context bigrams, at triggers
+        that occurred before; of any other task, at the positions with loss, by their weights.
+    ``attention_previous``
+        Mean layer-1 attention on the token before, over positions from the second on.
+
+    And of in-context bigrams only:
+
     ``bigram_loss``, ``bigram_kl``
         Cross-entropy of the next token, and KL(π_b(· | z_t) ‖ p̂_t), averaged over positions that
         are no triggers.
-    ``attention_previous``
-        Mean layer-1 attention on the token before, over positions from the second on.
     ``attention_induction``
         Mean layer-2 attention on tokens that follow an occurrence of the present token, over
         triggers that occurred before.
 
-    Of the weights: ``norm_...``, Frobenius, of each matrix, and ``recall_...`` of each memory, by
-    strict maximum, for the triggers of the task that they learn. Of W_O2: every token that can be
-    the output of a trigger, whatever the law of outputs, among all. Of W_K2: every trigger (random
-    triggers: every token) among all tokens. Of W_K1: every position from the second to the last but
-    one, among those up to it; ``recall_W_K1_64`` asks the first 64 positions only. One layer has
-    neither W_K1 nor remapped tokens to look for, and no such columns.
+    Of the weights: ``norm_...``, Frobenius, of each matrix; ``recall_...`` of each memory for which
+    there are pairs, those of the task that it learns unless others are given, see `probe`, by
+    strict maximum; ``recall_W_K1_64`` asks the first 64 positions only. One layer has neither W_K1
+    nor remapped tokens to look for, and no such columns. ``moved_...``: how far each trained
+    embedding is from where it started, ‖E − E₀‖ / ‖E₀‖.
 
     Source: [BCBJB2023], Section 5: memory recall and attention probes.
     """
 
     def __init__(
         self,
-        task: BigramTask,
-        embeddings: FrozenEmbeddings,
+        task: Task,
         step: TrainingStep,
-        tests: Mapping[str, tuple[BigramTask, BigramBatch]],
+        tests: Mapping[str, tuple[Task, Batch]],
+        *,
+        pairs: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        checked_kind("step", step, TrainingStep)
+        self.task, self.start = task, checked_kind("step", step, TrainingStep).embeddings
         self.step, self.tests = step, dict(checked_mapping("tests", tests))
-        self.probes = memory_probes(task, embeddings, layers=step.layers)
+        self.pairs = pairs_of(task, pairs)
+        if step.layers == 1:
+            self.pairs = {name: rows for name, rows in self.pairs.items() if name == "W_O2"}
+        self.probes = self._probes(step)
 
-    def __call__(self, weights: Mapping[str, Array]) -> dict[str, float]:
-        """Return one row: every measured quantity by name."""
+    def __call__(
+        self, weights: Mapping[str, Array], step: TrainingStep | None = None
+    ) -> dict[str, float]:
+        """Return one row: every measured quantity by name.
+
+        ``step`` computes with the present embeddings, if they are others than at the start.
+        """
+        step = self.step if step is None else step
+        probes = self.probes if step is self.step else self._probes(step)
         row: dict[str, float] = {}
         for name, (task, batch) in self.tests.items():
-            measured = self._on(task, batch, weights)
+            measured = self._on(task, batch, weights, step)
             row |= {f"{key}_{name}" if name else key: value for key, value in measured.items()}
-        for name, probe in self.probes.items():
-            row[f"recall_{name}"] = probe.recall(weights[probe.name])
-        return row | {f"norm_{name}": float(np.linalg.norm(W)) for name, W in weights.items()}
+        for name, each in probes.items():
+            row[f"recall_{name}"] = each.recall(weights[each.name])
+        row |= {f"norm_{name}": float(np.linalg.norm(W)) for name, W in weights.items()}
+        for name in ("tokens", "positions", "outputs"):
+            begin, now = getattr(self.start, name), getattr(step.embeddings, name)
+            if now is not begin:
+                row[f"moved_{name}"] = float(np.linalg.norm(now - begin) / np.linalg.norm(begin))
+        return row
+
+    def _probes(self, step: TrainingStep) -> dict[str, Probe]:
+        """What each learned matrix should hold, over the present embeddings."""
+        task, emb = self.task, step.embeddings
+        found = {name: probe(name, task, emb, pairs=self.pairs) for name in self.pairs}
+        if "W_K1" in self.pairs:
+            rows = self.pairs["W_K1"]
+            if len(early := rows[rows[:, 0] < EARLY]):
+                found["W_K1_64"] = probe("W_K1", task, emb, pairs={"W_K1": early})
+        return found
 
     def _on(
-        self, task: BigramTask, batch: BigramBatch, weights: Mapping[str, Array]
+        self, task: Task, batch: Batch, weights: Mapping[str, Array], step: TrainingStep
     ) -> dict[str, float]:
         """Measure on one batch, a few sequences at a time."""
         length = batch.tokens.shape[1]
-        repeated, plain = int(batch.is_repeated.sum()), int((~batch.is_trigger).sum())
-        counts = {
-            "loss": 1,
-            "accuracy": repeated,
-            "bigram_loss": plain,
-            "bigram_kl": plain,
-            "attention_induction": repeated,
-        }
-        if self.step.layers == 2:
-            counts["attention_previous"] = len(batch) * (length - 1)
+        counts = _counts(task, batch, step.layers)
         sums = dict.fromkeys(counts, 0.0)
         together = max(1, CHUNK_FLOATS // (length * (length + task.n_tokens)))
         for start in range(0, len(batch), together):
-            part = self._sums(task, batch, slice(start, start + together), weights)
+            part = _sums(task, batch, slice(start, start + together), weights, step)
             sums = {name: total + float(part[name]) for name, total in sums.items()}
         # without such positions there is no mean
         return {name: sums[name] / n if n else float("nan") for name, n in counts.items()}
 
-    def _sums(
-        self, task: BigramTask, batch: BigramBatch, rows: slice, weights: Mapping[str, Array]
-    ) -> dict[str, Any]:
-        """Sum over the positions of some sequences."""
-        from scipy.special import log_softmax, xlogy
 
-        tokens, length = batch.tokens[rows], batch.tokens.shape[1]
-        where = batch.is_repeated[rows] | ~batch.is_trigger[rows] | (batch.weights[rows] > 0)
-        logits, attention = self.step.predict(weights, tokens, where)
+def _counts(task: Task, batch: Batch, layers: int) -> dict[str, int]:
+    """How many positions each quantity is a mean over; 1 where the batch's weights are in it."""
+    size, length = batch.tokens.shape
+    counts = {"loss": 1, "accuracy": 1}
+    if isinstance(task, BigramTask) and isinstance(batch, BigramBatch):
+        repeated, plain = int(batch.is_repeated.sum()), int((~batch.is_trigger).sum())
+        counts["accuracy"] = counts["attention_induction"] = repeated
+        counts["bigram_loss"] = counts["bigram_kl"] = plain
+    if layers == 2:
+        counts["attention_previous"] = size * (length - 1)
+    return counts
+
+
+def _sums(
+    task: Task, batch: Batch, rows: slice, weights: Mapping[str, Array], step: TrainingStep
+) -> dict[str, Any]:
+    """Sum every quantity over the positions of some sequences."""
+    from scipy.special import log_softmax
+
+    tokens, length, counted = batch.tokens[rows], batch.tokens.shape[1], batch.weights[rows]
+    where = counted > 0
+    if isinstance(task, BigramTask) and isinstance(batch, BigramBatch):
+        where |= batch.is_repeated[rows] | ~batch.is_trigger[rows]
+    logits, attention = step.predict(weights, tokens, where)
+    targets, log_p = batch.targets[rows][where], log_softmax(logits.astype(np.float64), axis=1)
+    losses = -np.take_along_axis(log_p, targets[:, None], axis=1)[:, 0]
+    right = strict_maximum(logits, targets)
+    sums = {
+        "loss": (counted[where] * losses).sum(),
+        "accuracy": counted[where][right].sum(),
+    }
+    if isinstance(task, BigramTask) and isinstance(batch, BigramBatch):
         repeated, plain = batch.is_repeated[rows][where], ~batch.is_trigger[rows][where]
-        targets, log_p = batch.targets[rows][where], log_softmax(logits.astype(np.float64), axis=1)
-        losses = -np.take_along_axis(log_p, targets[:, None], axis=1)[:, 0]
-        law = task.language.bigram[tokens[where]][plain]  # of the next token, (positions, N)
-        sequence, _ = np.nonzero(where)
-        present, before = tokens[where][repeated], tokens[sequence[repeated], :-1]
-        follows = before == present[:, None]  # (positions, T - 1): the token before is this one
-        sums = {
-            "loss": (batch.weights[rows][where] * losses).sum(),
-            "accuracy": strict_maximum(logits, targets)[repeated].sum(),
-            "bigram_loss": losses[plain].sum(),
-            "bigram_kl": (xlogy(law, law) - law * log_p[plain]).sum(),
-            "attention_induction": attention[repeated, 1:].sum(where=follows, dtype=np.float64),
-        }
-        if self.step.layers == 2:
-            first = self.step.first_attention(weights, tokens)
-            previous = first[:, range(1, length), range(length - 1)]
-            sums["attention_previous"] = previous.sum(dtype=np.float64)
-        return sums
+        sums["accuracy"] = right[repeated].sum()
+        sums["attention_induction"] = _on_induction(tokens, where, repeated, attention)
+        sums["bigram_loss"] = losses[plain].sum()
+        sums["bigram_kl"] = _divergence(task.language.bigram[tokens[where][plain]], log_p[plain])
+    if step.layers == 2:
+        first = step.first_attention(weights, tokens)
+        previous = first[:, range(1, length), range(length - 1)]
+        sums["attention_previous"] = previous.sum(dtype=np.float64)
+    return sums
 
 
-def memory_probes(
-    task: BigramTask, embeddings: FrozenEmbeddings, *, layers: int = 2
-) -> dict[str, Probe]:
-    """Return what each learned matrix is meant to hold, as `Metrics` defines it.
-
-    >>> import assocmem as am
-    >>> task = am.BigramTask(length=128, n_triggers=5)
-    >>> emb = am.training.published(task, rng=0)["embeddings"]
-    >>> {name: len(probe.cues) for name, probe in memory_probes(task, emb).items()}
-    {'W_O2': 60, 'W_K2': 5, 'W_K1': 126, 'W_K1_64': 63}
-    """
-    checked_kind("task", task, BigramTask)
-    checked_kind("embeddings", embeddings, FrozenEmbeddings)
-    checked_option("layers", layers, (1, 2))
-    embeddings.check_fits(task)
-    written, triggers = _possible_outputs(task), task.trigger_tokens
-    tokens, positions = embeddings.tokens, embeddings.positions
-    keys, outputs = embeddings.values[written], embeddings.outputs
-    found = {"W_O2": Probe("W_O2", keys, outputs, written, None, by_query=False)}
-    if layers == 1:
-        return found
-    found["W_K2"] = Probe(
-        "W_K2", tokens[triggers], embeddings.remapped_tokens, triggers, None, by_query=True
-    )
-    for name, last in ("W_K1", task.length - 1), ("W_K1_64", min(task.length - 1, EARLY)):
-        queries = np.arange(1, last)
-        admitted = np.tri(task.length, dtype=bool)[queries].T
-        found[name] = Probe("W_K1", positions[queries], positions, queries - 1, admitted, True)
-    return found
+def _on_induction(tokens: Array, where: Array, repeated: Array, attention: Array) -> Any:
+    """Attention of repeated triggers on tokens that follow an occurrence of the present one."""
+    sequence, _ = np.nonzero(where)
+    present, before = tokens[where][repeated], tokens[sequence[repeated], :-1]
+    follows = before == present[:, None]  # (positions, T - 1): the token before is this one
+    return attention[repeated, 1:].sum(where=follows, dtype=np.float64)
 
 
-def _possible_outputs(task: BigramTask) -> NDArray[np.int64]:
-    """Tokens that can follow a trigger, were outputs uniform."""
-    if task.random_triggers:
-        return task.outputs if task.output_tokens is None else np.array(task.output_tokens)
-    law = replace(task, trigger_outputs="uniform").output_law(task.trigger_tokens[None])
-    return np.flatnonzero(law.any(axis=(0, 1)))
+def _divergence(law: Array, log_p: Array) -> Any:
+    """Sum of KL(π_b(· | z_t) ‖ p̂_t) over positions t, a row each."""
+    from scipy.special import xlogy
+
+    return (xlogy(law, law) - law * log_p).sum()
 
 
 def strict_maximum(scores: Array, index: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -30,7 +30,7 @@ def published(
     matrix at the start, trained or frozen, is uniform on ±1/√d: the output embeddings, W_V², both
     factors of Φ₁ = W_O¹ W_V¹, and W_K¹, W_K², W_O² (and W_F where it is trained). Plain SGD: batch
     512, learning rate 0.2, momentum 0.9, weight decay 1e-4; residual readout. One ``rng`` seeds
-    embeddings, start and data.
+    embeddings, start and data. Another ``optimizer`` comes with a momentum of its own.
 
     Raises as `train` and `FrozenEmbeddings.random`.
 
@@ -48,6 +48,8 @@ def published(
         "weight_decay": 1e-4,
         "rng": int(rng.integers(2**63)),
     }
+    if changes.get("optimizer") is not None:
+        del setting["momentum"]  # that of SGD
     return setting | changes
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,64 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem import _files as files
-from assocmem._checks import checked_mapping, checked_names, checked_number, checked_option
 from assocmem.model.embeddings import FrozenEmbeddings
-from assocmem.model.transformer import MATRICES, FrozenTransformer, Readout
+from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks.batch import at_least
 from assocmem.training.history import History
-from assocmem.training.sgd import checked_rate
+from assocmem.training.identity import differences
+from assocmem.training.settings import Settings
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a run was asked to do, in numbers; as in `train`."""
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-    trained: tuple[str, ...]
-    frozen_until: dict[str, int] = field(default_factory=dict)
-    layers: int = 2
-    scale: float = 1.0
-    readout: Readout = "residual"
-    evaluate_every: int = 20
-    evaluate_on: int = 128
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        for name in ("steps", "batch_size", "evaluate_every", "evaluate_on"):
-            put(self, name, at_least(name, getattr(self, name), 0 if name == "steps" else 1))
-        for name in ("learning_rate", "weight_decay"):
-            put(self, name, checked_rate(name, getattr(self, name)))
-        put(self, "momentum", checked_rate("momentum", self.momentum, below=1))
-        put(self, "scale", checked_number("scale", self.scale))
-        put(self, "seed", at_least("seed", self.seed, 0))
-        checked_option("layers", self.layers, (1, 2))
-        checked_option("readout", self.readout, ("residual", "attention"))
-        checked_names("trained", self.trained, self.matrices)
-        checked_mapping("frozen_until", self.frozen_until)
-        checked_names("frozen_until", self.frozen_until, self.trained)
-        put(self, "trained", tuple(name for name in self.matrices if name in self.trained))
-        frozen = {k: at_least(f"frozen_until[{k!r}]", v, 0) for k, v in self.frozen_until.items()}
-        put(self, "frozen_until", frozen)
-
-    @property
-    def matrices(self) -> tuple[str, ...]:
-        """The learned matrices that this model has."""
-        absent = {"W_K1"} if self.layers == 1 else set()
-        absent |= {"W_F"} if self.readout == "attention" else set()
-        return tuple(name for name in MATRICES if name not in absent)
-
-    def moving(self, step: int) -> tuple[str, ...]:
-        """The matrices that the update after ``step`` updates changes."""
-        if at_least("step", step, 0) >= self.steps:
-            return ()
-        return tuple(name for name in self.trained if self.frozen_until.get(name, 0) <= step)
+KIND = "TrainingRun"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +29,20 @@ class TrainingRun:
     Attributes
     ----------
     task : str
-        What it was trained on, in words; the numbers are in ``digests``.
+        What it was trained on, in words; all of it is in ``identity``.
     embeddings, settings
-        What was run.
+        What was run; the embeddings as they are now, where some of them are trained.
     step : int
         Number of updates so far.
     weights : dict of (d, d) arrays
         The learned matrices by name, after ``step`` updates.
-    velocities : dict of (d, d) arrays
-        The momentum of the trained ones.
+    state : dict of dict of arrays
+        What the optimiser remembers of each matrix (or embedding) that it has met.
     history : History
         What was measured on the way.
-    digests : dict of str
-        SHA-256 of embeddings, start and data: two runs with the same settings and digests are the
-        same run.
+    identity : dict
+        The task, the tests, the embeddings and the start, as `described`: two runs with the same
+        settings and the same identity are the same run.
     """
 
     task: str
@@ -99,9 +50,9 @@ class TrainingRun:
     settings: Settings
     step: int
     weights: dict[str, Array]
-    velocities: dict[str, Array]
+    state: dict[str, dict[str, Array]]
     history: History
-    digests: dict[str, str]
+    identity: dict[str, Any]
 
     def model(self) -> FrozenTransformer:
         """Return the transformer with the present weights, to look at its attention and logits.
@@ -124,53 +75,60 @@ class TrainingRun:
 
     def save(self, path: str | Path) -> None:
         """Write the run to ``path.npz`` and its record to ``path.json``, atomically, no pickle."""
-        groups = {
-            "embeddings": {k: v for k, v in vars(self.embeddings).items() if k in _EMBEDDINGS},
+        groups: dict[str, Mapping[str, Array]] = {
+            "embeddings": {name: getattr(self.embeddings, name) for name in _EMBEDDINGS},
             "weights": self.weights,
-            "velocities": self.velocities,
             "history": self.history,
         }
+        groups |= {f"state.{name}": state for name, state in self.state.items()}
         record = {
-            "format": 1,
             "task": self.task,
             "step": self.step,
-            "settings": asdict(self.settings),
+            "settings": self.settings.described(),
             "family": self.embeddings.family,
-            "digests": self.digests,
+            "identity": self.identity,
         }
         arrays = {f"{g}.{k}": array for g, group in groups.items() for k, array in group.items()}
-        files.save(path, record, arrays)
+        files.save(path, KIND, record, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingRun:
-        """Read a run that `save` or a checkpoint of `train` wrote."""
-        record, arrays = files.load(path)
+        """Read a run that `save` or a checkpoint of `train` wrote.
+
+        Raises ValueError for a file that holds anything else, or not all of a run.
+        """
+        record, arrays = files.load(path, KIND)
 
         def group(prefix: str) -> dict[str, Array]:
             return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
 
-        return cls(
-            task=record["task"],
-            embeddings=FrozenEmbeddings(**group("embeddings."), family=record["family"]),
-            settings=Settings(**record["settings"]),
-            step=record["step"],
-            weights=group("weights."),
-            velocities=group("velocities."),
-            history=History(group("history.")),
-            digests=record["digests"],
-        )
+        try:
+            return cls(
+                task=record["task"],
+                embeddings=FrozenEmbeddings(**group("embeddings."), family=record["family"]),
+                settings=Settings.restored(record["settings"]),
+                step=at_least("step", record["step"], 0),
+                weights=group("weights."),
+                state={
+                    name: group(f"state.{name}.")
+                    for name in record["settings"]["trained"]
+                    if group(f"state.{name}.")
+                },
+                history=History(group("history.")),
+                identity=dict(record["identity"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise files.unreadable(path, KIND, f"one that is not whole ({error})") from error
 
     def going_on(self, saved: TrainingRun, path: str | Path) -> TrainingRun:
         """Return the saved run to go on with as this one, refused unless it is the same run."""
         mine, theirs = (
-            {**asdict(run.settings), **run.digests, "steps": None} for run in (self, saved)
+            {**run.settings.described(), "steps": None, **run.identity} for run in (self, saved)
         )
-        if other := [k for k in mine | theirs if mine.get(k) != theirs.get(k)]:
+        if other := differences(mine, theirs):
             raise ValueError(
                 f"checkpoint: expected a run of these settings in {path}; got one with "
-                + ", ".join(
-                    f"{k}={_short(theirs.get(k))}, not {_short(mine.get(k))}" for k in other
-                )
+                + ", ".join(f"{name}={_short(old)}, not {_short(new)}" for name, new, old in other)
                 + ". Give another path, or delete that file to begin anew."
             )
         if saved.step > self.settings.steps:
@@ -185,18 +143,9 @@ class TrainingRun:
         return f"TrainingRun(step {self.step} of {self.settings.steps}, {self.history!r})"
 
 
-_EMBEDDINGS = {f.name for f in fields(FrozenEmbeddings) if f.name != "family"}
-
-
-def digest(*arrays: Any) -> str:
-    """SHA-256 of the shapes, types and bytes of arrays."""
-    total = hashlib.sha256()
-    for array in map(np.asarray, arrays):
-        total.update(f"{array.shape}{array.dtype.str}".encode())
-        total.update(np.ascontiguousarray(array).data)
-    return total.hexdigest()
+_EMBEDDINGS = [f.name for f in fields(FrozenEmbeddings) if f.name != "family"]
 
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 40 else text[:12] + "..." + text[-1]
+    return text if len(text) <= 40 else text[:24] + "..." + text[-1]

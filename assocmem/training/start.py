@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,12 +13,15 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model.arguments import checked_weights
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import MATRICES
-from assocmem.tasks import BigramBatch, BigramTask
+from assocmem.tasks import Batch, Task
+from assocmem.tasks.batch import checked_task, sampled
 from assocmem.training.history import History
+from assocmem.training.identity import array_digest, described
 from assocmem.training.metrics import Metrics
+from assocmem.training.optimizers import Array
 from assocmem.training.presets import uniform
-from assocmem.training.run import Settings, TrainingRun, digest
-from assocmem.training.sgd import Matrices
+from assocmem.training.run import TrainingRun
+from assocmem.training.settings import Settings
 
 Initial = Literal["zero", "random"] | Mapping[str, ArrayLike | AssociativeMemory]
 
@@ -26,55 +29,77 @@ START, TEST, BATCH = range(3)  # independent streams of one seed
 
 
 def start(
-    task: BigramTask,
+    task: Task,
     embeddings: FrozenEmbeddings,
     settings: Settings,
     initial: Initial,
     metrics: Metrics,
+    *,
+    compared: bool,
 ) -> TrainingRun:
-    """Return the run before its first update."""
+    """Return the run before its first update; ``compared`` says that a checkpoint needs all of it.
+
+    Raises TypeError for a task that is to be compared and cannot be.
+    """
     weights = initial_weights(initial, embeddings, settings)
-    first = task.sample(settings.batch_size, rng=stream(settings.seed, BATCH, 0))
-    drawn = {"task": first} | {f"test {name}": test for name, (_, test) in metrics.tests.items()}
+    first = sampled(task, settings.batch_size, stream(settings.seed, BATCH, 0))
+    arrays = embeddings.atoms, embeddings.values, embeddings.outputs
+    identity: dict[str, Any] = {
+        "embeddings": array_digest(*arrays),
+        "initial": array_digest(*weights.values()),
+        "pairs": described("pairs", metrics.pairs),
+    }
+    drawn = {"task": (task, first)} | {f"test {name}": test for name, test in metrics.tests.items()}
+    for name, (each, batch) in drawn.items():
+        # beside the task itself a batch of it, which also shows when its code has changed
+        sample = array_digest(batch.tokens, batch.targets, batch.weights)
+        identity |= {name: _identity(name, each, compared), f"sample of {name}": sample}
     return TrainingRun(
         task=repr(task),
         embeddings=embeddings,
         settings=settings,
         step=0,
         weights=weights,
-        velocities={name: np.zeros_like(weights[name]) for name in settings.trained},
+        state={},
         history=History({"step": np.array([], dtype=np.int64)}),
-        digests={
-            "embeddings": digest(embeddings.atoms, embeddings.values, embeddings.outputs),
-            "initial": digest(*weights.values()),
-        }
-        | {name: digest(b.tokens, b.targets, b.weights) for name, b in drawn.items()},
+        identity=identity,
     )
 
 
+def _identity(name: str, task: Task, compared: bool) -> Any:
+    try:
+        return described(name, task)
+    except TypeError:
+        if compared:
+            raise
+        return f"a {type(task).__name__} that cannot be compared"
+
+
 def held_out(
-    task: BigramTask, test: BigramTask | Mapping[str, BigramTask] | None, settings: Settings
-) -> dict[str, tuple[BigramTask, BigramBatch]]:
+    task: Task, test: Task | Mapping[str, Task] | None, settings: Settings
+) -> dict[str, tuple[Task, Batch]]:
     """Return the tasks to measure on with their batches, from a seed that is their own."""
     if not isinstance(test, Mapping):
         test = {"": task if test is None else test}
     else:
         test = {"": task, **test}
     for name, other in test.items():
-        if not isinstance(other, BigramTask):
-            raise TypeError(f"test: expected BigramTasks; got {type(other).__name__} {name!r}.")
-        if (other.n_tokens, other.length) != (task.n_tokens, task.length):
+        checked_task(f"test[{name!r}]" if name else "test", other)
+        same = (other.n_tokens, other.length, len(other.outputs))
+        if same != (task.n_tokens, task.length, len(task.outputs)):
             raise ValueError(
-                f"test: expected the {task.n_tokens} tokens and length {task.length} of the task; "
-                f"got {other.n_tokens} and {other.length}."
+                f"test: expected the {task.n_tokens} tokens, {len(task.outputs)} outputs and "
+                f"length {task.length} of the task; got {same[0]}, {same[2]} and {same[1]}."
             )
     return {
-        name: (other, other.sample(settings.evaluate_on, rng=stream(settings.seed, TEST)))
+        name: (other, sampled(other, settings.evaluate_on, stream(settings.seed, TEST)))
         for name, other in test.items()
     }
 
 
-def initial_weights(initial: Initial, embeddings: FrozenEmbeddings, settings: Settings) -> Matrices:
+def initial_weights(
+    initial: Initial, embeddings: FrozenEmbeddings, settings: Settings
+) -> dict[str, Array]:
     """Return the start of every matrix that the model has; W_F only if it is trained or given."""
     shape, dtype = (embeddings.width, embeddings.width), embeddings.dtype
     given = initial if isinstance(initial, Mapping) else {}
@@ -83,7 +108,7 @@ def initial_weights(initial: Initial, embeddings: FrozenEmbeddings, settings: Se
         checked_option("initial", initial, ("zero", "random"), "Or pass matrices by name.")
     weights = {}
     for name in settings.matrices:
-        if name == "W_F" and name not in {*settings.trained, *given}:
+        if name == "W_F" and name not in {*(settings.trained or ()), *given}:
             continue
         matrix = given.get(name, np.zeros(shape))
         if not given and initial == "random":

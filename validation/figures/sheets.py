@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem._files import csv_text, replaced
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -88,16 +90,15 @@ def publish(
     out: Path, stem: str, rows: list[Row], figure: Figure, texts: Mapping[str, str] | None = None
 ) -> list[Path]:
     """Write stem.png, stem.csv and further texts, each atomically; return their paths."""
-    picture, sheet = io.BytesIO(), io.StringIO(newline="")
+    picture, columns = io.BytesIO(), list(rows[0])
     figure.savefig(picture, format="png", dpi=120)
-    writer = csv.DictWriter(sheet, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files = {f"{stem}.png": picture.getvalue(), f"{stem}.csv": sheet.getvalue().encode()}
+    files = {f"{stem}.png": picture.getvalue()}
+    files |= {
+        f"{stem}.csv": csv_text(columns, ([row.get(c) for c in columns] for row in rows)).encode()
+    }
     files |= {name: text.encode() for name, text in (texts or {}).items()}
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        partial = out / f"{name}.partial"
-        partial.write_bytes(content)
-        os.replace(partial, out / name)
+        with replaced(out / name) as file:
+            file.write(content)
     return [out / name for name in files]
