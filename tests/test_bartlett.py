@@ -20,8 +20,8 @@ from assocmem.vectors import bartlett as module
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, bartlett
 from assocmem.vectors.families import FAMILIES
 from tests.test_embeddings import ARRAYS, MATRICES, assert_images, rounding, seed, task_sizes
-from validation.direct_draws import TASK as WIDE
-from validation.direct_draws import FixedModel, same_mean
+from validation.width.direct_draws import TASK as WIDE
+from validation.width.direct_draws import FixedModel, same_mean
 
 __all__ = ["seed"]  # the fixture
 

@@ -12,7 +12,7 @@ import assocmem as am
 from assocmem import capacity as library
 from theory import CLAIMS
 from validation import capacity
-from validation.cases import run
+from validation.runner.cases import run
 
 
 def failures(claim_id, seed):

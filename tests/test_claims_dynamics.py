@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from theory import CLAIMS
-from theory.dynamics import MEASURED, RUNS
+from theory.dynamics.claims import MEASURED, RUNS
 from validation import dynamics, experiments
-from validation.cases import FALSE_ALARM, Context
-from validation.experiments import Scale
+from validation.dynamics.experiments import Scale
+from validation.runner.cases import FALSE_ALARM, Context
 
 IDS = ["D1", "D2", "D3", "D4", "D5", "D6"]
 

@@ -16,7 +16,7 @@ from assocmem.width import moments as step_noise
 from assocmem.width.wick import Moments, Segment, Term, score_moments
 from theory import CLAIMS
 from validation import end_to_end
-from validation.cases import run
+from validation.runner.cases import run
 
 
 def failures(claim_id, seed):

@@ -13,7 +13,7 @@ from assocmem.width import response as linear_response
 from theory import CLAIMS
 from validation import gradient_noise as measured
 from validation import reference, width
-from validation.cases import run
+from validation.runner.cases import run
 
 
 def failures(seed):

@@ -5,15 +5,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-import assocmem as am
 import theory.gradients
 import theory.induction
-from assocmem.gradients.previous_token import PreviousTokenSignal
-from assocmem.model.blocks import BlockTable, TokenBlock
-from validation import cases
 from validation.gradients import CHECKS as GRADIENT_CHECKS
 from validation.induction import CHECKS as INDUCTION_CHECKS
+
+import assocmem as am
+from assocmem.gradients.previous_token import PreviousTokenSignal
+from assocmem.model.blocks import BlockTable, TokenBlock
+from validation.runner import cases
 
 CHECKS = GRADIENT_CHECKS | INDUCTION_CHECKS
 CLAIMS = {claim.id: claim for claim in theory.gradients.CLAIMS + theory.induction.CLAIMS}

@@ -11,7 +11,7 @@ from scipy import stats
 import assocmem as am
 from theory import CLAIMS
 from validation import memory
-from validation.cases import run
+from validation.runner.cases import run
 
 
 def failures(claim_id, seed):

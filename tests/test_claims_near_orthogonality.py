@@ -14,8 +14,9 @@ from assocmem.model import embeddings
 from assocmem.vectors import families
 from assocmem.vectors.overlaps import coherence_band
 from theory import CLAIMS
-from validation import near_orthogonality, tolerances
-from validation.cases import run
+from validation import near_orthogonality
+from validation.runner import tolerances
+from validation.runner.cases import run
 
 
 def failures(claim_id, seed):

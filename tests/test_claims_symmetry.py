@@ -8,8 +8,8 @@ import pytest
 import theory.symmetry
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import symmetry as tasks_symmetry
-from validation import cases
 from validation import symmetry as validation_symmetry
+from validation.runner import cases
 from validation.symmetry import CHECKS
 
 CLAIMS = {claim.id: claim for claim in theory.symmetry.CLAIMS}

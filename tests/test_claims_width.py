@@ -14,7 +14,7 @@ from assocmem.width import moments as step_noise
 from assocmem.width import wick
 from theory import CLAIMS
 from validation import width
-from validation.cases import run
+from validation.runner.cases import run
 
 
 def failures(claim_id, seed):

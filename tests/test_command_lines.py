@@ -13,7 +13,7 @@ import pytest
 from theory import CLAIMS
 from validation import checks, figures
 from validation.__main__ import main
-from validation.cases import Case
+from validation.runner.cases import Case
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = [

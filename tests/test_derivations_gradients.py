@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from theory.derivations.gradients import DERIVATIONS
 
 import assocmem as am
 from assocmem import gradients
@@ -22,12 +23,13 @@ from assocmem.model.blocks import (
 )
 from assocmem.tasks.symmetry import set_partitions
 from theory import CLAIMS
+from theory.algebra.patterns import Pattern, patterns
+from theory.algebra.population import VOCABULARIES, PatternSums, exact, through_softmax
+from theory.algebra.rational import FIELD, C, K, c, degree, k
 from theory.derivation import Derivation, DerivationError, derive
-from theory.derivations.gradients import DERIVATIONS, derive_S1, derive_S2
-from theory.derivations.step_three import derive_S3a
-from theory.patterns import Pattern, patterns
-from theory.population import VOCABULARIES, PatternSums, exact, through_softmax
-from theory.rational import FIELD, C, K, c, degree, k
+from theory.steps.s1 import derive as derive_S1
+from theory.steps.s2 import derive as derive_S2
+from theory.steps.s3a import derive as derive_S3a
 
 
 @pytest.mark.parametrize("claim_id", DERIVATIONS)

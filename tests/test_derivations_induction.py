@@ -4,14 +4,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from theory.derivations import output_memory, rows, thresholds
+from theory.derivations.induction import DERIVATIONS
 
 import assocmem as am
 from assocmem.gradients import conditions
 from assocmem.model.blocks import BlockTable, TokenBlock
-from theory import CLAIMS, harmonic
+from theory import CLAIMS
+from theory.algebra import harmonic
 from theory.derivation import Derivation, DerivationError, derive
-from theory.derivations import output_memory, rows, thresholds
-from theory.derivations.induction import DERIVATIONS
 
 
 @pytest.mark.parametrize("claim_id", DERIVATIONS)

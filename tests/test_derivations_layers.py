@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sympy import exp
+from theory.derivations.layers import DERIVATIONS
 
 import assocmem as am
 from assocmem import _statistics
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
-from theory.derivations.layers import DERIVATIONS
 
 
 def with_table(memory, **changed):

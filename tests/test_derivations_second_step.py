@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sympy import Rational
+from theory.derivations import any_length, averages, every_block, second_step
 
 import assocmem as am
 from assocmem.model.blocks import ATOMS, BlockTable, TokenBlock
-from theory import telescoping
-from theory.derivation import Derivation, DerivationError
-from theory.derivations import any_length, averages, every_block, second_step
-from theory.derivations.any_length import task
-from theory.population import VOCABULARIES, differences
-from theory.rational import C
-from theory.telescoping import (
+from theory.algebra import telescoping
+from theory.algebra.population import VOCABULARIES, differences
+from theory.algebra.rational import C
+from theory.algebra.telescoping import (
     BEYOND,
     CONTENT,
     FIRST,
@@ -31,6 +29,8 @@ from theory.telescoping import (
     at_length,
     total,
 )
+from theory.derivation import Derivation, DerivationError
+from theory.steps.any_length import task
 
 
 @pytest.fixture

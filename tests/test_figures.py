@@ -13,9 +13,9 @@ import pytest
 
 import assocmem as am
 from tests.test_figures_agreement import one_wrong_series_fails
-from validation.cases import Context
 from validation.figures import FIGURES, induction_head, margins, sheets, steps_map, width
 from validation.figures.sheets import read
+from validation.runner.cases import Context
 
 TINY = {
     "induction-head": (induction_head, {"task": am.InductionTask(8, 16)}),

@@ -9,7 +9,6 @@ from scipy import stats
 import assocmem as am
 from validation import figures
 from validation.__main__ import main
-from validation.cases import FALSE_ALARM
 from validation.figures import AGREEMENTS, FIGURES, sheets
 from validation.figures.agreement import (
     LEVELS,
@@ -21,6 +20,7 @@ from validation.figures.agreement import (
     of_median,
     of_rate,
 )
+from validation.runner.cases import FALSE_ALARM
 
 
 def point(low, high, predicted_low, predicted_high=None):

@@ -9,9 +9,9 @@ import pytest
 
 from assocmem import capacity as library
 from tests.test_figures_agreement import one_wrong_series_fails
-from validation.cases import Context
 from validation.figures import FIGURES, capacity
 from validation.figures.sheets import read
+from validation.runner.cases import Context
 
 TINY = {
     "widths": (16, 24),

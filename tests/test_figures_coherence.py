@@ -13,9 +13,9 @@ from scipy import stats
 import assocmem as am
 from assocmem.vectors.overlaps import coherence_band, overlap_law
 from tests.test_figures_agreement import one_wrong_series_fails
-from validation.cases import Context
 from validation.figures import FIGURES, coherence
 from validation.figures.sheets import read
+from validation.runner.cases import Context
 
 TINY = {
     "counts": [2, 32],

@@ -10,7 +10,7 @@ from tests.test_figures import context, images, png
 from tests.test_figures_agreement import one_wrong_series_fails
 from validation.figures import phase
 from validation.figures.sheets import read
-from validation.head import LEVEL, Head, crossing
+from validation.width.head import LEVEL, Head, crossing
 
 TINY = {
     "lengths": (16, 64),

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from validation import experiments
-from validation.cases import Context
-from validation.experiments import EXPERIMENTS, Scale, curves_of
+from validation.dynamics.experiments import EXPERIMENTS, Scale, curves_of
 from validation.figures import FIGURES, attention, bigrams, depth, forming
+from validation.runner.cases import Context
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = Scale(

@@ -5,7 +5,7 @@ import pytest
 
 import assocmem as am
 from validation import reference
-from validation.gradients import small_tasks
+from validation.steps.populations import small_tasks
 
 TASKS = small_tasks()
 AGREE = 1e-10  # relative to the largest entry

@@ -12,7 +12,9 @@ import pytest
 
 import assocmem as am
 from assocmem.width import recall as recall_laws
-from validation.width import asked, same_law, written
+from validation.width.w1 import same_law
+from validation.width.w2 import asked
+from validation.width.written import written
 
 TASK = am.InductionTask(n_tokens=5, length=4)
 DRAWS = 20_000

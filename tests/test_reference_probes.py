@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from assocmem.tasks import BigramTask, Language
-from validation import reference_probes, reference_training
+from validation.dynamics import reference_probes
+from validation.reference import training as reference_training
 
 N, T = 6, 12
 WIDTH = N + T + N  # tokens, positions, and what layer 0 writes; outputs read the tokens

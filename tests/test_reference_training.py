@@ -17,7 +17,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_reference import STEP, apply, assert_same, decimals, mix, plus
 
-from validation import reference, reference_training
+from validation import reference
+from validation.reference import training as reference_training
 
 N, T, D, H, M, B = 4, 3, 4, 2, 3, 2  # tokens, positions, width, heads, hidden neurons, sequences
 FULL = reference_training.Architecture(N, T, D, n_heads=H, hidden=M)

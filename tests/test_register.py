@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-
-from theory import CLAIMS
-from theory.claims import Claim, register
 from theory.derivations import derivations
 from validation.checks import CHECKS
+
+from theory import CLAIMS
+from theory.record import Claim, register
 
 TESTS = Path(__file__).parent
 

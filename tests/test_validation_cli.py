@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory import CLAIMS
-from validation import checks, report
+from validation import checks
 from validation.__main__ import main
-from validation.cases import Case
+from validation.runner import report
+from validation.runner.cases import Case
 
 ROOT = Path(__file__).parent.parent
 FIELDS = [

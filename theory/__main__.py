@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from theory import CLAIMS, writing
-from theory.claims import Claim
 from theory.command_line import (
     FAILS,
     FINE,
@@ -18,6 +17,7 @@ from theory.command_line import (
     say,
     selected,
 )
+from theory.record import Claim
 
 EXAMPLES = """\
 examples:
@@ -83,25 +83,20 @@ def show_claims(options: argparse.Namespace) -> int:
 
 
 def _latex_pages(claims: Sequence[Claim]) -> Iterator[str]:
-    from theory.derivation import derive
-    from theory.derivations import derivations
+    from theory.derivation import derive, has_derivation
 
-    derived = derivations()
     return writing.as_latex(
-        (claim, derive(claim, derived[claim.id]).steps if claim.id in derived else [])
-        for claim in claims
+        (claim, derive(claim).steps if has_derivation(claim) else []) for claim in claims
     )
 
 
 def _text_pages(claims: Sequence[Claim]) -> Iterator[str]:
-    from theory.derivation import derive
-    from theory.derivations import derivations
+    from theory.derivation import derive, has_derivation
 
-    derived = derivations()
     for claim in claims:
         yield writing.claim_as_text(claim)
-        if claim.id in derived:
-            steps = derive(claim, derived[claim.id]).steps
+        if has_derivation(claim):
+            steps = derive(claim).steps
             yield f"\nDerivation ({writing.count(steps)}: {writing.CHECKED})"
             yield from (writing.step_as_text(*step) for step in enumerate(steps, start=1))
         if claim is not claims[-1]:

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from typing import IO
 
 from theory import CLAIMS
-from theory.claims import Claim
+from theory.record import Claim
 
 FINE, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; argparse itself exits with USAGE
 

@@ -6,13 +6,14 @@ library computes. It cannot be written down wrong: a step that does not hold rai
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import sympy
 
-from theory.claims import Claim
+from theory.record import Claim
 
 
 class DerivationError(Exception):
@@ -74,13 +75,21 @@ class Derivation:
         self.steps.append(Step(text, latex or sympy.latex(relation), checked=True))
 
 
-Derive = Callable[[Derivation], None]
+def has_derivation(claim: Claim) -> bool:
+    """Whether the claim has a derivation; only an empirical one may lack it."""
+    found = find_spec(f"theory.{claim.chapter}.{claim.module}") is not None
+    if not found and claim.status != "empirical":
+        raise DerivationError(
+            f"{claim.id}: expected a derivation in theory/{claim.chapter}/{claim.module}.py, as "
+            f"its status is {claim.status!r}; got no such file."
+        )
+    return found
 
 
-def derive(claim: Claim, function: Derive) -> Derivation:
-    """Run one derivation from its start to its end."""
+def derive(claim: Claim) -> Derivation:
+    """Run the derivation of a claim from its start to its end: ``derive`` in its module."""
     derivation = Derivation(claim.id)
-    function(derivation)
+    import_module(f"theory.{claim.chapter}.{claim.module}").derive(derivation)
     if not any(step.checked for step in derivation.steps):
         raise DerivationError(f"{claim.id}: the derivation checks nothing")
     return derivation

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from theory.claims import Claim
+from theory.record import Claim
 
 if TYPE_CHECKING:  # steps hold SymPy's results, but writing them needs no SymPy
     from theory.derivation import Step
@@ -31,6 +31,17 @@ def count(steps: Iterable[Step]) -> str:
     return f"{len(checked)} {noun}, {sum(checked)} of them checked by SymPy"
 
 
+def files(claim: Claim) -> list[str]:
+    """Where the record, the derivation, the check and the tests of a claim stand."""
+    stem = f"{claim.chapter}/{claim.module}.py"
+    return [
+        f"theory/{claim.chapter}/claims.py",
+        *([] if claim.status == "empirical" else [f"theory/{stem}"]),
+        f"validation/{stem}",
+        f"tests/{claim.chapter}/test_{claim.module}.py",
+    ]
+
+
 # For the terminal
 
 
@@ -46,6 +57,7 @@ def claim_as_text(claim: Claim) -> str:
         parts += [_wrapped(assumption, "  - ", "    ") for assumption in claim.assumptions]
     if claim.note:
         parts.append("\nNote\n" + _paragraphs(claim.note))
+    parts.append("\nFiles\n" + "\n".join(f"  {path}" for path in files(claim)))
     return "\n".join(parts)
 
 

@@ -1,8 +1,8 @@
 r"""When steps 1 and 2 recall their memories: conditions in N, T and K, with margins.
 
 Plain arithmetic in T, $x = H_T$ and $y = H_T^{(2)}$, the sums of 1/s and of 1/s² over s <= T, so
-that floats, fractions and SymPy symbols go through the same formulas; `theory.derivations.
-thresholds` proves them. C is the number of content tokens.
+that floats, fractions and SymPy symbols go through the same formulas; `theory.steps.
+t_s2` proves them. C is the number of content tokens.
 """
 
 from __future__ import annotations

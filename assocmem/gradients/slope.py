@@ -1,7 +1,7 @@
 """Step 3's slope B for many content tokens: fixed triggers, prediction over the content, C → ∞.
 
 Exact in T and K, in units of u²/(K T³), u = 1/(CT) being the lead of step 1. Only means given τ are
-left: what two content tokens gain by coinciding is of order 1/C. `theory.derivations.rows` proves
+left: what two content tokens gain by coinciding is of order 1/C. `theory.steps.t_s3` proves
 it. Positions count from 1, rows are t = 2 .. T - 1.
 """
 

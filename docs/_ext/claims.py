@@ -16,11 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from theory.derivations import derivations
+
 import theory
 from theory import CLAIMS, FAMILIES, writing
-from theory.claims import Claim
 from theory.derivation import Step, derive
-from theory.derivations import derivations
+from theory.record import Claim
 
 ROOT = Path(theory.__file__).parent.parent
 FIGURES = ("induction-head",)

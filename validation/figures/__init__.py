@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from validation.cases import Context
 from validation.figures.agreement import Agreement
 from validation.figures.attention import make as make_2
 from validation.figures.bigrams import make as make_4
@@ -28,6 +27,7 @@ from validation.figures.sheets import Row
 from validation.figures.steps_map import make as make_map
 from validation.figures.width import agreements as agreements_width
 from validation.figures.width import make as make_width
+from validation.runner.cases import Context
 
 FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "induction-head": make_induction_head,

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from assocmem import Rate
-from validation.cases import FALSE_ALARM
 from validation.figures.sheets import Row
+from validation.runner.cases import FALSE_ALARM
 
 CONFIDENCE = 0.95
 MOST = 100  # points at most of one verdict, which is wrong with probability FALSE_ALARM

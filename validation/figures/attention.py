@@ -9,10 +9,10 @@ import numpy as np
 
 from assocmem import plots
 from assocmem.plots import GREEN, ORANGE
-from validation import experiments
-from validation.cases import Context
-from validation.experiments import Scale
+from validation.dynamics import experiments
+from validation.dynamics.experiments import Scale
 from validation.figures.sheets import Row, canvas, cells, labels, publish, table
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

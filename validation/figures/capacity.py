@@ -15,11 +15,13 @@ import assocmem as am
 from assocmem import capacity, plots
 from assocmem.capacity import LinearRule
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
-from validation.capacity import Estimate, drawn_recall, largest, law, recalled_items
-from validation.cases import Context
+from validation.capacity.c3 import recalled_items
+from validation.capacity.c5 import largest
+from validation.capacity.draws import Estimate, drawn_recall, law
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish
-from validation.memory import half_recall
+from validation.memory.recall import half_recall
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ import assocmem as am
 from assocmem.plots import BLUE, GREY, ORANGE
 from assocmem.vectors.bartlett import bartlett
 from assocmem.vectors.overlaps import coherence_band, coherence_quantile, how_many_fit, overlap_law
-from validation.cases import Context
 from validation.figures.agreement import Agreement, agreement, of_median, of_rate
 from validation.figures.sheets import Row, canvas, in_parallel, publish
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ import numpy as np
 
 from assocmem import plots
 from assocmem.plots import BLUE, ORANGE
-from validation import experiments
-from validation.cases import Context
-from validation.experiments import Scale, curves_of
+from validation.dynamics import experiments
+from validation.dynamics.experiments import Scale, curves_of
 from validation.figures.sheets import Row, canvas, publish
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

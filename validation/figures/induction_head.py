@@ -13,8 +13,8 @@ import numpy as np
 import assocmem as am
 from assocmem import plots
 from assocmem.plots import GREEN, ORANGE
-from validation.cases import Context
 from validation.figures.sheets import MATRICES, SYMBOLS, Row, canvas, cells, labels, publish, table
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,8 @@ import numpy as np
 import assocmem as am
 from assocmem import gradients, plots
 from assocmem.plots import BLUE, ORANGE
-from validation.cases import Context
 from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

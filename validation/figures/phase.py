@@ -13,12 +13,12 @@ from scipy import stats
 import assocmem as am
 from assocmem import plots
 from assocmem.plots import BLUE, GREEN, ORANGE
-from validation.cases import Context
-from validation.end_to_end import InductionHead
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
-from validation.head import LEVEL, Head, crossing, mean_recall
-from validation.width import written
+from validation.runner.cases import Context
+from validation.width.head import LEVEL, Head, crossing, mean_recall
+from validation.width.w7 import InductionHead
+from validation.width.written import written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import gradients, plots
-from validation.cases import Context
 from validation.figures.sheets import Row, canvas, publish, rate
+from validation.runner.cases import Context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,10 +19,11 @@ from assocmem import plots
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from assocmem.width import recall as recall_laws
 from assocmem.width.attention import AttentionLaw
-from validation.cases import Context
 from validation.figures.agreement import CONFIDENCE, Agreement, agreement, of_mean, of_rate
 from validation.figures.sheets import MATRICES, SYMBOLS, Row, canvas, in_parallel, publish
-from validation.width import asked, in_context, written
+from validation.runner.cases import Context
+from validation.width.w2 import asked, in_context
+from validation.width.written import written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,1 @@
+"""The algebra that derivations share: rational functions, harmonic sums, populations, moments."""

@@ -1,0 +1,42 @@
+"""Arrays of symbols, the cross-entropy of logits, and its derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def symbols(letter: str, *shape: int, **assumptions: bool) -> Array:
+    """An array of real symbols: letter_{ij}, counted from 1 as in the formulas."""
+    table = np.empty(shape, dtype=object)
+    for index in np.ndindex(shape):
+        subscript = "".join(str(i + 1) for i in index)
+        table[index] = sympy.Symbol(f"{letter}_{{{subscript}}}", **({"real": True} | assumptions))
+    return table
+
+
+def cross_entropy(logits: Array, label: int) -> Any:
+    """-ln p̂(label), p̂ the softmax of the logits."""
+    return sympy.log(sum(sympy.exp(logit) for logit in logits)) - logits[label]
+
+
+def gradient(loss: Any, matrix: Array) -> Array:
+    """The derivative of the loss by every entry of a matrix of symbols."""
+    return np.vectorize(lambda entry: sympy.diff(loss, entry), otypes=[object])(matrix)
+
+
+def rational(table: Array) -> Array:
+    """The same entries with every exponential e^x read as a symbol of that name.
+
+    What is then equal as a rational function, which SymPy decides fast, is equal before.
+    """
+
+    def named(exponent: Any) -> Any:
+        return sympy.Symbol(f"exp({sympy.expand(exponent)})", positive=True)
+
+    return np.vectorize(lambda entry: entry.replace(sympy.exp, named), otypes=[object])(table)

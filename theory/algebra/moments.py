@@ -1,0 +1,99 @@
+"""Moments of random vectors, exactly, from the laws of their entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+from sympy import Rational
+from sympy.concrete.delta import deltasummation
+
+from theory.derivation import Derivation
+
+Array = NDArray[Any]
+
+
+Moment = Callable[[tuple[int, ...]], Any]
+
+
+# The library computes bounds in floating point. Far above its rounding, far below any altered term.
+ROUNDING = Rational(1, 2**40)
+
+
+d_ = sympy.Symbol("d", positive=True, integer=True)
+
+
+class Drawn(np.random.Generator):
+    """A generator whose draws are given: they show what a family makes of them."""
+
+    def __init__(self, *tables: Array) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._tables = list(tables)
+
+    def standard_normal(self, *args: Any, **kwargs: Any) -> Any:
+        return self._tables.pop(0).astype(float)
+
+    def integers(self, *args: Any, **kwargs: Any) -> Any:
+        return self._tables.pop(0)
+
+
+def exact(numbers: Any) -> Array:
+    """Floating-point numbers as the fractions they are."""
+    return np.vectorize(lambda x: Rational(float(x)), otypes=[object])(numbers)
+
+
+def agrees(d: Derivation, text: str, number: float, formula: Any, latex: str) -> None:
+    """Compare a number of the library with its formula, evaluated to 30 digits.
+
+    The number is shown after ``latex``.
+    """
+    error = abs(Rational(number) / sympy.sympify(formula).evalf(30) - 1)
+    d.holds(text, error < ROUNDING, latex=rf"{latex} \approx {number:.6g}")
+
+
+def sum_over(expression: Any, *indices: Any) -> Any:
+    """Σ over indices from 1 to d, by the rule Σ_b δ_ab f(b) = f(a)."""
+    for index in indices:
+        expression = sympy.expand(expression)
+        expression = deltasummation(expression, (index, 1, d_))
+        # the free index lies in 1..d
+        expression = expression.replace(sympy.Piecewise, lambda *branches: branches[0][0])
+    return expression
+
+
+def expectation(polynomial: Any, rows: Array, moment: Moment) -> Any:
+    """E of a polynomial in independent rows; ``moment`` is E of a product of powers in one row."""
+    n, width = rows.shape
+    terms = sympy.Poly(polynomial, *rows.ravel()).terms()
+    return sum(
+        coefficient * sympy.prod([moment(powers[i * width : (i + 1) * width]) for i in range(n)])
+        for powers, coefficient in terms
+    )
+
+
+def gaussian_moment(powers: tuple[int, ...]) -> Any:
+    """Of independent N(0, 1/d) entries: a product of (2k - 1)!! / d^k."""
+    if any(power % 2 for power in powers):
+        return 0
+    squares = sum(powers) // 2
+    return (
+        sympy.prod([sympy.factorial2(power - 1) for power in powers])
+        / sympy.Integer(len(powers)) ** squares
+    )
+
+
+def sphere_moment(powers: tuple[int, ...]) -> Any:
+    """The Gaussian moment over that of the norm, which is independent of the direction."""
+    d, squares = sympy.Integer(len(powers)), sum(powers) // 2
+    norm = sympy.prod([(d + 2 * i) / d for i in range(squares)])
+    return gaussian_moment(powers) / norm
+
+
+def rademacher_moment(powers: tuple[int, ...]) -> Any:
+    """Of independent entries ±1/√d: the squares are constant."""
+    if any(power % 2 for power in powers):
+        return 0
+    return 1 / sympy.Integer(len(powers)) ** (sum(powers) // 2)

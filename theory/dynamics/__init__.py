@@ -1,0 +1,1 @@
+"""Training dynamics: what gradient descent on in-context bigrams shows."""

@@ -1,0 +1,1 @@
+"""The building blocks: gradients of one linear memory and of one attention layer."""

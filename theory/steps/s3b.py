@@ -1,0 +1,301 @@
+"""Derivation of S3b: step 3 at finite lead: what the closed form drops falls like 1/C^2."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+import assocmem as am
+from assocmem import _statistics
+from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from theory.algebra.patterns import Pattern
+from theory.algebra.population import PatternSums, exact, through_softmax
+from theory.algebra.rational import FIELD, RING, C, c, degree
+from theory.derivation import Derivation
+from theory.steps.from_the_loss import SETTINGS, first_table, pattern_sums, second_table
+
+Array = NDArray[Any]
+
+
+# What is kept is compared with the library at these T, C, K and λ, where attention is neither
+# uniform nor at one position.
+COMPARED = {"content": (5, 5, 2, 0.1), "all": (5, 6, 1, 1.0), "random": (6, 20, 1, 0.05)}
+
+
+def derive(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
+    d.say(
+        r"Write, given $\tau$, $b = \mathbb{E}[b|\tau] + \delta b$ for the layer-2 scores at "
+        r"$\lambda = 1$. In $D_t$ of S3a the attention is $a(\mathbb{E} b) + \delta a$. Kept: "
+        r"$\mathbb{E}[D_t \cdot \Phi_1 x_r]$ at $a(\mathbb{E} b)$, exactly, and in the value path "
+        r"the first order of $\delta a$. Dropped: the second order of $\delta a$ in the value "
+        "path, and the first in key and query. The orders below are at fixed $T$, $K$ and "
+        r"$\lambda$, fixed triggers; units are $1/C$ for $u$ (the order of $G_1$) and the wanted "
+        r"coefficient of $J_2$ for $b$."
+    )
+    coincidences(d, lengths[0])
+    for length in lengths:
+        fluctuations(d, length)
+    fluctuations(d, lengths[0], "all")
+    for vocabulary, sizes in COMPARED.items():
+        kept_part(d, vocabulary, *sizes)
+    d.say(
+        r"Orders multiply. $\delta b$ takes finitely many values given $\tau$, all $O(\kappa) = "
+        r"O(1/C)$, and it is nearly constant: it differs from a value of order $\kappa / C$ only "
+        r"if two of the $T - 2$ content positions coincide, of probability $O(1/C)$. So "
+        r"$\mathbb{E}|\delta b|^m = O(\kappa^m / C)$ for $m \ge 1$. The softmax is smooth with "
+        r"bounded derivatives, so the second order in the value path is $O(\kappa^2 / C) = "
+        r"O(C^{-3})$."
+    )
+    d.say(
+        r"First order in key and query: $\mathbb{E}[\delta b\, X]$ with $X$ a product of $u_t - "
+        r"\bar u$ and a score, a bounded function of the tokens given $\tau$. As "
+        r"$\mathbb{E}\,\delta b = 0$, subtract from $X$ its value $X_0$ without coincidence: "
+        r"$|\mathbb{E}[\delta b (X - X_0)]| \le O(\kappa)\, P(\text{coincidence}) = O(C^{-2})$. "
+        r"The order is attained, by the term in $\lambda^2$ above."
+    )
+    d.say(
+        r"For $t < T$ what is kept is of order 1: $\mathbb{E} u$ and $\mathbb{E} b$ vary with the "
+        r"position through $\tau$ already for $C \to \infty$ (the lead of $J_2$ is not zero there, "
+        r"see S2-sign). The relative size of the dropped part is therefore $O(C^{-2})$."
+    )
+    sums = pattern_sums(lengths[0], "random")
+    second = am.gradients.second_step(sums.task)
+    _, orders = orders_in_c(sums, first_table(lengths[0], "random"), second)
+    d.equal(
+        f"Fixed triggers are needed. With random triggers, $T = {lengths[0]}$, every token is a "
+        r"trigger of some sequence: $\kappa$ and the dropped term in $\lambda^2$ are of order 1.",
+        [degree(worth_of_sharing(second, TOKENS)), orders["key"], orders["kept"]],
+        [0, 0, 0],
+        latex=r"\kappa = \Theta(1),\quad \text{dropped} = \Theta(\lambda^2),\quad "
+        r"\text{kept} = \Theta(1)",
+    )
+
+
+def kept_part(d: Derivation, vocabulary: str, length: int, C: int, K: int, lead: float) -> None:
+    """The library's table against what is kept, from moments given τ."""
+    sums = pattern_sums(length, vocabulary)
+    at_zero, by_lead = np.zeros((2, length, length))
+    task = am.InductionTask(
+        C + (1 if sums.random else K),
+        length,
+        "random" if sums.random else K,
+        "content" if vocabulary == "content" else "all",
+    )
+    unit = am.gradients.second_step(task).lead
+    for tau in range(length - 2):
+        b, v, bv, uk, uq = moments_given_tau(vocabulary, length, tau, (C, K), unit)
+        a = _statistics.softmax(lead * b)
+        fluctuation = bv - np.outer(b, v)
+        at_zero = at_zero + np.outer(a, v)
+        gain = a[:, None] * (fluctuation - a @ fluctuation + uk - a @ uk)
+        gain[-1] += a @ np.einsum("ssr->sr", uq) - np.einsum("s,p,psr->r", a, a, uq)
+        by_lead = by_lead + gain
+    kept = through_softmax((at_zero + lead * by_lead) / (length - 2))
+    found = am.gradients.third_step(task, lead)[POSITIONS, POSITIONS]
+    error = float(np.abs(found - kept).max() / np.abs(kept).max())
+    d.holds(
+        f"The library's S3(b) is what is kept, {SETTINGS[vocabulary]}, $(N, T, K) = "
+        f"({task.n_tokens}, {length}, {task.n_triggers})$, $\\lambda = {lead}$: $a = \\sigma("
+        r"\lambda\,\mathbb{E}[b|\tau])$ with the means given $\tau$ that stand in $D_t$, summed "
+        "over patterns. Up to rounding:",
+        error < 1e-12,
+        latex=r"\frac{\|\text{library} - \text{kept}\|_\infty}{\|\text{kept}\|_\infty} < 10^{-12}",
+    )
+
+
+def moments_given_tau(
+    vocabulary: str, length: int, tau: int, sizes: tuple[int, int], unit: float
+) -> tuple[Array, ...]:
+    """E of b_s, v_r, b_s v_r, u_s k_r and u_s q_{s'r} given τ, at sizes C and K.
+
+    ``unit`` is the unit of J₂.
+    """
+    sums = pattern_sums(length, vocabulary)
+    (read, scale), (match, match_scale) = (
+        sums.cleared(first_table(length, vocabulary)),
+        sums.cleared(second_table(length, vocabulary)),
+    )
+
+    def statistic(pattern: Pattern) -> dict[str, Array]:
+        rows, j = sums.stack(sums.streams(pattern)), sums.matches(pattern, match)
+        g, remapped = sums.stack(sums.readout(pattern, read)), sums.remapped(pattern)
+        u, v, k = rows @ g, remapped @ g, remapped @ (rows[-1] @ j)
+        b, q = rows @ (rows[-1] @ j), (remapped @ j @ rows.T).T
+        return {
+            "b": b,
+            "v": v,
+            "bv": np.outer(b, v),
+            "uk": np.outer(u, k),
+            "uq": np.outer(u, q).reshape(length, length, length),
+        }
+
+    of_g, of_x, of_j = FIELD(scale), FIELD(sums.unit), FIELD(match_scale)
+    divisors = {
+        "b": of_x**2 * of_j,
+        "v": of_g,
+        "bv": of_x**2 * of_j * of_g,
+        "uk": of_x**2 * of_j * of_g,
+        "uq": of_x**2 * of_j * of_g,
+    }
+    found = sums.expectation(statistic, tau=tau)
+    at = np.vectorize(lambda e: float(Fraction(*map(int, (e.numer(*sizes), e.denom(*sizes))))))
+    numbers = {name: at(found[name] / divisor) for name, divisor in divisors.items()}
+    return tuple(part if name == "v" else part / unit for name, part in numbers.items())
+
+
+def fluctuations(d: Derivation, length: int, vocabulary: str = "content") -> None:
+    """Exact moments of scores and readout, and their orders in C."""
+    where = f"$T = {length}$, {SETTINGS[vocabulary]}:"
+    sums = pattern_sums(length, vocabulary)
+    second = am.gradients.second_step(sums.task)
+    for name, text in (
+        (TOKENS, "its own key $w_E$"),
+        (REMAPPED_TOKENS, "the remapped key $\\Phi_1 w_E$"),
+    ):
+        kappa = worth_of_sharing(second, name)
+        d.equal(
+            f"{where} a content token scores $\\kappa$ times its share of the sequence on top of "
+            f"what all content tokens score; by {text}, in units of the wanted coefficient:",
+            degree(kappa),
+            -1,
+            latex=r"\kappa \sim " + sympy.latex(_leading(kappa)),
+        )
+    moments, dropped = orders_in_c(sums, first_table(length, vocabulary), second)
+    d.equal(
+        f"{where} the largest orders in $C$, over $\\tau$ and all positions, of the means of $u$ "
+        "and $b$ and of their covariances given $\\tau$, from the sums over patterns.",
+        [moments[name] for name in ("u", "b", "bu", "bb")],
+        [0, 0, -2, -3],
+        latex=r"\mathbb{E} u,\ \mathbb{E} b = \Theta(1),\quad \mathrm{Cov}(b_s, u_t) = "
+        r"\Theta(C^{-2}),\quad \mathrm{Cov}(b_s, b_t) = \Theta(C^{-3})",
+    )
+    d.equal(
+        f"{where} the dropped part itself at its lowest order in $\\lambda$, which is "
+        r"$\lambda^2$, rows $t < T$: with $\delta$ for $\delta b$ less its mean over $s$, the "
+        "orders of the value path, of the key, and of what is kept ($A$).",
+        [dropped[name] for name in ("value", "key", "kept")],
+        [-3, -2, 0],
+        latex=r"\tfrac{1}{2T} \mathbb{E}[(\delta_t^2 - \overline{\delta^2}) v_r] = \Theta(C^{-3}),"
+        r"\quad \tfrac1T \mathbb{E}[(\delta_t (u_t - \bar u) - \overline{\delta u}) k_r] = "
+        r"\Theta(C^{-2})",
+    )
+
+
+def worth_of_sharing(second: BlockTable, key: str) -> Any:
+    """κ, in units of the wanted coefficient."""
+    block, wanted = second[REMAPPED_TOKENS, key], second[TOKENS, REMAPPED_TOKENS].same[0]
+    return (block.same[-1] - block.different[-1, -1]) / wanted
+
+
+def orders_in_c(
+    sums: PatternSums, first: BlockTable, second: BlockTable
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Largest degrees in C of moments given τ, and of the parts of the third step.
+
+    In units of the leading order of G₁, 1/C, and of the wanted coefficient of J₂.
+    """
+    length, (read, scale), (match, match_scale) = (
+        sums.length,
+        sums.cleared(first),
+        sums.cleared(second),
+    )
+    of_u = c / FIELD(scale * sums.unit)
+    of_b = 1 / (second[TOKENS, REMAPPED_TOKENS].same[0] * FIELD(match_scale * sums.unit**2))
+    centre = length * np.eye(length, dtype=int).astype(object) - 1  # T (1 - mean over s)
+    moments: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
+
+    def seen(pattern: Pattern) -> tuple[Array, ...]:
+        """u and b at every position, v and k of every Φ₁ x_r."""
+        rows, j = sums.stack(sums.streams(pattern)), sums.matches(pattern, match)
+        g, remapped = sums.stack(sums.readout(pattern, read)), sums.remapped(pattern)
+        as_query = rows[-1] @ j
+        return rows @ g, rows @ as_query, remapped @ g, remapped @ as_query
+
+    def means(pattern: Pattern) -> dict[str, Array]:
+        u, b, _, _ = seen(pattern)
+        return {"u": u, "b": b, "bu": np.outer(b, u), "bb": np.outer(b, b)}
+
+    for tau in range(length - 2):
+        mean = sums.expectation(means, tau=tau)
+        for name, unit in (("bu", of_b * of_u), ("bb", of_b * of_b)):
+            covariance = (mean[name] - np.outer(mean[name[0]], mean[name[1]])) * unit
+            moments[name] = max(_degree(covariance), moments.get(name, -np.inf))
+        for name, unit in (("u", of_u), ("b", of_b)):
+            moments[name] = max(_degree(mean[name] * unit), moments.get(name, -np.inf))
+        many = RING.gens[0] ** (length - 2)  # clears the denominators of E[b|τ]
+        expected = np.array([(many * e).to_poly() for e in mean["b"]] + [None])[:-1]
+
+        def lost(
+            pattern: Pattern, many: Any = many, expected: Array = expected
+        ) -> dict[str, Array]:
+            u, b, v, k = seen(pattern)
+            delta = centre @ (b * many - expected)
+            square, product = delta * delta, delta * (centre @ u)
+            mixed = length * product - (delta * u).sum() * length
+            return {
+                "value": np.outer(centre @ square, v),
+                "key": np.outer(mixed, k),
+                "kept": np.outer([1] * length, v),
+            }
+
+        n, cleared = FIELD(length), FIELD(many)
+        for name, part in sums.expectation(lost, tau=tau).items():
+            unit = {
+                "value": of_u * sums.unit * (of_b / (cleared * n)) ** 2 / (2 * n * n),
+                "key": of_u * (of_b / cleared) * (of_b * sums.unit) / n**4,
+                "kept": of_u * sums.unit / n,
+            }[name]
+            parts[name] = parts.get(name, 0) + part * unit
+    orders = {name: _degree(through_softmax(part)[:-1]) for name, part in parts.items()}
+    return moments, orders
+
+
+def _degree(array: Array) -> Any:
+    return max(degree(e) for e in array.ravel())
+
+
+def coincidences(d: Derivation, length: int) -> None:
+    """Cov(f(z_p), share of z_r) given τ, for f = 1{z = o}, whose surplus is 1 - 1/C."""
+    sums = pattern_sums(length, "content")
+
+    def statistic(pattern: Pattern) -> dict[str, Any]:
+        holds = pattern.holds
+        f, share = holds[:, pattern.output], holds @ holds.sum(axis=0)
+        return {"f": f, "share": share, "both": np.outer(f, share)}
+
+    worth = (1 - 1 / c) / c
+    found, expected = [], []
+    for tau in range(length - 2):
+        mean = sums.expectation(statistic, tau=tau)
+        found.append(mean["both"] - np.outer(mean["f"], mean["share"]))
+        free = [s not in (tau, tau + 1, length - 1) for s in range(length)]
+        expected.append(
+            exact(
+                [
+                    [worth if free[p] and r in (p, tau + 1) else 0 for r in range(length)]
+                    for p in range(length)
+                ]
+            )
+        )
+    d.equal(
+        f"A coincidence is worth the surplus of the output: for a function $f$ of one token, with "
+        r"surplus $f(o) - \mathbb{E} f$ over the content, position $p$ free and $r = p$ or $r = "
+        r"\tau + 1$ (0 otherwise). By the sum over patterns for $T = "
+        f"{length}$, $f = 1\\{{z = o\\}}$:",
+        np.array(found),
+        np.array(expected),
+        latex=r"\mathrm{Cov}(f(z_p), \text{share of } z_r \,|\, \tau)"
+        r" = \frac{\text{surplus}(f)}{T C}",
+    )
+
+
+def _leading(value: Any) -> Any:
+    """The leading term at large C."""
+    order = degree(value)
+    limit = sympy.limit(value.as_expr() * C ** (-order), C, sympy.oo)
+    return sympy.factor(limit) * C**order

@@ -1,0 +1,1 @@
+"""Near-orthogonality: random vectors in R^d are orthogonal up to O(sqrt(log n / d))."""

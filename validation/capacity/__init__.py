@@ -1,0 +1,1 @@
+"""Checks of memory capacity against draws."""

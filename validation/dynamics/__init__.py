@@ -1,0 +1,1 @@
+"""Checks of what training shows, by training."""

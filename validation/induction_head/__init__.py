@@ -1,0 +1,1 @@
+"""Checks of the induction head, built by hand and learned."""

@@ -1,0 +1,1 @@
+"""Checks of the building blocks against the independent transformer."""

@@ -1,0 +1,1 @@
+"""Checks of what memories recall against draws."""

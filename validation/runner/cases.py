@@ -1,0 +1,101 @@
+"""A checked case: predicted against measured, and a verdict that follows from the numbers alone.
+
+The kind of a claim says how the two are compared:
+
+    equal, rate, empirical   |measured - predicted| <= tolerance
+    upper                    predicted - tolerance <= measured <= predicted (tolerance: how tight)
+    lower                    predicted <= measured <= predicted + tolerance (tolerance: how tight)
+    high_prob                measured <= predicted + tolerance (measured: how often it failed;
+                             tolerance: the sampling error of that frequency)
+
+Every tolerance is derived: a multiple of the rounding error, z standard errors, or a bound.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from theory.record import Claim
+
+Profile = Literal["quick", "full"]
+
+# A statistical check fails by chance with at most this probability.
+FALSE_ALARM = 1e-6
+
+# Relative rounding of an entry that about a thousand floating-point operations produce.
+ROUNDING = 2**10 * float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the report. ``case`` says in a few words what was compared, and where."""
+
+    case: str
+    predicted: float
+    measured: float
+    tolerance: float
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("predicted", "measured", "tolerance"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+
+    def passed(self, kind: str) -> bool:
+        """Whether the measurement agrees with the prediction, for a claim of this kind."""
+        excess = self.measured - self.predicted
+        low, high = {
+            "upper": (-self.tolerance, 0.0),
+            "lower": (0.0, self.tolerance),
+            "high_prob": (-np.inf, self.tolerance),
+        }.get(kind, (-self.tolerance, self.tolerance))
+        return bool(low <= excess <= high)  # False for NaN
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a check may depend on: its random generator and the profile."""
+
+    rng: np.random.Generator
+    profile: Profile = "quick"
+
+    @property
+    def full(self) -> bool:
+        """Whether the full profile runs: more sizes, more draws."""
+        return self.profile == "full"
+
+
+Check = Callable[[Context], Iterable[Case]]
+
+
+def run(claim: Claim, check: Check, seed: int, profile: Profile) -> Iterator[Case]:
+    """Run one check, timing each case; its randomness depends on the seed and the claim only."""
+    rng = np.random.default_rng([seed, *claim.id.encode()])
+    started = time.perf_counter()
+    for case in check(Context(rng, profile)):
+        now = time.perf_counter()
+        yield replace(case, seconds=now - started)
+        started = time.perf_counter()
+
+
+def largest(array: Any) -> float:
+    """Return the largest absolute entry."""
+    return float(np.abs(np.asarray(array, dtype=float)).max())
+
+
+def agreement(name: str, closed_form: Any, measured: Any, rounding: float) -> Case:
+    """Compare two arrays entry by entry: the largest difference over the largest entry is 0.
+
+    ``rounding`` is the relative tolerance that floating point explains.
+    """
+    closed_form, measured = np.asarray(closed_form, float), np.asarray(measured, float)
+    if closed_form.shape != measured.shape:
+        raise ValueError(
+            f"{name}: expected one shape; got {closed_form.shape} and {measured.shape}. Compare "
+            f"arrays of the same entries."
+        )
+    return Case(name, 0.0, largest(closed_form - measured) / largest(measured), rounding)

@@ -1,0 +1,242 @@
+"""The command line of ``python -m validation``: run checks, list claims, draw figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import get_args
+
+import numpy as np
+
+from theory import CLAIMS
+from theory.command_line import (
+    FAILS,
+    FINE,
+    USAGE,
+    OutputLost,
+    claim_id,
+    complain,
+    list_claims,
+    one_of,
+    run_command,
+    say,
+    selected,
+)
+from validation.runner import report
+from validation.runner.cases import Case, Context, Profile, run
+
+EXAMPLES = """\
+examples:
+  python -m validation                            every claim, quick profile
+  python -m validation list                       the claims: id, kind, status, title
+  python -m validation run L2 S1 --seed 3         two of them, other random numbers
+  python -m validation run --profile full         more sizes, more draws, tighter tolerances
+  python -m validation figure induction-head      draw a figure into out/
+
+Each row compares what a claim predicts with what was measured; the claim's kind says how:
+  equal, rate, empirical   |measured - predicted| <= tolerance
+  upper, lower             on the right side of the prediction, no further off than the tolerance
+  high_prob                a frequency, at most the predicted one + tolerance, for sampling
+
+report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
+A figure with predicted curves says whether every measured point agrees with them.
+exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, nothing checked
+or no room for the output, 130 interrupted.
+"""
+
+SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given = ["run", *given]  # options alone: every claim
+    return run_command(parser(), given)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: list, run, figure."""
+    text = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m validation",
+        description="Check each claim of the theory against numbers.",
+        epilog=EXAMPLES,
+        formatter_class=text,
+    )
+    commands = top.add_subparsers(metavar="{list,run,figure}", required=True)
+
+    listing = commands.add_parser("list", help="list the claims")
+    listing.set_defaults(command=list_claims)
+
+    checks = commands.add_parser("run", help="check claims, all when none is named")
+    checks.add_argument(
+        "ids", nargs="*", metavar="ID", type=claim_id, help="claim, in any case: L2"
+    )
+    checks.set_defaults(command=run_claims)
+
+    figure = commands.add_parser("figure", help="draw a figure, with its numbers beside it")
+    figure.add_argument("name", metavar="NAME", type=figure_name, help="figure: induction-head")
+    figure.set_defaults(command=draw_figure)
+
+    checks.add_argument(
+        "--profile",
+        type=one_of("profile", get_args(Profile)),
+        default="quick",
+        help="quick (default): seconds; full: minutes",
+    )
+    figure.add_argument(
+        "--scale",
+        dest="profile",
+        type=lambda given: SCALES[one_of("scale", SCALES)(given)],
+        default="quick",
+        metavar="{quick,paper}",
+        help="quick (default): seconds; paper: the sizes of the paper, minutes to hours",
+    )
+    for command in (checks, figure):
+        command.add_argument(
+            "--seed",
+            type=seed,
+            default=0,
+            help="of all random numbers, an integer >= 0 (default 0)",
+        )
+        command.add_argument(
+            "--output", type=directory, default="out", metavar="DIR", help="default: out"
+        )
+    return top
+
+
+def run_claims(options: argparse.Namespace) -> int:
+    """Check the claims, print the table, write the report; every claim has a row in it."""
+    path = options.output / "report.json"
+    if path.is_dir():
+        complain(f"{path}: expected a file to write; got a directory. Move it, or pass --output.")
+        return USAGE
+    rows: list[report.Row] = []
+    started = time.perf_counter()
+    try:
+        tell(report.HEADER)
+        for row in checked_rows(options):
+            rows.append(row)
+    finally:  # also when interrupted: what ran stays
+        ran = {row["id"] for row in rows}
+        rows += [report.not_run(claim) for id, claim in CLAIMS.items() if id not in ran]
+        written = is_written(lambda: report.write(rows, path), path)
+    tell("\n" + report.summary(rows, time.perf_counter() - started))
+    if written:
+        tell(f"Report: {path}")
+    if not ran:
+        complain(f"No case in the {options.profile} profile: pass --profile full, or other claims.")
+    if any(row["passed"] is False for row in rows):
+        return FAILS
+    return FINE if ran and written else USAGE
+
+
+def tell(*lines: str) -> None:
+    """Print the lines. Without a reader the checks go on: the report and the exit code remain."""
+    try:
+        say(*lines)
+    except OutputLost as lost:
+        complain(f"{lost}; the checks go on, for the report")
+
+
+def is_written(write: Callable[[], object], path: Path) -> bool:
+    """Write, and say so when the disk does not let it; that is no claim that fails."""
+    try:
+        write()
+    except OSError as error:
+        complain(f"{path}: not written ({error}). Make room there, or pass another --output.")
+        return False
+    return True
+
+
+def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
+    """Run the selected checks, printing each row as it comes."""
+    from validation.runner.checks import check_of
+
+    for claim in selected(options.ids):
+        tell("\n" + report.heading(claim))
+        cases = run(claim, check_of(claim), options.seed, options.profile)
+        row = None
+        for case in unbroken(cases, needed=options.profile == "full"):
+            row = report.checked(claim, case)
+            tell(*report.lines(row))
+            yield row
+        if row is None:
+            tell(f"no case in the {options.profile} profile")
+
+
+def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
+    """The cases; a check that raises, or has none where one is needed, adds a case that fails."""
+    none = True
+    try:
+        for case in cases:
+            none = False
+            yield case
+    except Exception as error:
+        complain(traceback.format_exc().rstrip())
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        yield Case(f"the check broke off: {why}", np.nan, np.nan, np.nan)
+    else:
+        if none and needed:
+            yield Case("the check has no case", np.nan, np.nan, np.nan)
+
+
+def draw_figure(options: argparse.Namespace) -> int:
+    """Draw one figure, print the files it wrote, and whether all points agree with its curves."""
+    from validation.figures import AGREEMENTS, FIGURES, sheets
+
+    rng = np.random.default_rng([options.seed, *options.name.encode()])
+    paths: list[Path] = []
+    context = Context(rng, options.profile)
+    if not is_written(
+        lambda: paths.extend(FIGURES[options.name](options.output, context)), options.output
+    ):
+        return USAGE
+    tell(*map(str, paths))
+    if options.name not in AGREEMENTS:
+        return FINE
+    (sheet,) = (path for path in paths if path.suffix == ".csv")
+    found = AGREEMENTS[options.name](sheets.read(sheet))
+    tell(*(f"{agreement}: {'yes' if agreement.holds else 'NO'}" for agreement in found))
+    if not all(agreement.holds for agreement in found):
+        return FAILS
+    return FINE if found else USAGE
+
+
+def figure_name(given: str) -> str:
+    """A figure that can be drawn."""
+    from validation.figures import FIGURES  # loads matplotlib
+
+    return one_of("figure", FIGURES)(given)
+
+
+def seed(given: str) -> int:
+    """A seed for NumPy's generators."""
+    if not given.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"expected an integer >= 0; got {given!r}. Leave it out for seed 0."
+        )
+    return int(given)
+
+
+def directory(given: str) -> Path:
+    """A directory that takes files, made if need be: found out before anything is computed."""
+    path = Path(given)
+    if not given:
+        raise argparse.ArgumentTypeError("expected a directory; got ''. Name one, or leave it out.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path, prefix="report.json.", suffix=".partial") as file:
+            file.write(bytes(2**12))  # a full disk takes the name, and no more
+            file.flush()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a directory to write to; got {given!r} ({error.strerror}). Name another."
+        ) from None
+    return path

@@ -1,0 +1,1 @@
+"""Checks of the three top-down steps against the independent transformer."""

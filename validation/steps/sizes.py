@@ -1,0 +1,16 @@
+"""The conditions of claims T-S1, T-S2, T-m1 and T-S3 against the reference and the tables."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import assocmem as am
+from assocmem.gradients import conditions
+
+
+def moments(length: int) -> conditions.Moments:
+    return conditions.moments(Fraction(length), *conditions.harmonic_numbers(length))
+
+
+def over_all(content: int, length: int, k: int) -> am.InductionTask:
+    return am.InductionTask(content + k, length, k, "all")

@@ -1,0 +1,51 @@
+"""Check of T: three top-down steps recall all three memories, and the induction head works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import assocmem as am
+from validation.runner.cases import FALSE_ALARM, Case, Context
+from validation.steps.three_steps import MARGINS, SIZES, reference_run
+
+
+def check(context: Context) -> Iterator[Case]:
+    for n, length, k in SIZES:
+        task = am.InductionTask(n, length, k)
+        yield from _steps(task, context, gradient="closed-form", least=0.999)
+    for n, length, k in SIZES if context.full else SIZES[:1]:
+        task = am.InductionTask(n, length, k)
+        yield from _steps(task, context, gradient="population", least=0.99)
+
+
+def _steps(
+    task: am.InductionTask, context: Context, *, gradient: Any, least: float
+) -> Iterator[Case]:
+    run = am.top_down(
+        task,
+        margins=MARGINS,
+        gradient=gradient,
+        sequences=36_000 if context.full else 12_000,
+        evaluate_on=1,
+        rng=context.rng,
+    )
+    where = f"({task.n_tokens},{task.length},{task.n_triggers}) {gradient}"
+    if run.failure:
+        yield Case(f"steps taken, {where}", 3, len(run.steps), 0)
+        return
+    inner = run.steps[2].margins[1:-1]  # rows 3 .. T-2
+    recall = min(run.recall["W_O2"], run.recall["W_K2"], float(np.mean(inner > 0)))
+    yield Case(f"recall, {where}", 1, recall, 0)
+    few = task.sample(1000 if context.full else 2 * (task.length - 2), rng=context.rng)
+    many = task.sample(100_000 if context.full else 20_000, rng=context.rng)
+    independent = reference_run(run.embeddings, run.memories, few)
+    late = independent.where(independent.trigger_position > 0)
+    yield Case(f"tau>1 accuracy, {where}", least, late.accuracy.value, 1 - least)
+    result = am.evaluate(run.model(), many)
+    late = result.where(result.trigger_position > 0)
+    for name, rate in (("accuracy", late.accuracy), ("argmax", late.attention_argmax)):
+        low, _ = rate.interval(1 - 2 * FALSE_ALARM)
+        yield Case(f"tau>1 {name} limit, {where}", least, low, 1 - least)

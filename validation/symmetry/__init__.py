@@ -1,0 +1,1 @@
+"""Checks of populations up to symmetry against enumeration."""

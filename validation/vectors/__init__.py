@@ -1,0 +1,1 @@
+"""Checks of near-orthogonality against draws."""

@@ -1,0 +1,1 @@
+"""Checks of finite width against draws of embeddings and gradients."""
