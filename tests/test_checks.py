@@ -148,6 +148,7 @@ CALLS = [
     ),
     (gradients.first_step, {"task": TASK}),
     (gradients.third_step, {"task": TASK, "lead": 1.0, "second": SECOND}),
+    (gradients.third_step_error, {"task": TASK, "lead": 1.0, "second": SECOND}),
     (gradients.third_step_slope, {"task": TASK, "second": SECOND}),
     (training.History, {"columns": {"step": np.array([0])}}),
     (training.History.of(ROW).with_row, {"row": ROW}),

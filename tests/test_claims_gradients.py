@@ -69,8 +69,11 @@ CONTROLS = {
     ],
     "S3b": [
         (PreviousTokenSignal, "_value_fluctuation", lambda block: 0 * block),
-        (PreviousTokenSignal, "_key", lambda block: 2 * block),
+        (PreviousTokenSignal, "_key", lambda block: 1.01 * block),
+        (PreviousTokenSignal, "_shared", lambda array: 1.01 * array),
+        (PreviousTokenSignal, "_shared", lambda array: 0 * array),
     ],
+    "S3b-bound": [(gradients, "third_step_error", lambda bound: bound / 100)],
     "IH": [(am, "induction_head", reversed_head)],
     "tie": [(gradients, "second_step", with_block(("w_E", "p"), np.negative))],
     "T": [("assocmem.topdown", "third_step", with_block(("p", "p"), np.negative))],

@@ -23,6 +23,7 @@ from assocmem.model.blocks import (
 )
 from assocmem.tasks.symmetry import set_partitions
 from theory import CLAIMS
+from theory.algebra import population
 from theory.algebra.patterns import Pattern, patterns
 from theory.algebra.population import VOCABULARIES, PatternSums, exact, through_softmax
 from theory.algebra.rational import FIELD, C, K, c, degree, k
@@ -109,7 +110,7 @@ def term_without(name):
 
     def plant(monkeypatch):
         term = getattr(PreviousTokenSignal, name)
-        monkeypatch.setattr(PreviousTokenSignal, name, lambda self, a: 0 * term(self, a))
+        monkeypatch.setattr(PreviousTokenSignal, name, lambda self, *a: 0 * term(self, *a))
 
     return plant
 
@@ -125,6 +126,16 @@ def coincidence_worth_much(monkeypatch):
         return with_block(table, (REMAPPED_TOKENS, TOKENS), block)
 
     monkeypatch.setattr(gradients, "second_step", second_step)
+
+
+def shares_do_not_repeat(monkeypatch):
+    """Patterns in which content tokens coincide are left out."""
+    found = population.patterns
+
+    def patterns(length, tau=None):
+        return (p for p in found(length, tau) if p.n_content == length - 2)
+
+    monkeypatch.setattr(population, "patterns", patterns)
 
 
 def attention_too_sharp(monkeypatch):
@@ -150,6 +161,8 @@ CONTROLS = [
     ("S3b", term_without("_query"), "is what is kept"),
     ("S3b", term_without("_key"), "is what is kept"),
     ("S3b", term_without("_value_fluctuation"), "is what is kept"),
+    ("S3b", term_without("_shared"), "is what is kept"),
+    ("S3b-bound", shares_do_not_repeat, "a content position holds"),
 ]
 
 

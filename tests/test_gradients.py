@@ -25,6 +25,7 @@ from assocmem.gradients import (
     noisy_linear_step,
     second_step,
     third_step,
+    third_step_error,
     third_step_slope,
 )
 from assocmem.model.blocks import TokenBlock
@@ -276,7 +277,7 @@ def test_third_step_starts_at_the_value_with_the_slope(task):
 
 
 def test_what_the_third_step_drops_falls_with_n():
-    """At finite λ, against all sequences: the relative error falls at least as N^-2."""
+    """At finite λ, against all sequences: the relative error falls at least as N^-3."""
     lead, dropped, planted = 1.0, [], []
     tokens = np.array([6, 8, 10, 14])
     for n in tokens:
@@ -290,8 +291,41 @@ def test_what_the_third_step_drops_falls_with_n():
         closed_form = third_step(task, lead)["p", "p"]
         dropped.append(abs(closed_form - exact).max() / abs(exact).max())
         planted.append(abs(third_step(task, 1.1 * lead)["p", "p"] - exact).max() / abs(exact).max())
-    assert (np.diff(np.log(dropped)) / np.diff(np.log(tokens)) < -2).all()
-    assert not (np.diff(np.log(planted)) / np.diff(np.log(tokens)) < -2).all()
+    assert (np.diff(np.log(dropped)) / np.diff(np.log(tokens)) < -3).all()
+    assert not (np.diff(np.log(planted)) / np.diff(np.log(tokens)) < -3).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "lead", "error"),
+    [(am.InductionTask(9, 5), 1.0, 5.3e-3), (am.InductionTask(6, 7, 1, "all"), 1.0, 9.0e-5)],
+    ids=str,
+)
+def test_the_whole_first_order_is_kept(task, lead, error):
+    """Largest error over the largest entry, rows t < T, as an independent calculation had it."""
+    oracle, second = Oracle(task), second_step(task)
+    weights = {"W_K2": second.memory(oracle.embeddings).matrix * (lead / second.lead)}
+    direction = {"W_O2": first_step(task).memory(oracle.embeddings).matrix}
+    exact = oracle.position_block(direction, **weights)[:-1]
+    found = third_step(task, lead)["p", "p"][:-1]
+    assert abs(found - exact).max() / abs(exact).max() == pytest.approx(error, rel=0.01)
+
+
+def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
+    task = am.InductionTask(9, 6, 2)
+    oracle, second = Oracle(task), second_step(task)
+    direction = {"W_O2": first_step(task).memory(oracle.embeddings).matrix}
+    for lead in (0.01, 0.3):
+        weights = {"W_K2": second.memory(oracle.embeddings).matrix * (lead / second.lead)}
+        exact = oracle.position_block(direction, **weights)
+        error = abs(third_step(task, lead)["p", "p"] - exact)[1:-1].max(axis=1)
+        bound = third_step_error(task, lead)[1:]
+        assert (error < bound).all()
+        assert (error > 1e-5 * bound).any()
+    assert (third_step_error(task, 0) == 0).all()
+    with pytest.raises(ValueError, match="lead: expected"):
+        third_step_error(task, -1)
+    with pytest.raises(TypeError, match="sizes that are numbers"):
+        third_step_error(am.InductionTask(N, 5), 1.0)
 
 
 # --- known numbers ------------------------------------------------------------------------------

@@ -19,7 +19,13 @@ from assocmem.gradients.lemmas import (
     noisy_linear_step,
 )
 from assocmem.gradients.slope import Slope
-from assocmem.gradients.steps import first_step, second_step, third_step, third_step_slope
+from assocmem.gradients.steps import (
+    first_step,
+    second_step,
+    third_step,
+    third_step_error,
+    third_step_slope,
+)
 
 __all__ = [
     "Slope",
@@ -33,5 +39,6 @@ __all__ = [
     "noisy_linear_step",
     "second_step",
     "third_step",
+    "third_step_error",
     "third_step_slope",
 ]

@@ -153,6 +153,8 @@ class TokenFunction:
 
     Attributes
     ----------
+    values : (3,)
+        Its values on q, o and another content token, which are those that occur.
     at_roles : (3,)
         Its mean at a free position, at the trigger, at the output.
     surplus : number
@@ -163,6 +165,7 @@ class TokenFunction:
 
     def __init__(self, roles: Roles, values: Array) -> None:
         c, one = roles.content, roles.one
+        self.values = values[:X]
         mean = (values[O] + (c - 1) * values[C]) * one / c
         self.at_roles = roles.array([mean, values[Q], values[O]])
         self.surplus = values[O] - mean
@@ -182,6 +185,8 @@ class Readout:
         What the positions contribute.
     mean : (T - 2, T)
         E u_s, a row for each τ.
+    surplus : (T, T)
+        By how much u_s rises where position r, free otherwise, holds the output.
     remapped, remapped_position
         g, and the (T,) readout of the atoms Φ₁ p.
     """
@@ -199,6 +204,7 @@ class Readout:
         self.mean = self.constant + sum(
             (roles.at @ f.at_roles) @ matrix.T for matrix, f in self.terms
         )
+        self.surplus = sum(matrix * f.surplus for matrix, f in self.terms)
 
     @staticmethod
     def _by_role(roles: Roles, block: TokenBlock) -> Array:

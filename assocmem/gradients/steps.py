@@ -145,8 +145,8 @@ def third_step(
     ``lead`` is λ: Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1. At λ = 0 this is
     S3(a), exact: the value path alone, which is nearly flat along a row and cannot prefer t - 1. At
     λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly in the softmax, plus
-    the first order of its fluctuation in the value path; what is dropped falls with N (see
-    `assocmem.gradients.previous_token`).
+    the first order of its fluctuation, in value, key and query; what is dropped falls with the
+    third power of the number of content tokens, and `third_step_error` bounds it.
 
     >>> import assocmem as am
     >>> table = am.gradients.third_step(am.InductionTask(n_tokens=32, length=32))
@@ -181,7 +181,7 @@ def third_step(
         total = signal.value(signal.uniform)
     else:
         a = softmax(lead * signal.scores)
-        total = signal.value(a) + lead * signal.through_scores(a)
+        total = signal.value(a) + lead * signal.through_scores(a, lead)
     return BlockTable(task, "W_K1", {(POSITIONS, POSITIONS): signal.block(total)})
 
 
@@ -197,8 +197,38 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
     """
     signal = _signal(task, second)
     tilt = signal.scores - (signal.uniform * signal.scores).sum(axis=1, keepdims=True)
-    total = signal.value(signal.uniform * tilt) + signal.through_scores(signal.uniform)
+    total = signal.value(signal.uniform * tilt) + signal.through_scores(signal.uniform, 0)
     return BlockTable(task, "W_K1", {(POSITIONS, POSITIONS): signal.block(total)})
+
+
+def third_step_error(
+    task: InductionTask, lead: float = 10.0, *, second: BlockTable | None = None
+) -> Array:
+    """Upper bound (T - 1,) on what `third_step` drops, for the entries of each row t < T.
+
+    It is safe rather than sharp, and falls like C⁻³ relative to the entries of the step, C being
+    the number of content tokens; infinite at leads so large that it overflows. At lead 0 nothing
+    is dropped.
+
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=1000, length=64)
+    >>> step = am.gradients.third_step(task, 1.0)["p", "p"]
+    >>> relative = am.gradients.third_step_error(task, 1.0) / abs(step).max(axis=1)[:-1]
+    >>> bool(relative[1:].max() < 1e-8)  # row 1 has one entry, which is 0
+    True
+
+    Parameters, errors and source as `third_step`; sizes must be numbers.
+    """
+    checked_kind("task", task, InductionTask)
+    lead = checked_number(
+        "lead", lead, "a finite number, 0 or more", lambda lead: 0 <= lead < np.inf
+    )
+    if task.is_symbolic:
+        raise TypeError(
+            f"task: expected sizes that are numbers; got {task!r}. Build it with integers."
+        )
+    signal = _signal(task, second)
+    return signal.dropped_at_most(softmax(lead * signal.scores), lead)
 
 
 def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSignal:

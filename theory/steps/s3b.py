@@ -1,4 +1,4 @@
-"""Derivation of S3b: step 3 at finite lead: what the closed form drops falls like 1/C^2."""
+"""Derivation of S3b: step 3 at finite lead: what is kept, and the order in C of what is dropped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from theory.algebra.patterns import Pattern
 from theory.algebra.population import PatternSums, exact, through_softmax
 from theory.algebra.rational import FIELD, RING, C, c, degree
 from theory.derivation import Derivation
+from theory.derivations.layers import symbols
 from theory.steps.from_the_loss import SETTINGS, first_table, pattern_sums, second_table
 
 Array = NDArray[Any]
-
 
 # What is kept is compared with the library at these T, C, K and λ, where attention is neither
 # uniform nor at one position.
@@ -29,13 +29,17 @@ COMPARED = {"content": (5, 5, 2, 0.1), "all": (5, 6, 1, 1.0), "random": (6, 20, 
 def derive(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
     d.say(
         r"Write, given $\tau$, $b = \mathbb{E}[b|\tau] + \delta b$ for the layer-2 scores at "
-        r"$\lambda = 1$. In $D_t$ of S3a the attention is $a(\mathbb{E} b) + \delta a$. Kept: "
-        r"$\mathbb{E}[D_t \cdot \Phi_1 x_r]$ at $a(\mathbb{E} b)$, exactly, and in the value path "
-        r"the first order of $\delta a$. Dropped: the second order of $\delta a$ in the value "
-        "path, and the first in key and query. The orders below are at fixed $T$, $K$ and "
-        r"$\lambda$, fixed triggers; units are $1/C$ for $u$ (the order of $G_1$) and the wanted "
-        r"coefficient of $J_2$ for $b$."
+        r"$\lambda = 1$. In $D_t$ of S3a the attention is $a(\mathbb{E} b) + \delta a$, to first "
+        r"order $\delta a_t = \lambda a_t (\delta b_t - \sum_s a_s \delta b_s)$. Kept: "
+        r"$\mathbb{E}[D_t \cdot \Phi_1 x_r]$ at $a(\mathbb{E} b)$, exactly, and the first order "
+        r"of $\delta a$ where it meets what the label reads, $v_r = w_U(y)^\top G_1 \Phi_1 x_r$ "
+        r"in the value path and $u$ in key and query. Dropped: the second order of $\delta a$, "
+        r"and its "
+        "first where it meets the fluctuation of the key or query. The orders below are at fixed "
+        r"$T$, $K$ and $\lambda$, fixed triggers; units are $1/C$ for $u$ (the order of $G_1$) and "
+        r"the wanted coefficient of $J_2$ for $b$."
     )
+    weight_by_first_order(d)
     coincidences(d, lengths[0])
     for length in lengths:
         fluctuations(d, length)
@@ -47,31 +51,75 @@ def derive(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
         r"O(1/C)$, and it is nearly constant: it differs from a value of order $\kappa / C$ only "
         r"if two of the $T - 2$ content positions coincide, of probability $O(1/C)$. So "
         r"$\mathbb{E}|\delta b|^m = O(\kappa^m / C)$ for $m \ge 1$. The softmax is smooth with "
-        r"bounded derivatives, so the second order in the value path is $O(\kappa^2 / C) = "
-        r"O(C^{-3})$."
-    )
-    d.say(
-        r"First order in key and query: $\mathbb{E}[\delta b\, X]$ with $X$ a product of $u_t - "
-        r"\bar u$ and a score, a bounded function of the tokens given $\tau$. As "
-        r"$\mathbb{E}\,\delta b = 0$, subtract from $X$ its value $X_0$ without coincidence: "
-        r"$|\mathbb{E}[\delta b (X - X_0)]| \le O(\kappa)\, P(\text{coincidence}) = O(C^{-2})$. "
-        r"The order is attained, by the term in $\lambda^2$ above."
+        r"bounded derivatives, so whatever is of second order in $\delta b$ is $O(\kappa^2 / C) = "
+        r"O(C^{-3})$: the second order of $\delta a$, and its first times the fluctuation of a key "
+        r"or query, which is $\kappa$ times a function of the coincidences too, as $\delta b$ is. "
+        r"The first order of $\delta a$ with $u$, which is kept, is $O(\kappa / C) = O(C^{-2})$."
     )
     d.say(
         r"For $t < T$ what is kept is of order 1: $\mathbb{E} u$ and $\mathbb{E} b$ vary with the "
         r"position through $\tau$ already for $C \to \infty$ (the lead of $J_2$ is not zero there, "
-        r"see S2-sign). The relative size of the dropped part is therefore $O(C^{-2})$."
+        r"see S2-sign). The relative size of the dropped part is therefore $O(C^{-3})$, and the "
+        r"term in $\lambda^2$ above attains the order."
     )
     sums = pattern_sums(lengths[0], "random")
     second = am.gradients.second_step(sums.task)
     _, orders = orders_in_c(sums, first_table(lengths[0], "random"), second)
     d.equal(
         f"Fixed triggers are needed. With random triggers, $T = {lengths[0]}$, every token is a "
-        r"trigger of some sequence: $\kappa$ and the dropped term in $\lambda^2$ are of order 1.",
-        [degree(worth_of_sharing(second, TOKENS)), orders["key"], orders["kept"]],
-        [0, 0, 0],
-        latex=r"\kappa = \Theta(1),\quad \text{dropped} = \Theta(\lambda^2),\quad "
+        r"trigger of some sequence: $\kappa$ and the first order that is kept are of order 1, and "
+        r"the dropped term in $\lambda^2$ falls like $1/C$ only.",
+        [degree(worth_of_sharing(second, TOKENS))]
+        + [orders[name] for name in ("shared", "value", "key", "kept")],
+        [0, 0, -1, -1, 0],
+        latex=r"\kappa = \Theta(1),\quad \text{dropped} = \Theta(\lambda^2 / C),\quad "
         r"\text{kept} = \Theta(1)",
+    )
+
+
+def tilted(order: int) -> tuple[Any, Any, dict[str, Any]]:
+    """Derivatives at x = 0 of a_1 and of a_1 (u_1 - ū) for a ∝ w exp(x δ), three positions.
+
+    Third: the averages over a = w / Σ w that they are expressed by, of δ and u centred.
+    """
+    x, w, u, moved = sympy.Symbol("x"), symbols("w", 3), symbols("u", 3), symbols("delta", 3)
+    weights = np.array([w[s] * sympy.exp(x * moved[s]) for s in range(3)])
+    a = weights / weights.sum()
+
+    def at_zero(value: Any) -> Any:
+        return sympy.diff(value, x, order).subs(x, 0)
+
+    start = w / w.sum()
+    by, read = moved - start @ moved, u - start @ u
+    averages = {
+        "a": start[0],
+        "delta": by[0],
+        "u": read[0],
+        "var": start @ by**2,
+        "cov": start @ (by * read),
+        "third": start @ (by**2 * read),
+    }
+    return at_zero(a[0]), at_zero(a[0] * (u[0] - a @ u)), averages
+
+
+def weight_by_first_order(d: Derivation) -> None:
+    """What E[a_t (u_t - ū)] becomes by the first order of the attention, as it shares with u."""
+    attention, weight, of = tilted(1)
+    d.equal(
+        "With scores moved by $x \\delta$ the attention is $a_s \\propto w_s e^{x \\delta_s}$. Its "
+        "derivative at $x = 0$, here at three positions, and that of $a_t (u_t - \\bar u)$, bars "
+        "for averages over $a$:",
+        [attention, weight],
+        [of["a"] * of["delta"], of["a"] * (of["delta"] * of["u"] - of["cov"])],
+        latex=r"a_t (\delta_t - \bar\delta), \qquad a_t\Big((\delta_t - \bar\delta)(u_t - \bar u)"
+        r" - \textstyle\sum_s a_s (\delta_s - \bar\delta)(u_s - \bar u)\Big)",
+    )
+    d.say(
+        r"So with $\delta = \lambda\,\delta b$ the mean of $a_t (u_t - \bar u)$ given $\tau$ is "
+        r"what $\mathbb{E} u$ gives, with $\tilde u_t = \mathbb{E} u_t + "
+        r"\lambda\,\mathrm{Cov}(b_t - \bar b, u_t - \bar u)$ in its place.",
+        r"\mathbb{E}[a_t (u_t - \bar u)] \approx a_t \big(\tilde u_t - \textstyle\sum_s a_s "
+        r"\tilde u_s\big)",
     )
 
 
@@ -87,12 +135,18 @@ def kept_part(d: Derivation, vocabulary: str, length: int, C: int, K: int, lead:
     )
     unit = am.gradients.second_step(task).lead
     for tau in range(length - 2):
-        b, v, bv, uk, uq = moments_given_tau(vocabulary, length, tau, (C, K), unit)
+        b, u, v, k, q, bu, bv, uk, uq = moments_given_tau(vocabulary, length, tau, (C, K), unit)
         a = _statistics.softmax(lead * b)
-        fluctuation = bv - np.outer(b, v)
+        fluctuation, shared = bv - np.outer(b, v), bu - np.outer(b, u)
         at_zero = at_zero + np.outer(a, v)
         gain = a[:, None] * (fluctuation - a @ fluctuation + uk - a @ uk)
         gain[-1] += a @ np.einsum("ssr->sr", uq) - np.einsum("s,p,psr->r", a, a, uq)
+        # the first order of a_t (u_t - ū) in δb: a' = λ a (δb - Σ a δb) in both places
+        own, mean, both = np.diag(shared), a @ shared, a @ shared @ a
+        moved = own - mean - shared @ a + both
+        moved = lead * a * (moved - a @ own + both)
+        gain = gain + np.outer(moved, k)
+        gain[-1] += moved @ q
         by_lead = by_lead + gain
     kept = through_softmax((at_zero + lead * by_lead) / (length - 2))
     found = am.gradients.third_step(task, lead)[POSITIONS, POSITIONS]
@@ -110,9 +164,9 @@ def kept_part(d: Derivation, vocabulary: str, length: int, C: int, K: int, lead:
 def moments_given_tau(
     vocabulary: str, length: int, tau: int, sizes: tuple[int, int], unit: float
 ) -> tuple[Array, ...]:
-    """E of b_s, v_r, b_s v_r, u_s k_r and u_s q_{s'r} given τ, at sizes C and K.
+    """E of b_s, u_s, v_r, k_r, q_{sr}, b_s u_t, b_s v_r, u_s k_r and u_s q_{s'r} given τ.
 
-    ``unit`` is the unit of J₂.
+    ``sizes`` are C and K, ``unit`` is the unit of J₂.
     """
     sums = pattern_sums(length, vocabulary)
     (read, scale), (match, match_scale) = (
@@ -127,24 +181,33 @@ def moments_given_tau(
         b, q = rows @ (rows[-1] @ j), (remapped @ j @ rows.T).T
         return {
             "b": b,
+            "u": u,
             "v": v,
+            "k": k,
+            "q": q,
+            "bu": np.outer(b, u),
             "bv": np.outer(b, v),
             "uk": np.outer(u, k),
             "uq": np.outer(u, q).reshape(length, length, length),
         }
 
     of_g, of_x, of_j = FIELD(scale), FIELD(sums.unit), FIELD(match_scale)
+    of_u, of_b, of_k = of_g * of_x, of_x**2 * of_j, of_x * of_j
     divisors = {
-        "b": of_x**2 * of_j,
+        "b": of_b,
+        "u": of_u,
         "v": of_g,
-        "bv": of_x**2 * of_j * of_g,
-        "uk": of_x**2 * of_j * of_g,
-        "uq": of_x**2 * of_j * of_g,
+        "k": of_k,
+        "q": of_k,
+        "bu": of_b * of_u,
+        "bv": of_b * of_g,
+        "uk": of_u * of_k,
+        "uq": of_u * of_k,
     }
     found = sums.expectation(statistic, tau=tau)
     at = np.vectorize(lambda e: float(Fraction(*map(int, (e.numer(*sizes), e.denom(*sizes))))))
     numbers = {name: at(found[name] / divisor) for name, divisor in divisors.items()}
-    return tuple(part if name == "v" else part / unit for name, part in numbers.items())
+    return tuple(part if name in ("u", "v") else part / unit for name, part in numbers.items())
 
 
 def fluctuations(d: Derivation, length: int, vocabulary: str = "content") -> None:
@@ -175,12 +238,14 @@ def fluctuations(d: Derivation, length: int, vocabulary: str = "content") -> Non
     )
     d.equal(
         f"{where} the dropped part itself at its lowest order in $\\lambda$, which is "
-        r"$\lambda^2$, rows $t < T$: with $\delta$ for $\delta b$ less its mean over $s$, the "
-        "orders of the value path, of the key, and of what is kept ($A$).",
-        [dropped[name] for name in ("value", "key", "kept")],
-        [-3, -2, 0],
-        latex=r"\tfrac{1}{2T} \mathbb{E}[(\delta_t^2 - \overline{\delta^2}) v_r] = \Theta(C^{-3}),"
-        r"\quad \tfrac1T \mathbb{E}[(\delta_t (u_t - \bar u) - \overline{\delta u}) k_r] = "
+        r"$\lambda^2$, rows $t < T$: with $\delta$ for $\delta b$ less its mean over $s$ and $w_t "
+        r"= \delta_t (u_t - \bar u) - \overline{\delta u}$, the orders of the value path, of the "
+        r"key, "
+        "of what the key keeps of this order, and of all that is kept ($A$).",
+        [dropped[name] for name in ("value", "key", "shared", "kept")],
+        [-3, -3, -2, 0],
+        latex=r"\tfrac{1}{2T} \mathbb{E}[(\delta_t^2 - \overline{\delta^2}) v_r],\ \tfrac1T "
+        r"\mathrm{Cov}(w_t, k_r) = \Theta(C^{-3}),\quad \tfrac1T \mathbb{E}[w_t] \mathbb{E}[k_r] = "
         r"\Theta(C^{-2})",
     )
 
@@ -241,16 +306,21 @@ def orders_in_c(
                 "value": np.outer(centre @ square, v),
                 "key": np.outer(mixed, k),
                 "kept": np.outer([1] * length, v),
+                "mixed": mixed,
+                "k": k,
             }
 
         n, cleared = FIELD(length), FIELD(many)
-        for name, part in sums.expectation(lost, tau=tau).items():
-            unit = {
-                "value": of_u * sums.unit * (of_b / (cleared * n)) ** 2 / (2 * n * n),
-                "key": of_u * (of_b / cleared) * (of_b * sums.unit) / n**4,
-                "kept": of_u * sums.unit / n,
-            }[name]
-            parts[name] = parts.get(name, 0) + part * unit
+        found = sums.expectation(lost, tau=tau)
+        shared = np.outer(found["mixed"], found["k"])
+        of_key = of_u * (of_b / cleared) * (of_b * sums.unit) / n**4
+        for name, part in {
+            "value": found["value"] * of_u * sums.unit * (of_b / (cleared * n)) ** 2 / (2 * n * n),
+            "key": (found["key"] - shared) * of_key,
+            "shared": shared * of_key,
+            "kept": found["kept"] * of_u * sums.unit / n,
+        }.items():
+            parts[name] = parts.get(name, 0) + part
     orders = {name: _degree(through_softmax(part)[:-1]) for name, part in parts.items()}
     return moments, orders
 

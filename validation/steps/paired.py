@@ -2,8 +2,9 @@
 
 For every sequence, the integrand of the third step's gradient (position block, at W_O² = η₁ G₁ to
 first order in η₁ and W_K² = λ Ĵ₂) is evaluated twice: with the attention that its tokens give, and
-with the attention that S3(b) puts in its place. The mean of the second is the closed form; the mean
-of the difference is the dropped part, and the difference is 0 unless tokens coincide.
+with what S3(b) puts in its place, the attention to first order in the fluctuation of its scores.
+The mean of the second is the closed form, the mean of the difference the dropped part. On a
+population up to symmetry both are exact, at any number of tokens.
 """
 
 from __future__ import annotations
@@ -24,72 +25,112 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Dropped:
-    """``exact`` and ``kept``: (T, T) means of the two integrands; ``relative``: Frobenius size of
-    their difference over that of the closed form, rows t < T; ``sub_diagonal``: mean of the
-    difference there, over that of the closed form, with its standard error."""
+    """``exact``, ``kept`` and ``difference``: (T, T) means of the two integrands and of their
+    difference; ``relative``: its Frobenius size over that of what is kept, rows t < T;
+    ``sub_diagonal``: its mean there, over that of what is kept, with its standard error."""
 
     exact: Array
     kept: Array
+    difference: Array
     relative: float
     sub_diagonal: float
     sub_diagonal_error: float
 
 
-def dropped_part(task: am.InductionTask, *, lead: float, batch: am.Batch) -> Dropped:
-    """Evaluate both integrands on the batch, in pieces."""
-    length = task.length
-    closed_form = am.gradients.third_step(task, lead)["p", "p"]
-    sums, sub_diagonals = np.zeros((2, length, length)), []
-    for _, piece in batch.split(max(1, 2**22 // length**2)):
-        exact, kept = _integrands(task, lead, piece)
-        sums += exact.sum(axis=0), kept.sum(axis=0)
-        difference = np.diagonal(exact - kept, offset=-1, axis1=1, axis2=2)
-        sub_diagonals.append(difference[:, :-1].mean(axis=1))
-    exact, kept = sums / len(batch)
-    rows = slice(None, -1)
-    scale = np.diagonal(closed_form, offset=-1)[:-1].mean()
+def dropped_part(task: am.InductionTask, *, lead: float, batch: am.Batch | am.Patterns) -> Dropped:
+    """Evaluate both integrands on the sequences, in pieces, with their weights."""
+    seen, names = (
+        (batch, task) if isinstance(batch, am.Batch) else (batch.batch, batch.representatives)
+    )
+    integrands = _Integrands(task, names, lead)
+    size = max(1, 2**22 // task.length**2)
+    pieces = [(share * piece.weights[:, -1], piece) for share, piece in seen.split(size)]
+    keys, queries = integrands.means_given_tau(pieces)
+    exact, kept, difference = np.zeros((3, task.length, task.length))
+    sub_diagonals = []
+    for weight, piece in pieces:
+        full, first_order = integrands(piece, keys, queries)
+        exact += np.tensordot(weight, full, 1)
+        kept += np.tensordot(weight, first_order, 1)
+        difference += np.tensordot(weight, full - first_order, 1)
+        lost = np.diagonal(full - first_order, offset=-1, axis1=1, axis2=2)
+        sub_diagonals.append(lost[:, :-1].mean(axis=1))
+    scale = np.diagonal(kept, offset=-1)[:-1].mean()
     sub_diagonal = np.concatenate(sub_diagonals) / scale
     return Dropped(
         exact=exact,
         kept=kept,
-        relative=float(np.linalg.norm((exact - kept)[rows]) / np.linalg.norm(closed_form[rows])),
-        sub_diagonal=float(sub_diagonal.mean()),
-        sub_diagonal_error=float(sub_diagonal.std() / np.sqrt(len(batch))),
+        difference=difference,
+        relative=float(np.linalg.norm(difference[:-1]) / np.linalg.norm(kept[:-1])),
+        sub_diagonal=float(seen.weights[:, -1] @ sub_diagonal),
+        sub_diagonal_error=float(sub_diagonal.std() / np.sqrt(len(seen))),
     )
 
 
-def _integrands(task: am.InductionTask, lead: float, batch: am.Batch) -> tuple[Array, Array]:
-    """The two integrands for each sequence, (B, T, T): exact, and with the attention of S3(b)."""
-    first, second = am.gradients.first_step(task), am.gradients.second_step(task)
-    second = second * (lead / second.lead)
-    roles = Roles(task)
-    mean_scores = PreviousTokenSignal(roles, Readout(roles, first), second).scores
-    G, J = first.coefficients(), second.coefficients()
+class _Integrands:
+    """Both integrands of sequences whose tokens are those of ``names``, of the task's classes."""
 
-    tokens, labels, length = batch.tokens, batch.targets[:, -1], task.length
-    tau = (tokens[:, :-1] == tokens[:, -1:]).argmax(axis=1)
-    x = np.zeros((len(tokens), length, task.n_tokens + length))  # one-hot token and position
-    np.put_along_axis(x, tokens[:, :, None], 1, axis=2)
-    x[:, :, task.n_tokens :] = np.eye(length)
-    mean = np.tri(length) / np.arange(1, length + 1)[:, None]
-    x1 = np.concatenate([x, mean @ x], axis=2)  # coordinates over the atoms
-    remapped = slice(x.shape[2], None)
+    def __init__(self, task: am.InductionTask, names: am.InductionTask, lead: float) -> None:
+        first, second = am.gradients.first_step(task), am.gradients.second_step(task)
+        second = second * (lead / second.lead)
+        roles = Roles(task)
+        self.mean_scores = PreviousTokenSignal(roles, Readout(roles, first), second).scores
+        self.G, self.J = first.on(names).coefficients(), second.on(names).coefficients()
+        self.names, self.length = names, task.length
+        self.mean = np.tril(np.ones((task.length, task.length)))
+        self.mean /= self.mean.sum(axis=1, keepdims=True)
 
-    u = (x1 @ G[labels][:, :, None])[:, :, 0]
-    copied = (x @ G[labels][:, remapped, None])[:, :, 0]  # w_U(y)ᵀ G₁ W_V² Φ₁ x_r
-    looked_for = x1[:, -1] @ J  # score of every atom as a key
-    scores = (x1 @ looked_for[:, :, None])[:, :, 0]
-    key_score = (x @ looked_for[:, remapped, None])[:, :, 0]
-    query_score = x @ (J[remapped] @ x1.transpose(0, 2, 1))  # (Φ₁ x_r)ᵀ Ĵ₂ x¹_s: (B, r, s)
+    def means_given_tau(self, pieces: list[tuple[Array, am.Batch]]) -> tuple[Array, Array]:
+        """E[x¹_Tᵀ Ĵ₂ Φ₁ x_r | τ] and E[(Φ₁ x_r)ᵀ Ĵ₂ x¹_s | τ], over the sequences at hand."""
+        length = self.length
+        total, keys = np.zeros(length - 2), np.zeros((length - 2, length))
+        queries = np.zeros((length - 2, length, length))
+        for weight, piece in pieces:
+            tau, _, _, _, key, query = self._seen(piece)
+            np.add.at(total, tau, weight)
+            np.add.at(keys, tau, weight[:, None] * key)
+            np.add.at(queries, tau, weight[:, None, None] * query)
+        return keys / total[:, None], queries / total[:, None, None]
 
-    def integrand(a: Array, a_value: Array) -> Array:
-        weight = a * (u - (a * u).sum(axis=1, keepdims=True))
-        total = a_value[:, :, None] * copied[:, None] + weight[:, :, None] * key_score[:, None]
-        total[:, -1] += (query_score @ weight[:, :, None])[:, :, 0]
-        return mean * (total - (mean * total).sum(axis=2, keepdims=True))
+    def _seen(self, batch: am.Batch) -> tuple[Array, ...]:
+        """Of each sequence: τ, what is read, copied, scored, and the scores of Φ₁ x_r as a key and
+        as a query."""
+        tokens, labels, length = batch.tokens, batch.targets[:, -1], self.length
+        tau = (tokens[:, :-1] == tokens[:, -1:]).argmax(axis=1)
+        x = np.zeros((len(tokens), length, self.names.n_tokens + length))  # one-hot
+        np.put_along_axis(x, tokens[:, :, None], 1, axis=2)
+        x[:, :, self.names.n_tokens :] = np.eye(length)
+        x1 = np.concatenate([x, self.mean @ x], axis=2)  # coordinates over the atoms
+        remapped = slice(x.shape[2], None)
+        read = (x1 @ self.G[labels][:, :, None])[:, :, 0]
+        copied = (x @ self.G[labels][:, remapped, None])[:, :, 0]  # w_U(y)ᵀ G₁ W_V² Φ₁ x_r
+        looked_for = x1[:, -1] @ self.J  # score of every atom as a key
+        scores = (x1 @ looked_for[:, :, None])[:, :, 0]
+        key = (x @ looked_for[:, remapped, None])[:, :, 0]
+        query = x @ (self.J[remapped] @ x1.transpose(0, 2, 1))  # (B, r, s)
+        return tau, read, copied, scores, key, query
 
-    exact = softmax(scores, axis=1)
-    frozen = softmax(mean_scores[tau], axis=1)
-    fluctuation = scores - mean_scores[tau]
-    first_order = frozen * (1 + fluctuation - (frozen * fluctuation).sum(axis=1, keepdims=True))
-    return integrand(exact, exact), integrand(frozen, first_order)
+    def __call__(self, batch: am.Batch, keys: Array, queries: Array) -> tuple[Array, Array]:
+        """The two integrands (B, T, T); ``keys`` and ``queries`` are their means given τ."""
+        tau, u, copied, scores, key, query = self._seen(batch)
+
+        def through(value: Array, weight: Array, key: Array, query: Array) -> Array:
+            total = value[:, :, None] * copied[:, None] + weight[:, :, None] * key[:, None]
+            total[:, -1] += (query @ weight[:, :, None])[:, :, 0]
+            return total
+
+        def centred(a: Array, f: Array) -> Array:
+            return f - (a * f).sum(axis=1, keepdims=True)
+
+        exact = softmax(scores, axis=1)
+        a = softmax(self.mean_scores[tau], axis=1)
+        moved = centred(a, scores - self.mean_scores[tau])
+        read = centred(a, u)
+        kept = through(a + a * moved, a * read, key, query)
+        first_order = a * centred(a, moved * read)
+        kept += through(0 * a, first_order, keys[tau], queries[tau])
+        full = through(exact, exact * centred(exact, u), key, query)
+        return self._through_softmax(full), self._through_softmax(kept)
+
+    def _through_softmax(self, total: Array) -> Array:
+        return self.mean * (total - (self.mean * total).sum(axis=2, keepdims=True))

@@ -1,4 +1,4 @@
-"""Check of S3b: step 3 at finite lead: what the closed form drops falls like 1/C^2."""
+"""Check of S3b: step 3 at finite lead: what the closed form drops falls like 1/C^3."""
 
 from __future__ import annotations
 
@@ -7,56 +7,40 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 import assocmem as am
 from validation import reference
-from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context, agreement
-from validation.steps.paired import dropped_part
-from validation.steps.populations import _first, reference_parameters
+from validation.runner.cases import ROUNDING, Case, Context, agreement
+from validation.steps.paired import Dropped, dropped_part
+from validation.steps.populations import _describe, _first, reference_parameters
 
 Array = NDArray[Any]
 
 
 def check(context: Context) -> Iterator[Case]:
-    """Exactly on enumerated populations; in the full profile also by paired sampling, T <= 64."""
-    contents = np.array([8, 16, 32, 40])
-    exact = []
-    for content in contents:
-        task = am.InductionTask(int(content) + 1, 5)
+    """On whole populations, up to symmetry where the order in C is concerned."""
+    for task, lead in (
+        (am.InductionTask(9, 5), 1.0),
+        (am.InductionTask(6, 7, 1, "all"), 1.0),
+        (am.InductionTask(6, 6, 2), 3.0),
+    ):
         batch = task.enumerate()
-        result = dropped_part(task, lead=1.0, batch=batch)
-        exact.append(result.relative)
-        if content <= 16:
-            rounding = ROUNDING * len(batch) ** 0.5
-            measured, where = _reference_third_step(task, 1.0), f"C={content} T=5"
-            yield agreement(
-                f"paired sums are the reference's, {where}", result.exact, measured, rounding
-            )
-            closed = am.gradients.third_step(task, 1.0)["p", "p"]
-            yield agreement(f"closed form is what is kept, {where}", closed, result.kept, rounding)
-    # Dropped = (c_0 + c_1/C + c_2/C^2) / C^2 + ...: three sizes give the c, the fourth checks them.
-    powers = (1 / contents[:, None]) ** np.arange(3)
-    coefficients = np.linalg.solve(powers[:3], (contents**2 * exact)[:3])
-    name = "C^2 dropped part, T=5, C=40 from C <= 32"
-    last_term = abs(coefficients[2] * powers[3, 2])
-    yield Case(name, powers[3] @ coefficients, 40**2 * exact[3], last_term)
-
-    z = norm.isf(FALSE_ALARM / 8)
-    for length in (8, 16, 32, 64) if context.full else ():  # small differences: many sequences
-        sizes = np.array([8, 32, 32]) * 2**18 // length
-        scaled, errors = [], []
-        for content, size in zip((16, 32, 64), sizes, strict=True):
-            task = am.InductionTask(content + 1, length)
-            batch = task.sample(int(size), rng=context.rng)
-            result = dropped_part(task, lead=10.0, batch=batch)
-            scaled.append(content**2 * result.sub_diagonal)
-            errors.append(content**2 * result.sub_diagonal_error)
-        # c_0 + c_1/C, from C = 16 and 32 on to 64; half of that step for the terms beyond.
-        step = (scaled[1] - scaled[0]) / 2
-        tolerance = z * np.linalg.norm(np.array([0.5, 1.5, 1.0]) * errors) + abs(step) / 2
-        name = f"C^2 dropped part, T={length}, C=64, sampled"
-        yield Case(name, scaled[1] + step, scaled[2], tolerance)
+        result, where = dropped_part(task, lead=lead, batch=batch), _describe(task)
+        rounding = ROUNDING * len(batch) ** 0.5
+        measured = _reference_third_step(task, lead)
+        yield agreement(
+            f"paired sums are the reference's, {where}", result.exact, measured, rounding
+        )
+        closed = am.gradients.third_step(task, lead)["p", "p"]
+        yield agreement(f"closed form is what is kept, {where}", closed, result.kept, rounding)
+    # Dropped = (c_0 + c_1/C + ...) / C^3, so the slope from C to 2C is -3 + O(1/C), and twice the
+    # slope from 2C on less that is -3 + O(1/C^2), which is less than their difference.
+    sizes = [(5, 1, 1.0), (8, 1, 1.0), (8, 4, 10.0)]
+    for length, k, lead in sizes + ([(9, 1, 10.0), (10, 2, 3.0)] if context.full else []):
+        parts = [dropped_up_to_symmetry(c + k, length, k, lead) for c in (200, 400, 800)]
+        near, far = np.diff(np.log2([part.relative for part in parts]))
+        name = f"exponent of C in what is dropped, T={length} K={k} lead={lead:g}"
+        yield Case(name, -3, 2 * far - near, abs(far - near))
 
 
 def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
@@ -68,3 +52,8 @@ def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
     )["W_K1"]
     positions = slice(task.n_tokens, task.n_tokens + task.length)
     return -gradient[positions, positions]
+
+
+def dropped_up_to_symmetry(n: int, length: int, k: int, lead: float) -> Dropped:
+    task = am.InductionTask(n, length, k)
+    return dropped_part(task, lead=lead, batch=task.enumerate(up_to_symmetry=True))
