@@ -312,7 +312,7 @@ def test_the_file_is_lines_of_json(tmp_path):
     run(draw, GRID, rng=3, output=output)
     head, *records = map(json.loads, output.read_text().splitlines())
     assert head == {
-        "sweep": 2,
+        "sweep": 3,
         "function": f"{draw.__module__}.draw",
         "code": digest_of(draw),
         "python": sys.implementation.cache_tag,
@@ -403,7 +403,7 @@ def test_any_other_file_is_refused_and_kept(content, tmp_path):
 
 def test_the_file_of_an_older_version_is_refused_and_kept(tmp_path):
     output = tmp_path / "sweep.jsonl"
-    output.write_text('{"sweep": 1, "function": "test_sweeps.draw", "seed": 3}\n')
+    output.write_text('{"sweep": 2, "function": "test_sweeps.draw", "seed": 3}\n')
     with pytest.raises(ValueError, match=r"another version of this library.*rename or delete"):
         run(draw, GRID, rng=3, output=output)
     assert output.read_text().count("\n") == 1

@@ -7,17 +7,20 @@ cell, so the table depends on neither the executor nor the order in which cells 
 
 With ``output``, each result goes to disk as it comes, one line of JSON. A sweep that was killed and
 is run again takes the finished cells from there. Cells that were in flight when a worker died wait
-until all others are done, and then run alone.
+until all others are done, and then run alone. Ctrl-C or a full disk ends a sweep without beginning
+the cells that wait.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,6 +35,7 @@ from assocmem.sweeps.grid import Grid, cells_of, check_signature, keys_of
 from assocmem.sweeps.log import Log
 from assocmem.sweeps.table import SweepError, Table
 from assocmem.sweeps.values import decoded, encoded, plain
+from assocmem.sweeps.workers import end_with
 
 __all__ = ["SweepError", "Table", "run"]
 
@@ -101,8 +105,11 @@ def run(
     seed = None if rng is None else _seed(rng)
     identity = {} if output is None else _identity(function)
     missing: dict[str, dict[str, str]] = {}
-    with Log(output, seed, identity, keys) as log:
-        tasks = _evaluated(function, _batches(keys, log), log.seed, executor)
+    with (
+        Log(output, seed, identity, keys) as log,
+        # closed, so that what ends the sweep here also cancels the cells that wait
+        closing(_evaluated(function, _batches(keys, log), log.seed, executor)) as tasks,
+    ):
         for key, line in _with_bar(tasks, len(cells), len(log.results), progress):
             record = json.loads(line)
             if "not_run" not in record:
@@ -145,11 +152,11 @@ def _evaluated(
     batches: list[list[str]],
     seed: int,
     executor: Executor | None,
-) -> Iterator[tuple[str, str]]:
+) -> Generator[tuple[str, str]]:
     """Key and line of each cell, as they finish."""
     if executor is None:
         for key in chain.from_iterable(batches):
-            yield key, _evaluate(function, key, seed)
+            yield key, _evaluate(function, key, seed, os.getpid())
         return
     futures: dict[Future[str], str] = {}
     in_flight: set[Future[str]] = set()  # when the executor broke
@@ -167,7 +174,7 @@ def _evaluated(
         for batch in batches:
             for key in batch:
                 try:
-                    future = executor.submit(_evaluate, function, key, seed)
+                    future = executor.submit(_evaluate, function, key, seed, os.getpid())
                     futures[future] = key
                     future.add_done_callback(end)
                 except BrokenExecutor as error:  # before this cell
@@ -194,8 +201,9 @@ def _outcome(future: Future[str], key: str, in_flight: set[Future[str]]) -> str:
         return _line(key, error=traceback.format_exc())
 
 
-def _evaluate(function: Callable[..., Any], key: str, seed: int) -> str:
+def _evaluate(function: Callable[..., Any], key: str, seed: int, sweep: int) -> str:
     """Run one cell, wherever that is. Only text travels: the cell, and its line for the file."""
+    end_with(sweep)
     cell = json.loads(key)
     try:
         generator = np.random.default_rng([seed, *hashlib.sha256(key.encode()).digest()])

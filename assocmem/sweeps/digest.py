@@ -1,15 +1,17 @@
 """A text that says which function a sweep ran: equal for the same one, in any run of a Python.
 
-It is of the compiled code, not of the source: comments do not count, a lambda has one too, and it
-is what runs even where the source was edited meanwhile.
+It is of the compiled code, not of the source: comments, docstrings and lines do not count, a lambda
+has one too, and it is what runs even where the source was edited meanwhile.
 """
 
 from __future__ import annotations
 
+import dis
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -17,6 +19,8 @@ from typing import Any
 import numpy as np
 
 _PLAIN = {type(None), bool, int, float, complex, str, bytes, type(...)}
+# What a class records of its own source: the line, and the attributes that its methods set.
+_ABOUT = {"__firstlineno__", "__static_attributes__"}
 
 
 def digest_of(function: Callable[..., Any]) -> str:
@@ -63,6 +67,8 @@ def _value(value: Any, outer: tuple[Any, ...]) -> Any:
     if type(value) in _PLAIN:
         return value
     kind = _name(type(value))
+    if isinstance(value, slice | range):
+        return [kind, *(_value(part, outer) for part in (value.start, value.stop, value.step))]
     if isinstance(value, list | tuple):
         return [kind, *(_value(part, outer) for part in value)]
     if isinstance(value, set | frozenset):  # their order changes from run to run
@@ -82,13 +88,23 @@ def _value(value: Any, outer: tuple[Any, ...]) -> Any:
 
 
 def _code(code: CodeType) -> list[Any]:
-    """All that acts, and no line numbers or paths."""
-    constants = [
-        _code(one) if isinstance(one, CodeType) else _value(one, ()) for one in code.co_consts
+    """All that acts, and no comments, docstrings, line numbers or paths."""
+    every = [each for each in dis.get_instructions(code) if each.opname != "EXTENDED_ARG"]
+    # A constant counts by its value, not by its place in the table of all.
+    instructions = [
+        (each.opname, _constant(code.co_consts[each.arg or 0]))
+        if each.opcode in dis.hasconst
+        else (each.opname, each.arg)
+        for each, following in zip_longest(every, every[1:])
+        if not (following and following.opname == "STORE_NAME" and following.argval in _ABOUT)
     ]
     arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    return [code.co_code, code.co_exceptiontable, constants, arguments, names]
+    return [instructions, code.co_exceptiontable, arguments, names]
+
+
+def _constant(value: Any) -> Any:
+    return _code(value) if isinstance(value, CodeType) else _value(value, ())
 
 
 def _name(named: Any) -> str:

@@ -35,7 +35,7 @@ class Log:
         self.path = None if path is None else checked_path("output", path)
         self.results: dict[str, Any] = {}
         self.in_flight: dict[str, int] = {}
-        self._head: dict[str, Any] = {"sweep": 2, **function, "seed": seed}
+        self._head: dict[str, Any] = {"sweep": 3, **function, "seed": seed}
         self._keys = set(keys)
         self._file: IO[bytes] | None = None
 
@@ -46,8 +46,9 @@ class Log:
 
     def __enter__(self) -> Log:
         if self.path is not None:
-            if self.path.is_dir():
-                raise self._another("which is a folder")
+            if self.path.exists() and not self.path.is_file():  # a device may never end
+                kind = "folder" if self.path.is_dir() else "device or a pipe"
+                raise self._another(f"which is a {kind}")
             self._file = open(self.path, "a+b")
         try:
             self._begin()
