@@ -5,11 +5,13 @@ One convention of sign: every function whose name ends in ``step`` returns the d
 
 L1, L2, L3 (`linear_step`, `noisy_linear_step`, `attention_step`) are the steps on the building
 blocks. S1, S2, S3 (`first_step`, `second_step`, `third_step`) are the three top-down steps on
-`InductionTask`. The leads of these steps at any length, a number or a symbol, are in
+`InductionTask`; `bigram_step` is the step on any matrix on `BigramTask`, where frequencies differ
+and outputs are averaged over. The leads of these steps at any length, a number or a symbol, are in
 `assocmem.gradients.conditions`.
 """
 
 from assocmem.gradients import conditions
+from assocmem.gradients.bigrams import BigramStep, bigram_predictor, bigram_step
 from assocmem.gradients.lemmas import (
     attention,
     attention_step,
@@ -28,9 +30,12 @@ from assocmem.gradients.steps import (
 )
 
 __all__ = [
+    "BigramStep",
     "Slope",
     "attention",
     "attention_step",
+    "bigram_predictor",
+    "bigram_step",
     "conditions",
     "first_step",
     "linear",

@@ -1,0 +1,299 @@
+"""Population gradients at zero attention on in-context bigrams: what slows an induction head down.
+
+`BigramTask` has neither of the symmetries of `InductionTask`: frequencies differ, every position
+can carry loss, several triggers share a sequence, and W_F has global bigrams to learn. With w_t = 1
+(loss on all) or the indicator of a repeated trigger, p̂ any predictor that knows the current token
+(and position) only, and the residual ρ_t(k) = 1{z_{t+1} = k} - p̂_t(k|z_t), the gradients at zero
+attention are, each over E Σ_t w_t,
+
+    -∇W_F  = E Σ_t w_t Σ_k ρ_t(k) w_U(k) (x¹_t)ᵀ
+    -∇W_O2 = E Σ_t w_t Σ_k ρ_t(k) w_U(k) o_tᵀ                                         = G₁
+    -∇W_K2 = η E Σ_t w_t Σ_k ρ_t(k) x¹_t Cov_s(w_U(k)ᵀ G₁ W_V² x¹_s, x¹_s)ᵀ + O(η²)   at W_O2 = η G₁
+
+with x¹_s = x_s + (1/s) Σ_{r<=s} Φ₁ x_r, o_t = (1/t) Σ_{s<=t} W_V² x¹_s and s uniform on 1..t in the
+covariance. Given the triggers and their outputs these are moments of a Markov chain
+(`assocmem.gradients.chains`), exact in O(T N²) for each trigger asked; "has occurred before" is the
+chain minus the one that ends after its first visit. Over triggers and outputs they are averaged
+exactly where those are few, else over independent sets of draws (`assocmem.gradients.draws`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem._checks import Seed, checked_kind, checked_option, checked_reals, generator
+from assocmem.gradients.bigram_population import Matrix, Population, chains_of, columns_of
+from assocmem.gradients.draws import all_draws, draw_set, is_enumerated
+from assocmem.memory import AssociativeMemory
+from assocmem.model import FrozenEmbeddings
+from assocmem.model.blocks import ATOMS, REMAPPED_TOKENS, TOKENS
+from assocmem.tasks import BigramTask
+from assocmem.tasks.batch import at_least
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class BigramStep:
+    """A negative population gradient on a `BigramTask`: a coefficient for every pair of atoms.
+
+    Attributes
+    ----------
+    task : BigramTask
+    matrix : {"W_F", "W_O2", "W_K2"}
+        Rows are w_U for W_F and W_O2, and the queries w_E for W_K2; columns are the four kinds of
+        atoms of the key (for W_O2 their images under W_V²).
+    coefficients (rows, columns)
+        Columns in the order w_E, p, Φ₁ w_E, Φ₁ p. With W_K2 they multiply η.
+    replicates (R, rows, columns) or None
+        Independent estimates, one from each set of draws, linearised around the mean; None where
+        all triggers and outputs were averaged over, and the coefficients are exact.
+
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=16, n_triggers=1)
+    >>> am.gradients.bigram_step(task, "W_O2")
+    BigramStep(W_O2, exact, lead=..., recall=...)
+    """
+
+    task: BigramTask
+    matrix: Matrix
+    coefficients: Array
+    replicates: Array | None = None
+
+    def __getitem__(self, column: str) -> Array:
+        """The columns of one kind of atoms: "w_E", "p", "Phi1 w_E" or "Phi1 p"."""
+        checked_option("column", column, ATOMS)
+        return self.coefficients[:, columns_of(self.task)[column]]
+
+    @property
+    def standard_errors(self) -> Array:
+        """Of the coefficients, from the spread of the sets; 0 where they are exact."""
+        if self.replicates is None:
+            return np.zeros_like(self.coefficients)
+        spread = self.replicates.std(axis=0, ddof=1)
+        return np.asarray(spread / np.sqrt(len(self.replicates)))
+
+    @property
+    def cues(self) -> NDArray[np.int64]:
+        """Tokens whose lead is looked at: possible outputs for W_O2, possible triggers for W_K2."""
+        if self.matrix == "W_K2":
+            return self.task.trigger_tokens
+        law = self.task.output_law(self.task.trigger_tokens[None])
+        return self.task.outputs if self.task.random_triggers else np.flatnonzero(law.any((0, 1)))
+
+    @property
+    def leads(self) -> Array:
+        """Wanted coefficient minus its largest competitor for the same cue, by token (N,).
+
+        W_O2: cue the key W_V² w_E(k), answers the outputs. W_K2: cue the query w_E(q), answers all
+        keys Φ₁ w_E(i).
+        """
+        return self._leads(self.coefficients)
+
+    @property
+    def lead(self) -> float:
+        """Median lead over the `cues`."""
+        return float(np.median(self.leads[self.cues]))
+
+    @property
+    def recall(self) -> float:
+        """Share of the cues with a positive lead."""
+        return float(np.mean(self.leads[self.cues] > 0))
+
+    def lead_error(self, cues: ArrayLike | None = None) -> tuple[float, float]:
+        """Standard error of the median lead over the cues, and the bias of its maximum.
+
+        By the jackknife over the sets. A maximum over noisy competitors is biased upwards, hence
+        a lead downwards; the bias, of order 1 / sets, is added to `lead`, not taken off it.
+        """
+        if self.replicates is None:
+            return 0.0, 0.0
+        chosen = self.cues if cues is None else np.asarray(cues)
+        n = len(self.replicates)
+        without = (n * self.coefficients - self.replicates) / (n - 1)
+        medians = np.array([np.median(self._leads(each)[chosen]) for each in without])
+        error = np.sqrt((n - 1) * medians.var())
+        bias = (n - 1) * (medians.mean() - np.median(self.leads[chosen]))
+        return float(error), float(bias)
+
+    def memory(self, embeddings: FrozenEmbeddings | None = None) -> AssociativeMemory:
+        """The gradient written with the given embeddings; default the orthonormal ones."""
+        emb = FrozenEmbeddings.orthonormal(self.task) if embeddings is None else embeddings
+        checked_kind("embeddings", emb, FrozenEmbeddings).check_fits(self.task)
+        return AssociativeMemory(
+            keys=emb.values if self.matrix == "W_O2" else emb.atoms,
+            values=emb.tokens if self.matrix == "W_K2" else emb.outputs,
+            coefficients=self.coefficients,
+        )
+
+    def _leads(self, coefficients: Array) -> Array:
+        if self.matrix == "W_F":
+            raise ValueError(
+                "leads: expected W_O2 or W_K2, whose memories pair a token with itself; got W_F. "
+                "Compare its columns with the rows of language.bigram."
+            )
+        kind = TOKENS if self.matrix == "W_O2" else REMAPPED_TOKENS
+        table = coefficients[:, columns_of(self.task)[kind]]
+        by_cue = table.T if self.matrix == "W_O2" else table  # row: cue
+        wrong = np.where(np.eye(len(by_cue), dtype=bool), -np.inf, by_cue).max(axis=1)
+        return np.asarray(by_cue.diagonal() - wrong)
+
+    def __repr__(self) -> str:
+        how = "exact" if self.replicates is None else f"{len(self.replicates)} sets"
+        if self.matrix == "W_F":
+            return f"BigramStep({self.matrix}, {how})"
+        return f"BigramStep({self.matrix}, {how}, lead={self.lead:.3g}, recall={self.recall:.2f})"
+
+
+def bigram_step(
+    task: BigramTask,
+    matrix: Matrix,
+    *,
+    predictor: Literal["uniform", "bigrams"] | ArrayLike = "uniform",
+    first: BigramStep | ArrayLike | None = None,
+    sets: int = 16,
+    rng: Seed = 0,
+) -> BigramStep:
+    """Negative population gradient on W_F, W_O2 or W_K2 at zero attention, at infinite width.
+
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=32, n_triggers=1, loss="all")
+    >>> for predictor in "uniform", "bigrams":  # global before in-context
+    ...     print(am.gradients.bigram_step(task, "W_O2", predictor=predictor))
+    BigramStep(W_O2, exact, lead=-0.000358, recall=0.08)
+    BigramStep(W_O2, exact, lead=0.000217, recall=1.00)
+
+    Parameters
+    ----------
+    task : BigramTask
+        Its loss on all tokens, or on repeated triggers.
+    matrix : {"W_F", "W_O2", "W_K2"}
+        The rows w_U of W_F and W_O2; the rows w_E (token queries) of W_K2, as the derivative at
+        η = 0 at W_O2 = η G₁. With the readout "residual" and a W_F = Σ F_ki w_U(k) w_E(i)ᵀ the
+        gradient on W_O2 has rows w_E besides, Fᵀ times those of w_U.
+    predictor : "uniform", "bigrams", (N, N) or (T, N, N) array
+        p̂(k | current token i) in row i and column k, at each position if there are T tables.
+        "uniform" is W_F = 0. "bigrams" knows the language: π_b off the triggers and the mean output
+        law on them; with random triggers the mixture of the two by P(i is a trigger | z_t = i).
+    first : BigramStep or (N, 2(N+T)) array
+        G₁ for W_K2. Default: the gradient on W_O2 by the same predictor, from draws of its own in
+        each set, as the result is bilinear. If given, errors are those at this G₁.
+    sets : int
+        At least 2 independent sets of draws, where triggers and outputs are too many to average
+        over them all (more than 5 000).
+    rng
+        Seed or generator of the draws.
+
+    Returns
+    -------
+    BigramStep
+        Exact, or with an estimate for each set.
+
+    Raises
+    ------
+    ValueError
+        For an unknown matrix or predictor, tables that are no laws or of the wrong shape, fewer
+        than two sets, and a predictor by position with W_K2.
+
+    Notes
+    -----
+    A chain costs O(T N²) for each trigger asked: about 0.1 (W_O2) and 0.6 (W_K2) milliseconds per
+    chain and trigger at N = 65, T = 256. Where the residual does not vanish off the triggers (loss
+    on all with a uniform predictor, or with random triggers) every token is asked, which costs
+    O(T N³) a chain.
+
+    References
+    ----------
+    [BCBJB2023], Sections 5 and 6; the closed forms on this task are derived here.
+    """
+    checked_kind("task", task, BigramTask)
+    checked_option("matrix", matrix, get_args(Matrix))
+    sets, rng = at_least("sets", sets, 2), generator(rng)
+    table = bigram_predictor(task, predictor, rng=rng)
+    if first is not None and matrix != "W_K2":
+        raise ValueError(f"first: expected None with {matrix}, which does not depend on it.")
+    if matrix == "W_K2" and table.ndim == 3:
+        raise ValueError(
+            f"predictor: expected an (N, N) table with W_K2, whose readings would change with the "
+            f"position; got shape {table.shape}. Average it over positions."
+        )
+    found = Population(task, table, sets, rng).step(matrix, _given_first(task, first))
+    return BigramStep(task, matrix, *found)
+
+
+def bigram_predictor(
+    task: BigramTask,
+    predictor: Literal["uniform", "bigrams"] | ArrayLike,
+    *,
+    rng: Seed = 0,
+) -> Array:
+    """The table p̂(k|i), row i, of a named predictor, or the given one, checked.
+
+    >>> import assocmem as am
+    >>> task = am.BigramTask(am.Language.uniform(4), length=8, n_triggers=1)
+    >>> bigram_predictor(task, "bigrams").round(2)[:2]  # the trigger is 0
+    array([[0.  , 0.33, 0.33, 0.33],
+           [0.25, 0.25, 0.25, 0.25]])
+
+    "bigrams" with random triggers needs how often a token is a trigger where it stands, averaged
+    over positions: exact for few draws, else from 64 sets of them.
+    """
+    n, language = task.n_tokens, task.language
+    if not isinstance(predictor, str):
+        return _checked_laws(task, predictor)
+    checked_option("predictor", predictor, ("uniform", "bigrams"))
+    if predictor == "uniform":
+        return np.full((n, n), 1 / n)
+    table = language.bigram.copy()
+    if not task.random_triggers:
+        table[task.trigger_tokens] = task.output_law(task.trigger_tokens[None])[0]
+        return table
+    rng = generator(rng)
+    exact = is_enumerated(task)
+    seen, moved = np.zeros(n), np.zeros((n, n))
+    for _ in range(1 if exact else 64):
+        draws = (
+            all_draws(task, every_token=True)
+            if exact
+            else draw_set(task, every_token=True, rng=rng)
+        )
+        occupancy = chains_of(task, draws).laws(task.length).sum(axis=0) * draws.weights
+        seen += occupancy.sum(axis=1)
+        law = task.output_law(draws.triggers) - language.bigram[draws.triggers]
+        rows = np.arange(len(draws))[:, None]
+        np.add.at(moved, draws.triggers, law * occupancy.T[rows, draws.triggers][:, :, None])
+    return table + np.divide(moved, seen[:, None], out=moved * 0, where=seen[:, None] > 0)
+
+
+def _checked_laws(task: BigramTask, given: ArrayLike) -> Array:
+    laws = checked_reals("predictor", given)
+    n = task.n_tokens
+    if laws.shape not in ((n, n), (task.length, n, n)):
+        raise ValueError(
+            f"predictor: expected 'uniform', 'bigrams' or laws of shape ({n}, {n}) or "
+            f"({task.length}, {n}, {n}), a row per current token; got {laws.shape}."
+        )
+    if laws.min() < 0 or np.abs(laws.sum(axis=-1) - 1).max() > n * np.finfo(float).eps * 4:
+        raise ValueError(
+            "predictor: expected rows that are laws, at least 0 with the sum 1; got others. Row i "
+            "holds p(k | current token i), column k; transpose it or divide by the sums."
+        )
+    return laws
+
+
+def _given_first(task: BigramTask, first: BigramStep | ArrayLike | None) -> Array | None:
+    if first is None:
+        return None
+    table = first.coefficients if isinstance(first, BigramStep) else first
+    table = checked_reals("first", table)
+    expected = (task.n_tokens, 2 * (task.n_tokens + task.length))
+    if table.shape != expected:
+        raise ValueError(
+            f"first: expected the gradient on W_O2, coefficients of shape {expected}; got "
+            f"{table.shape}. Take bigram_step(task, 'W_O2')."
+        )
+    return table

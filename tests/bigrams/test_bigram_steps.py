@@ -1,0 +1,285 @@
+"""Population gradients on bigrams, against all sequences and samples run by the reference."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
+
+import assocmem as am
+from assocmem.gradients import bigram_predictor, bigram_step
+from assocmem.gradients.bigram_population import ControlVariates, Population
+from assocmem.gradients.draws import all_draws
+from validation import reference
+
+Array = Any
+
+
+def language(n: int, seed: int = 0) -> am.Language:
+    """Rows that differ, all positive, and a unigram that is not their stationary law."""
+    rng = np.random.default_rng(seed)
+    return am.Language(unigram=rng.dirichlet(np.full(n, 5.0)), bigram=rng.dirichlet([2.0] * n, n))
+
+
+def merged(task: am.BigramTask) -> tuple[Array, Array, Array]:
+    """All sequences, their targets and weights, one row for sequences that are the same."""
+    batch = task.enumerate(max_bytes=2**34)
+    words = np.concatenate([batch.tokens, batch.targets[:, -1:]], axis=1)
+    each, where = np.unique(words, axis=0, return_inverse=True)
+    weights = np.zeros((len(each), task.length))
+    np.add.at(weights, where.ravel(), batch.weights)
+    return each[:, :-1], each[:, 1:], weights
+
+
+def parameters(task: am.BigramTask, **learned: Array) -> dict[str, Array]:
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    return reference.parameters(
+        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **learned
+    )
+
+
+def score_tables(task: am.BigramTask, predictor: Array) -> tuple[Array, Array]:
+    """W_F whose softmax is the predictor (up to 1e-18), and its token block, output by token."""
+    scores = np.log(np.maximum(predictor, 1e-18)).T
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    return emb.outputs.T @ scores @ emb.tokens, scores
+
+
+def agree(mine: Array, theirs: Array) -> None:
+    assert np.abs(mine - theirs).max() <= 1e-12 * max(1.0, np.abs(theirs).max())
+
+
+TASKS = [
+    am.BigramTask(language(3), 5, n_triggers=1, loss=loss, avoid=avoid, trigger_outputs=outputs)
+    for loss in ("triggers", "all")
+    for avoid in ("nothing", "trigger")
+    for outputs in ("uniform", "bigram")
+]
+TASKS += [
+    am.BigramTask(language(4), 6, triggers=[2], loss="triggers"),
+    am.BigramTask(language(4), 5, triggers=[3, 1], loss="triggers", avoid="trigger"),
+    am.BigramTask(language(4), 5, triggers=[3, 1], loss="all", trigger_outputs="bigram"),
+    am.BigramTask(
+        language(4), 5, triggers=[0, 1], loss="all", output_tokens=[1, 2], avoid="nothing"
+    ),
+    am.BigramTask(language(3), 5, n_triggers=1, triggers="random", loss="triggers"),
+    am.BigramTask(language(3), 4, n_triggers=2, triggers="random", loss="all", avoid="nothing"),
+    am.BigramTask(language(4), 4, n_triggers=2, triggers="random", loss="triggers"),
+    am.BigramTask(am.Language.uniform(3), 5, n_triggers=1, trigger_offset=1, loss="all"),
+]
+
+
+@pytest.mark.parametrize("predictor", ["uniform", "bigrams", "any"])
+@pytest.mark.parametrize("task", TASKS, ids=range(len(TASKS)))
+def test_every_step_equals_the_gradient_on_all_sequences(task, predictor):
+    tokens, targets, weights = merged(task)
+    n = task.n_tokens
+    given = language(n, seed=9).bigram if predictor == "any" else predictor
+    table = bigram_predictor(task, given)
+    W_F, scores = score_tables(task, table)
+    params, emb = parameters(task, W_F=W_F), am.FrozenEmbeddings.orthonormal(task)
+    batch = (tokens, targets, weights)
+    found = reference.gradients(params, *batch, wrt=("W_F", "W_O2"), readout="residual")
+    first = bigram_step(task, "W_O2", predictor=given)
+    agree(bigram_step(task, "W_F", predictor=given).memory().matrix, -found["W_F"])
+    through = emb.tokens.T @ (scores.T @ first.coefficients) @ emb.values  # rows w_E, by W_F
+    agree(first.memory().matrix + through, -found["W_O2"])
+
+    G1 = first.memory().matrix
+    (slope,) = reference.gradients(
+        params, *batch, wrt=["W_K2"], along=[{"W_O2": G1}], readout="residual"
+    ).values()
+    second = bigram_step(task, "W_K2", predictor=given)
+    agree(second.memory().matrix, -emb.tokens.T @ emb.tokens @ slope)
+    if predictor == "uniform":  # the theory's readout has no W_F
+        (theirs,) = reference.gradients(params | {"W_F": 0 * W_F}, *batch, wrt=["W_O2"]).values()
+        agree(G1, -theirs)
+
+
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+@pytest.mark.parametrize("triggers", ["fixed", "random"])
+def test_a_predictor_may_know_the_position(loss, triggers):
+    task = am.BigramTask(language(3), 5, n_triggers=1, triggers=triggers, loss=loss)
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    rng = np.random.default_rng(1)
+    by_token, by_position = rng.normal(size=(3, 3)), rng.normal(size=(3, 5))
+    W_F = emb.outputs.T @ (by_token @ emb.tokens + by_position @ emb.positions)
+    scores = by_token[:, None, :] + by_position[:, :, None]  # (k, t, i)
+    table = np.exp(scores - np.logaddexp.reduce(scores, axis=0)).transpose(1, 2, 0)
+    found = reference.gradients(
+        parameters(task, W_F=W_F), *merged(task), wrt=("W_F", "W_O2"), readout="residual"
+    )
+    for name in "W_F", "W_O2":
+        step = bigram_step(task, name, predictor=table)
+        agree(step.memory().matrix, -emb.outputs.T @ emb.outputs @ found[name])
+
+
+def test_the_first_memory_may_be_given():
+    task = am.BigramTask(language(3), 5, n_triggers=1)
+    first = np.random.default_rng(0).normal(size=(3, 16))
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    G1 = {"W_O2": emb.outputs.T @ first @ emb.values}
+    theirs = reference.gradients(parameters(task), *merged(task), wrt=["W_K2"], along=[G1])["W_K2"]
+    mine = bigram_step(task, "W_K2", first=first).memory().matrix
+    agree(mine, -emb.tokens.T @ emb.tokens @ theirs)
+
+
+@pytest.mark.parametrize("matrix", ["W_F", "W_O2"])
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+@pytest.mark.parametrize("outputs", ["uniform", "bigram"])
+def test_control_variates_have_mean_zero(matrix, loss, outputs):
+    task = am.BigramTask(language(4), 6, triggers=[0, 2], trigger_outputs=outputs, loss=loss)
+    population = Population(task, bigram_predictor(task, "bigrams"), 2, np.random.default_rng(0))
+    draws = all_draws(task, every_token=False)
+    variates = ControlVariates(population.task, matrix).of(draws)
+    for place in range(2):
+        mine = draws.asked == place
+        for output in np.unique(draws.outputs[mine, place]):
+            rows = mine & (draws.outputs[:, place] == output)  # also given the asked output
+            mean = draws.weights[rows] @ variates[rows]
+            assert np.abs(mean).max() <= 1e-14 < np.abs(variates).max()
+
+
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+@pytest.mark.parametrize("matrix", ["W_F", "W_O2", "W_K2"])
+@pytest.mark.parametrize("triggers", [[0, 2], "random"])
+def test_draws_estimate_what_enumeration_gives(matrix, loss, triggers, monkeypatch):
+    task = am.BigramTask(language(5), 8, n_triggers=2, triggers=triggers, loss=loss)
+    exact = bigram_step(task, matrix, predictor="bigrams")
+    table = bigram_predictor(task, "bigrams")
+    monkeypatch.setattr("assocmem.gradients.bigram_population.is_enumerated", lambda task: False)
+    sets = 400
+    drawn = bigram_step(task, matrix, predictor=table, sets=sets, rng=3)
+    assert exact.replicates is None
+    error = np.sqrt(drawn.standard_errors**2 + (1e-12 * np.abs(exact.coefficients).max()) ** 2)
+    z = norm.isf(1e-9 / exact.coefficients.size / 2) * 1.5  # heavier tails than normal at 400 sets
+    assert np.abs((drawn.coefficients - exact.coefficients) / error).max() <= z
+    # the smallest error that this sees: errors are small beside the coefficients
+    assert np.median(drawn.standard_errors) < 0.2 * np.abs(exact.coefficients).max()
+
+
+def sampled(task: am.BigramTask, weights: Array, first: Array, name: str) -> tuple[Array, Array]:
+    """-∇ from 100 000 sequences and its standard error, as a ratio of sums over 100 batches.
+
+    By the library's backward pass, which knows nothing of chains; that of W_K2, which is linear in
+    W_O2 at zero attention up to O(η²), by central differences.
+    """
+    emb, rng = am.FrozenEmbeddings.orthonormal(task), np.random.default_rng(7)
+    steps = (1e-3, -1e-3) if name == "W_K2" else (0.0,)
+    models = [
+        am.FrozenTransformer(emb, W_F=weights, W_O2=eta * first, readout="residual")
+        for eta in steps
+    ]
+    totals, counts = [], []
+    for _ in range(100):
+        batch = task.sample(1000, rng=rng)
+        count = 1 / batch.weights.max()  # positions with loss, all of the same weight
+        found = [-m.loss_and_memories(batch, (name,))[1][name].coefficients for m in models]
+        slope = (found[0] - found[1]) / 2e-3 if name == "W_K2" else found[0]
+        totals.append(slope * count)
+        counts.append(count)
+    mean = np.sum(totals, axis=0) / np.sum(counts)
+    spread = np.array(totals) - np.array(counts)[:, None, None] * mean
+    return mean, spread.std(axis=0, ddof=1) / np.sqrt(len(spread)) / np.mean(counts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+@pytest.mark.parametrize("name", ["W_F", "W_O2", "W_K2"])
+def test_samples_of_characters_agree(loss, name):
+    # Entries of many events, all at once; false alarm at most 1e-6 by Student's t of 99 degrees.
+    task = am.BigramTask(length=16, n_triggers=5, loss=loss)
+    table = bigram_predictor(task, "bigrams")
+    W_F, _ = score_tables(task, table)
+    G1 = bigram_step(task, "W_O2", predictor=table, rng=1)
+    given = {"first": G1} if name == "W_K2" else {}
+    mine = bigram_step(task, name, predictor=table, rng=2, **given)
+    mean, error = sampled(task, W_F, G1.memory(), name)
+    n = task.n_tokens
+    part = np.s_[:n, : 2 * (n + task.length)]  # rows w_U, or w_E; the keys over the atoms
+    mean, error = mean[part], error[part]
+    frequent = np.abs(mean) > np.maximum(5 * error, 1e-15)  # the predictor holds 1e-18 for 0
+    combined = np.hypot(error, mine.standard_errors)[frequent]
+    z = np.abs(mine.coefficients - mean)[frequent] / combined
+    assert frequent.sum() >= 100
+    assert z.max() <= student.isf(1e-6 / 2 / frequent.sum(), 99)
+
+
+def rare_trigger(epsilon: float, n: int, length: int) -> am.BigramTask:
+    """Uniform content, and a trigger 0 that comes with probability ε after whatever token."""
+    row = np.full(n, (1 - epsilon) / (n - 1))
+    row[0] = epsilon
+    return am.BigramTask(am.Language(unigram=row, bigram=[row] * n), length, triggers=[0])
+
+
+def mixture(n: int, length: int, step: Any) -> Array:
+    """Σ_t (t - 2) step(t) / Σ_t (t - 2) over the lengths t = 3..T, padded to T positions."""
+    total, mass = 0.0, 0
+    for t in range(3, length + 1):
+        task = am.InductionTask(n, t, 1, "all")
+        table = step(task)
+        keys = np.cumsum([0, n, t, n, t])
+        padded = [table[:, a:b] for a, b in itertools.pairwise(keys)]
+        for i in (1, 3):
+            padded[i] = np.pad(padded[i], [(0, 0), (0, length - t)])
+        total, mass = total + (t - 2) * np.concatenate(padded, axis=1), mass + t - 2
+    return total / mass
+
+
+def second_at(task: am.InductionTask, first: Array, length: int) -> Array:
+    """Rows w_E of the derivative on W_K2 along a first memory over more positions than T."""
+    n, t = task.n_tokens, task.length
+    emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
+    kept = np.r_[0:n, n : n + t, n + length : 2 * n + length, 2 * n + length : 2 * n + length + t]
+    params = reference.parameters(emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2)
+    along = [{"W_O2": emb.outputs.T @ first[:, kept] @ emb.values}]
+    batch = (batch.tokens, batch.targets, batch.weights)
+    slope = reference.gradients(params, *batch, wrt=["W_K2"], along=along)["W_K2"]
+    return -emb.tokens @ slope @ emb.atoms.T
+
+
+def test_a_rare_trigger_gives_the_steps_of_the_induction_task():
+    # A sequence with loss at t holds the trigger at t and once before, τ uniform in 1..t-2, up to
+    # O(ε): InductionTask of length t, with the weight t - 2, the number of its τ.
+    n, length = 4, 6
+    S1 = mixture(n, length, lambda task: am.gradients.first_step(task).coefficients())
+    S2 = mixture(n, length, lambda task: second_at(task, S1, length))
+    gaps = []
+    for epsilon in (1e-4, 5e-5):
+        task = rare_trigger(epsilon, n, length)
+        gaps.append(
+            [
+                np.abs(bigram_step(task, "W_O2").coefficients - S1).max() / np.abs(S1).max(),
+                np.abs(bigram_step(task, "W_K2").coefficients - S2).max() / np.abs(S2).max(),
+            ]
+        )
+    np.testing.assert_allclose(np.divide(*gaps), 2, rtol=1e-2)  # proportional to ε
+    extrapolated = 2 * np.array(gaps[1]) - gaps[0]
+    assert np.abs(extrapolated).max() < 1e-6  # what is left is of order ε²
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"matrix": "W_K1"}, "matrix"),
+        ({"predictor": "global"}, "predictor"),
+        ({"predictor": np.eye(4)}, "predictor"),
+        ({"predictor": np.ones((3, 3))}, "predictor"),
+        ({"matrix": "W_K2", "predictor": np.full((5, 3, 3), 1 / 3)}, "predictor"),
+        ({"matrix": "W_K2", "first": np.ones((3, 3))}, "first"),
+        ({"first": np.ones((3, 16))}, "first"),
+        ({"sets": 1}, "sets"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    task = am.BigramTask(language(3), 5, n_triggers=1)
+    with pytest.raises(ValueError, match=message):
+        bigram_step(task, **{"matrix": "W_O2"} | arguments)
+    with pytest.raises(ValueError, match="W_F"):
+        _ = bigram_step(task, "W_F").lead
+    with pytest.raises(TypeError, match="task"):
+        bigram_step(am.InductionTask(4, 5), "W_O2")
