@@ -1,0 +1,358 @@
+"""Previous-token heads, copying heads and induction heads, found by their weights alone.
+
+Each detector asks one table of scores for the right answer to every cue:
+
+    previous token    P · QK · Pᵀ: from each position, the one before, among those up to it
+    copying           W_U · OV · W_Eᵀ: from each token, its own output
+    induction         W_E · QK₂ · OV₁ · W_Eᵀ: from each token, itself, as written by an earlier head
+
+A head is found when chance does not explain its table and the table answers most cues: the p-value
+speaks of the first, recall of the second. Either alone finds heads that only look right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assocmem._checks import Seed, checked_kind, checked_probability
+from assocmem.heads.maps import Head, Heads, Place
+from assocmem.heads.null import Law, Null
+
+Array = NDArray[Any]
+
+_ENTRIES = 2**24  # of a table of scores at a time
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detection:
+    """What one detector says of one head, or of a pair.
+
+    Attributes
+    ----------
+    kind : {"previous token", "copying", "induction"}
+    places : tuple of (layer, head)
+        The head; of an induction head the earlier one first.
+    cues (n, d_h or d), answers (m, d or d_h) : array
+        The scores are cues · W · answersᵀ, or with Wᵀ where cues are on the side of `answers_d_h`.
+    weights : (d_h, d) array
+        The head's matrix W between them, the one that the null turns.
+    targets : (n,) integers
+        The right answer to each cue.
+    causal : bool
+        Whether only answers up to the cue's own place are admissible.
+    """
+
+    kind: str
+    places: tuple[Place, ...]
+    cues: Array
+    answers: Array
+    weights: Array
+    targets: NDArray[np.int64]
+    causal: bool
+
+    @property
+    def _left(self) -> Array:
+        """The cues times W, or times its transpose."""
+        return self.cues @ (self.weights if self._cues_in_head else self.weights.T)
+
+    @property
+    def _cues_in_head(self) -> bool:
+        return self.kind != "copying"
+
+    def _tables(self) -> Iterator[tuple[slice, Array]]:
+        """The scores, some cues at a time; -inf where an answer is not admissible."""
+        left, (n, m) = self._left, (len(self.cues), len(self.answers))
+        for start in range(0, n, step := max(1, _ENTRIES // m)):
+            part = slice(start, min(start + step, n))
+            scores = left[part] @ self.answers.T
+            if self.causal:
+                places = self.targets[part] + 1
+                scores = np.where(np.arange(m) <= places[:, None], scores, -np.inf)
+            yield part, scores
+
+    def table(self) -> Array:
+        """The scores (n, m), a row per cue; -inf where an answer is not admissible.
+
+        Raises ValueError for more than 2^24 scores.
+        """
+        if (size := len(self.cues) * len(self.answers)) > _ENTRIES:
+            raise ValueError(
+                f"table: expected at most {_ENTRIES} scores; got {size}. Recall and margins need "
+                f"no table."
+            )
+        return np.concatenate([scores for _, scores in self._tables()])
+
+    @cached_property
+    def margins(self) -> Array:
+        """Per cue, the right score minus the best wrong one that is admissible."""
+        margins = np.empty(len(self.cues))
+        for part, scores in self._tables():
+            rows = np.arange(len(scores))
+            right = scores[rows, self.targets[part]].copy()
+            scores[rows, self.targets[part]] = -np.inf
+            margins[part] = right - scores.max(axis=1)
+        return margins
+
+    @property
+    def recall(self) -> float:
+        """Share of the cues whose right answer scores strictly highest."""
+        return float(np.mean(self.margins > 0))
+
+    @property
+    def margin(self) -> float:
+        """The median of the margins."""
+        return float(np.median(self.margins))
+
+    @property
+    def chance(self) -> float:
+        """Expected recall of a guess among the admissible answers."""
+        n_answers = self.targets + 2.0 if self.causal else len(self.answers)
+        return float(np.mean(1 / n_answers))
+
+    @cached_property
+    def null(self) -> Null:
+        """The law of the sum of right scores minus mean admissible ones, weights turned at random."""
+        if self.causal:
+            sums = np.cumsum(self.answers, axis=0)
+            ends = self.targets + 1  # the cue's own place
+            means = sums[ends] / (ends + 1)[:, None]
+        else:
+            means = self.answers.mean(axis=0)
+        wanted = self.cues.T @ (self.answers[self.targets] - means)
+        return Null(self.weights, wanted if self._cues_in_head else wanted.T)
+
+    @property
+    def z(self) -> float:
+        """How many standard deviations of the null the right scores stand out."""
+        return self.null.z
+
+    def p_value(self, law: Law = "rotation") -> float:
+        """The chance that randomly turned weights do as well: see `Null.p_value`."""
+        return self.null.p_value(law)
+
+    def permutation_p_value(self, *, draws: int = 9999, rng: Seed) -> float:
+        """The same by signed permutations, exact to the draws: see `Null.permutation_p_value`."""
+        return self.null.permutation_p_value(draws=draws, rng=rng)
+
+    def __repr__(self) -> str:
+        places = " -> ".join(f"{layer}.{index}" for layer, index in self.places)
+        return (
+            f"Detection({self.kind} {places}: recall {self.recall:.2f} (chance {self.chance:.2f}), "
+            f"z = {self.z:.1f}, p = {self.p_value():.1e})"
+        )
+
+
+def previous_token(model: Heads, place: Place) -> Detection:
+    """Whether each position looks at the one before, among those up to it.
+
+    Raises
+    ------
+    ValueError
+        For a model without position embeddings, a rotary head, fewer than three positions.
+    """
+    head = checked_kind("model", model, Heads)[place]
+    positions = model.atoms("positions")
+    if len(positions) < 3:
+        raise ValueError(f"positions: expected at least 3; got {len(positions)}.")
+    _refuse_rotary(head)
+    return Detection(
+        kind="previous token",
+        places=(head.place,),
+        cues=_queries(model, head, positions)[1:],
+        answers=_normed(model, head, positions),
+        weights=head.W_K,
+        targets=np.arange(len(positions) - 1),
+        causal=True,
+    )
+
+
+def copying(
+    model: Heads,
+    place: Place,
+    *,
+    tokens: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+) -> Detection:
+    """Whether attending to a token raises that token's own logit above all others.
+
+    `tokens` (n,): the tokens that are asked, all when left out. `targets` (n,): the output of each,
+    the one of its own number when left out.
+
+    Raises
+    ------
+    ValueError
+        For a model without token embeddings or outputs, tokens or targets out of range.
+    """
+    head = checked_kind("model", model, Heads)[place]
+    embeddings, outputs = model.atoms("tokens"), model.atoms("outputs")
+    asked = np.arange(len(embeddings)) if tokens is None else _ids("tokens", tokens, embeddings)
+    right = asked if targets is None else targets
+    return Detection(
+        kind="copying",
+        places=(head.place,),
+        cues=_normed(model, head, embeddings[asked]),
+        answers=outputs @ head.W_O.T,
+        weights=head.W_V,
+        targets=_ids("targets", right, outputs, len(asked)),
+        causal=False,
+    )
+
+
+def induction(model: Heads, first: Place, second: Place) -> Detection:
+    """Whether a token looks for what an earlier head wrote of the same token (K-composition).
+
+    If `first` is a previous-token head, what it wrote of a token stands one place after it: there
+    `second` attends to what followed the token before.
+
+    Raises
+    ------
+    ValueError
+        For heads that are not in two layers, the earlier first; rotary heads; no token embeddings.
+    """
+    wrote, head = checked_kind("model", model, Heads)[first], model[second]
+    if wrote.layer >= head.layer:
+        raise ValueError(
+            f"first, second: expected a head of an earlier layer and one of a later; got {first} "
+            f"and {second}."
+        )
+    _refuse_rotary(head)
+    tokens = model.atoms("tokens")
+    written = _normed(model, wrote, tokens) @ wrote.W_V.T @ wrote.W_O
+    return Detection(
+        kind="induction",
+        places=(wrote.place, head.place),
+        cues=_queries(model, head, tokens),
+        answers=_normed(model, head, written),
+        weights=head.W_K,
+        targets=np.arange(len(tokens)),
+        causal=False,
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Findings:
+    """All detections in a model, and the level at which all of them together err by chance.
+
+    Attributes
+    ----------
+    detections : tuple of Detection
+    level : float
+        The chance, at most, that randomly turned weights pass any of the tests (Bonferroni's).
+    law : {"rotation", "gaussian"}
+    """
+
+    detections: tuple[Detection, ...]
+    level: float
+    law: Law
+
+    @property
+    def significant(self) -> tuple[Detection, ...]:
+        """Those that chance does not explain, whatever they recall."""
+        threshold = self.level / len(self.detections)
+        return tuple(each for each in self.detections if each.p_value(self.law) <= threshold)
+
+    @property
+    def found(self) -> tuple[Detection, ...]:
+        """Those of them that recall more than half of their cues."""
+        return tuple(each for each in self.significant if each.recall > 0.5)
+
+    @property
+    def circuits(self) -> tuple[tuple[Place, Place], ...]:
+        """Pairs of a previous-token head and a later head that does induction on it and copies."""
+        kinds = {(each.kind, each.places) for each in self.found}
+        return tuple(
+            (first, second)
+            for kind, (first, *rest) in sorted(kinds)
+            if kind == "induction"
+            for second in rest
+            if {("previous token", (first,)), ("copying", (second,))} <= kinds
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"Findings({len(self.found)} of {len(self.detections)} tests, {self.level:g})"]
+        return "\n  ".join(lines + [repr(each) for each in self.found])
+
+
+def find(model: Heads, *, level: float = 1e-3, law: Law = "rotation") -> Findings:
+    """Ask every head, and every pair of an earlier and a later one, by every detector that applies.
+
+    `level` is the chance, at most, of any significant test on randomly turned weights. What a model
+    does not have (positions, outputs) is not asked.
+
+    Raises
+    ------
+    ValueError
+        For a model that no detector applies to, or a level outside (0, 1).
+    """
+    checked_kind("model", model, Heads)
+    level = checked_probability("level", level)
+    tests: list[Detection] = []
+    unrotated = [head for head in model if head.rotary is None]
+    if model.positions is not None and len(model.positions) > 2:
+        tests += [previous_token(model, head.place) for head in unrotated]
+    if model.tokens is not None and model.outputs is not None:
+        if len(model.tokens) <= len(model.outputs):
+            tests += [copying(model, head.place) for head in model]
+    if model.tokens is not None:
+        tests += [
+            induction(model, first.place, second.place)
+            for first in model
+            for second in unrotated
+            if first.layer < second.layer
+        ]
+    if not tests:
+        raise ValueError(
+            "model: expected embeddings of tokens or positions; got a model without. Pass tokens, "
+            "positions or outputs to assocmem.heads.read."
+        )
+    return Findings(tuple(tests), level, law)
+
+
+def _refuse_rotary(head: Head) -> None:
+    if head.rotary is not None:
+        raise ValueError(
+            f"place: expected a head that sees position embeddings; got {head!r}, with "
+            f"{head.rotary}. Its scores depend on the distance: ask Head.at(distance)."
+        )
+
+
+def _normed(model: Heads, head: Head, atoms: Array) -> Array:
+    """Atoms behind the head's norm, divided by the deviation of the first layer's stream.
+
+    Of all deviations this is the one that the weights know: the root mean square of w_E(i) + p_t.
+    It weighs atoms against biases, and changes nothing where there are none.
+    """
+    if head.norm.kind == "none":
+        return atoms
+    parts = [part for part in (model.tokens, model.positions) if part is not None]
+    centred = [p - p.mean(axis=1, keepdims=True) for p in parts]
+    square = sum(float((c**2).mean()) for c in centred)
+    return head.norm.linear(atoms) / np.sqrt(square + head.norm.eps)
+
+
+def _queries(model: Heads, head: Head, atoms: Array) -> Array:
+    """What the head asks at atoms, (n, d_h), the biases with them."""
+    asked = head.W_Q @ head.norm.bias + head.b_Q
+    return np.asarray(head.scale * (_normed(model, head, atoms) @ head.W_Q.T + asked))
+
+
+def _ids(name: str, given: ArrayLike, rows: Array, length: int | None = None) -> Array:
+    ids = np.asarray(given)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or len(ids) == 0:
+        raise ValueError(
+            f"{name}: expected integers of shape (n,); got {ids.dtype} of shape {ids.shape}."
+        )
+    if length is not None and len(ids) != length:
+        raise ValueError(f"{name}: expected {length}, one for each token asked; got {len(ids)}.")
+    if ids.min() < 0 or ids.max() >= len(rows):
+        raise ValueError(
+            f"{name}: expected numbers from 0 to {len(rows) - 1}; got {ids.min()} to {ids.max()}. "
+            f"Name the tokens that have an output, and their outputs."
+        )
+    return ids

@@ -1,0 +1,249 @@
+"""A FrozenTransformer for other libraries: PyTorch, TransformerLens, safetensors; and back.
+
+Torch, TransformerLens and safetensors are loaded by the first call that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assocmem._checks import checked_kind
+from assocmem._files import atomic, beside
+from assocmem.heads.ours import MATRICES, head_weights, matrix_of
+from assocmem.heads.sources import INTEROP
+from assocmem.memory import AssociativeMemory
+from assocmem.model import FrozenEmbeddings, FrozenTransformer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[Any]
+
+_FORMAT = "assocmem.FrozenTransformer/1"
+_ATOMS = tuple(field.name for field in fields(FrozenEmbeddings) if field.name != "family")
+_PARTS = ("keys", "values", "coefficients")  # of a memory
+
+
+def to_torch(model: FrozenTransformer) -> nn.Module:
+    """The model as a torch.nn.Module in its own dtype: `module(tokens)` are the logits.
+
+    The learned matrices are parameters, the frozen atoms buffers; `module.attention(tokens)` are
+    both attention maps. `from_torch` gives the same model back, bit for bit where the weights are
+    arrays; memories become their matrices.
+
+    Raises
+    ------
+    ImportError
+        Without torch: pip install 'assocmem[interop]'.
+    """
+    checked_kind("model", model, FrozenTransformer)
+    _check_consistent(model.embeddings)
+    torch = _torch()
+    from assocmem.heads.torch_module import FrozenModule
+
+    emb = model.embeddings
+    return FrozenModule(
+        atoms={name: torch.tensor(getattr(emb, name)) for name in _ATOMS},
+        learned={name: torch.tensor(matrix_of(model, name)) for name in model.weights},
+        scale=model.scale,
+        readout=model.readout,
+        family=emb.family,
+    )
+
+
+def from_torch(module: nn.Module) -> FrozenTransformer:
+    """The FrozenTransformer of a module that `to_torch` made, trained since then or not.
+
+    Raises
+    ------
+    TypeError
+        For another module: `read` reads its heads.
+    """
+    _torch()
+    from assocmem.heads.torch_module import FrozenModule
+
+    checked_kind("module", module, FrozenModule, "Read the heads of others with heads.read.")
+    arrays = {name: each.detach().cpu().numpy() for name, each in module.state_dict().items()}
+    return FrozenTransformer(
+        FrozenEmbeddings(**{name: arrays[name] for name in _ATOMS}, family=module.family),
+        **{name: arrays[name] for name in MATRICES if name in arrays},
+        scale=module.scale,
+        readout=module.readout,
+    )
+
+
+def to_transformer_lens(model: FrozenTransformer) -> Any:
+    """The model as a TransformerBridge of TransformerLens 4, in float32, without a download.
+
+    Attention alone, one head of size d in each layer, no layer norm; hooks and caches are those of
+    any bridge. `head_weights` says what stands where: with readout "attention" the stream is twice
+    as wide. Nothing of the forward pass is approximate, but float32 rounds, and query and key are
+    two matrices where this model has one, so that training it there is another dynamics.
+
+    Raises
+    ------
+    ImportError
+        Without transformer_lens: pip install 'assocmem[interop]'.
+    """
+    weights = head_weights(model)
+    torch = _torch()
+    try:
+        from transformer_lens.config import TransformerBridgeConfig
+        from transformer_lens.model_bridge.sources import boot_native
+    except ImportError:
+        raise ImportError(
+            f"transformer_lens: expected version 4 or later; got none. Install it with {INTEROP}."
+        ) from None
+    emb = model.embeddings
+    width = weights["embed.weight"].shape[1]
+    config = TransformerBridgeConfig(
+        d_model=width,
+        d_head=emb.width,
+        n_heads=1,
+        n_layers=2,
+        n_ctx=emb.length,
+        d_vocab=emb.n_tokens,
+        d_vocab_out=emb.n_outputs,
+        d_mlp=1,  # of no layer: attn_only
+        act_fn="relu",
+        attn_only=True,
+        normalization_type=None,
+        init_weights=False,
+        seed=None,
+    )
+    bridge = boot_native(config, dtype=torch.float32)
+    state = bridge.state_dict()
+    zero = {name: torch.zeros_like(each) for name, each in state.items() if name.endswith("bias")}
+    given = {name: torch.tensor(each.astype(np.float32)) for name, each in weights.items()}
+    bridge.load_state_dict(zero | given, strict=True)
+    return bridge
+
+
+def save(model: FrozenTransformer, path: str | Path) -> None:
+    """Write `path.safetensors`, which holds everything, and `path.json`, the record to read by eye.
+
+    Each file is replaced atomically. Memories stay memories: keys, values, coefficients.
+
+    Raises
+    ------
+    ValueError
+        For a folder that does not exist, or weights with symbolic entries.
+    ImportError
+        Without safetensors: pip install 'assocmem[interop]'.
+    """
+    checked_kind("model", model, FrozenTransformer)
+    safetensors = _safetensors()
+    arrays = {name: getattr(model.embeddings, name) for name in _ATOMS}
+    for name, weights in model.weights.items():
+        if isinstance(weights, AssociativeMemory):
+            arrays |= {f"{name}.{part}": getattr(weights, part) for part in _PARTS}
+        else:
+            arrays[name] = np.asarray(weights)
+    if symbolic := [name for name, array in arrays.items() if array.dtype == object]:
+        raise ValueError(f"model: expected numbers; got symbolic entries in {symbolic}.")
+    record = {
+        "format": _FORMAT,
+        "readout": model.readout,
+        "scale": model.scale,
+        "family": model.embeddings.family,
+        "arrays": {name: [str(a.dtype), *a.shape] for name, a in sorted(arrays.items())},
+    }
+    text = json.dumps(record, indent=2, allow_nan=False)
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with atomic(beside(path, ".safetensors")) as file:
+        file.write(safetensors.save(plain, metadata={"record": text}))
+    with atomic(beside(path, ".json")) as file:
+        file.write(text.encode())
+
+
+def load(path: str | Path) -> FrozenTransformer:
+    """Return the model that `save` wrote, bit for bit, from `path.safetensors`.
+
+    Raises
+    ------
+    ValueError
+        For a file that it did not write.
+    ImportError
+        Without safetensors: pip install 'assocmem[interop]'.
+    """
+    _safetensors()
+    from safetensors import SafetensorError, safe_open
+
+    file = beside(path, ".safetensors")
+    if not file.is_file():
+        raise ValueError(f"path: expected a saved model; got no file {file.name!r}.")
+    try:
+        with safe_open(file, framework="numpy") as stored:
+            record = json.loads((stored.metadata() or {}).get("record", "{}"))
+            if not isinstance(record, dict) or record.get("format") != _FORMAT:
+                raise ValueError(
+                    f"path: expected a model that heads.save wrote ({_FORMAT}); got another file. "
+                    f"Read the heads of others with heads.read."
+                )
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"path: expected a saved model in {file.name!r}; got {error}.") from None
+    if missing := set(_ATOMS) - set(arrays):
+        raise ValueError(f"path: expected all atoms; got a file without {sorted(missing)}.")
+    return FrozenTransformer(
+        FrozenEmbeddings(**{name: arrays[name] for name in _ATOMS}, family=record["family"]),
+        **_weights(arrays),
+        scale=record["scale"],
+        readout=record["readout"],
+    )
+
+
+def _weights(arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """Arrays and memories by name."""
+    found: dict[str, Any] = {}
+    for name in MATRICES:
+        if name in arrays:
+            found[name] = arrays[name]
+        elif f"{name}.keys" in arrays:
+            parts = {part: arrays[f"{name}.{part}"] for part in _PARTS}
+            found[name] = AssociativeMemory(**parts)
+    return found
+
+
+def _check_consistent(emb: FrozenEmbeddings) -> None:
+    """Refuse images that are not those of the matrices, which a forward pass in d would not see."""
+    rounding = 100 * emb.width * np.finfo(emb.dtype).eps
+    remapped = np.concatenate([emb.remapped_tokens, emb.remapped_positions])
+    for name, rows, matrix, images in (
+        ("Phi1", emb.inputs, emb.Phi1, remapped),
+        ("W_V2", emb.atoms, emb.W_V2, emb.values),
+    ):
+        error = np.abs(rows @ matrix.T - images).max()
+        if error > rounding * max(1, np.abs(images).max()):
+            raise ValueError(
+                f"embeddings: expected images under {name} as it maps them; got others, off by "
+                f"{error:.1e}. Build them with FrozenEmbeddings.from_matrices."
+            )
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise ImportError(
+            f"torch: expected the package; got none. Install it with {INTEROP}; a build for the "
+            f"CPU alone is enough, and far smaller."
+        ) from None
+    return torch
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise ImportError(
+            f"safetensors: expected the package; got none. Install it with {INTEROP}."
+        ) from None
+    return safetensors.numpy

@@ -1,0 +1,117 @@
+"""How a head's wanted score is spread when its weights point nowhere in particular.
+
+The scores of a detector are S = L W Rᵀ with one weight matrix W (d_h, d) of the head between the
+vectors L that the head's other weights make of one kind of atoms and the atoms R of the other. What
+is wanted of S, the right scores minus the mean of the admissible ones, is linear in W:
+
+    D = Σ_ij M_ij S_ij = ⟨W, N⟩,   N = Lᵀ M R.
+
+Under the null W is turned at random against the atoms, W Q. L and R, and with them all Gram
+matrices of the atoms, stay as they are: they enter through N. Permuting which atom is paired with
+which would not do, as ⟨W, N⟩ spreads wider at the true pairing than at a permuted one when atoms
+are not orthogonal, by (n − 1)/d at least for n atoms in d dimensions (claim H2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assocmem._checks import Seed, checked_option, checked_rows, checked_size, generator
+from assocmem.vectors import overlap_law
+
+Array = NDArray[Any]
+Law = Literal["rotation", "gaussian"]
+
+_DRAWS_AT_ONCE = 2**20  # entries of the array of permutations
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """The law of D = ⟨W Q, N⟩ over random Q, with W and N given.
+
+    >>> rng = np.random.default_rng(0)
+    >>> null = Null(rng.normal(size=(4, 16)), rng.normal(size=(4, 16)))
+    >>> 0 < null.p_value() < 1
+    True
+
+    Attributes
+    ----------
+    weights, direction : (d_h, d) array
+        W and N.
+    """
+
+    weights: Array
+    direction: Array
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "direction"):
+            checked_rows(name, getattr(self, name))
+        if self.weights.shape != self.direction.shape:
+            raise ValueError(
+                f"direction: expected the shape of the weights, {self.weights.shape}; got "
+                f"{self.direction.shape}."
+            )
+
+    @property
+    def statistic(self) -> float:
+        """D = ⟨W, N⟩."""
+        return float(np.sum(self.weights * self.direction))
+
+    @property
+    def turned(self) -> Array:
+        """B = NᵀW, (d, d): D = tr B, and ⟨W Q, N⟩ = tr(Q B)."""
+        return np.asarray(self.direction.T @ self.weights)
+
+    @property
+    def std(self) -> float:
+        """‖B‖/√d: the standard deviation of D over rotations, and over signed permutations."""
+        return float(np.linalg.norm(self.turned)) / sqrt(self.weights.shape[1])
+
+    @property
+    def z(self) -> float:
+        """D in units of `std`; 0 where nothing can vary."""
+        return self.statistic / self.std if self.std > 0 else 0.0
+
+    def p_value(self, law: Law = "rotation") -> float:
+        """The probability of a D at least as large, without a draw.
+
+        "rotation": Q uniform among the rotations, the asymptotic law for large d: normal, with the
+        exact mean 0 and variance ‖B‖²/d. It holds the singular values of W fixed, trained ones too;
+        the fourth moment never exceeds that of the normal (claim H1). "gaussian": W with
+        independent normal entries of any variance; then D/(‖W‖‖N‖) is the overlap of two random
+        vectors in d_h d dimensions, whose law is exact (`overlap_law`), far into the tail.
+        """
+        from scipy import stats
+
+        checked_option("law", law, get_args(Law))
+        if self.std == 0:
+            return 1.0
+        if law == "rotation":
+            return float(stats.norm.sf(self.z))
+        overlap = self.statistic / (np.linalg.norm(self.weights) * np.linalg.norm(self.direction))
+        return float(overlap_law(self.weights.size).sf(overlap))
+
+    def permutation_p_value(self, *, draws: int = 9999, rng: Seed) -> float:
+        """The share of D itself and of `draws` signed permutations of coordinates that reach D.
+
+        Q permutes the coordinates of the atoms R and flips their signs. Where the entries of W are
+        independent and symmetric with one law, whatever it is, all of these are equally likely, and
+        the chance of a share of at most p is at most p: exact, however many draws. No share is
+        below 1/(draws + 1).
+        """
+        draws, rng = checked_size("draws", draws), generator(rng)
+        turned, d = self.turned, self.weights.shape[1]
+        rounding = 8 * np.finfo(float).eps * float(np.abs(turned).max(axis=0).sum())
+        reached, columns = 1, np.arange(d)
+        for start in range(0, draws, batch := max(1, _DRAWS_AT_ONCE // d)):
+            size = min(batch, draws - start)
+            rows = rng.permuted(np.tile(columns, (size, 1)), axis=1)
+            signs = rng.integers(2, size=(size, d)) * 2 - 1
+            drawn = np.sum(signs * turned[rows, columns], axis=1)
+            reached += int(np.sum(drawn >= self.statistic - rounding))
+        return reached / (draws + 1)
