@@ -117,7 +117,7 @@ class Detection:
 
     @cached_property
     def null(self) -> Null:
-        """The law of the sum of right scores minus mean admissible ones, weights turned at random."""
+        """The law of the right scores minus the mean admissible ones, weights turned at random."""
         if self.causal:
             sums = np.cumsum(self.answers, axis=0)
             ends = self.targets + 1  # the cue's own place
@@ -293,13 +293,15 @@ def find(model: Heads, *, level: float = 1e-3, law: Law = "rotation") -> Finding
     checked_kind("model", model, Heads)
     level = checked_probability("level", level)
     tests: list[Detection] = []
+    n_tokens, n_outputs = (
+        0 if atoms is None else len(atoms) for atoms in (model.tokens, model.outputs)
+    )
     unrotated = [head for head in model if head.rotary is None]
     if model.positions is not None and len(model.positions) > 2:
         tests += [previous_token(model, head.place) for head in unrotated]
-    if model.tokens is not None and model.outputs is not None:
-        if len(model.tokens) <= len(model.outputs):
-            tests += [copying(model, head.place) for head in model]
-    if model.tokens is not None:
+    if 0 < n_tokens <= n_outputs:
+        tests += [copying(model, head.place) for head in model]
+    if n_tokens:
         tests += [
             induction(model, first.place, second.place)
             for first in model

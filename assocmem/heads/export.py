@@ -18,6 +18,7 @@ from assocmem._checks import checked_kind
 from assocmem._files import atomic, beside
 from assocmem.heads.ours import MATRICES, head_weights, matrix_of
 from assocmem.heads.sources import INTEROP
+from assocmem.heads.torch_module import frozen_module, load_torch
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenEmbeddings, FrozenTransformer
 
@@ -45,17 +46,15 @@ def to_torch(model: FrozenTransformer) -> nn.Module:
     """
     checked_kind("model", model, FrozenTransformer)
     _check_consistent(model.embeddings)
-    torch = _torch()
-    from assocmem.heads.torch_module import FrozenModule
-
-    emb = model.embeddings
-    return FrozenModule(
+    torch, emb = load_torch(), model.embeddings
+    module: nn.Module = frozen_module()(
         atoms={name: torch.tensor(getattr(emb, name)) for name in _ATOMS},
         learned={name: torch.tensor(matrix_of(model, name)) for name in model.weights},
         scale=model.scale,
         readout=model.readout,
         family=emb.family,
     )
+    return module
 
 
 def from_torch(module: nn.Module) -> FrozenTransformer:
@@ -66,10 +65,7 @@ def from_torch(module: nn.Module) -> FrozenTransformer:
     TypeError
         For another module: `read` reads its heads.
     """
-    _torch()
-    from assocmem.heads.torch_module import FrozenModule
-
-    checked_kind("module", module, FrozenModule, "Read the heads of others with heads.read.")
+    module = checked_kind("module", module, frozen_module(), "Read others with heads.read.")
     arrays = {name: each.detach().cpu().numpy() for name, each in module.state_dict().items()}
     return FrozenTransformer(
         FrozenEmbeddings(**{name: arrays[name] for name in _ATOMS}, family=module.family),
@@ -93,7 +89,7 @@ def to_transformer_lens(model: FrozenTransformer) -> Any:
         Without transformer_lens: pip install 'assocmem[interop]'.
     """
     weights = head_weights(model)
-    torch = _torch()
+    torch = load_torch()
     try:
         from transformer_lens.config import TransformerBridgeConfig
         from transformer_lens.model_bridge.sources import boot_native
@@ -226,17 +222,6 @@ def _check_consistent(emb: FrozenEmbeddings) -> None:
                 f"embeddings: expected images under {name} as it maps them; got others, off by "
                 f"{error:.1e}. Build them with FrozenEmbeddings.from_matrices."
             )
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise ImportError(
-            f"torch: expected the package; got none. Install it with {INTEROP}; a build for the "
-            f"CPU alone is enough, and far smaller."
-        ) from None
-    return torch
 
 
 def _safetensors() -> Any:

@@ -4,7 +4,7 @@ A layout says for each role the name of an array; `{layer}` stands for the numbe
 
     tokens (N, d), positions (T, d)     embeddings, one a row
     outputs, outputs_bias               the unembedding, (M, d) or from the right (d, M)
-    query, key, value or fused qkv      of each layer; and query_bias, key_bias, value_bias, qkv_bias
+    query, key, value or fused qkv      of each layer; and query_bias and so on
     output, output_bias                 of each layer: what the heads write into the stream
     gain, norm_bias                     of each layer: the norm in front of the attention
     final_gain, final_bias              the norm in front of the unembedding

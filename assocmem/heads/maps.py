@@ -313,8 +313,7 @@ class Heads:
         found: Array | None = getattr(self, name)
         if found is None:
             raise ValueError(
-                f"{name}: expected a model that has them; got one without. "
-                f"{_REMEDY[name]}"
+                f"{name}: expected a model that has them; got one without. {_REMEDY[name]}"
             )
         if through is None:
             return found

@@ -24,7 +24,7 @@ def head_weights(model: FrozenTransformer, *, wide: bool = True) -> dict[str, Ar
     >>> task = am.InductionTask(n_tokens=4, length=5)
     >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     >>> head_weights(model)["blocks.1.attn.k.weight"].shape
-    (21, 21)
+    (21, 42)
 
     Names and sides are those of TransformerLens' bridge, `read`'s layout "transformer_bridge": what
     multiplies does so from the left. Queries are scale · √d · I, so that a library that divides

@@ -10,7 +10,13 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_kind, checked_number, checked_option, checked_rows, checked_size
+from assocmem._checks import (
+    checked_kind,
+    checked_number,
+    checked_option,
+    checked_rows,
+    checked_size,
+)
 from assocmem.heads.layouts import LAYOUTS, Layout, recognised, unstacked
 from assocmem.heads.maps import FEED_FORWARD, READOUT, Head, Heads, Kind, Norm, Rotary
 from assocmem.heads.ours import head_weights
@@ -60,9 +66,9 @@ def read(
     n_heads : int, optional
         Heads of a layer; not needed where they are an axis of their own (TransformerLens).
     layout : str or Layout, optional
-        "gpt2" (Conv1D), "nanogpt", "transformer_lens" (a state dict, or the stacked W_Q[l, h] and
-        so on), "transformer_bridge" (its successor's state dict), "gpt_neox", "multihead_attention" (one torch.nn.MultiheadAttention), or yours;
-        recognised by the names when left out.
+        "gpt2" (Conv1D), "nanogpt", "transformer_lens" (a state dict, or stacks W_Q[l, h]),
+        "transformer_bridge" (its successor's state dict), "gpt_neox", "multihead_attention" (one
+        torch.nn.MultiheadAttention), or yours; recognised by the names when left out.
     tokens (N, d), positions (T, d), outputs (M, d) : array, optional
         Taken instead of the layout's.
     tied : bool
@@ -220,7 +226,9 @@ def _arrays(
         )
     arrays = {wanted[name]: each.array() for name, each in used.items()}
     if wrong := [layout.name(*key) for key, a in arrays.items() if not np.isfinite(a).all()]:
-        raise ValueError(f"weights: expected finite numbers; got NaN or infinity in {listed(wrong)}.")
+        raise ValueError(
+            f"weights: expected finite numbers; got NaN or infinity in {listed(wrong)}."
+        )
     return arrays, ignored
 
 
@@ -246,10 +254,11 @@ def _assembled(
     for layer in range(n_layers):
         parts = _Parts(arrays, layout, layer, d, n_heads)
         front = _norm_of(arrays, ("gain", "norm_bias"), layer, d, norm, eps, layout)
+        factor = 1 / sqrt(parts.d_h) if scale is None else scale
         layers.append(
             tuple(
-                Head(layer, h, *weights, *shifts, front, scale or 1 / sqrt(parts.d_h), rotary)
-                for h, (weights, shifts) in enumerate(parts.heads())
+                Head(layer, h, **matrices, norm=front, scale=factor, rotary=rotary)
+                for h, matrices in enumerate(parts.heads())
             )
         )
         biases.append(parts.vector("output_bias", (d,)))
@@ -299,7 +308,7 @@ def _norm_of(
         if norm != "none" and (role, layer) in arrays:
             found[role] = arrays[role, layer]
             _check_shape(layout.name(role, layer), found[role], (d,))
-    return Norm(norm, *found.values(), eps)
+    return Norm(norm, found[roles[0]], found[roles[1]], eps)
 
 
 class _Parts:
@@ -398,18 +407,17 @@ class _Parts:
             return list(fused.swapaxes(0, 1)), list(shift.swapaxes(0, 1))
         return list(fused.reshape(3, heads, d_h, d)), list(shift.reshape(3, heads, d_h))
 
-    def heads(self) -> list[tuple[list[Array], list[Array]]]:
-        """W_Q, W_K, W_V, W_O and b_Q, b_K, b_V of each head."""
+    def heads(self) -> list[dict[str, Array]]:
+        """The matrices and biases of each head."""
         (weights, shifts), output = self.projections(), self.output()
+        names = ("W_Q", "W_K", "W_V", "W_O", "b_Q", "b_K", "b_V")
         return [
-            ([each[h] for each in weights] + [output[h]], [each[h] for each in shifts])
+            dict(zip(names, [*(each[h] for each in (*weights, output, *shifts))], strict=True))
             for h in range(self.n_heads)
         ]
 
 
-def _check_shape(
-    name: str, array: Array, wanted: tuple[int | None, ...], hint: str = ""
-) -> None:
+def _check_shape(name: str, array: Array, wanted: tuple[int | None, ...], hint: str = "") -> None:
     fits = len(array.shape) == len(wanted) and all(
         size is None or size == found for size, found in zip(wanted, array.shape, strict=True)
     )

@@ -125,7 +125,8 @@ def _from_file(path: Path) -> dict[str, Entry]:
         raise ValueError(f"weights: expected a file that exists; got {str(path)!r}.")
     if path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # opened here: NumPy leaves a torn file open
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 return {name: Entry(stored[name]) for name in stored.files}
         except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise ValueError(
