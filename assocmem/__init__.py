@@ -12,7 +12,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assocmem import capacity, gradients, plots, sweeps, testing, training, vectors, width
+    from assocmem import (
+        capacity,
+        gradients,
+        heads,
+        plots,
+        sweeps,
+        testing,
+        training,
+        vectors,
+        width,
+    )
     from assocmem.memory import AssociativeMemory
     from assocmem.model import BlockTable, FrozenEmbeddings, FrozenTransformer
     from assocmem.probes import Evaluation, Probe, Rate, Share, evaluate, induction_head, probe
@@ -74,6 +84,7 @@ __all__ = [
     "gaussian",
     "gradients",
     "gram",
+    "heads",
     "how_many_fit",
     "induction_head",
     "orthonormal",
@@ -92,7 +103,10 @@ __all__ = [
     "width",
 ]
 
-_PACKAGES = ("capacity", "gradients", "plots", "sweeps", "testing", "training", "vectors", "width")
+_PACKAGES = (
+    *("capacity", "gradients", "heads", "plots"),
+    *("sweeps", "testing", "training", "vectors", "width"),
+)
 _ROOMS = ("vectors", "memory", "tasks", "model", "probes", "topdown", "symmetric")
 
 

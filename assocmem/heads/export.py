@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem._checks import checked_kind
-from assocmem._files import atomic, beside
+from assocmem._files import beside, replaced
 from assocmem.heads.ours import MATRICES, head_weights, matrix_of
 from assocmem.heads.sources import INTEROP
 from assocmem.heads.torch_module import frozen_module, load_torch
@@ -153,9 +153,9 @@ def save(model: FrozenTransformer, path: str | Path) -> None:
     }
     text = json.dumps(record, indent=2, allow_nan=False)
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with atomic(beside(path, ".safetensors")) as file:
+    with replaced(beside(path, ".safetensors")) as file:
         file.write(safetensors.save(plain, metadata={"record": text}))
-    with atomic(beside(path, ".json")) as file:
+    with replaced(beside(path, ".json")) as file:
         file.write(text.encode())
 
 
