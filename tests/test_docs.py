@@ -21,7 +21,7 @@ from theory.derivation import Step
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-NAME_BY_NAME = ("gradients", "heads", "sweeps", "training", "width")  # the other rooms are listed whole
+NAME_BY_NAME = ("gradients", "heads", "sweeps", "training", "width")  # the others are listed whole
 STEPS = [Step("Start.", r"x = 1"), Step("So $x$ is `one`.", "x - 1 = 0", checked=True)]
 
 

@@ -38,6 +38,7 @@ ORDER = [
     "capacity",
     "width",
     "training",
+    "heads",
     "sweeps",
     "plots",
     "testing",
