@@ -92,8 +92,8 @@ class AssociativeMemory:
         array([[0., 2.],
                [3., 0.]])
 
-        Shapes: `matrix` (d_v, d_k), `keys` (n, d_k), `values` (m, d_v). The scores v_jᵀ matrix u_i
-        are kept to rounding, also when keys or values are linearly dependent, and of all
+        Shapes: `matrix` (d_v, d_k), which multiplies keys from the left (pass matrix.T where the
+        code has u @ matrix), `keys` (n, d_k), `values` (m, d_v). The scores v_jᵀ matrix u_i are kept to rounding, also when keys or values are linearly dependent, and of all
         coefficients that keep them these are the smallest (pseudo-inverse); the part of the
         matrix outside the spans of keys and values is dropped.
 

@@ -616,6 +616,34 @@ def test_tokens_that_the_rest_does_not_fit():
         replace(emb, tokens=emb.tokens[0])
 
 
+@pytest.mark.parametrize("n_tokens", [3, 4])
+def test_matrices_that_multiply_from_the_right(n_tokens):
+    """A model written as x @ W: the same logits, and others when the side is not said."""
+    rng = np.random.default_rng()
+    task = am.InductionTask(n_tokens=n_tokens, length=5, predict="all")
+    rows = {"tokens": n_tokens, "positions": 5, "outputs": n_tokens}
+    rows = {name: rng.normal(size=(size, 6)) for name, size in rows.items()}
+    OV1, V2, QK1, QK2, O2 = rng.normal(size=(5, 6, 6)) / 2
+    tokens = task.sample(2, rng=rng).tokens
+
+    def softmax(scores):
+        past = np.exp(np.where(np.tri(5, dtype=bool), scores - scores.max(), -np.inf))
+        return past / past.sum(axis=-1, keepdims=True)
+
+    x = rows["tokens"][tokens] + rows["positions"]
+    x = x + softmax(x @ QK1 @ x.swapaxes(1, 2)) @ x @ OV1
+    logits = softmax(x @ QK2 @ x.swapaxes(1, 2)) @ x @ V2 @ O2 @ rows["outputs"].T
+    found = {}
+    for side in ("right", "left"):
+        emb = FrozenEmbeddings.from_matrices(**rows, Phi1=OV1, W_V2=V2, side=side)
+        model = am.FrozenTransformer(emb, W_K1=QK1, W_K2=QK2, W_O2=O2.T)
+        found[side] = np.abs(model.logits(tokens) - logits).max()
+    assert found["right"] < 1e-12
+    assert found["left"] > 1e-3
+    with pytest.raises(ValueError, match="side: expected one of 'left', 'right'; got 'top'"):
+        FrozenEmbeddings.from_matrices(**rows, Phi1=OV1, W_V2=V2, side="top")
+
+
 def test_from_matrices_refuses_what_does_not_fit():
     good = dict.fromkeys(["tokens", "positions", "outputs", "Phi1", "W_V2"], np.eye(4))
     for name in good.keys() - {"tokens"}:

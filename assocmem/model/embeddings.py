@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -17,6 +17,7 @@ from assocmem._checks import (
     Seed,
     checked_dtype,
     checked_kind,
+    checked_option,
     checked_rows,
     checked_size,
     generator,
@@ -68,13 +69,29 @@ class FrozenEmbeddings:
         outputs: ArrayLike,
         Phi1: ArrayLike,
         W_V2: ArrayLike,
+        side: Literal["left", "right"] = "left",
         family: str = "custom",
     ) -> FrozenEmbeddings:
-        """Embeddings from anybody's matrices: computes the images, in the widest dtype given."""
+        """Embeddings from anybody's matrices: computes the images, in the widest dtype given.
+
+        >>> emb = FrozenEmbeddings.from_matrices(
+        ...     tokens=[[1, 0]], positions=[[0, 1]], outputs=[[1, 0]],
+        ...     Phi1=[[0, 1], [0, 0]], W_V2=[[1, 0], [0, 1]], side="right")
+        >>> emb.remapped_tokens, emb.Phi1[1]            # x Phi1 for the row x; kept from the left
+        (array([[0., 1.]]), array([1., 0.]))
+
+        `side` is the one from which Phi1 and W_V2 multiply a vector: "left", Phi1 x, as in the
+        paper and as torch.nn.Linear keeps its weight; or "right", x Phi1 with vectors as rows, as
+        x @ W in most code, TransformerLens and GPT-2's Conv1D. A square matrix fits either way, so
+        nothing can be guessed. Raises as the class, and ValueError for another side.
+        """
+        checked_option("side", side, ("left", "right"), "From which the matrices multiply vectors.")
         given = {"tokens": tokens, "positions": positions, "outputs": outputs}
         arrays = {k: checked_rows(k, v) for k, v in (given | {"Phi1": Phi1, "W_V2": W_V2}).items()}
         dtype = np.result_type(np.float32, *arrays.values())
         arrays = {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
+        if side == "right":
+            arrays |= {name: arrays[name].T for name in ("Phi1", "W_V2")}
         _check_fit(arrays)
         inputs = np.concatenate([arrays["tokens"], arrays["positions"]])
         remapped = inputs @ arrays["Phi1"].T

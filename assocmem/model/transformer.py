@@ -47,7 +47,9 @@ class FrozenTransformer:
     embeddings : FrozenEmbeddings
         Their dtype is the model's: float64 or float32.
     W_K1, W_K2, W_O2, W_F : (d, d) array, AssociativeMemory or None
-        Learned matrices; None is zero. The row of W_K is the query, the column the key.
+        Learned matrices; None is zero. The row of W_K is the query, the column the key: xᵀ W_K y.
+        W_O2 and W_F multiply from the left, W_O2 o; transpose those of code that has o @ W_O2, as
+        a square matrix fits either way.
     scale : float
         Multiplies the attention scores of both layers.
     readout : {"attention", "residual"}
