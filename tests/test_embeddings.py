@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import linalg, stats
 
+import assocmem as am
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.vectors.families import (
     FAMILIES,
