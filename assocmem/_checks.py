@@ -5,6 +5,7 @@ Every refusal is a TypeError or a ValueError that reads "name: expected ...; got
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf, isfinite
@@ -13,6 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+# An array whose dtype is checked at run time.
+Array: TypeAlias = NDArray[Any]
 
 Kind = TypeVar("Kind")
 Option = TypeVar("Option")
@@ -46,6 +50,27 @@ def checked_size(name: str, size: Any) -> int:
     if size < 1:
         raise ValueError(f"{name}: expected at least 1; got {size}. Ask for one or more.")
     return int(size)
+
+
+def is_symbolic(number: Any) -> bool:
+    """Whether a size is a SymPy expression with symbols, or an element of a SymPy field."""
+    return bool(getattr(number, "free_symbols", None)) or hasattr(number, "field")
+
+
+def at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> Any:
+    """`given` as an int of at least `least`, or unchanged when it is an admitted expression."""
+    if symbolic and is_symbolic(given):
+        return given
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = None
+    if number is None or isinstance(given, (bool, np.bool_)):
+        allowed = "an integer or a SymPy expression" if symbolic else "an integer"
+        raise TypeError(f"{name}: expected {allowed}; got {given!r}. Convert with int.")
+    if number < least:
+        raise ValueError(f"{name}: expected at least {least}; got {number}.")
+    return number
 
 
 def checked_number(
@@ -125,7 +150,7 @@ def checked_kind(name: str, given: Any, kind: type[Kind], remedy: str = "") -> K
     )
 
 
-def checked_array(name: str, given: Any) -> NDArray[Any]:
+def checked_array(name: str, given: Any) -> Array:
     """An array of whatever is given, unless its rows differ in length."""
     try:
         return np.asarray(given)
@@ -135,7 +160,7 @@ def checked_array(name: str, given: Any) -> NDArray[Any]:
         ) from None
 
 
-def checked_reals(name: str, given: Any) -> NDArray[Any]:
+def checked_reals(name: str, given: Any) -> Array:
     """An array of finite real numbers."""
     array = checked_array(name, given)
     if array.dtype.kind not in "iuf":
@@ -149,7 +174,7 @@ def checked_reals(name: str, given: Any) -> NDArray[Any]:
     return array
 
 
-def checked_rows(name: str, rows: ArrayLike) -> NDArray[Any]:
+def checked_rows(name: str, rows: ArrayLike) -> Array:
     """Vectors, one a row, as floats."""
     array = checked_array(name, rows)
     if array.dtype.kind in "iuf" and (array.ndim != 2 or 0 in array.shape):
@@ -174,6 +199,90 @@ def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
         )
     assert found is not None
     return found
+
+
+def checked_table(name: str, given: ArrayLike, width: int | None = None) -> Array:
+    """`given` as a non-empty 2-d array of finite numbers or expressions, of the given width."""
+    table = checked_array(name, given)
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(
+            f"{name}: expected a non-empty 2-d array; got shape {table.shape}. "
+            f"Put one vector in a row of its own: {name}=[vector]."
+        )
+    if width is not None and table.shape[1] != width:
+        raise ValueError(
+            f"{name}: expected vectors of width {width}, as in the memory; got {table.shape[1]}. "
+            f"Vectors are rows: transpose them if they stand in columns."
+        )
+    if table.dtype.kind not in "biufO":
+        raise TypeError(
+            f"{name}: expected real numbers or SymPy expressions; got dtype {table.dtype}. "
+            f"Convert to float, int or object."
+        )
+    if table.dtype.kind == "f" and not np.isfinite(table).all():
+        row, column = np.argwhere(~np.isfinite(table))[0]
+        raise ValueError(
+            f"{name}: expected finite numbers; got {float(table[row, column])} at "
+            f"[{row}, {column}]. Look for a division by zero or an overflow where it was computed."
+        )
+    if table.dtype == object and any(entry is None or entry != entry for entry in table.flat):
+        raise ValueError(
+            f"{name}: expected numbers or SymPy expressions; got None or NaN among them. Look for "
+            f"where it was computed."
+        )
+    if table.dtype.kind not in "biu":
+        return table
+    # products of booleans are logical and small integers overflow
+    return table.astype(np.float64 if table.dtype == np.uint64 else np.int64)
+
+
+def as_floats(name: str, table: Array) -> Array:
+    """`table`, with SymPy numbers turned into floats."""
+    if table.dtype != object:
+        return table
+    try:
+        return table.astype(float)
+    except TypeError:
+        raise TypeError(
+            f"{name}: expected numbers; got symbolic entries. Substitute the symbols first."
+        ) from None
+
+
+def checked_targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int64]:
+    if targets is None:
+        if m < n:
+            raise ValueError(
+                f"targets: left out, key i asks for value i, which needs at least as many values "
+                f"as keys; got {n} keys and {m} values. Pass targets of shape ({n},)."
+            )
+        return np.arange(n)
+    chosen = checked_array("targets", targets)
+    if chosen.dtype.kind not in "iu":
+        raise TypeError(
+            f"targets: expected integers, the index of each key's value; got {chosen.dtype}."
+        )
+    if chosen.shape != (n,):
+        raise ValueError(f"targets: expected shape ({n},), one per key; got {chosen.shape}.")
+    if chosen.min() < 0 or chosen.max() >= m:
+        raise ValueError(
+            f"targets: expected indices of values from 0 to {m - 1}; got {chosen.min()} to "
+            f"{chosen.max()}. They count from 0."
+        )
+    return chosen.astype(np.int64)
+
+
+def checked_scalar(sign: str, given: Any) -> None:
+    # a number, a SymPy expression, an element of a SymPy field, an array of one of them
+    sympys = hasattr(given, "free_symbols") or hasattr(given, "field")
+    if not (sympys or isinstance(given, Real | np.ndarray)) or np.ndim(given) != 0:
+        raise TypeError(
+            f"{sign}: expected a scalar; got {type(given).__name__}. Products of matrices are "
+            f"written with @."
+        )
+    if sign == "/" and given == 0:
+        raise ZeroDivisionError(
+            "/: expected a divisor other than zero; got 0. Scale by zero with *."
+        )
 
 
 def renamed(old: str, new: str, remedy: str = "", stacklevel: int = 3) -> None:

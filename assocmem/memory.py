@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.linalg import multi_dot
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from assocmem._checks import checked_array
+from assocmem._checks import (
+    Array,
+    as_floats,
+    checked_array,
+    checked_scalar,
+    checked_table,
+    checked_targets,
+)
+from assocmem._statistics import margins
 
 __all__ = ["AssociativeMemory"]
 
-Array = NDArray[Any]
 Mask = NDArray[np.bool_]
-
-INT64_END = 2**63  # the first integer that int64 does not hold
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -34,31 +37,46 @@ class AssociativeMemory:
     >>> W.recall(), W.chance()
     (1.0, 0.3333333333333333)
 
-    Shapes: `keys` (n, d_k), `values` (m, d_v), `coefficients` (m, n), row = value, column = key;
-    left out, they are the identity: pair i is (key i, value i), which needs m = n.
-    Nothing is normalised. Integers stay exact: they are kept in int64, and a result that int64
-    might not hold is one of Python's integers (dtype object: exact at any size, but slow; pass
-    floats where rounding will do). Where they meet floats they become floats first. SymPy entries
-    (dtype object) stay symbolic, and exact where what meets them is an integer or SymPy's.
-    Memories are added, subtracted and scaled as the matrices they stand for.
+    A memory behaves as the matrix it stands for: `W @ x`, `x @ W`, `W.T`, `W.shape`, sums,
+    differences, multiples, `sum([...])`, and `np.asarray(W)`, the matrix itself. None of them but
+    the last forms the matrix. `W @ V` of two memories is the memory of the product.
 
-    Raises ValueError for shapes that do not fit, empty arrays, NaN or infinite entries;
-    TypeError for entries that are not real numbers or SymPy expressions.
+    Parameters
+    ----------
+    keys : array_like, shape (n, d_k)
+    values : array_like, shape (m, d_v)
+    coefficients : array_like, shape (m, n), optional
+        Row = value, column = key. Left out, they are the identity: pair i is (key i, value i),
+        which needs m = n.
 
-    Source: [BCBJB2023], Section 4, where u_i and v_j are random and nearly orthonormal.
+    Notes
+    -----
+    Nothing is normalised. Integers become floats. SymPy entries (dtype object) stay symbolic, and
+    the integers beside them stay exact.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, empty arrays, NaN or infinite entries.
+    TypeError
+        For entries that are not real numbers or SymPy expressions.
+
+    References
+    ----------
+    [BCBJB2023], Section 4, where u_i and v_j are random and nearly orthonormal.
     """
 
     keys: Array
     values: Array
     coefficients: Array
 
-    # NumPy scalars on the left of * leave the product to __rmul__
+    # NumPy's scalars and arrays on the left of * and @ leave the product to the memory
     __array_ufunc__ = None
 
     def __init__(
         self, *, keys: ArrayLike, values: ArrayLike, coefficients: ArrayLike | None = None
     ) -> None:
-        keys, values = _table("keys", keys), _table("values", values)
+        keys, values = checked_table("keys", keys), checked_table("values", values)
         n, m = len(keys), len(values)
         if coefficients is None:
             if m != n:
@@ -68,16 +86,18 @@ class AssociativeMemory:
                     f"({m}, {n})."
                 )
             coefficients = np.eye(n, dtype=np.result_type(keys, values))
-        coefficients = _table("coefficients", coefficients)
+        coefficients = checked_table("coefficients", coefficients)
         if coefficients.shape != (m, n):
             hint = " Transpose them." if coefficients.shape == (n, m) else ""
             raise ValueError(
                 f"coefficients: expected shape ({m}, {n}), a row per value and a column per key; "
                 f"got {coefficients.shape}.{hint}"
             )
-        object.__setattr__(self, "keys", keys)
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "coefficients", coefficients)
+        tables = {"keys": keys, "values": values, "coefficients": coefficients}
+        symbolic = any(table.dtype.kind == "O" for table in tables.values())
+        for name, table in tables.items():
+            exact = symbolic or table.dtype.kind == "f"
+            object.__setattr__(self, name, table if exact else table.astype(np.float64))
 
     @classmethod
     def from_matrix(
@@ -99,9 +119,9 @@ class AssociativeMemory:
 
         Raises ValueError for shapes that do not fit, TypeError for symbolic keys or values.
         """
-        matrix = _table("matrix", matrix)
-        keys, values = _numbers("keys", _table("keys", keys)), _table("values", values)
-        values = _numbers("values", values)
+        matrix = checked_table("matrix", matrix)
+        keys = as_floats("keys", checked_table("keys", keys))
+        values = as_floats("values", checked_table("values", values))
         if matrix.shape != (values.shape[1], keys.shape[1]):
             raise ValueError(
                 f"matrix: expected shape ({values.shape[1]}, {keys.shape[1]}), the width of the "
@@ -132,6 +152,44 @@ class AssociativeMemory:
             keys=self.values, values=self.keys, coefficients=self.coefficients.T
         )
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape (d_v, d_k) of the matrix."""
+        return self.values.shape[1], self.keys.shape[1]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError(
+                "copy: expected True or None, as the matrix is computed from keys, values and "
+                "coefficients; got False. Use np.asarray(memory)."
+            )
+        return self.matrix if dtype is None else self.matrix.astype(dtype)
+
+    def __matmul__(self, other: AssociativeMemory | ArrayLike) -> Any:
+        """W x for x (d_k,), W X for X (d_k, p), or the memory W V of two."""
+        if isinstance(other, AssociativeMemory):
+            if other.shape[0] != self.shape[1]:
+                raise ValueError(
+                    f"@: expected a memory whose values have width {self.shape[1]}, that of the "
+                    f"keys; got {other.shape[0]}. Transpose one with .T if the roles are exchanged."
+                )
+            between = _product(self.coefficients, self.keys, other.values.T, other.coefficients)
+            return AssociativeMemory(keys=other.keys, values=self.values, coefficients=between)
+        x = checked_array("@", other)
+        if x.ndim not in (1, 2) or len(x) != self.shape[1]:
+            raise ValueError(
+                f"@: expected a vector of width {self.shape[1]}, that of the keys, or an array "
+                f"with that many rows; got shape {x.shape}. Vectors that are rows stand on the "
+                f"left of W.T: x @ W.T."
+            )
+        columns = checked_table("@", x.reshape(len(x), -1))
+        product = _product(self.values.T, self.coefficients, self.keys, columns)
+        return product.reshape((self.shape[0], *x.shape[1:]))
+
+    def __rmatmul__(self, other: ArrayLike) -> Any:
+        """xᵀ W for x (d_v,), or X W for X (p, d_v)."""
+        return (self.T @ checked_array("@", other).T).T
+
     def scores(self, keys: ArrayLike | None = None, values: ArrayLike | None = None) -> Array:
         """The array v_jᵀWu_i, row = value j, column = key i.
 
@@ -149,8 +207,8 @@ class AssociativeMemory:
 
         Raises ValueError for keys or values of another width than the memory's.
         """
-        u = self.keys if keys is None else _table("keys", keys, self.keys.shape[1])
-        v = self.values if values is None else _table("values", values, self.values.shape[1])
+        u = self.keys if keys is None else checked_table("keys", keys, self.keys.shape[1])
+        v = self.values if values is None else checked_table("values", values, self.values.shape[1])
         return _product(v, self.values.T, self.coefficients, self.keys, u.T)
 
     def margin(
@@ -173,25 +231,21 @@ class AssociativeMemory:
         `targets` (n,): index of the right value of each key, 0, 1, 2, ... when left out.
         `among` (m, n), boolean: the admissible answers, all when left out. A key whose only
         admissible answer is the right one has margin inf. `keys` and `values` as in `scores`.
-        Scores are compared as floats: integers beyond 2^53 that round to the same one tie.
 
         Raises ValueError for targets out of range or not admissible, TypeError for targets that
         are not integers, a mask that is not boolean, and symbolic scores.
         """
-        scores = _numbers("scores", self.scores(keys, values))
+        scores = as_floats("scores", self.scores(keys, values))
         m, n = scores.shape
-        chosen, columns = _targets(targets, m, n), np.arange(n)
-        rivals = np.ones((m, n), dtype=bool) if among is None else _mask(among, m, n)
-        if not rivals[chosen, columns].all():
-            i = int(np.argmin(rivals[chosen, columns]))
+        chosen = checked_targets(targets, m, n)
+        answers = None if among is None else _mask(among, m, n)
+        if answers is not None and not answers[chosen, np.arange(n)].all():
+            i = int(np.argmin(answers[chosen, np.arange(n)]))
             raise ValueError(
                 f"among: expected every target to be admissible; got a mask without the target "
                 f"{chosen[i]} of key {i}. Admit it, or leave that key out by passing `keys`."
             )
-        rivals[chosen, columns] = False
-        best_wrong = np.where(rivals, scores, -np.inf).max(axis=0)
-        margin: Array = scores[chosen, columns] - best_wrong
-        return margin
+        return margins(scores.T, chosen, None if answers is None else answers.T)
 
     def recall(
         self,
@@ -244,8 +298,8 @@ class AssociativeMemory:
         >>> import numpy as np
         >>> W = AssociativeMemory(keys=[[1, 0]], values=[[0, 1]]).store([0, 1], [1, 0], 3)
         >>> W.matrix
-        array([[0, 3],
-               [1, 0]])
+        array([[0., 3.],
+               [1., 0.]])
 
         Shapes: `key` (d_k,) and `value` (d_v,), or (p, d_k) and (p, d_v) for p pairs with
         `coefficient` a scalar or (p,). Each call copies the whole memory: store many pairs in one
@@ -254,7 +308,7 @@ class AssociativeMemory:
         Raises ValueError for another width than the memory's, or numbers of pairs that differ.
         """
         new_keys, new_values = (
-            _table(name, np.atleast_2d(checked_array(name, given)), own.shape[1])
+            checked_table(name, np.atleast_2d(checked_array(name, given)), own.shape[1])
             for name, given, own in (("key", key, self.keys), ("value", value, self.values))
         )
         weight, pairs = checked_array("coefficient", coefficient), len(new_keys)
@@ -267,26 +321,22 @@ class AssociativeMemory:
         return self + AssociativeMemory(
             keys=new_keys,
             values=new_values,
-            coefficients=np.diag(np.broadcast_to(weight, (pairs,))),
+            coefficients=np.diag(np.broadcast_to(weight, (pairs,))).astype(
+                object if self.coefficients.dtype == object else None, copy=False
+            ),
         )
 
     def __add__(self, other: AssociativeMemory) -> AssociativeMemory:
         if not isinstance(other, AssociativeMemory):
             return NotImplemented
-        widths = self.keys.shape[1], self.values.shape[1]
-        other_widths = other.keys.shape[1], other.values.shape[1]
-        if widths != other_widths:
+        if self.shape != other.shape:
             raise ValueError(
-                f"+: expected two memories of the same widths (d_k, d_v); got {widths} and "
-                f"{other_widths}. Transpose one with .T if the roles are exchanged."
+                f"+: expected two memories of one shape (d_v, d_k); got {self.shape} and "
+                f"{other.shape}. Transpose one with .T if the roles are exchanged."
             )
         a, b = self.coefficients, other.coefficients
         if _same(self.keys, other.keys) and _same(self.values, other.values):
-            return AssociativeMemory(
-                keys=self.keys,
-                values=self.values,
-                coefficients=_with_room(a, _largest(a) + _largest(b)) + b,
-            )
+            return AssociativeMemory(keys=self.keys, values=self.values, coefficients=a + b)
         upper, lower = np.zeros((len(a), b.shape[1]), int), np.zeros((len(b), a.shape[1]), int)
         return AssociativeMemory(
             keys=np.concatenate([self.keys, other.keys]),
@@ -294,16 +344,20 @@ class AssociativeMemory:
             coefficients=np.block([[a, upper], [lower, b]]),
         )
 
+    def __radd__(self, other: Any) -> AssociativeMemory:
+        # the start of sum()
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
     def __mul__(self, scalar: Any) -> AssociativeMemory:
-        _check_scalar("*", scalar)
+        checked_scalar("*", scalar)
         return AssociativeMemory(
-            keys=self.keys, values=self.values, coefficients=_scaled(self.coefficients, scalar)
+            keys=self.keys, values=self.values, coefficients=self.coefficients * scalar
         )
 
     __rmul__ = __mul__
 
     def __truediv__(self, scalar: Any) -> AssociativeMemory:
-        _check_scalar("/", scalar)
+        checked_scalar("/", scalar)
         return AssociativeMemory(
             keys=self.keys, values=self.values, coefficients=self.coefficients / scalar
         )
@@ -321,114 +375,17 @@ class AssociativeMemory:
         )
 
 
-def _table(name: str, given: ArrayLike, width: int | None = None) -> Array:
-    """`given` as a non-empty 2-d array of finite numbers or expressions, of the given width."""
-    table = checked_array(name, given)
-    if table.ndim != 2 or table.size == 0:
-        raise ValueError(
-            f"{name}: expected a non-empty 2-d array; got shape {table.shape}. "
-            f"Put one vector in a row of its own: {name}=[vector]."
-        )
-    if width is not None and table.shape[1] != width:
-        raise ValueError(
-            f"{name}: expected vectors of width {width}, as in the memory; got {table.shape[1]}. "
-            f"Vectors are rows: transpose them if they stand in columns."
-        )
-    if table.dtype.kind not in "biufO":
-        raise TypeError(
-            f"{name}: expected real numbers or SymPy expressions; got dtype {table.dtype}. "
-            f"Convert to float, int or object."
-        )
-    if table.dtype.kind == "f" and not np.isfinite(table).all():
-        row, column = np.argwhere(~np.isfinite(table))[0]
-        raise ValueError(
-            f"{name}: expected finite numbers; got {float(table[row, column])} at "
-            f"[{row}, {column}]. Look for a division by zero or an overflow where it was computed."
-        )
-    if table.dtype == object and any(entry is None or entry != entry for entry in table.flat):
-        raise ValueError(
-            f"{name}: expected numbers or SymPy expressions; got None or NaN among them. Look for "
-            f"where it was computed."
-        )
-    if table.dtype.kind not in "biu":
-        return table
-    # products of booleans are logical and small integers overflow
-    fits = table.dtype != np.uint64 or table.max() < INT64_END
-    return table.astype(np.int64 if fits else object)
-
-
 def _product(*factors: Array) -> Array:
-    """The product of the factors, in the cheapest order and without overflow of integers.
-
-    All take the common dtype first, as any two of them may be multiplied before the others.
-    """
-    dtype = np.result_type(*factors)
-    if dtype.kind == "i":
-        # no entry of the product exceeds the product of the largest absolute row sums; the bound is
-        # rounded, hence the factor 2
-        bound = math.prod(float(np.linalg.norm(factor, np.inf)) for factor in factors)
-        dtype = np.dtype(object) if 2 * bound >= INT64_END else dtype
+    """The product of the factors, in the cheapest order."""
+    dtype = np.result_type(*factors)  # any two of them may be multiplied before the others
     product: Array = multi_dot([factor.astype(dtype, copy=False) for factor in factors])
     return product
-
-
-def _scaled(table: Array, scalar: Any) -> Array:
-    factor = np.asarray(scalar).item()  # an integer of NumPy's as Python's
-    if table.dtype.kind == "i" and isinstance(factor, int):
-        scalar, table = factor, _with_room(table, max(_largest(table), 1) * abs(factor))
-    scaled: Array = table * scalar
-    return scaled
-
-
-def _with_room(table: Array, bound: int) -> Array:
-    """`table`, in Python's integers if int64 might not hold a result that reaches `bound`."""
-    return table.astype(object) if table.dtype.kind == "i" and bound >= INT64_END else table
-
-
-def _largest(table: Array) -> int:
-    """The largest absolute value of integers, which overflows in int64; 0 for other entries."""
-    return max(int(table.max()), -int(table.min())) if table.dtype.kind == "i" else 0
-
-
-def _numbers(name: str, table: Array) -> Array:
-    """`table`, with SymPy numbers turned into floats."""
-    if table.dtype != object:
-        return table
-    try:
-        return table.astype(float)
-    except TypeError:
-        raise TypeError(
-            f"{name}: expected numbers; got symbolic entries. Substitute the symbols first."
-        ) from None
 
 
 def _pseudo_inverse(table: Array) -> Array:
     table = np.asarray(table, dtype=np.result_type(table, np.float32))
     # NumPy's default cut-off, 1e-15, can take rounding for rank
     return np.linalg.pinv(table, rcond=max(table.shape) * np.finfo(table.dtype).eps)
-
-
-def _targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int64]:
-    if targets is None:
-        if m < n:
-            raise ValueError(
-                f"targets: left out, key i asks for value i, which needs at least as many values "
-                f"as keys; got {n} keys and {m} values. Pass targets of shape ({n},)."
-            )
-        return np.arange(n)
-    chosen = checked_array("targets", targets)
-    if chosen.dtype.kind not in "iu":
-        raise TypeError(
-            f"targets: expected integers, the index of each key's value; got {chosen.dtype}."
-        )
-    if chosen.shape != (n,):
-        raise ValueError(f"targets: expected shape ({n},), one per key; got {chosen.shape}.")
-    if chosen.min() < 0 or chosen.max() >= m:
-        raise ValueError(
-            f"targets: expected indices of values from 0 to {m - 1}; got {chosen.min()} to "
-            f"{chosen.max()}. They count from 0."
-        )
-    return chosen.astype(np.int64)
 
 
 def _mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> Mask:
@@ -443,20 +400,6 @@ def _mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> Mask:
             f"got {mask.shape}."
         )
     return mask
-
-
-def _check_scalar(sign: str, given: Any) -> None:
-    # a number, a SymPy expression, an element of a SymPy field, an array of one of them
-    sympys = hasattr(given, "free_symbols") or hasattr(given, "field")
-    if not (sympys or isinstance(given, Real | np.ndarray)) or np.ndim(given) != 0:
-        raise TypeError(
-            f"{sign}: expected a scalar; got {type(given).__name__}. "
-            f"Compose memories through their .matrix."
-        )
-    if sign == "/" and given == 0:
-        raise ZeroDivisionError(
-            "/: expected a divisor other than zero; got 0. Scale by zero with *."
-        )
 
 
 def _same(a: Array, b: Array) -> bool:

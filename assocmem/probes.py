@@ -11,25 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import (
+    Array,
     checked_array,
     checked_kind,
     checked_mapping,
     checked_names,
     checked_number,
     checked_option,
-    checked_probability,
+    checked_table,
 )
-from assocmem.memory import AssociativeMemory, _table
+from assocmem._statistics import Rate, Share, margins
+from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import Batch, InductionBatch, InductionTask, Task
-from assocmem.tasks.batch import at_least, checked_task
+from assocmem.tasks.batch import checked_task
 
 __all__ = [
     "Evaluation",
@@ -42,7 +43,6 @@ __all__ = [
     "probe",
 ]
 
-Array = NDArray[Any]
 Ints = NDArray[np.int64]
 PAIRED = ("W_O2", "W_K2", "W_K1")
 ROLES = {
@@ -231,65 +231,6 @@ def induction_head(
     }
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Successes among independent trials.
-
-    >>> Rate(98, 100)
-    Rate(0.9800, 98/100)
-    >>> low, high = Rate(98, 100).interval()
-    >>> print(f"{low:.3f} {high:.3f}")
-    0.930 0.998
-    """
-
-    successes: int
-    trials: int
-
-    def __post_init__(self) -> None:
-        if at_least("successes", self.successes, 0) > at_least("trials", self.trials, 0):
-            raise ValueError(
-                f"successes: expected at most {self.trials}, the trials; got {self.successes}."
-            )
-
-    @property
-    def value(self) -> float:
-        """The observed rate; NaN without trials."""
-        return self.successes / self.trials if self.trials else float("nan")
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the exact (Clopper-Pearson) interval [CP1934]."""
-        from scipy.stats import binomtest
-
-        confidence = checked_probability("confidence", confidence)
-        at_least("trials", self.trials, 1)
-        result = binomtest(self.successes, self.trials).proportion_ci(confidence, method="exact")
-        return float(result.low), float(result.high)
-
-    def __repr__(self) -> str:
-        return f"Rate({self.value:.4f}, {self.successes}/{self.trials})"
-
-
-@dataclass(frozen=True)
-class Share:
-    """A probability: the total weight of the cases where something happens.
-
-    >>> Share(0.98)
-    Share(0.9800)
-    """
-
-    value: float
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Refuse: a weighted sum over cases that were not drawn is not uncertain by chance."""
-        raise ValueError(
-            "interval: expected a rate over equally weighted draws, independent or stratified; got "
-            "a weighted share. Evaluate task.sample(...), whose sequences are drawn."
-        )
-
-    def __repr__(self) -> str:
-        return f"Share({self.value:.4f})"
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How a model does on induction sequences, one entry each; made by `evaluate`.
@@ -414,22 +355,17 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
     return Evaluation(
         trigger_position=batch.trigger_position,
         attention_on_output=attention[np.arange(len(batch)), batch.output_position],
-        attends_output=_is_strict_maximum(attention, batch.output_position),
-        correct=_is_strict_maximum(logits, targets),
+        attends_output=margins(attention, batch.output_position) > 0,
+        correct=margins(logits, targets) > 0,
         weights=weights[:, -1] if np.ptp(weights[:, -1]) else None,
         drawn=batch.drawn,
     )
 
 
-def _is_strict_maximum(scores: Array, index: NDArray[np.int64]) -> NDArray[np.bool_]:
-    chosen = np.take_along_axis(scores, index[:, None], axis=1)
-    return np.asarray((scores >= chosen).sum(axis=1) == 1)
-
-
 def _as_memory(weights: AssociativeMemory | ArrayLike) -> AssociativeMemory:
     if isinstance(weights, AssociativeMemory):
         return weights
-    matrix = _table("weights", weights)
+    matrix = checked_table("weights", weights)
     return AssociativeMemory(
         keys=np.eye(matrix.shape[1]), values=np.eye(matrix.shape[0]), coefficients=matrix
     )

@@ -130,7 +130,7 @@ class SymmetricTransformer:
         >>> import assocmem as am
         >>> task = am.InductionTask(n_tokens=10**6, length=8)
         >>> model = am.SymmetricTransformer.top_down(task)
-        >>> row = model.weights["W_K1"]["p", "p"][5]
+        >>> row = model.weights["W_K1"]["positions", "positions"][5]
         >>> int(row.argmax())  # a previous-token head
         4
 

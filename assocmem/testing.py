@@ -18,10 +18,9 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, checked_rows, checked_size, generator
+from assocmem._checks import Seed, at_least, checked_rows, checked_size, generator
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
-from assocmem.tasks.batch import at_least
 from assocmem.vectors.families import (
     Array,
     coherence,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from assocmem import _files as files
 from assocmem._checks import (
     Seed,
+    at_least,
     checked_kind,
     checked_number,
     checked_option,
@@ -25,7 +26,7 @@ from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer, Readout
 from assocmem.probes import Evaluation, Rate, Share, evaluate, probe
 from assocmem.tasks import Batch, InductionTask
-from assocmem.tasks.batch import at_least, checked_batch_size
+from assocmem.tasks.batch import checked_batch_size
 
 __all__ = ["TopDownRun", "top_down"]
 

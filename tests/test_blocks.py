@@ -113,11 +113,11 @@ def test_memory_is_the_sum_of_outer_products(task, matrix, seed):
     table = draw_table(seed, task, matrix)
     emb = am.FrozenEmbeddings.random(task, width=7, rng=seed)
     vectors = {
-        "w_U": emb.outputs,
-        "w_E": emb.tokens,
-        "p": emb.positions,
-        "Phi1 w_E": emb.remapped_tokens,
-        "Phi1 p": emb.remapped_positions,
+        "outputs": emb.outputs,
+        "tokens": emb.tokens,
+        "positions": emb.positions,
+        "remapped_tokens": emb.remapped_tokens,
+        "remapped_positions": emb.remapped_positions,
     }
     W_V2 = emb.W_V2 if matrix == "W_O2" else np.eye(emb.width)
 
@@ -149,9 +149,9 @@ def test_scaling(task, matrix):
 
 def test_scaling_by_a_symbol():
     lam = sympy.Symbol("lam")
-    block = am.gradients.first_step(am.InductionTask(sympy.Symbol("N"), 5))["w_U", "w_E"]
-    table = am.BlockTable(TASKS[0], "W_O2", {("w_U", "w_E"): block}) * lam / lam
-    assert sympy.simplify(table["w_U", "w_E"].same[1] - block.same[1]) == 0
+    block = am.gradients.first_step(am.InductionTask(sympy.Symbol("N"), 5))["outputs", "tokens"]
+    table = am.BlockTable(TASKS[0], "W_O2", {("outputs", "tokens"): block}) * lam / lam
+    assert sympy.simplify(table["outputs", "tokens"].same[1] - block.same[1]) == 0
 
 
 def test_a_missing_block_is_zero():
@@ -162,15 +162,16 @@ def test_a_missing_block_is_zero():
     assert full[at, at].all()
     assert full.sum() == 16
     with pytest.raises(
-        KeyError, match=r"block: expected one of \[\('p', 'p'\)\] .*W_K2; got \('w_E', 'p'\)"
+        KeyError,
+        match=r"block: expected one of \[\('positions', 'positions'\)\].*; got \('tokens', 'posi",
     ):
-        table["w_E", "p"]
+        table["tokens", "positions"]
 
 
 def test_repr_names_matrix_task_and_blocks():
     table = am.BlockTable(TASKS[0], "W_K1", {(POSITIONS, POSITIONS): np.eye(4)})
     assert repr(table).startswith("BlockTable(W_K1, InductionTask(n_tokens=5, length=4")
-    assert repr(table).endswith("blocks=[('p', 'p')])")
+    assert repr(table).endswith("blocks=[('positions', 'positions')])")
 
 
 # --- what is refused ---------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def test_embeddings_of_another_task(other):
         table.memory(am.FrozenEmbeddings.orthonormal(other))
 
 
-@pytest.mark.parametrize("name", [("w_E", "Phi1 wE"), ("w_U", "w_E")])
+@pytest.mark.parametrize("name", [("tokens", "Phi1 w"), ("outputs", "tokens")])
 def test_a_block_that_does_not_exist(name):
     table = am.gradients.second_step(am.InductionTask(4, 5))
     with pytest.raises(ValueError, match=r"block: expected a row of .* and a column of .*; got"):

@@ -95,7 +95,7 @@ CALLS = [
         },
     ),
     (FIRST.on, {"task": TASK}),
-    (FIRST.block, {"row": "w_U", "column": "w_E"}),
+    (FIRST.block, {"row": "outputs", "column": "tokens"}),
     (FIRST.coefficients, {"max_bytes": 2**20}),
     (FIRST.memory, {"embeddings": EMB}),
     (FIRST.__mul__, {"factor": 2.0}),

@@ -223,7 +223,7 @@ def test_maps_of_the_limit_are_the_closed_forms():
     A = (gradient_noise.value_path_map(task) @ C).reshape(9, 9)[4:, 4:]
     for found, closed_form in (
         (J2, am.gradients.second_step(task).coefficients().ravel()),
-        (A, am.gradients.third_step(task, lead=0)["p", "p"]),
+        (A, am.gradients.third_step(task, lead=0)["positions", "positions"]),
     ):
         assert np.abs(found - closed_form).max() < 1e-13 * np.abs(closed_form).max()
 

@@ -58,12 +58,18 @@ CONTROLS = {
     "L1": [(gradients, "linear_step", lambda memory: -memory)],
     "L2": [(gradients, "noisy_linear_step", unweighted)],
     "L3": [(gradients, "attention_step", lambda memory: 2 * memory)],
-    "S1": [(gradients, "first_step", with_block(("w_U", "w_E"), different(-1)))],
-    "S2": [(gradients, "second_step", with_block(("p", "Phi1 p"), np.negative))],
+    "S1": [(gradients, "first_step", with_block(("outputs", "tokens"), different(-1)))],
+    "S2": [
+        (gradients, "second_step", with_block(("positions", "remapped_positions"), np.negative))
+    ],
     "S2-sign": [(gradients, "second_step", lambda table: -1 * table)],
     "S2-limit": [(gradients, "second_step", lambda table: 1.05 * table)],
     "S3a": [
-        (gradients, "third_step_slope", with_block(("p", "p"), lambda block: block[:, ::-1])),
+        (
+            gradients,
+            "third_step_slope",
+            with_block(("positions", "positions"), lambda block: block[:, ::-1]),
+        ),
         (gradients, "third_step", lambda table: -1 * table),
         (gradients, "third_step", lambda table: table if table.task.n_tokens == 4 else nan * table),
     ],
@@ -75,15 +81,15 @@ CONTROLS = {
     ],
     "S3b-bound": [(gradients, "third_step_error", lambda bound: bound / 100)],
     "IH": [(am, "induction_head", reversed_head)],
-    "tie": [(gradients, "second_step", with_block(("w_E", "p"), np.negative))],
-    "T": [("assocmem.topdown", "third_step", with_block(("p", "p"), np.negative))],
+    "tie": [(gradients, "second_step", with_block(("tokens", "positions"), np.negative))],
+    "T": [("assocmem.topdown", "third_step", with_block(("positions", "positions"), np.negative))],
     "T-S1": [
         (
             "assocmem.gradients.conditions",
             "_random_leads",
             lambda leads: (1.01 * leads[0], leads[1]),
         ),
-        (gradients, "first_step", with_block(("w_U", "Phi1 w_E"), different(-1))),
+        (gradients, "first_step", with_block(("outputs", "remapped_tokens"), different(-1))),
     ],
     "T-S2": [
         (
@@ -98,8 +104,12 @@ CONTROLS = {
         (CONDITIONS, "reading_of_frequency", lambda value: 2 * value),
     ],
     "T-S3": [
-        (gradients, "third_step_slope", with_block(("p", "p"), np.negative)),
-        (gradients, "third_step", with_block(("p", "p"), lambda block: block[:, ::-1])),
+        (gradients, "third_step_slope", with_block(("positions", "positions"), np.negative)),
+        (
+            gradients,
+            "third_step",
+            with_block(("positions", "positions"), lambda block: block[:, ::-1]),
+        ),
         (SLOPE, "key_of_position", lambda value: value * Fraction(99, 100)),
     ],
 }

@@ -76,9 +76,9 @@ def test_P3_fails_when_the_third_step_points_the_other_way(monkeypatch):
     def reversed_positions(self, patterns, wrt=("W_K1", "W_K2", "W_O2")):
         loss, tables = original(self, patterns, wrt)
         if "W_K1" in tables:
-            block = np.array(tables["W_K1"]["p", "p"])
+            block = np.array(tables["W_K1"]["positions", "positions"])
             block[1:-1, :2] = block[1:-1, 1::-1]
-            tables["W_K1"] = BlockTable(self.task, "W_K1", {("p", "p"): block})
+            tables["W_K1"] = BlockTable(self.task, "W_K1", {("positions", "positions"): block})
         return loss, tables
 
     monkeypatch.setattr(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from theory.derivations.linear_response import DERIVATIONS
 
 import assocmem as am
 from assocmem.width import gradient_noise, wick
 from assocmem.width import response as linear_response
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
-from theory.derivations.linear_response import DERIVATIONS
 
 
 def test_the_derivation_of_W5_holds():
@@ -39,7 +39,9 @@ def test_W5_fails_for_another_closed_form_of_step_3(monkeypatch):
     monkeypatch.setattr(
         am.gradients,
         "third_step",
-        lambda task, lead: {("p", "p"): 1.01 * right(task, lead=lead)["p", "p"]},
+        lambda task, lead: {
+            ("positions", "positions"): 1.01 * right(task, lead=lead)["positions", "positions"]
+        },
     )
     fails("and between positions")
 

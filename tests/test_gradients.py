@@ -225,9 +225,9 @@ def test_steps_equal_the_reference(task):
     assert_close(G1, oracle.descent("W_O2"), 1e-12)
     assert_close(J2, oracle.descent("W_K2", {"W_O2": G1}), 1e-9)
     value, slope = third_step(task, 0.0, second=second), third_step_slope(task, second=second)
-    assert_close(value["p", "p"], oracle.position_block({"W_O2": G1}), 1e-9)
+    assert_close(value["positions", "positions"], oracle.position_block({"W_O2": G1}), 1e-9)
     expected = oracle.position_block({"W_O2": G1}, {"W_K2": J2})
-    assert_close(slope["p", "p"], expected, 1e-9)
+    assert_close(slope["positions", "positions"], expected, 1e-9)
     for wrong in (1.000001 * G1, -G1):
         with pytest.raises(AssertionError, match="differs by"):
             assert_close(wrong, oracle.descent("W_O2"), 1e-12)
@@ -240,13 +240,17 @@ def test_the_scale_of_the_second_step_is_its_own():
     assert second.lead > 0
     unit = second / second.lead
     np.testing.assert_array_equal(
-        third_step_slope(task)["p", "p"], third_step_slope(task, second=unit)["p", "p"]
+        third_step_slope(task)["positions", "positions"],
+        third_step_slope(task, second=unit)["positions", "positions"],
     )
     np.testing.assert_array_equal(
-        third_step(task, 3.0)["p", "p"], third_step(task, 3.0, second=unit)["p", "p"]
+        third_step(task, 3.0)["positions", "positions"],
+        third_step(task, 3.0, second=unit)["positions", "positions"],
     )
     assert_close(
-        third_step(task, 1.0, second=3 * unit)["p", "p"], third_step(task, 3.0)["p", "p"], 1e-12
+        third_step(task, 1.0, second=3 * unit)["positions", "positions"],
+        third_step(task, 3.0)["positions", "positions"],
+        1e-12,
     )
 
 
@@ -267,13 +271,17 @@ def test_third_step_starts_at_the_value_with_the_slope(task):
 
     def order(slope):
         remainders = [
-            abs(third_step(task, h, second=second)["p", "p"] - value["p", "p"] - h * slope).max()
+            abs(
+                third_step(task, h, second=second)["positions", "positions"]
+                - value["positions", "positions"]
+                - h * slope
+            ).max()
             for h in (1e-3, 1e-5)
         ]
         return np.log10(remainders[0] / remainders[1]) / 2
 
-    assert order(slope["p", "p"]) == pytest.approx(2, abs=0.1)  # 2 + O(λ)
-    assert order(2 * slope["p", "p"]) < 1.5
+    assert order(slope["positions", "positions"]) == pytest.approx(2, abs=0.1)  # 2 + O(λ)
+    assert order(2 * slope["positions", "positions"]) < 1.5
 
 
 def test_what_the_third_step_drops_falls_with_n():
@@ -288,9 +296,12 @@ def test_what_the_third_step_drops_falls_with_n():
             {"W_O2": first_step(task).memory(oracle.embeddings).matrix},
             W_K2=lead * second.memory(oracle.embeddings).matrix,
         )
-        closed_form = third_step(task, lead)["p", "p"]
+        closed_form = third_step(task, lead)["positions", "positions"]
         dropped.append(abs(closed_form - exact).max() / abs(exact).max())
-        planted.append(abs(third_step(task, 1.1 * lead)["p", "p"] - exact).max() / abs(exact).max())
+        planted.append(
+            abs(third_step(task, 1.1 * lead)["positions", "positions"] - exact).max()
+            / abs(exact).max()
+        )
     assert (np.diff(np.log(dropped)) / np.diff(np.log(tokens)) < -3).all()
     assert not (np.diff(np.log(planted)) / np.diff(np.log(tokens)) < -3).all()
 
@@ -306,7 +317,7 @@ def test_the_whole_first_order_is_kept(task, lead, error):
     weights = {"W_K2": second.memory(oracle.embeddings).matrix * (lead / second.lead)}
     direction = {"W_O2": first_step(task).memory(oracle.embeddings).matrix}
     exact = oracle.position_block(direction, **weights)[:-1]
-    found = third_step(task, lead)["p", "p"][:-1]
+    found = third_step(task, lead)["positions", "positions"][:-1]
     assert abs(found - exact).max() / abs(exact).max() == pytest.approx(error, rel=0.01)
 
 
@@ -317,7 +328,7 @@ def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
     for lead in (0.01, 0.3):
         weights = {"W_K2": second.memory(oracle.embeddings).matrix * (lead / second.lead)}
         exact = oracle.position_block(direction, **weights)
-        error = abs(third_step(task, lead)["p", "p"] - exact)[1:-1].max(axis=1)
+        error = abs(third_step(task, lead)["positions", "positions"] - exact)[1:-1].max(axis=1)
         bound = third_step_error(task, lead)[1:]
         assert (error < bound).all()
         assert (error > 1e-5 * bound).any()
@@ -333,20 +344,20 @@ def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
 
 def test_first_step_with_every_token_a_trigger():
     table = first_step(am.InductionTask(4, 6, "random", predict="all"))
-    block = table["w_U", "w_E"]
+    block = table["outputs", "tokens"]
     assert block.same[0] == pytest.approx(1 / 48, rel=1e-14)
     assert block.different[0, 0] == pytest.approx(-1 / 144, rel=1e-14)
-    for positions in ("p", "Phi1 p"):
-        assert abs(table["w_U", positions]).max() <= EPS
+    for positions in ("positions", "remapped_positions"):
+        assert abs(table["outputs", positions]).max() <= EPS
 
 
 @pytest.mark.parametrize("triggers", [1, 3])
 def test_positions_learn_the_label_distribution(triggers):
     """Nothing when labels are uniform over the classes; (p(y=k) - 1/M)/T when they are not."""
     content = first_step(am.InductionTask(6, 5, triggers))
-    assert abs(content["w_U", "p"][-1]).max() <= EPS
-    assert abs(content["w_U", "Phi1 p"][-1]).max() <= EPS
-    everything = first_step(am.InductionTask(6, 5, triggers, predict="all"))["w_U", "p"]
+    assert abs(content["outputs", "positions"][-1]).max() <= EPS
+    assert abs(content["outputs", "remapped_positions"][-1]).max() <= EPS
+    everything = first_step(am.InductionTask(6, 5, triggers, predict="all"))["outputs", "positions"]
     expected = [[-1 / 6 / 5] * 5, [(1 / (6 - triggers) - 1 / 6) / 5] * 5]
     assert_close(everything, expected, 4 * EPS)
 
@@ -444,7 +455,9 @@ def test_a_step_that_does_not_lead_is_not_scaled_by_its_lead():
     for step in (third_step, third_step_slope):
         with pytest.raises(ValueError, match=r"task: .*positive lead.*Pass second="):
             step(task)
-    assert np.isfinite(third_step(task, 0)["p", "p"]).all()  # the value path needs no second step
+    assert np.isfinite(
+        third_step(task, 0)["positions", "positions"]
+    ).all()  # the value path needs no second step
 
 
 def test_second_must_belong_to_the_task():

@@ -174,7 +174,9 @@ def test_the_table_of_the_first_layer_may_hold_tokens():
     memory = table.memory(emb)
     assert memory.coefficients.shape == (9, 9)
     assert np.array_equal(memory.matrix[:9, :9], table.coefficients())
-    positions = BlockTable(task, "W_K1", {("p", "p"): table["p", "p"]})
+    positions = BlockTable(
+        task, "W_K1", {("positions", "positions"): table["positions", "positions"]}
+    )
     assert positions.memory(emb).coefficients.shape == (4, 4)
 
 
@@ -225,7 +227,7 @@ def test_three_steps_equal_those_on_the_full_population():
 def test_position_blocks_alone():
     task = am.InductionTask(10**6, 7)
     model = SymmetricTransformer.top_down(task)
-    assert list(model.weights["W_K1"]) == [("p", "p")]
+    assert list(model.weights["W_K1"]) == [("positions", "positions")]
     assert repr(model) == f"SymmetricTransformer({task}, non-zero=['W_K1', 'W_K2', 'W_O2'])"
     patterns = task.enumerate(up_to_symmetry=True)
     before, _ = SymmetricTransformer(task).loss_and_tables(patterns, ())

@@ -11,22 +11,23 @@ from math import exp, inf, log, pi, sqrt
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assocmem._checks import (
+    Array,
     Seed,
+    at_least,
     checked_number,
     checked_option,
     checked_probability,
     checked_reals,
     checked_size,
+    checked_table,
+    checked_targets,
     generator,
 )
-from assocmem.memory import _table, _targets
-from assocmem.probes import Rate
-from assocmem.tasks.batch import at_least
+from assocmem._statistics import Rate, margins
 
-Array = NDArray[Any]
 LinearRule = Literal["outer products", "gradient step", "pseudo-inverse"]
 
 _ENTRIES = 2**22  # of the arrays that `sampled_recall` holds at a time, if a draw needs no more
@@ -85,7 +86,7 @@ def margin_moments(
     """
     C, own, other = _second_moments(coefficients, d, family)
     _, variance = score_moments(C, d, family=family)
-    chosen, keys = _targets(targets, *C.shape), np.arange(C.shape[1])
+    chosen, keys = checked_targets(targets, *C.shape), np.arange(C.shape[1])
     product = C * C[chosen, keys]
     shared = other * (C @ C.T)[:, chosen] + (own - other) * product
     covariance = (1 + other) * shared - product
@@ -108,7 +109,7 @@ def _second_moments(coefficients: ArrayLike, d: Any, family: str) -> tuple[Array
     )
     other = 1 / d
     return (
-        _table("coefficients", coefficients),
+        checked_table("coefficients", coefficients),
         1 + (2 * other if family == "gaussian" else 0),
         other,
     )
@@ -299,7 +300,7 @@ def sampled_recall(
         h = rng.standard_normal(b.shape)
         along = np.sqrt(rng.chisquare(d, size)) - np.sum(f * h, axis=1)
         scores = along[:, None] * f + h
-        hits += int(np.sum(scores[:, 0] > scores[:, 1:].max(axis=1)))
+        hits += int(np.sum(margins(scores, np.zeros(size, dtype=int)) > 0))
     return Rate(hits, draws)
 
 

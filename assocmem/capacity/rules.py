@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_option, checked_rows, checked_size
-from assocmem.memory import AssociativeMemory, _numbers, _table, _targets
+from assocmem._checks import (
+    Array,
+    as_floats,
+    checked_option,
+    checked_rows,
+    checked_size,
+    checked_table,
+    checked_targets,
+)
+from assocmem.memory import AssociativeMemory
 
-Array = NDArray[Any]
 Rule = Literal["outer products", "gradient step", "pseudo-inverse", "cross-entropy"]
 
 
@@ -52,13 +59,13 @@ def memorise(
     checked_option("rule", rule, get_args(Rule))
     steps = checked_size("steps", steps)
     u, v = (
-        _numbers(name, _table(name, table)).astype(float)
+        as_floats(name, checked_table(name, table)).astype(float)
         for name, table in (("keys", keys), ("values", values))
     )
     blank = AssociativeMemory(keys=u, values=v, coefficients=np.zeros((len(v), len(u))))
     m, n = len(v), len(u)
     answer = np.zeros((m, n))
-    answer[_targets(targets, m, n), np.arange(n)] = 1
+    answer[checked_targets(targets, m, n), np.arange(n)] = 1
     if rule == "cross-entropy":
         return AssociativeMemory.from_matrix(_least_cross_entropy(blank, answer, steps), u, v)
     if rule == "pseudo-inverse":

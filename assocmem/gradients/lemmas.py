@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_array, renamed
+from assocmem._checks import Array, checked_array, checked_table, renamed
 from assocmem._statistics import softmax
-from assocmem.memory import AssociativeMemory, _table
-
-Array = NDArray[Any]
+from assocmem.memory import AssociativeMemory
 
 
 def linear_step(
@@ -55,8 +51,8 @@ def linear_step(
     [BCBJB2023], Lemma 1.
     """
     keys, values, joint = (
-        _table("keys", keys),
-        _table("values", values),
+        checked_table("keys", keys),
+        checked_table("values", values),
         _distribution("joint", joint),
     )
     if joint.shape != (len(values), len(keys)):
@@ -66,7 +62,7 @@ def linear_step(
         )
     scores = 0 * joint
     if matrix is not None:
-        W = _table("matrix", matrix, keys.shape[1])
+        W = checked_table("matrix", matrix, keys.shape[1])
         if len(W) != values.shape[1]:
             raise ValueError(
                 f"matrix: expected shape ({values.shape[1]}, {keys.shape[1]}), the width of the "
@@ -119,7 +115,7 @@ def noisy_linear_step(
     ----------
     [BCBJB2023], Lemma 2.
     """
-    step = linear_step(_table("inputs", inputs), values, joint, matrix=matrix)
+    step = linear_step(checked_table("inputs", inputs), values, joint, matrix=matrix)
     label = np.asarray(joint).sum(axis=1)
     if not np.all(label):
         raise ValueError(
@@ -181,7 +177,7 @@ def attention_step(
     [BCBJB2023], Lemma 3.
     """
     x, y = checked_array("inputs", inputs), checked_array("targets", targets)
-    outputs, Phi2 = _table("outputs", outputs), _table("Phi2", Phi2)
+    outputs, Phi2 = checked_table("outputs", outputs), checked_table("Phi2", Phi2)
     if x.ndim != 3 or y.shape != x.shape[:1]:
         raise ValueError(
             f"inputs, targets: expected shapes (B, T, d) and (B,); got {x.shape} and {y.shape}."
@@ -189,7 +185,7 @@ def attention_step(
     if 0 in x.shape:
         raise ValueError(f"inputs: expected at least one sequence; got shape {x.shape}.")
     size, length, width = x.shape
-    x = _table("inputs", x.reshape(-1, width)).reshape(x.shape)
+    x = checked_table("inputs", x.reshape(-1, width)).reshape(x.shape)
     if Phi2.shape != (outputs.shape[1], width):
         raise ValueError(
             f"Phi2: expected shape ({outputs.shape[1]}, {width}), the width of outputs by that of "

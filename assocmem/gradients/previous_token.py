@@ -27,12 +27,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assocmem._checks import Array
 from assocmem.gradients.roles import CONTENT, FREE, OUTPUT, TRIGGER, TRIGGERS, Readout, Roles
 from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
-
-Array = NDArray[Any]
 
 
 class PreviousTokenSignal:

@@ -17,9 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import checked_kind
+from assocmem._checks import Array, checked_kind
 from assocmem.model.blocks import (
     OUTPUTS,
     POSITIONS,
@@ -30,8 +29,6 @@ from assocmem.model.blocks import (
     TokenBlock,
 )
 from assocmem.tasks import InductionTask
-
-Array = NDArray[Any]
 
 TRIGGERS, CONTENT = 0, -1  # the classes of tokens, one and the same when triggers are random
 

@@ -11,12 +11,9 @@ identity (atoms w_E, p) or the causal mean (atoms Φ₁ w_E, Φ₁ p).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import checked_kind, checked_number
+from assocmem._checks import Array, checked_kind, checked_number
 from assocmem._statistics import softmax
 from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.gradients.roles import FREE, Readout, Roles
@@ -31,7 +28,6 @@ from assocmem.model.blocks import (
 )
 from assocmem.tasks import InductionTask
 
-Array = NDArray[Any]
 Blocks = dict[tuple[str, str], "TokenBlock | Array"]
 
 
@@ -45,7 +41,7 @@ def first_step(task: InductionTask) -> BlockTable:
 
     >>> import assocmem as am
     >>> table = am.gradients.first_step(am.InductionTask(n_tokens=10**6, length=256))
-    >>> table["w_U", "w_E"].same[-1] > table["w_U", "w_E"].different[-1, -1]
+    >>> table["outputs", "tokens"].same[-1] > table["outputs", "tokens"].different[-1, -1]
     np.True_
 
     Exact. The task may hold SymPy sizes. Returns the `BlockTable` of "W_O2", rows w_U, columns the
@@ -150,7 +146,7 @@ def third_step(
 
     >>> import assocmem as am
     >>> table = am.gradients.third_step(am.InductionTask(n_tokens=32, length=32))
-    >>> row = table["p", "p"][20]  # of position 20, counted from 0
+    >>> row = table["positions", "positions"][20]  # of position 20, counted from 0
     >>> int(row.argmax())
     19
 
@@ -190,7 +186,7 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
 
     >>> import assocmem as am
     >>> table = am.gradients.third_step_slope(am.InductionTask(n_tokens=32, length=32))
-    >>> int(table["p", "p"][20].argmax())
+    >>> int(table["positions", "positions"][20].argmax())
     19
 
     Parameters, errors and source as `third_step`.
@@ -212,7 +208,7 @@ def third_step_error(
 
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=1000, length=64)
-    >>> step = am.gradients.third_step(task, 1.0)["p", "p"]
+    >>> step = am.gradients.third_step(task, 1.0)["positions", "positions"]
     >>> relative = am.gradients.third_step_error(task, 1.0) / abs(step).max(axis=1)[:-1]
     >>> bool(relative[1:].max() < 1e-8)  # row 1 has one entry, which is 0
     True

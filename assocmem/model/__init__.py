@@ -1,7 +1,25 @@
 """The model: frozen embeddings, tables of coefficients over them, and the transformer's passes."""
 
-from assocmem.model.blocks import BlockTable
+from assocmem.model.blocks import (
+    OUTPUTS,
+    POSITIONS,
+    REMAPPED_POSITIONS,
+    REMAPPED_TOKENS,
+    TOKENS,
+    BlockTable,
+    TokenBlock,
+)
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 
-__all__ = ["BlockTable", "FrozenEmbeddings", "FrozenTransformer"]
+__all__ = [
+    "OUTPUTS",
+    "POSITIONS",
+    "REMAPPED_POSITIONS",
+    "REMAPPED_TOKENS",
+    "TOKENS",
+    "BlockTable",
+    "FrozenEmbeddings",
+    "FrozenTransformer",
+    "TokenBlock",
+]

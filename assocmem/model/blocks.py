@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from assocmem._checks import (
     checked_array,
@@ -20,16 +20,27 @@ from assocmem._checks import (
     checked_mapping,
     checked_option,
     checked_reals,
+    checked_scalar,
+    renamed,
 )
-from assocmem.memory import AssociativeMemory, _check_scalar
+from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import InductionTask
 
 Array = NDArray[Any]
 
-OUTPUTS, TOKENS, POSITIONS = "w_U", "w_E", "p"
-REMAPPED_TOKENS, REMAPPED_POSITIONS = "Phi1 w_E", "Phi1 p"
+# The families of vectors that the atoms of a block belong to: attributes of `FrozenEmbeddings`.
+OUTPUTS, TOKENS, POSITIONS = "outputs", "tokens", "positions"
+REMAPPED_TOKENS, REMAPPED_POSITIONS = "remapped_tokens", "remapped_positions"
 ATOMS = (TOKENS, POSITIONS, REMAPPED_TOKENS, REMAPPED_POSITIONS)
+
+_NAMES_OF_BEFORE = {
+    "w_U": OUTPUTS,
+    "w_E": TOKENS,
+    "p": POSITIONS,
+    "Phi1 w_E": REMAPPED_TOKENS,
+    "Phi1 p": REMAPPED_POSITIONS,
+}
 
 
 class TokenBlock(NamedTuple):
@@ -45,7 +56,7 @@ class BlockTable:
 
     >>> import assocmem as am
     >>> table = am.gradients.first_step(am.InductionTask(4, 6, n_triggers="random", predict="all"))
-    >>> block = table["w_U", "w_E"]
+    >>> block = table["outputs", "tokens"]
     >>> print(f"{48 * block.same[0]:.3f} {144 * block.different[0, 0]:.3f}")
     1.000 -1.000
 
@@ -54,15 +65,17 @@ class BlockTable:
     task : InductionTask
         Whose tokens and positions the atoms belong to.
     matrix : {"W_O2", "W_K2", "W_K1"}
-        The learned matrix. Rows are ``w_U`` for W_O2 and the query's atoms otherwise; columns are
-        the key's atoms (for W_O2: their images under W_V²). Atoms are ``w_E``, ``p``, ``Phi1 w_E``
-        and ``Phi1 p``.
+        The learned matrix. Rows are ``"outputs"`` for W_O2 and the query's atoms otherwise;
+        columns are the key's atoms (for W_O2: their images under W_V²). Atoms are ``"tokens"``,
+        ``"positions"``, ``"remapped_tokens"`` and ``"remapped_positions"``, as `FrozenEmbeddings`
+        names them.
     blocks : mapping from (row, column) to a block
         Token by token: `TokenBlock`. Otherwise an array, (classes, T), (T, classes) or (T, T).
         Classes are (trigger, content), or a single one when triggers are random. A block that is
         absent is zero. W_K1 without a token block is its position block alone.
 
-    Tokens and positions count from 0. Coefficients are those at infinite width.
+    Tokens and positions count from 0. Coefficients are those at infinite width. Tables of one
+    matrix and task are added, subtracted and scaled, and ``np.asarray(table)`` is `coefficients`.
 
     Source: [BCBJB2023], Section 6: gradients as sums of outer products; the classes are the
     symmetry of the task.
@@ -73,13 +86,16 @@ class BlockTable:
     ) -> None:
         checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
         self.task, self.matrix = checked_kind("task", task, InductionTask), matrix
-        self._blocks = dict(checked_mapping("blocks", blocks))
+        self._blocks = {
+            _renamed(name): block for name, block in checked_mapping("blocks", blocks).items()
+        }
 
     def __getitem__(self, block: tuple[str, str]) -> Any:
+        block = _renamed(block)
         if not isinstance(block, tuple) or block not in self._blocks:
             raise KeyError(
                 f"block: expected one of {list(self._blocks)} in this table of {self.matrix}; got "
-                f"{block!r}. Name row and column, as in table['p', 'p']."
+                f"{block!r}. Name row and column, as in table['positions', 'positions']."
             )
         return self._blocks[block]
 
@@ -163,8 +179,19 @@ class BlockTable:
         _check_alike(self.task, checked_kind("task", task, InductionTask))
         return BlockTable(task, self.matrix, self._blocks)
 
+    # NumPy scalars on the left of * leave the product to __rmul__
+    __array_ufunc__ = None
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError(
+                "copy: expected True or None, as the coefficients are spread out from the blocks; "
+                "got False. Use np.asarray(table)."
+            )
+        return np.asarray(self.coefficients(), dtype=dtype)
+
     def __mul__(self, factor: Any) -> BlockTable:
-        _check_scalar("*", factor)
+        checked_scalar("*", factor)
         blocks: dict[tuple[str, str], TokenBlock | Array] = {
             name: TokenBlock(block.different * factor, block.same * factor)
             if isinstance(block, TokenBlock)
@@ -173,10 +200,38 @@ class BlockTable:
         }
         return BlockTable(self.task, self.matrix, blocks)
 
+    def __neg__(self) -> BlockTable:
+        return self * -1
+
+    def __add__(self, other: BlockTable) -> BlockTable:
+        if not isinstance(other, BlockTable):
+            return NotImplemented
+        if (self.matrix, self.task) != (other.matrix, other.task):
+            raise ValueError(
+                f"+: expected two tables of one matrix and one task; got {self!r} and {other!r}. "
+                f"BlockTable.on gives the coefficients of a task to another of its kind."
+            )
+        blocks = dict(self._blocks)
+        for name, block in other._blocks.items():
+            own = blocks.get(name)
+            if isinstance(own, TokenBlock) and isinstance(block, TokenBlock):
+                block = TokenBlock(own.different + block.different, own.same + block.same)
+            elif own is not None:
+                block = np.asarray(own + block)
+            blocks[name] = block
+        return BlockTable(self.task, self.matrix, blocks)
+
+    def __radd__(self, other: Any) -> BlockTable:
+        # the start of sum()
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: BlockTable) -> BlockTable:
+        return self + -other if isinstance(other, BlockTable) else NotImplemented
+
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: Any) -> BlockTable:
-        _check_scalar("/", divisor)
+        checked_scalar("/", divisor)
         return self * (1 / divisor)
 
     def __repr__(self) -> str:
@@ -220,6 +275,7 @@ class BlockTable:
 
         Raises ValueError for a row or column that this matrix does not have.
         """
+        row, column = _renamed((row, column))
         named = isinstance(row, str) and isinstance(column, str)
         if not named or row not in self._axes[0] or column not in self._axes[1]:
             raise ValueError(
@@ -300,6 +356,15 @@ class BlockTable:
             return np.eye(self.task.length)
         n_classes = 1 if self.task.random_triggers else 2
         return np.eye(n_classes)[self._classes(self._tokens(family))].T
+
+
+def _renamed(name: Any) -> Any:
+    """The name of a block, also of one that goes by its name of before."""
+    if not (isinstance(name, tuple) and any(part in _NAMES_OF_BEFORE for part in name)):
+        return name
+    new = tuple(_NAMES_OF_BEFORE.get(part, part) for part in name)
+    renamed(f"the block {name}", f"{new}", stacklevel=4)
+    return new
 
 
 def _check_alike(task: InductionTask, other: InductionTask) -> None:

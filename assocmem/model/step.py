@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import (
+    at_least,
     checked_array,
     checked_kind,
     checked_mapping,
@@ -23,7 +24,6 @@ from assocmem.model.passes import Buffers, Chunk, Gradients, Pass, Tables, first
 from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import DRAW, MATRICES, Readout
 from assocmem.tasks import Batch
-from assocmem.tasks.batch import at_least
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]

@@ -7,12 +7,12 @@ of its two tokens draws from the law.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from assocmem._checks import Array
 
 
 class AliasTables(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, Self, runtime_checkable
@@ -11,7 +10,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import MOST_BYTES, Seed, checked_array
+from assocmem._checks import MOST_BYTES, Seed, at_least, checked_array
 
 Ints = NDArray[np.int64]
 
@@ -194,27 +193,6 @@ def _check_weights(weights: NDArray[np.float64]) -> None:
             f"weights: expected a sum of 1 over the batch; got {weights.sum()}. Divide the weights "
             f"by their sum."
         )
-
-
-def is_symbolic(number: Any) -> bool:
-    """Whether a size is a SymPy expression with symbols, or an element of a SymPy field."""
-    return bool(getattr(number, "free_symbols", None)) or hasattr(number, "field")
-
-
-def at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> Any:
-    """`given` as an int of at least `least`, or unchanged when it is an admitted expression."""
-    if symbolic and is_symbolic(given):
-        return given
-    try:
-        number = operator.index(given)
-    except TypeError:
-        number = None
-    if number is None or isinstance(given, (bool, np.bool_)):
-        allowed = "an integer or a SymPy expression" if symbolic else "an integer"
-        raise TypeError(f"{name}: expected {allowed}; got {given!r}. Convert with int.")
-    if number < least:
-        raise ValueError(f"{name}: expected at least {least}; got {number}.")
-    return number
 
 
 def checked_batch_size(name: str, size: Any, length: int) -> int:

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, checked_array, checked_bytes, checked_option, generator
-from assocmem.tasks.batch import Ints, at_least, checked_batch_size
+from assocmem._checks import Seed, at_least, checked_array, checked_bytes, checked_option, generator
+from assocmem.tasks.batch import Ints, checked_batch_size
 from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 

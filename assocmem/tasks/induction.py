@@ -7,14 +7,8 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from assocmem._checks import Seed, checked_bytes, checked_option, generator
-from assocmem.tasks.batch import (
-    Ints,
-    at_least,
-    checked_batch_size,
-    is_symbolic,
-    readable,
-)
+from assocmem._checks import Seed, at_least, checked_bytes, checked_option, generator, is_symbolic
+from assocmem.tasks.batch import Ints, checked_batch_size, readable
 from assocmem.tasks.induction_batch import InductionBatch
 from assocmem.tasks.symmetry import Patterns, enumerate_patterns
 

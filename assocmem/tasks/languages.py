@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, checked_number, checked_sequence, generator
+from assocmem._checks import Seed, at_least, checked_number, checked_sequence, generator
 from assocmem.tasks.alias import AliasTables, alias_tables
-from assocmem.tasks.batch import at_least
 from assocmem.tasks.counts import (
     bigram_counts,
     most_frequent_characters,

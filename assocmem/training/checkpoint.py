@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from assocmem import _files as files
-from assocmem.tasks.batch import at_least
+from assocmem._checks import at_least
 from assocmem.training.run import TrainingRun
 
 

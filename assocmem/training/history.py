@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import checked_mapping
+from assocmem._checks import at_least, checked_mapping
 from assocmem._files import write_csv
-from assocmem.tasks.batch import at_least
 
 
 class History(Mapping[str, NDArray[Any]]):

@@ -14,9 +14,8 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_mapping, checked_number, checked_option
+from assocmem._checks import at_least, checked_mapping, checked_number, checked_option
 from assocmem.capacity import polar_factor
-from assocmem.tasks.batch import at_least
 
 Array = NDArray[Any]
 State: TypeAlias = Mapping[str, ArrayLike]  # what an optimiser remembers of one matrix

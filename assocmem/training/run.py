@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem import _files as files
+from assocmem._checks import at_least
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
-from assocmem.tasks.batch import at_least
 from assocmem.training.history import History
 from assocmem.training.identity import differences
 from assocmem.training.settings import Settings

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from assocmem._checks import checked_mapping, checked_names, checked_number, checked_option
+from assocmem._checks import (
+    at_least,
+    checked_mapping,
+    checked_names,
+    checked_number,
+    checked_option,
+)
 from assocmem.model.transformer import MATRICES, Readout
-from assocmem.tasks.batch import at_least
 from assocmem.training.identity import described
 from assocmem.training.optimizers import OPTIMIZERS, SGD, Optimizer, Rate, Schedule, checked_rate
 

@@ -15,17 +15,15 @@ N(0, 2) on it, G' is as G, H has N(0, 1) entries, and the three are independent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem._checks import Array
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
 from assocmem.width.moments import head_moments, streams
-
-Array = NDArray[Any]
 
 
 class AttentionLaw:

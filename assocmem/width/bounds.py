@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
+from assocmem._checks import Array
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
 from assocmem.width.wick import Segment, Term, score_moments
 
-Array = NDArray[Any]
 Ints = NDArray[np.int64]
 Moved = tuple[Array, Array]  # attention at the limit, and how far each row may move
 

@@ -21,15 +21,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assocmem._checks import Array
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask
 from assocmem.width.wick import Moments, Segment, Term, score_moments
-
-Array = NDArray[Any]
 
 
 def first_score_moments(task: InductionTask, coefficients: Array) -> Moments:

@@ -9,16 +9,15 @@ both the query and the keys are residual streams w_E(z_t) + p_t.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem._checks import Array
+from assocmem._statistics import margins
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
 from assocmem.width.wick import Moments, Segment, Term, score_moments
-
-Array = NDArray[Any]
 
 
 def recall_terms(name: str, task: InductionTask, coefficients: Array) -> list[Term]:
@@ -122,9 +121,7 @@ def gaussian_recall(
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # rounding may go below 0
     scores = mean[:, :, None] + root @ rng.standard_normal((answers, draws))
-    if among is not None:
-        scores = np.where(among.T[:, :, None], scores, -np.inf)
-    right = scores[np.arange(cues), targets]
-    scores[np.arange(cues), targets] = -np.inf
-    probability: Array = (right > scores.max(axis=1)).mean(axis=1)
+    right = np.broadcast_to(np.asarray(targets)[:, None], (cues, draws))
+    others = None if among is None else among.T[:, None]
+    probability: Array = (margins(scores.swapaxes(1, 2), right, others) > 0).mean(axis=1)
     return probability

@@ -7,14 +7,12 @@ in `assocmem.width.moments`; functions return scores as (draws, cues, answers), 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assocmem._checks import Array
+from assocmem._statistics import margins
 from assocmem.tasks import InductionTask
-
-Array = NDArray[Any]
 
 
 def output_scores(
@@ -133,9 +131,5 @@ def recalled(
     scores: Array, targets: NDArray[np.int64], among: NDArray[np.bool_] | None = None
 ) -> NDArray[np.bool_]:
     """Whether the target scores strictly highest, (draws, cues); ``among`` as in a `Probe`."""
-    wrong = np.full(scores.shape[1:], True) if among is None else among.T.copy()
-    cues = np.arange(len(targets))
-    wrong[cues, targets] = False
-    highest = np.where(wrong, scores, -np.inf).max(axis=-1)
-    found: NDArray[np.bool_] = scores[:, cues, targets] > highest
+    found: NDArray[np.bool_] = margins(scores, targets, None if among is None else among.T) > 0
     return found

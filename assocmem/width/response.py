@@ -16,16 +16,14 @@ R_e = σ_e ∂Q/∂E_e. All that is needed is a function from embeddings to numb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assocmem._checks import Array
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import InductionTask
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, from_factors
 
-Array = NDArray[Any]
 Quantities = Callable[[FrozenEmbeddings], Mapping[str, Array]]
 
 DIAGONAL = 0.5**0.5  # σ of the entries on the diagonal; it is 1 below

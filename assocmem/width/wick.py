@@ -24,9 +24,9 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from assocmem._checks import Array
+
 Pairing = tuple[tuple[int, int], ...]
 
 

@@ -55,3 +55,137 @@ def test_old_names_keep_their_signs_and_warn():
         old = am.gradients.attention(x, [0, 4], values, Phi2)
     new = am.gradients.attention_step(x, [0, 4], values, Phi2)
     np.testing.assert_array_equal(old.matrix, new.matrix)
+
+
+# --- the core types behave as the arrays they stand for ------------------------------------------
+
+
+def random_memory(rng, d_k=4, d_v=3):
+    draw = rng.standard_normal
+    return am.AssociativeMemory(
+        keys=draw((5, d_k)), values=draw((2, d_v)), coefficients=draw((2, 5))
+    )
+
+
+def test_a_memory_behaves_as_its_matrix():
+    rng = np.random.default_rng()
+    W, V = random_memory(rng), random_memory(rng)
+    M, N = W.matrix, V.matrix
+    x, X, y, Y = (rng.standard_normal(shape) for shape in (4, (4, 6), 3, (6, 3)))
+    assert W.shape == M.shape == np.shape(W)
+    assert W.T.shape == M.T.shape
+    for measured, expected in [
+        (np.asarray(W), M),
+        (np.array(W, dtype=np.float32), M.astype(np.float32)),
+        (W @ x, M @ x),
+        (W @ X, M @ X),
+        (W @ x.tolist(), M @ x),
+        (y @ W, y @ M),
+        (Y @ W, Y @ M),
+        (np.asarray(W.T @ V), M.T @ N),
+        (np.asarray(W @ V.T), M @ N.T),
+        (np.asarray(W + V - 2 * W / 4), M + N - M / 2),
+        (np.asarray(sum([W, V, W])), 2 * M + N),
+    ]:
+        assert measured.dtype == expected.dtype
+        assert measured.shape == expected.shape
+        assert abs(measured - expected).max() <= 1e3 * np.finfo(expected.dtype).eps
+    assert isinstance(W.T @ V, am.AssociativeMemory)
+    assert (W.T @ V).n_keys == V.n_keys
+
+
+def test_a_product_with_a_vector_does_not_form_the_matrix():
+    d = 2**16  # the matrix would take 32 GiB
+    ones = np.ones((1, d), np.float32)
+    W = am.AssociativeMemory(keys=ones, values=ones)
+    np.testing.assert_array_equal(W @ ones[0], d * ones[0])
+    assert (W @ ones[0]).dtype == np.float32
+
+
+def test_a_sum_starts_at_zero_only():
+    W = random_memory(np.random.default_rng())
+    with pytest.raises(TypeError, match="unsupported operand"):
+        1 + W
+
+
+@pytest.mark.parametrize("matrix", ["W_O2", "W_K2", "W_K1"])
+def test_a_table_behaves_as_its_coefficients(matrix):
+    task = am.InductionTask(n_tokens=5, length=5, n_triggers=2)
+    forms = {
+        "W_O2": am.gradients.first_step,
+        "W_K2": am.gradients.second_step,
+        "W_K1": lambda task: am.gradients.third_step(task, 0),
+    }
+    G = forms[matrix](task)
+    H = 3 * G
+    C = G.coefficients()
+    for measured, expected in [
+        (np.asarray(G), C),
+        (np.asarray(-G), -C),
+        (np.asarray(G + G), C + C),
+        (np.asarray(G - H), C - 3 * C),
+        (np.asarray(sum([G, H, -G])), C + 3 * C - C),
+    ]:
+        np.testing.assert_array_equal(measured, expected)
+    assert (G + G).matrix == matrix
+
+
+def test_a_block_that_one_table_lacks_counts_as_zero():
+    task = am.InductionTask(n_tokens=5, length=5)
+    G = am.gradients.second_step(task)
+    part = am.BlockTable(task, "W_K2", {("positions", "positions"): G["positions", "positions"]})
+    for total in (G - part, -(part - G)):
+        np.testing.assert_array_equal(total["positions", "positions"], 0)
+        np.testing.assert_array_equal(total["tokens", "tokens"].same, G["tokens", "tokens"].same)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        am.gradients.first_step(am.InductionTask(6, 5)),
+        am.gradients.second_step(am.InductionTask(5, 5)),
+    ],
+    ids=["another task", "another matrix"],
+)
+def test_tables_of_different_things_have_no_sum(other):
+    with pytest.raises(ValueError, match=r"\+: expected two tables of one matrix and one task"):
+        am.gradients.first_step(am.InductionTask(5, 5)) + other
+
+
+# --- block keys are the names of the embeddings ---------------------------------------------------
+
+
+def test_block_keys_agree_with_attributes_of_the_embeddings():
+    from assocmem import model
+
+    names = (
+        model.OUTPUTS,
+        model.TOKENS,
+        model.POSITIONS,
+        model.REMAPPED_TOKENS,
+        model.REMAPPED_POSITIONS,
+    )
+    task = am.InductionTask(n_tokens=5, length=4)
+    emb = am.FrozenEmbeddings.random(task, width=40, rng=None)
+    table = am.gradients.second_step(task)
+    assert {name for key in table for name in key} == set(names) - {model.OUTPUTS}
+    matrix = sum(
+        getattr(emb, row).T @ table.block(row, column) @ getattr(emb, column)
+        for row, column in table
+    )
+    np.testing.assert_allclose(table.memory(emb).matrix, matrix, rtol=0, atol=1e-12)
+    assert {name for key in am.gradients.first_step(task) for name in key} == set(names)
+
+
+def test_the_block_keys_of_before_warn():
+    table = am.gradients.first_step(am.InductionTask(n_tokens=5, length=4))
+    with pytest.warns(
+        DeprecationWarning, match=r"'w_U', 'Phi1 p'.*'outputs', 'remapped_positions'"
+    ):
+        old = table["w_U", "Phi1 p"]
+    np.testing.assert_array_equal(old, table["outputs", "remapped_positions"])
+    with pytest.warns(DeprecationWarning, match="'outputs', 'tokens'"):
+        table.block("w_U", "w_E")
+    with pytest.warns(DeprecationWarning, match="'positions', 'positions'"):
+        table = am.BlockTable(table.task, "W_K1", {("p", "p"): np.eye(4)})
+    assert list(table) == [("positions", "positions")]

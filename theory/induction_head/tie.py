@@ -43,16 +43,16 @@ def _mean_gap(table: BlockTable) -> Any:
     x¹_T = x_T + Φ₁ x_{T-1}: position T - 1 is content and coincides with z_2 with probability 1/C.
     """
     c = table.task.n_content
-    direct, copied = table["w_E", "w_E"], table["Phi1 w_E", "w_E"]
-    by_class = table["p", "w_E"][-1] + table["Phi1 p", "w_E"][-2]
+    direct, copied = table["tokens", "tokens"], table["remapped_tokens", "tokens"]
+    by_class = table["positions", "tokens"][-1] + table["remapped_positions", "tokens"][-2]
     coincide = Rational(1, c) * (copied.same[-1] - copied.different[-1, -1])
     to_output = direct.different[0, -1] + copied.different[-1, -1] + coincide + by_class[-1]
     to_trigger = direct.same[0] + copied.different[-1, 0] + by_class[0]
     by_position = (
-        table["w_E", "p"][0]
-        + table["p", "p"][-1]
-        + table["Phi1 w_E", "p"][-1]
-        + table["Phi1 p", "p"][-2]
+        table["tokens", "positions"][0]
+        + table["positions", "positions"][-1]
+        + table["remapped_tokens", "positions"][-1]
+        + table["remapped_positions", "positions"][-2]
     )
     return to_output - to_trigger + by_position[1] - by_position[0]
 

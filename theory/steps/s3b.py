@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 import assocmem as am
 from assocmem import _statistics
 from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from theory.algebra.calculus import symbols
 from theory.algebra.patterns import Pattern
 from theory.algebra.population import PatternSums, exact, through_softmax
 from theory.algebra.rational import FIELD, RING, C, c, degree
 from theory.derivation import Derivation
-from theory.derivations.layers import symbols
 from theory.steps.from_the_loss import SETTINGS, first_table, pattern_sums, second_table
 
 Array = NDArray[Any]

@@ -32,7 +32,9 @@ def derive(d: Derivation) -> None:
         6: Rational(87601, 49766400),
     }
     for length, c_t in constants.items():
-        block = am.gradients.second_step(am.InductionTask(n, length, k))["w_E", "Phi1 w_E"]
+        block = am.gradients.second_step(am.InductionTask(n, length, k))[
+            "tokens", "remapped_tokens"
+        ]
         d.equal(
             f"From the table at $T = {length}$, with symbols for $N$ and $K$:",
             [block.same[0] - block.different[0, 0], block.same[0] - block.different[0, 1]],
@@ -66,7 +68,7 @@ def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple
     share = (t - harmonic(t) - 1 / t) / (t - 2)
     for length in lengths:
         table = am.gradients.first_step(am.InductionTask(n, length, k))
-        direct, copied = table["w_U", "w_E"], table["w_U", "Phi1 w_E"]
+        direct, copied = table["outputs", "tokens"], table["outputs", "remapped_tokens"]
         lead = direct.same[-1] - direct.different[-1, -1]
         d.equal(
             f"From the table at $T = {length}$:",
@@ -103,7 +105,7 @@ def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple
     )
     for length in lengths:
         table = am.gradients.first_step(am.InductionTask(n, length, "random", "all"))
-        direct, copied = table["w_U", "w_E"], table["w_U", "Phi1 w_E"]
+        direct, copied = table["outputs", "tokens"], table["outputs", "remapped_tokens"]
         margin = (direct.same[0] - direct.different[0, 0]) - (
             copied.same[0] - copied.different[0, 0]
         )
@@ -123,9 +125,13 @@ def _large_n(element: Any) -> Any:
 
 
 def _random_and_all(d: Derivation, n: Any, k: Any) -> None:
-    fixed = am.gradients.second_step(am.InductionTask(n, 6, k))["w_E", "Phi1 w_E"]
-    random = am.gradients.second_step(am.InductionTask(n, 6, "random", "all"))["w_E", "Phi1 w_E"]
-    everything = am.gradients.second_step(am.InductionTask(n, 6, k, "all"))["w_E", "Phi1 w_E"]
+    fixed = am.gradients.second_step(am.InductionTask(n, 6, k))["tokens", "remapped_tokens"]
+    random = am.gradients.second_step(am.InductionTask(n, 6, "random", "all"))[
+        "tokens", "remapped_tokens"
+    ]
+    everything = am.gradients.second_step(am.InductionTask(n, 6, k, "all"))[
+        "tokens", "remapped_tokens"
+    ]
     leads = {
         "fixed": fixed.same[0] - fixed.different[0, -1],
         "random": random.same[0] - random.different[0, -1],
@@ -144,7 +150,7 @@ def _random_and_all(d: Derivation, n: Any, k: Any) -> None:
         r"the sequences instead of $\frac1K$: the same constant, a lead $N/K$ times smaller."
     )
     task = am.InductionTask(n, 6, k, "all")
-    position = am.gradients.first_step(task)["w_U", "p"]
+    position = am.gradients.first_step(task)["outputs", "positions"]
     d.equal(
         "Fixed triggers, prediction over all tokens: labels are content, classes are all tokens, "
         "and every position memorises the difference of the two frequencies.",
@@ -166,7 +172,7 @@ def _flat_value_path(d: Derivation, n: Any, k: Any) -> None:
         r"Step 3 at $\lambda = 0$. The value path rewards copying $x_r$ by what step 1 "
         r"reads from $\Phi_1 x_r$, whose mean over $\tau$ is the same at every inner position."
     )
-    table = am.gradients.third_step(am.InductionTask(n, 7, k), 0)["p", "p"]
+    table = am.gradients.third_step(am.InductionTask(n, 7, k), 0)["positions", "positions"]
     inner = range(1, 5)  # positions 2 .. T-2, counted from 0
     d.equal(
         "$T = 7$: row 6 is the same at $r = 2, ..., T-2$, so that it cannot prefer $t-1$.",
@@ -174,7 +180,7 @@ def _flat_value_path(d: Derivation, n: Any, k: Any) -> None:
         [table[5, 1] for _ in inner],
         latex=r"A_{6,2} = A_{6,3} = A_{6,4} = A_{6,5}",
     )
-    slope = am.gradients.third_step_slope(am.InductionTask(16, 16))["p", "p"]
+    slope = am.gradients.third_step_slope(am.InductionTask(16, 16))["positions", "positions"]
     wins = [bool(slope[r, r - 1] > np.delete(slope[r, : r + 1], r - 1).max()) for r in range(3, 14)]
     d.holds(
         r"The slope in $\lambda$ can: at $(N, T, K) = (16, 16, 1)$ its sub-diagonal is the strict "

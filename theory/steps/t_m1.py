@@ -37,7 +37,7 @@ def derive(d: Derivation) -> None:
     left, right = [], []
     for t in LENGTHS[:4]:
         table = am.gradients.first_step(task(t, "all"))
-        for name in ("p", "Phi1 p"):
+        for name in ("positions", "remapped_positions"):
             left += list(table[OUTPUTS, name][1] * c + table[OUTPUTS, name][0] * k)
             right += [0] * t
     d.equal(

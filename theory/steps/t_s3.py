@@ -52,7 +52,9 @@ def value_path(d: Derivation) -> None:
     )
     left, right = [], []
     for length in LENGTHS:
-        table = am.gradients.third_step(am.InductionTask(c + k, length, k), 0)["p", "p"]
+        table = am.gradients.third_step(am.InductionTask(c + k, length, k), 0)[
+            "positions", "positions"
+        ]
         worth = at_length(REMAPPED_OUTPUT, length) * (1 - 1 / C) / (C * length**2 * (length - 2))
         for t in range(2, length):
             left += list(table[t - 1, :t])
@@ -227,7 +229,7 @@ def many_content_tokens(d: Derivation) -> None:
 def _library_slope(length: int) -> Any:
     task = am.InductionTask(c + k, length, k)
     second = am.gradients.second_step(task)
-    return am.gradients.third_step_slope(task, second=second)["p", "p"]
+    return am.gradients.third_step_slope(task, second=second)["positions", "positions"]
 
 
 def _many(value: Any) -> Any:

@@ -89,7 +89,9 @@ class _ClosedForm:
 
     def _third(self, m2: float) -> am.AssociativeMemory:
         table = gradients.third_step(self.task, m2)
-        median = float(np.median(np.diagonal(table["p", "p"], offset=-1)[:-1]))  # as `am.top_down`
+        median = float(
+            np.median(np.diagonal(table["positions", "positions"], offset=-1)[:-1])
+        )  # as `am.top_down`
         return self._unit(f"step 3 at m2 = {m2:g}", table, median)
 
     def _unit(self, step: str, table: am.BlockTable, lead: float) -> am.AssociativeMemory:

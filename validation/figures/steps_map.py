@@ -47,7 +47,7 @@ def measure(sizes: Sequence[int], *, lead: float) -> list[Row]:
         row |= dict.fromkeys(("recall_3", "recall_3_inner", "recall_3_weighted"), np.nan)
         if row["lead_1"] > 0 and row["lead_2"] > 0:
             third = gradients.third_step(task, lead, second=second / second.lead)
-            row |= _third_recall(third["p", "p"])
+            row |= _third_recall(third["positions", "positions"])
         rows.append(row)
     return rows
 

@@ -27,14 +27,14 @@ def check(context: Context) -> Iterator[Case]:
 
     yield from _compare(
         "A: p_2 to p_1",
-        lambda task: am.gradients.third_step(task, 0)["p", "p"],
+        lambda task: am.gradients.third_step(task, 0)["positions", "positions"],
         lambda task: block(task, measured_gradient(task, "W_K1", [_first(task)])),
         previous,
     )
     yield from _compare(
         "B: p_2 to p_1",
         lambda task: am.gradients.third_step_slope(task, second=am.gradients.second_step(task))[
-            "p", "p"
+            "positions", "positions"
         ],
         lambda task: block(
             task, measured_gradient(task, "W_K1", [_first(task), second_direction(task)])

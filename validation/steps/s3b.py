@@ -31,7 +31,7 @@ def check(context: Context) -> Iterator[Case]:
         yield agreement(
             f"paired sums are the reference's, {where}", result.exact, measured, rounding
         )
-        closed = am.gradients.third_step(task, lead)["p", "p"]
+        closed = am.gradients.third_step(task, lead)["positions", "positions"]
         yield agreement(f"closed form is what is kept, {where}", closed, result.kept, rounding)
     # Dropped = (c_0 + c_1/C + ...) / C^3, so the slope from C to 2C is -3 + O(1/C), and twice the
     # slope from 2C on less that is -3 + O(1/C^2), which is less than their difference.
