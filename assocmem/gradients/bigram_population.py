@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assocmem._checks import Array
 from assocmem.gradients.chains import (
     Chains,
     OverAtoms,
@@ -19,7 +19,6 @@ from assocmem.gradients.draws import Draws, all_draws, draw_set, is_enumerated
 from assocmem.model.blocks import ATOMS
 from assocmem.tasks import BigramTask
 
-Array = NDArray[Any]
 Matrix = Literal["W_F", "W_O2", "W_K2"]
 
 CHUNK_NUMBERS = 2**22  # floats in one array over times, tokens and chains

@@ -20,21 +20,26 @@ exactly where those are few, else over independent sets of draws (`assocmem.grad
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, checked_kind, checked_option, checked_reals, generator
+from assocmem._checks import (
+    Array,
+    Seed,
+    at_least,
+    checked_kind,
+    checked_option,
+    checked_reals,
+    generator,
+)
 from assocmem.gradients.bigram_population import Matrix, Population, chains_of, columns_of
 from assocmem.gradients.draws import all_draws, draw_set, is_enumerated
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenEmbeddings
 from assocmem.model.blocks import ATOMS, REMAPPED_TOKENS, TOKENS
 from assocmem.tasks import BigramTask
-from assocmem.tasks.batch import at_least
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

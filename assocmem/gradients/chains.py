@@ -14,12 +14,12 @@ a recursion on the joint table of (i, z_t) takes O(T N³).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from assocmem._checks import Array
+
 Ints = NDArray[np.int64]
 
 
