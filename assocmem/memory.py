@@ -113,9 +113,10 @@ class AssociativeMemory:
                [3., 0.]])
 
         Shapes: `matrix` (d_v, d_k), which multiplies keys from the left (pass matrix.T where the
-        code has u @ matrix), `keys` (n, d_k), `values` (m, d_v). The scores v_jᵀ matrix u_i are kept to rounding, also when keys or values are linearly dependent, and of all
-        coefficients that keep them these are the smallest (pseudo-inverse); the part of the
-        matrix outside the spans of keys and values is dropped.
+        code has u @ matrix), `keys` (n, d_k), `values` (m, d_v). The scores v_jᵀ matrix u_i are
+        kept to rounding, also when keys or values are linearly dependent, and of all coefficients
+        that keep them these are the smallest (pseudo-inverse); the part of the matrix outside the
+        spans of keys and values is dropped.
 
         Raises ValueError for shapes that do not fit, TypeError for symbolic keys or values.
         """

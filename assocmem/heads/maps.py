@@ -19,9 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_kind, checked_option, checked_rows, checked_size
+from assocmem._checks import at_least, checked_kind, checked_option, checked_rows, checked_size
 from assocmem.memory import AssociativeMemory
-from assocmem.tasks.batch import at_least
 
 Array = NDArray[Any]
 Kind = Literal["layer", "rms", "none"]
