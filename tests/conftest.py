@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import secrets
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -37,3 +38,9 @@ def strict_arithmetic() -> Iterator[None]:
     """0/0, inf - inf and 1/0 raise, instead of passing a NaN or an infinity on."""
     with np.errstate(invalid="raise", divide="raise"):
         yield
+
+
+@pytest.fixture
+def seed() -> int:
+    """Fresh for every test: a check holds, and sees what it must, at any seed."""
+    return secrets.randbits(32)  # shown by a failing assertion

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from theory import CLAIMS
-from validation import checks, figures
+from validation import figures
 from validation.__main__ import main
+from validation.runner import checks
 from validation.runner.cases import Case
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +92,7 @@ def test_an_output_that_takes_no_files_is_found_first(arguments, where, monkeypa
     def never(*anything):
         raise AssertionError("it computed")
 
-    monkeypatch.setattr(checks, "CHECKS", dict.fromkeys(CLAIMS, never))
+    monkeypatch.setattr(checks, "check_of", lambda claim: never)
     monkeypatch.setattr(figures, "FIGURES", {"map": never})
     for output in (where, where + "/new"):
         assert main([*arguments, "--output", output]) == 2
@@ -112,7 +112,7 @@ def test_a_report_that_cannot_be_written_is_no_claim_that_fails(
     off, code, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setattr(
-        checks, "CHECKS", dict.fromkeys(CLAIMS, lambda context: [Case("x", 1, 1 + off, 0)])
+        checks, "check_of", lambda claim: lambda context: [Case("x", 1, 1 + off, 0)]
     )
 
     def full(*anything):
@@ -137,7 +137,7 @@ def test_a_figure_that_cannot_be_written(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.parametrize("profile", [[], ["--profile", "quick"]])
 def test_exit_code_where_nothing_was_checked(profile, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(checks, "CHECKS", dict.fromkeys(CLAIMS, lambda context: ()))
+    monkeypatch.setattr(checks, "check_of", lambda claim: lambda context: ())
     for ids in ([], ["D1"], ["L1", "L2"]):
         assert main(["run", *ids, *profile, "--output", str(tmp_path)]) == 2
         shown = capsys.readouterr()

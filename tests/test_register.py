@@ -1,45 +1,70 @@
 """A claim without statement, source, derivation, check or negative control is not a claim."""
 
-import re
+import ast
 from pathlib import Path
 
 import pytest
-from theory.derivations import derivations
-from validation.checks import CHECKS
 
-from theory import CLAIMS
+from theory import CHAPTERS, CLAIMS, writing
+from theory.derivation import has_derivation
 from theory.record import Claim, register
+from validation.runner.checks import check_of
 
-TESTS = Path(__file__).parent
-
-
-def claims_named_in(pattern: str) -> set[str]:
-    """The claims that some test files name, in a parametrisation or in the name of a test."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in TESTS.glob(pattern))
-    return {id for id in CLAIMS if re.search(rf"(?<![A-Za-z0-9-]){id}(?![A-Za-z0-9-])", text)}
+ROOT = Path(__file__).parent.parent
 
 
-CHECK_CONTROLS = claims_named_in("test_claims_*.py")
-DERIVATION_CONTROLS = claims_named_in("test_derivations_*.py")
+def uses_of(claim: Claim, function: str) -> int:
+    """How often the tests of a claim call a function with its id, in the file named by it."""
+    path = ROOT / "tests" / claim.chapter / f"test_{claim.module}.py"
+    return sum(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == function
+        and any(isinstance(a, ast.Constant) and a.value == claim.id for a in node.args)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
-def test_claim_is_complete(claim):
+def test_a_claim_is_complete(claim):
     assert claim.statement.count("$") >= 2
     assert claim.assumptions
     assert "[" in claim.source or "derived here" in claim.source
-    assert claim.id in CHECKS
-    assert claim.id in CHECK_CONTROLS, "no planted error makes its check fail"
-    if claim.status != "empirical" or claim.id in derivations():
-        assert claim.id in DERIVATION_CONTROLS, "no planted error makes its derivation fail"
+    assert callable(check_of(claim))
     if claim.status == "refuted":
         assert claim.note, "a refuted claim stays with its counterexample"
 
 
-def test_ids_match_one_to_one():
-    assert set(CLAIMS) == set(CHECKS)
-    proved = {id for id, claim in CLAIMS.items() if claim.status != "empirical"}
-    assert proved <= set(derivations()) <= set(CLAIMS)
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+def test_each_claim_has_its_controls(claim):
+    if claim.chapter != "dynamics":
+        assert uses_of(claim, "failures"), "no planted error makes its check fail"
+    if has_derivation(claim):
+        assert uses_of(claim, "derivation_fails"), "no planted error makes its derivation fail"
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+def test_record_derivation_check_and_tests_stand_where_they_are_said_to(claim):
+    assert claim.chapter in CHAPTERS
+    for path in writing.files(claim):
+        assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize("package", ["theory", "validation", "tests"])
+def test_chapters_have_the_same_names(package):
+    folders = {path.name for path in (ROOT / package).iterdir() if path.is_dir()}
+    assert set(CHAPTERS) <= folders
+
+
+def test_no_file_is_named_by_a_claim_that_does_not_exist():
+    modules = {(claim.chapter, claim.module) for claim in CLAIMS.values()}
+    for package in ("theory", "validation"):
+        for chapter in CHAPTERS:
+            for path in (ROOT / package / chapter).glob("*.py"):
+                source = path.read_text(encoding="utf-8")
+                defined = {n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
+                if defined & {"derive", "check"}:
+                    assert (chapter, path.stem) in modules, path
 
 
 RECORD = {
@@ -67,4 +92,4 @@ def test_an_unknown_word_is_refused(name):
 
 def test_an_id_is_used_once():
     with pytest.raises(ValueError, match=r"'X' occurs twice"):
-        register((Claim(**RECORD),), (Claim(**RECORD),))
+        register({"one": (Claim(**RECORD),), "other": (Claim(**RECORD),)})

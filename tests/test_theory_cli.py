@@ -6,16 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sympy
 
-import theory.derivations
-from theory import CLAIMS, writing
+from theory import CLAIMS, derivation, writing
 from theory.__main__ import main
-from theory.derivation import Derivation, Step, derive
-from theory.derivations import derivations, layers
+from theory.derivation import Derivation, DerivationError, Step, derive, has_derivation
 
 ROOT = Path(__file__).parent.parent
 FAST = ["NO1", "AM1"]  # derivations of a second
@@ -38,37 +37,21 @@ def wrong(steps: Derivation) -> None:
 @pytest.fixture
 def planted(monkeypatch):
     """Every claim gets a quick derivation, L1 a wrong one."""
-    monkeypatch.setattr(
-        theory.derivations, "derivations", lambda: dict.fromkeys(CLAIMS, quick) | {"L1": wrong}
-    )
+
+    def derived(claim):
+        steps = Derivation(claim.id)
+        (wrong if claim.id == "L1" else quick)(steps)
+        return steps
+
+    monkeypatch.setattr(derivation, "has_derivation", lambda claim: True)
+    monkeypatch.setattr(derivation, "derive", derived)
 
 
-# --- the register of derivations
-
-
-def test_every_claim_that_is_not_empirical_has_a_derivation():
-    derived = derivations()
-    assert [id for id in CLAIMS if id in derived] == list(derived)
-    assert all(id in derived or claim.status == "empirical" for id, claim in CLAIMS.items())
-    assert all(map(callable, derivations().values()))
-
-
-def test_a_missing_derivation_is_named(monkeypatch):
-    monkeypatch.delitem(layers.DERIVATIONS, "L2")
-    with pytest.raises(ValueError, match=r"without a derivation \['L2'\], without a claim \[\]"):
-        derivations()
-
-
-def test_a_derivation_without_a_claim_is_named(monkeypatch):
-    monkeypatch.setitem(layers.DERIVATIONS, "L9", quick)
-    with pytest.raises(ValueError, match=r"without a derivation \[\], without a claim \['L9'\]"):
-        derivations()
-
-
-def test_a_derivation_given_twice_is_named(monkeypatch):
-    monkeypatch.setitem(layers.DERIVATIONS, "AM1", quick)
-    with pytest.raises(ValueError, match=r"each claim derived once; got \['AM1'\] twice"):
-        derivations()
+def test_a_missing_derivation_is_named():
+    claim = replace(CLAIMS["L2"], id="L9")
+    with pytest.raises(DerivationError, match=r"^L9: expected a derivation in theory/lemmas/l9.py"):
+        has_derivation(claim)
+    assert not has_derivation(replace(claim, status="empirical"))
 
 
 # --- list and table
@@ -151,7 +134,7 @@ def test_a_real_derivation_is_shown(capsys):
     assert main(["show", *FAST]) == 0
     shown = capsys.readouterr().out
     for id in FAST:
-        steps = derive(CLAIMS[id], derivations()[id]).steps
+        steps = derive(CLAIMS[id]).steps
         assert f"Derivation ({writing.count(steps)}: ✓)" in shown
 
 

@@ -1,0 +1,107 @@
+"""Planted errors that the check and the derivation of C3 must see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import validation.capacity
+from assocmem import capacity as library
+from tests.capacity.planting import (
+    SAMPLER,
+    overlaps,
+    scaled,
+    term_replaced,
+)
+from tests.controls import derivation_fails, failures, plant
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        overlaps(lambda weight, own, rivals, counts: (weight, own, 2 * rivals, counts)),
+        overlaps(lambda weight, own, rivals, counts: (weight**1.2, own, rivals, counts)),
+    ],
+    ids=["heavier rivals", "another exponent"],
+)
+def test_C3_sees(error, monkeypatch, seed):
+    plant(monkeypatch, library, "_overlaps", error)
+    assert any(failures("C3", seed)), f"{seed=}"
+
+
+def test_C3_sees_another_limit(monkeypatch, seed):
+    plant(monkeypatch, library, "zipf_recall", lambda limit: lambda x, alpha: limit(2 * x, alpha))
+    assert any(failures("C3", seed)), f"{seed=}"
+
+
+def test_C3_sees_items_beyond_place_4_left_out(monkeypatch, seed):
+    """The cases of `limit_of_zipf` end there; 16 % of the integral do not."""
+    plant(
+        monkeypatch,
+        library,
+        "zipf_recall",
+        lambda limit: lambda x, a: limit(x, a) * (np.asarray(x) < 4),
+    )
+    assert any("items recalled of n" in case.case for case in failures("C3", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.4], ids=["less", "more"])
+def test_C3_sees_another_signal_among_many_items(factor, monkeypatch, seed):
+    plant(
+        monkeypatch,
+        validation.capacity,
+        "is_recalled",
+        lambda right: lambda i, w, g, h, own, gamma: right(i, w, g, h, factor * own, gamma),
+    )
+    assert any("items recalled of n" in case.case for case in failures("C3", seed)), f"{seed=}"
+
+
+def test_C3_sees_another_power_of_the_width(monkeypatch, seed):
+    plant(
+        monkeypatch,
+        library,
+        "sampled_recall",
+        lambda f: lambda n, d, **kw: f(n, round(d**0.6 * 1e5**0.4) if d > 1e4 else d, **kw),
+    )
+    assert any("exponent" in case.case for case in failures("C3", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize(
+    ("term", "other"),
+    [
+        ("np.arange(1, reach * place + 2)", "np.arange(2, reach * place + 2)"),
+        ("/ place) ** exponent", "/ place) ** (exponent + 1e-9)"),
+        ("reach = 9 **", "reach = 3 **"),
+    ],
+)
+def test_C3_fails_for_another_product(term, other, monkeypatch):
+    term_replaced(monkeypatch, "zipf_recall", term, other)
+    derivation_fails("C3")
+
+
+def test_C3_fails_for_another_limit(monkeypatch):
+    plant(monkeypatch, library, "zipf_recall", lambda f: lambda x, a: f(x, a) * (1 + 1e-9))
+    derivation_fails("C3")
+
+
+@pytest.mark.parametrize(("term", "other"), SAMPLER)
+def test_the_derivation_fails_for_another_sampler(term, other, monkeypatch):
+    term_replaced(monkeypatch, "sampled_recall", term, other)
+    derivation_fails("C3")
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "other"),
+    [
+        ("_overlaps", "np.delete(w, item) ** 2", "np.delete(w, item)"),
+        ("_overlaps", "float(w[item])", "float(w[item] ** 2)"),
+    ],
+)
+def test_the_derivation_fails_for_other_overlaps(name, term, other, monkeypatch):
+    term_replaced(monkeypatch, name, term, other)
+    derivation_fails("C3")
+
+
+def test_the_derivation_fails_for_other_moments_of_scores(monkeypatch):
+    plant(monkeypatch, library, "score_moments", scaled(2))
+    derivation_fails("C3")

@@ -1,0 +1,86 @@
+"""What the tests of claims share: run a check or a derivation with an error planted."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import theory
+import validation
+from assocmem.model.blocks import BlockTable, TokenBlock
+from theory import CLAIMS
+from theory.derivation import DerivationError, derive
+from validation.runner.cases import Case, run
+from validation.runner.checks import check_of
+
+# All is loaded before anything is patched: a module that is imported later would keep the error.
+for _package in (theory, validation):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
+        if not _module.name.endswith("__main__") and ".figures" not in _module.name:
+            import_module(_module.name)
+
+
+def failures(claim_id: str, seed: int) -> Iterator[Case]:
+    """The cases that fail, one after the other: the first is found without running the rest."""
+    claim = CLAIMS[claim_id]
+    for case in run(claim, check_of(claim), seed, "quick"):
+        if not case.passed(claim.kind):
+            yield case
+
+
+def derivation_fails(claim_id: str, match: str = "") -> None:
+    """Assert that the derivation of a claim stops, at a step whose text matches."""
+    with pytest.raises(DerivationError, match=rf"^{claim_id}: {match}"):
+        derive(CLAIMS[claim_id])
+
+
+def located(owner: Any, name: str) -> Any:
+    """The function of that name in a module or class, or in a module of a package."""
+    if hasattr(owner, name):
+        return getattr(owner, name)
+    for module in pkgutil.iter_modules(owner.__path__, f"{owner.__name__}."):
+        if hasattr(found := import_module(module.name), name):
+            return getattr(found, name)
+    raise AttributeError(f"{name} is in no module of {owner.__name__}")
+
+
+def plant(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Callable[[Any], Any]
+) -> None:
+    """Replace a function by error(function), wherever it has been imported by its name."""
+    function = located(owner, name)
+    wrong = error(function)
+    if not isinstance(owner, ModuleType):
+        monkeypatch.setattr(owner, name, wrong)
+        return
+    for module in list(sys.modules.values()):
+        if module.__name__.partition(".")[0] in ("assocmem", "theory", "validation"):
+            for alias, value in list(vars(module).items()):
+                if value is function:
+                    monkeypatch.setattr(module, alias, wrong)
+
+
+def altered_result(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An error: what the function returns is changed."""
+    return lambda function: lambda *args, **kwargs: change(function(*args, **kwargs))
+
+
+def block_replaced(table: BlockTable, name: tuple[str, str], block: Any) -> BlockTable:
+    """A table with one block in place of its own."""
+    return BlockTable(table.task, table.matrix, {key: table[key] for key in table} | {name: block})
+
+
+def with_block(name: tuple[str, str], change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A change: one block of a table is altered."""
+    return lambda table: block_replaced(table, name, change(table[name]))
+
+
+def different(factor: float) -> Callable[[Any], Any]:
+    """A change: the coefficients of different tokens are scaled."""
+    return lambda block: TokenBlock(factor * block.different, block.same)

@@ -1,0 +1,10 @@
+"""The check of D4 refuses runs of another experiment."""
+
+import pytest
+
+from tests.dynamics.planting import refuses
+
+
+@pytest.mark.slow
+def test_other_runs_are_refused(monkeypatch):
+    assert refuses("D4", {"K = 5 fixed": "K = 5 random"}, monkeypatch)

@@ -1,0 +1,32 @@
+"""Planted errors that the check and the derivation of tie must see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assocmem import gradients
+from assocmem.model.blocks import BlockTable
+from tests.controls import altered_result, derivation_fails, failures, with_block
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change"),
+    [
+        (gradients, "second_step", with_block(("tokens", "positions"), np.negative)),
+    ],
+)
+def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    assert any(failures("tie", seed=0))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change"),
+    [
+        (BlockTable, "coefficients", np.transpose),
+    ],
+)
+def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    derivation_fails("tie")

@@ -1,0 +1,54 @@
+"""Planted errors that the check and the derivation of S3a must see."""
+
+from __future__ import annotations
+
+import pytest
+
+from assocmem import gradients
+from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.steps.planting import term_without
+from theory.derivation import Derivation
+from theory.steps import s3a
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change"),
+    [
+        (
+            gradients,
+            "third_step_slope",
+            with_block(("positions", "positions"), lambda block: block[:, ::-1]),
+        ),
+        (gradients, "third_step", lambda table: -1 * table),
+        (
+            gradients,
+            "third_step",
+            lambda table: table if table.task.n_tokens == 4 else float("nan") * table,
+        ),
+    ],
+)
+def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    assert any(failures("S3a", seed=0))
+
+
+@pytest.mark.parametrize(
+    ("planted", "where"),
+    [
+        (term_without("_query"), "slope"),
+        (term_without("_key"), "slope"),
+        (term_without("_value_fluctuation"), "slope"),
+        (term_without("value"), "value"),
+    ],
+)
+def test_the_derivation_finds_an_altered_term(planted, where, monkeypatch):
+    planted(monkeypatch)
+    derivation_fails("S3a", ".*" + where)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [7, 8])
+def test_the_sums_over_patterns_hold_at_longer_lengths(length):
+    longer = Derivation("longer")
+    s3a.derive(longer, lengths=(length,))
+    assert any(step.checked for step in longer.steps)

@@ -1,0 +1,61 @@
+"""Planted errors that the check and the derivation of S3b must see."""
+
+from __future__ import annotations
+
+import pytest
+
+from assocmem import gradients
+from assocmem.gradients import steps
+from assocmem.gradients.previous_token import PreviousTokenSignal
+from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS, TokenBlock
+from tests.controls import altered_result, block_replaced, derivation_fails, failures
+from tests.steps.planting import term_without
+
+
+def coincidence_worth_much(monkeypatch):
+    """κ of order 1."""
+    step = gradients.second_step
+
+    def second_step(task):
+        table = step(task)
+        block, lead = table[REMAPPED_TOKENS, TOKENS], table[TOKENS, REMAPPED_TOKENS].same[0]
+        block = TokenBlock(block.different, block.same + lead)
+        return block_replaced(table, (REMAPPED_TOKENS, TOKENS), block)
+
+    monkeypatch.setattr(gradients, "second_step", second_step)
+
+
+def attention_too_sharp(monkeypatch):
+    """Scores of layer 2 enter the softmax twice."""
+    softmax = steps.softmax
+    monkeypatch.setattr(steps, "softmax", lambda scores: softmax(2 * scores))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change"),
+    [
+        (PreviousTokenSignal, "_value_fluctuation", lambda block: 0 * block),
+        (PreviousTokenSignal, "_key", lambda block: 1.01 * block),
+        (PreviousTokenSignal, "_shared", lambda array: 1.01 * array),
+        (PreviousTokenSignal, "_shared", lambda array: 0 * array),
+    ],
+)
+def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    assert any(failures("S3b", seed=0))
+
+
+@pytest.mark.parametrize(
+    ("planted", "where"),
+    [
+        (coincidence_worth_much, "in units of the wanted coefficient"),
+        (attention_too_sharp, "is what is kept"),
+        (term_without("_query"), "is what is kept"),
+        (term_without("_key"), "is what is kept"),
+        (term_without("_value_fluctuation"), "is what is kept"),
+        (term_without("_shared"), "is what is kept"),
+    ],
+)
+def test_the_derivation_finds_an_altered_term(planted, where, monkeypatch):
+    planted(monkeypatch)
+    derivation_fails("S3b", ".*" + where)

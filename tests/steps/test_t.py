@@ -1,0 +1,50 @@
+"""Planted errors that the check and the derivation of T must see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assocmem import gradients, topdown
+from assocmem.model.blocks import TokenBlock
+from tests.controls import altered_result, derivation_fails, failures, with_block
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change"),
+    [
+        (topdown, "third_step", with_block(("positions", "positions"), np.negative)),
+    ],
+)
+def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    assert any(failures("T", seed=0))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "change"),
+    [
+        (
+            gradients,
+            "first_step",
+            with_block(
+                ("outputs", "remapped_tokens"), lambda b: TokenBlock(2 * b.different, b.same)
+            ),
+        ),
+        (
+            gradients,
+            "second_step",
+            with_block(
+                ("tokens", "remapped_tokens"), lambda b: TokenBlock(b.different, 2 * b.same)
+            ),
+        ),
+        (
+            gradients,
+            "third_step",
+            with_block(("positions", "positions"), lambda b: b * np.arange(len(b))),
+        ),
+    ],
+)
+def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    derivation_fails("T")

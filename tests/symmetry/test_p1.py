@@ -1,0 +1,51 @@
+"""Planted errors that the check and the derivation of P1 must see."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from assocmem.model.blocks import BlockTable
+from assocmem.model.transformer import FrozenTransformer
+from assocmem.tasks import symmetry as tasks_symmetry
+from tests.controls import derivation_fails, failures
+from tests.symmetry.planting import drawn_with_replacement, no_multiplicity
+from theory.symmetry import p1
+
+
+def test_P1_fails_when_a_partition_is_missing(monkeypatch):
+    original = p1.set_partitions
+    monkeypatch.setattr(p1, "set_partitions", lambda n: original(n)[: max(1, 2**n // 3)])
+    derivation_fails("P1")
+
+
+def test_P1_fails_when_tokens_are_drawn_with_replacement(monkeypatch):
+    monkeypatch.setattr(tasks_symmetry, "math", SimpleNamespace(perm=lambda c, b: c**b))
+    monkeypatch.setattr(
+        tasks_symmetry, "_probabilities", lambda task, b: np.full(len(b), 1 / len(b))
+    )
+    derivation_fails("P1")
+
+
+def test_P1_fails_when_probabilities_are_equal(monkeypatch):
+    monkeypatch.setattr(
+        tasks_symmetry, "_probabilities", lambda task, b: np.full(len(b), 1 / len(b))
+    )
+    derivation_fails("P1")
+
+
+def test_P1_fails_when_averages_are_sums(monkeypatch):
+    original = BlockTable.averaged
+    monkeypatch.setattr(BlockTable, "averaged", lambda *args: 2 * original(*args))
+    derivation_fails("P1")
+
+
+def test_the_check_fails_when_tokens_are_drawn_with_replacement(monkeypatch):
+    drawn_with_replacement(monkeypatch)
+    assert any(failures("P1", seed=0))
+
+
+def test_the_check_fails_when_absent_tokens_count_once(monkeypatch):
+    monkeypatch.setattr(FrozenTransformer, "_loss_and_tables", no_multiplicity)
+    assert any(failures("P1", seed=0))

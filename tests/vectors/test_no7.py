@@ -1,0 +1,40 @@
+"""Planted errors that the check and the derivation of NO7 must see."""
+
+from __future__ import annotations
+
+import pytest
+
+from assocmem.vectors import families, overlaps
+from tests.controls import derivation_fails, failures, plant
+from tests.vectors.planting import mean_coherence, repeated
+from validation.vectors import coherences, no7
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_NO7_sees_one_vector_more_or_less(more, monkeypatch, seed):
+    plant(monkeypatch, no7, "how_many_fit", lambda f: lambda *args, **kw: f(*args, **kw) + more)
+    assert any(failures("NO7", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("altered", [("sphere", True), ("rademacher", True), ("sphere", False)])
+def test_NO7_fails_for_one_vector_more_or_less(more, altered, monkeypatch):
+    exact = overlaps.how_many_fit
+
+    def how_many_fit(d, coherence, *, delta, family="sphere", sharp=False):
+        n = exact(d, coherence, delta=delta, family=family, sharp=sharp)
+        return n + more if (family, sharp) == altered else n
+
+    monkeypatch.setattr(overlaps, "how_many_fit", how_many_fit)
+    derivation_fails("NO7", r".*how_many_fit")
+
+
+@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
+def test_a_vector_drawn_twice_is_seen(family, monkeypatch, seed):
+    monkeypatch.setitem(families.FAMILIES, family, repeated(families.FAMILIES[family]))
+    assert any(failures("NO7", seed)), f"{seed=}"
+
+
+def test_the_mean_overlap_is_no_coherence(monkeypatch, seed):
+    plant(monkeypatch, coherences, "coherence", mean_coherence)
+    assert any(failures("NO7", seed)), f"{seed=}"

@@ -1,0 +1,102 @@
+"""Planted errors that the check and the derivation of W1 must see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assocmem.model import embeddings
+from assocmem.vectors import bartlett
+from assocmem.width import wick
+from tests.controls import derivation_fails, failures
+from theory.width import w1
+
+
+def fresh_gaussians(draw):
+    """The tempting wrong version: n x n matrices with entries of variance 1/d."""
+
+    def altered(n_inputs, n_outputs, d, *, family, rng):
+        rng = np.random.default_rng(rng)
+        parts = draw(n_inputs, n_outputs, d, family=family, rng=rng)
+        n = len(parts["Phi1"])
+        fresh = {name: rng.standard_normal((n, n)) / np.sqrt(d) for name in ("Phi1", "W_V2")}
+        return parts | fresh
+
+    return altered
+
+
+def same_images(draw):
+    """W_V2 acts as Phi1 does, instead of on its own."""
+
+    def altered(n_inputs, n_outputs, d, *, family, rng):
+        parts = draw(n_inputs, n_outputs, d, family=family, rng=rng)
+        return parts | {"W_V2": parts["Phi1"]}
+
+    return altered
+
+
+@pytest.mark.parametrize("error", [fresh_gaussians, same_images])
+def test_W1_sees(error, monkeypatch, seed):
+    monkeypatch.setattr(embeddings, "compressed_draw", error(bartlett.compressed_draw))
+    assert any(failures("W1", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda L, n, d: L * np.sqrt(1.5),
+        lambda L, n, d: np.tril(L, -1) + np.eye(n),
+        lambda L, n, d: L + np.triu(L.T, 1),
+    ],
+    ids=["scale", "norms that do not vary", "not triangular"],
+)
+def test_W1_sees_another_factor(error, monkeypatch, seed):
+    right = bartlett.bartlett
+    monkeypatch.setattr(
+        bartlett, "bartlett", lambda n, d, *, rng: error(right(n, d, rng=rng), n, d)
+    )
+    assert any(failures("W1", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda L: 2 * L,
+        lambda L: np.tril(L, -1) + np.eye(len(L)),
+        lambda L: np.diag(np.diagonal(L)),
+    ],
+    ids=["factor", "diagonal", "below"],
+)
+def test_W1_fails_for_another_factor(error, monkeypatch):
+    right = bartlett.bartlett
+    monkeypatch.setattr(bartlett, "bartlett", lambda n, d, *, rng: error(right(n, d, rng=rng)))
+    derivation_fails("W1", ".*The library|returns these atoms")
+
+
+def test_W1_fails_for_degrees_of_freedom_that_start_one_lower(monkeypatch):
+    right = bartlett.bartlett
+    monkeypatch.setattr(bartlett, "bartlett", lambda n, d, *, rng: right(n, d - 1, rng=rng))
+    derivation_fails("W1", ".*degrees of freedom")
+
+
+def test_W1_fails_when_the_sphere_normalises_the_images(monkeypatch):
+    right = bartlett.compressed_draw
+
+    def altered(n_inputs, n_outputs, d, *, family, rng):
+        parts = right(n_inputs, n_outputs, d, family=family, rng=rng)
+        if family == "sphere":
+            parts["Phi1"] = 2 * parts["Phi1"]
+        return parts
+
+    monkeypatch.setattr(w1, "compressed_draw", altered)
+    derivation_fails("W1", ".*is not normalised")
+
+
+def test_a_loop_that_is_not_counted_is_seen(monkeypatch):
+    wick.expansion.cache_clear()
+    right = wick._loops
+    monkeypatch.setattr(wick, "_loops", lambda *arguments: max(1, right(*arguments) - 1))
+    try:
+        derivation_fails("W1", ".*differ")
+    finally:
+        wick.expansion.cache_clear()

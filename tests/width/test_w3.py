@@ -1,0 +1,59 @@
+"""Planted errors that the check and the derivation of W3 must see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import assocmem as am
+from assocmem.width import moments as step_noise
+from assocmem.width import wick
+from tests.controls import derivation_fails, failures
+from validation.width import w3
+
+
+@pytest.mark.parametrize("factor", [0.1, 10])
+def test_W3_sees_another_variance(factor, monkeypatch, seed):
+    """The width is then wrong by this factor."""
+    right = step_noise.margin_moments
+
+    def altered(*arguments):
+        mean, variance = right(*arguments)
+        return mean, factor * variance
+
+    monkeypatch.setattr(step_noise, "margin_moments", altered)
+    assert any(failures("W3", seed)), f"{seed=}"
+
+
+def test_W3_sees_in_draws_a_width_that_is_tenfold(monkeypatch, seed):
+    right = w3.all_recalled
+    monkeypatch.setattr(
+        w3, "all_recalled", lambda task, memories, d, *a: right(task, memories, 10 * d, *a)
+    )
+    assert any("all recalled" in case.case for case in failures("W3", seed)), f"{seed=}"
+
+
+def test_W3_sees_memories_that_recall_nothing(monkeypatch, seed):
+    monkeypatch.setattr(am.Probe, "recall", lambda *arguments: 0.0)
+    assert any(failures("W3", seed)), f"{seed=}"
+
+
+def test_W3_is_exact_where_cantelli_is():
+    """Cantelli is attained by two values; of one cue and one rival the bound is the probability."""
+    p = 0.2  # the margin is 0 with probability p, and 3 otherwise
+    mean, variance = 3.0 * (1 - p), 9.0 * p * (1 - p)
+    moments = wick.Moments(
+        np.array([[[mean, 0.0]]]),
+        np.array([[[[mean**2 + variance, 0.0], [0.0, 0.0]]]]),
+    )
+    bound = step_noise.cantelli_failure(moments, 1.0, np.array([0]))
+    assert bound == pytest.approx(p, rel=1e-12)
+    among = np.array([[True], [False]])
+    assert step_noise.cantelli_failure(moments, 1.0, np.array([0]), among) == 0
+    assert step_noise.cantelli_failure(moments, 1.0, np.array([1])) == 1  # a negative margin
+
+
+def test_W3_fails_for_another_bound(monkeypatch):
+    right = step_noise.cantelli_failure
+    monkeypatch.setattr(step_noise, "cantelli_failure", lambda *arguments: right(*arguments) * 1.1)
+    derivation_fails("W3", ".*Not shown to be true")
