@@ -16,7 +16,6 @@ from assocmem.model.blocks import POSITIONS, BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask, Patterns
-from assocmem.tasks.symmetry import representatives
 from assocmem.topdown import STEPS, Settings
 
 __all__ = ["SymmetricTransformer"]
@@ -30,7 +29,7 @@ class SymmetricTransformer:
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=10**6, length=6)
     >>> model = am.SymmetricTransformer(task)
-    >>> loss, gradients = model.loss_and_tables(task.enumerate(up_to_symmetry=True))
+    >>> loss, gradients = model.loss_and_tables(task.patterns())
     >>> print(f"{loss:.6f}")  # no weights: the log of 999 999 classes
     13.815510
     >>> closed = am.gradients.first_step(task)
@@ -47,7 +46,7 @@ class SymmetricTransformer:
     ----------
     weights : dict of BlockTable
     restricted : FrozenTransformer
-        The same model on the ``representatives`` of ``task.enumerate(up_to_symmetry=True)``: what
+        The same model on the ``representatives`` of ``task.patterns()``: what
         `evaluate` and `probe` take to measure attention, accuracy and recall.
 
     Raises
@@ -76,7 +75,7 @@ class SymmetricTransformer:
         self.weights = {name: table for name, table in given.items() if table is not None}
         for name, table in self.weights.items():
             _check_table(name, table, task)
-        small = representatives(task)
+        small = task.representatives
         embeddings = FrozenEmbeddings.orthonormal(small)
         memories = {name: t.on(small).memory(embeddings) for name, t in self.weights.items()}
         self.restricted = FrozenTransformer(embeddings, **memories)  # type: ignore[arg-type]
@@ -97,8 +96,7 @@ class SymmetricTransformer:
         """
         if not isinstance(patterns, Patterns):
             raise TypeError(
-                f"patterns: expected Patterns; got {type(patterns).__name__}. Take "
-                f"task.enumerate(up_to_symmetry=True)."
+                f"patterns: expected Patterns; got {type(patterns).__name__}. Take task.patterns()."
             )
         if patterns.task != self.task:
             raise ValueError(
@@ -138,7 +136,7 @@ class SymmetricTransformer:
         positive numbers and unknown blocks.
         """
         model = cls(task)
-        patterns = task.enumerate(up_to_symmetry=True)
+        patterns = task.patterns()
         settings = Settings(margins=margins, gradient="population", blocks=blocks)
         for name, margin in zip(STEPS, settings.margins, strict=True):
             _, gradients = model.loss_and_tables(patterns, (name,))

@@ -191,7 +191,7 @@ class BigramTask:
         tokens = self._walk(triggers, outputs, rng)
         return self._assemble(tokens, triggers, outputs, np.ones(size))
 
-    def enumerate(self, max_bytes: int = 2**28, *, up_to_symmetry: bool = False) -> BigramBatch:
+    def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
         """All sequences that have a probability, for all triggers and outputs that have one.
 
         >>> task = BigramTask(Language.uniform(3), length=3, n_triggers=1)
@@ -204,14 +204,8 @@ class BigramTask:
         with loss, normalised to the sum 1.
 
         Raises ValueError if the words of T + 1 tokens, for each draw of triggers and outputs, take
-        more than `max_bytes`, or when no position carries loss; and for `up_to_symmetry`, which
-        only an InductionTask has: tokens of a language differ in their probabilities.
+        more than `max_bytes`, or when no position carries loss.
         """
-        if up_to_symmetry:
-            raise ValueError(
-                f"up_to_symmetry: expected False, as the tokens of a language are not alike; got "
-                f"{up_to_symmetry!r}. Use sample, or an InductionTask."
-            )
         n, length, k = self.n_tokens, self.length + 1, self.n_triggers
         n_draws = (math.perm(len(self.trigger_tokens), k) if self.random_triggers else 1) * n**k
         n_bytes = n_draws * n**length * (length + 2 * k) * 8

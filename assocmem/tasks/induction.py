@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
 import numpy as np
 
-from assocmem._checks import Seed, at_least, checked_bytes, checked_option, generator, is_symbolic
+from assocmem._checks import (
+    Seed,
+    at_least,
+    checked_bytes,
+    checked_option,
+    generator,
+    is_symbolic,
+    renamed,
+)
 from assocmem.tasks.batch import Ints, checked_batch_size, readable
 from assocmem.tasks.induction_batch import InductionBatch
-from assocmem.tasks.symmetry import Patterns, enumerate_patterns
+from assocmem.tasks.symmetry import Patterns, count_partitions, set_partitions
 
 _MAX_LENGTH = 2**16  # a table of all pairs of positions takes 32 GiB
 _MAX_SAMPLED = 2**62  # pairs of a trigger and its place, numbered in int64
@@ -55,6 +63,12 @@ class InductionTask:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        if is_symbolic(self.length):
+            raise TypeError(
+                f"length: expected an integer; got {self.length!r}. The leads at a symbolic length "
+                f"T are formulas: am.gradients.conditions.moments(T, H_T, H_T2), with the sums H_T "
+                f"of 1/s and H_T2 of 1/s² up to T; its .phi is the sign of step 2."
+            )
         put(self, "length", at_least("length", self.length, 3))
         put(self, "n_tokens", at_least("n_tokens", self.n_tokens, 3, symbolic=True))
         checked_option("predict", self.predict, ("content", "all"))
@@ -141,40 +155,75 @@ class InductionTask:
         }
 
     @overload
-    def enumerate(
-        self, max_bytes: int = ..., *, up_to_symmetry: Literal[False] = ...
-    ) -> InductionBatch: ...
+    def enumerate(self, max_bytes: int = ...) -> InductionBatch: ...
 
     @overload
-    def enumerate(self, max_bytes: int = ..., *, up_to_symmetry: Literal[True]) -> Patterns: ...
+    def enumerate(
+        self, max_bytes: int = ..., *, up_to_symmetry: bool
+    ) -> InductionBatch | Patterns: ...
 
     def enumerate(
-        self, max_bytes: int = 2**30, *, up_to_symmetry: bool = False
+        self, max_bytes: int = 2**30, *, up_to_symmetry: bool | None = None
     ) -> InductionBatch | Patterns:
-        """All sequences, each once, with equal weights; or all `Patterns` with their probabilities.
+        """All sequences, each once, with equal weights.
 
         >>> len(InductionTask(n_tokens=3, length=4).enumerate())
         8
-        >>> len(InductionTask(n_tokens=10**6, length=4).enumerate(up_to_symmetry=True))
-        4
 
-        Raises ValueError, with the number of sequences (or patterns) and bytes, when the batch
-        would take more than `max_bytes`; TypeError for a symbolic task.
+        Raises ValueError, with the number of sequences and bytes, when the batch would take more
+        than `max_bytes`; TypeError for a symbolic task. Up to the names of tokens: `patterns`.
         """
+        if up_to_symmetry is not None:
+            renamed("up_to_symmetry", "task.patterns(), which is enumerate up to symmetry")
+            if up_to_symmetry:
+                return self.patterns(max_bytes)
         self._require_numbers("enumerate")
-        if up_to_symmetry:
-            return enumerate_patterns(self, max_bytes)
         n_bytes = self.n_sequences * self.length * 3 * 8  # tokens, targets, weights
         if n_bytes > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
                 f"enumerate: expected a batch of at most max_bytes={max_bytes}; got more: "
                 f"{readable(self.n_sequences)} sequences need {readable(n_bytes)} bytes. "
-                f"Use sample, up_to_symmetry=True, or raise max_bytes."
+                f"Use sample, patterns, or raise max_bytes."
             )
         slots = self.length - 2
         words = np.indices((self.n_content,) * slots).reshape(slots, -1).T
         strata = np.arange(self._n_strata)
         return self._assemble(np.repeat(strata, len(words)), np.tile(words, (len(strata), 1)))
+
+    def patterns(self, max_bytes: int = 2**30) -> Patterns:
+        """All sequences up to the names of their tokens, with the probabilities of the `Patterns`.
+
+        >>> len(InductionTask(n_tokens=10**6, length=4).patterns())
+        4
+
+        Raises ValueError, with the number of patterns and bytes, when they would take more than
+        `max_bytes`; TypeError for a symbolic task.
+        """
+        self._require_numbers("patterns")
+        slots, small = self.length - 2, self.representatives
+        n_patterns = slots * count_partitions(slots, self.n_content)
+        n_bytes = 8 * n_patterns * (3 * self.length + small.n_outputs + 1)
+        if n_bytes > checked_bytes("max_bytes", max_bytes):
+            raise ValueError(
+                f"patterns: expected at most max_bytes={max_bytes}; got more: {n_patterns} "
+                f"patterns of length {self.length} need {n_bytes} bytes. Use sample, or raise "
+                f"max_bytes."
+            )
+        words = np.tile(set_partitions(slots, self.n_content), (slots, 1))
+        places = np.repeat(np.arange(slots), len(words) // slots)  # the stratum of trigger 0
+        return Patterns.of(self, small, small._assemble(places, words), words.max(axis=1) + 1)
+
+    @property
+    def representatives(self) -> InductionTask:
+        """The smallest task of its kind with room for every pattern and an absent token per class.
+
+        >>> InductionTask(n_tokens=10**6, length=8).representatives.n_tokens
+        8
+        """
+        if self.random_triggers:
+            return replace(self, n_tokens=min(self.n_tokens, self.length))
+        triggers, content = min(self.n_triggers, 2), min(self.n_content, self.length - 1)
+        return replace(self, n_tokens=triggers + content, n_triggers=triggers)
 
     def sample(self, size: int, *, rng: Seed = None) -> InductionBatch:
         """Random sequences with equal weights, stratified over trigger, place and output.
@@ -196,7 +245,7 @@ class InductionTask:
         if self.n_tokens * self.length > _MAX_SAMPLED:
             raise ValueError(
                 f"n_tokens: expected at most {_MAX_SAMPLED // self.length} tokens to sample from; "
-                f"got {self.n_tokens}. Take up_to_symmetry=True in enumerate, at any number."
+                f"got {self.n_tokens}. Take patterns, which has the whole population at any number."
             )
         strata = _balanced(self._n_strata, size, rng)
         words = rng.integers(self.n_content, size=(size, self.length - 2))

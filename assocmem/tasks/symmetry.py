@@ -14,17 +14,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_array, checked_bytes, checked_reals
+from assocmem._checks import checked_array, checked_reals
 from assocmem.tasks.batch import Ints, readable
 from assocmem.tasks.induction_batch import InductionBatch
-
-if TYPE_CHECKING:
-    from assocmem.tasks.induction import InductionTask
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,7 +29,7 @@ class Patterns:
     """The whole population of an `InductionTask`, one sequence for each pattern.
 
     >>> from assocmem import InductionTask
-    >>> patterns = InductionTask(n_tokens=10**6, length=8).enumerate(up_to_symmetry=True)
+    >>> patterns = InductionTask(n_tokens=10**6, length=8).patterns()
     >>> patterns
     Patterns(1218 patterns of about 10^36.8 sequences)
     >>> patterns.representatives  # who stands for the million
@@ -43,8 +40,7 @@ class Patterns:
     task : InductionTask
         Whose sequences they are.
     representatives : InductionTask
-        The smallest task of its kind with room for every pattern and, beside it, an absent token of
-        each class; the task itself when it is no larger.
+        The task's ``representatives``.
     batch : InductionBatch
         The patterns as sequences of ``representatives``, weighted by their probabilities.
     multiplicities (B, M)
@@ -53,12 +49,12 @@ class Patterns:
     n_different (B,)
         Number b of different content tokens in each pattern.
 
-    Made by ``task.enumerate(up_to_symmetry=True)``; `SymmetricTransformer` takes its loss and its
-    gradients over them. Source: [BCBJB2023], the data of its theory; the symmetry is used here.
+    Made by ``task.patterns()``; `SymmetricTransformer` takes its loss and its gradients over them.
+    Source: [BCBJB2023], the data of its theory; the symmetry is used here.
     """
 
-    task: InductionTask
-    representatives: InductionTask
+    task: Any
+    representatives: Any
     batch: InductionBatch
     multiplicities: NDArray[np.float64]
     n_different: Ints
@@ -73,7 +69,7 @@ class Patterns:
         """Return the expectation of one number for each pattern, given that ``where`` (B,) holds.
 
         >>> from assocmem import InductionTask
-        >>> patterns = InductionTask(n_tokens=10**6, length=8).enumerate(up_to_symmetry=True)
+        >>> patterns = InductionTask(n_tokens=10**6, length=8).patterns()
         >>> print(f"{patterns.mean(patterns.n_different < 6):.3g}")  # some content token repeats
         1.5e-05
 
@@ -93,12 +89,20 @@ class Patterns:
             raise ValueError("where: expected a condition that some pattern meets; got none.")
         return float(weights @ values / weights.sum())
 
+    @classmethod
+    def of(cls, task: Any, small: Any, sequences: InductionBatch, n_different: Ints) -> Patterns:
+        """The patterns of a task from sequences of its representatives, one for each pattern."""
+        probabilities = _probabilities(task, n_different)[:, None]
+        weights = np.where(sequences.weights > 0, probabilities, 0.0)
+        batch = replace(sequences, weights=weights)
+        return cls(task, small, batch, _multiplicities(task, small, n_different), n_different)
+
     @property
     def counts(self) -> list[int]:
         """How many sequences have each pattern, exactly; they sum to ``task.n_sequences``.
 
         >>> from assocmem import InductionTask
-        >>> InductionTask(n_tokens=10, length=4, n_triggers=2).enumerate(up_to_symmetry=True).counts
+        >>> InductionTask(n_tokens=10, length=4, n_triggers=2).patterns().counts
         [16, 112, 16, 112]
         """
         triggers = self.task.n_tokens if self.task.random_triggers else self.task.n_triggers
@@ -126,47 +130,21 @@ def set_partitions(size: int, most: int | None = None) -> Ints:
     return words
 
 
-def representatives(task: InductionTask) -> InductionTask:
-    """The smallest task of the same kind that holds every pattern and an absent token per class."""
-    if task.random_triggers:
-        return replace(task, n_tokens=min(task.n_tokens, task.length))
-    triggers, content = min(task.n_triggers, 2), min(task.n_content, task.length - 1)
-    return replace(task, n_tokens=triggers + content, n_triggers=triggers)
-
-
-def enumerate_patterns(task: InductionTask, max_bytes: int) -> Patterns:
-    """`InductionTask.enumerate` up to symmetry."""
+def count_partitions(size: int, most: int) -> int:
+    """The number of rows of `set_partitions`."""
     from scipy.special import stirling2
 
-    slots, small = task.length - 2, representatives(task)
-    blocks = range(1, min(slots, task.n_content) + 1)
-    n_patterns = slots * sum(int(stirling2(slots, b, exact=True)) for b in blocks)
-    n_bytes = 8 * n_patterns * (3 * task.length + small.n_outputs + 1)
-    if n_bytes > checked_bytes("max_bytes", max_bytes):
-        raise ValueError(
-            f"enumerate: expected a batch of at most max_bytes={max_bytes}; got more: "
-            f"{n_patterns} patterns of length {task.length} need {n_bytes} bytes. Use sample, or "
-            f"raise max_bytes."
-        )
-    words = np.tile(set_partitions(slots, task.n_content), (slots, 1))
-    places = np.repeat(np.arange(slots), len(words) // slots)  # the stratum of trigger 0
-    sequences = small._assemble(places, words)
-    different = words.max(axis=1) + 1
-    weights = np.where(sequences.weights > 0, _probabilities(task, different)[:, None], 0.0)
-    batch = replace(sequences, weights=weights)
-    return Patterns(task, small, batch, _multiplicities(task, small, different), different)
+    return sum(int(stirling2(size, b, exact=True)) for b in range(1, min(size, most) + 1))
 
 
-def _probabilities(task: InductionTask, different: Ints) -> NDArray[np.float64]:
+def _probabilities(task: Any, different: Ints) -> NDArray[np.float64]:
     """C (C - 1) ... (C - b + 1) / ((T - 2) C^(T - 2)) for each number b of different tokens."""
     slots, c = task.length - 2, task.n_content
     by_count: list[Any] = [math.perm(c, b) / (slots * c**slots) for b in range(slots + 1)]
     return np.array(by_count)[different]
 
 
-def _multiplicities(
-    task: InductionTask, small: InductionTask, different: Ints
-) -> NDArray[np.float64]:
+def _multiplicities(task: Any, small: Any, different: Ints) -> NDArray[np.float64]:
     """Each class of the small task: 1 if its token occurs, else a share of all that do not."""
     content = np.arange(small.n_content)
     present = content < different[:, None]

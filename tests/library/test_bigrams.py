@@ -164,8 +164,6 @@ def test_enumeration_is_refused_with_its_size():
         task.enumerate(max_bytes=n_bytes - 1)
     with pytest.raises(ValueError, match=r"need about 10\^478\.3 bytes"):
         BigramTask().enumerate()
-    with pytest.raises(ValueError, match=r"up_to_symmetry: expected False.*got True\."):
-        task.enumerate(up_to_symmetry=True)
 
 
 # --- every conditional distribution --------------------------------------------------------------

@@ -237,7 +237,7 @@ def test_embeddings_and_batches_of_another_task():
 def test_patterns_are_evaluated_with_their_weights():
     """Three in four patterns have a right answer, two in three sequences."""
     task = am.InductionTask(n_tokens=10**6, length=8)
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     small = am.SymmetricTransformer.top_down(task).restricted
     result = am.evaluate(small, patterns.batch)
     assert result.accuracy.value == pytest.approx(patterns.mean(result.correct), abs=1e-12)

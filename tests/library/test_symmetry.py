@@ -62,7 +62,7 @@ def pattern_of(tokens):
 
 @given(tasks())
 def test_patterns_count_the_sequences(task):
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     every = Counter(pattern_of(row) for row in task.enumerate().tokens.tolist())
     found = [pattern_of(row) for row in patterns.batch.tokens.tolist()]
     assert dict(zip(found, patterns.counts, strict=True)) == every
@@ -76,7 +76,7 @@ def test_patterns_count_the_sequences(task):
 
 @given(tasks())
 def test_the_label_follows_the_trigger(task):
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     tokens, small = patterns.batch.tokens, patterns.representatives
     tau = (tokens[:, :-1] == tokens[:, -1:]).argmax(axis=1)
     after = tokens[np.arange(len(tokens)), tau + 1]
@@ -85,7 +85,7 @@ def test_the_label_follows_the_trigger(task):
 
 @pytest.mark.parametrize("n", [10, 10**6, 10**40])
 def test_the_number_of_patterns_does_not_depend_on_the_vocabulary(n):
-    patterns = am.InductionTask(n, 8, 2, "all").enumerate(up_to_symmetry=True)
+    patterns = am.InductionTask(n, 8, 2, "all").patterns()
     assert len(patterns) == 6 * 203  # places, and Bell's number of 6
     assert patterns.representatives.n_tokens == 2 + 7
     assert sum(patterns.counts) == 2 * 6 * (n - 2) ** 6
@@ -93,7 +93,7 @@ def test_the_number_of_patterns_does_not_depend_on_the_vocabulary(n):
 
 def test_a_task_with_few_tokens_represents_itself():
     task = am.InductionTask(4, 6, 2)
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     assert patterns.representatives == task
     assert (patterns.multiplicities == 1).all()
 
@@ -102,21 +102,21 @@ def test_too_many_patterns_are_refused_with_their_number():
     task = am.InductionTask(10**6, 16)
     count = 14 * int(sympy.bell(14))
     with pytest.raises(ValueError, match=f"got more: {count} patterns of length 16"):
-        task.enumerate(up_to_symmetry=True)
+        task.patterns()
     small = am.InductionTask(5, 4)
     with pytest.raises(ValueError, match="4 patterns of length 4 need"):
-        small.enumerate(8, up_to_symmetry=True)
+        small.patterns(8)
 
 
 def test_a_symbolic_task_has_no_patterns():
     task = am.InductionTask(sympy.Symbol("N"), 4)
-    with pytest.raises(TypeError, match="enumerate: expected numbers"):
-        task.enumerate(up_to_symmetry=True)
+    with pytest.raises(TypeError, match="patterns: expected numbers"):
+        task.patterns()
 
 
 def test_mean_is_the_expectation():
     task = am.InductionTask(5, 5, 2)
-    patterns, every = task.enumerate(up_to_symmetry=True), task.enumerate()
+    patterns, every = task.patterns(), task.enumerate()
     repeats = np.array([len(set(row)) < 4 for row in every.tokens.tolist()])
     assert patterns.mean(patterns.n_different < 3) == pytest.approx(repeats.mean(), rel=AGREE)
     tau = (every.tokens[:, :-1] == every.tokens[:, -1:]).argmax(axis=1)
@@ -187,7 +187,7 @@ def test_the_table_of_the_first_layer_may_hold_tokens():
 def test_equal_to_the_model_on_the_full_population(task, seed):
     weights = random_tables(task, np.random.default_rng(seed))
     model = SymmetricTransformer(task, **weights)
-    loss, tables = model.loss_and_tables(task.enumerate(up_to_symmetry=True))
+    loss, tables = model.loss_and_tables(task.patterns())
     emb = am.FrozenEmbeddings.orthonormal(task)
     full = am.FrozenTransformer(emb, **{n: t.memory(emb) for n, t in weights.items()})
     full_loss, memories = full.loss_and_memories(task.enumerate())
@@ -203,7 +203,7 @@ def test_equal_to_the_model_on_the_full_population(task, seed):
 )
 def test_the_first_step_at_a_million_tokens(k, predict):
     task = am.InductionTask(10**6, 7, k, predict)
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     loss, tables = SymmetricTransformer(task).loss_and_tables(patterns)
     assert loss == pytest.approx(math.log(task.n_outputs), rel=AGREE)
     closed = am.gradients.first_step(task)
@@ -229,7 +229,7 @@ def test_position_blocks_alone():
     model = SymmetricTransformer.top_down(task)
     assert list(model.weights["W_K1"]) == [("positions", "positions")]
     assert repr(model) == f"SymmetricTransformer({task}, non-zero=['W_K1', 'W_K2', 'W_O2'])"
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     before, _ = SymmetricTransformer(task).loss_and_tables(patterns, ())
     after, _ = model.loss_and_tables(patterns, ())
     assert after < before
@@ -263,9 +263,9 @@ def test_only_symmetric_weights_of_the_task_are_taken():
     with pytest.raises(TypeError, match="patterns: expected Patterns; got InductionBatch"):
         model.loss_and_tables(task.enumerate())
     with pytest.raises(ValueError, match="patterns: expected those of"):
-        model.loss_and_tables(am.InductionTask(7, 5).enumerate(up_to_symmetry=True))
+        model.loss_and_tables(am.InductionTask(7, 5).patterns())
     with pytest.raises(ValueError, match="wrt: expected names"):
-        model.loss_and_tables(task.enumerate(up_to_symmetry=True), ("W_F",))
+        model.loss_and_tables(task.patterns(), ("W_F",))
 
 
 # Multiplicities
@@ -305,6 +305,6 @@ def test_bad_multiplicities_are_refused(counts):
 
 
 def test_patterns_show_their_number():
-    patterns = am.InductionTask(5, 4).enumerate(up_to_symmetry=True)
+    patterns = am.InductionTask(5, 4).patterns()
     assert isinstance(patterns, Patterns)
     assert repr(patterns) == "Patterns(4 patterns of 32 sequences)"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+import sympy
 
 import assocmem as am
 
@@ -189,3 +192,30 @@ def test_the_block_keys_of_before_warn():
     with pytest.warns(DeprecationWarning, match="'positions', 'positions'"):
         table = am.BlockTable(table.task, "W_K1", {("p", "p"): np.eye(4)})
     assert list(table) == [("positions", "positions")]
+
+
+# --- one return type for one method --------------------------------------------------------------
+
+
+def test_the_population_up_to_symmetry_has_a_method_of_its_own():
+    task = am.InductionTask(n_tokens=10**6, length=5)
+    patterns = task.patterns()
+    assert isinstance(patterns, am.Patterns)
+    with pytest.warns(DeprecationWarning, match=r"task\.patterns\(\)"):
+        old = task.enumerate(up_to_symmetry=True)
+    np.testing.assert_array_equal(old.batch.tokens, patterns.batch.tokens)
+    np.testing.assert_array_equal(old.batch.weights, patterns.batch.weights)
+    assert patterns.representatives == task.representatives
+
+
+def test_a_symbolic_length_is_told_where_it_works():
+    T = sympy.Symbol("T", positive=True)
+    with pytest.raises(TypeError, match=r"am\.gradients\.conditions\.moments\(T, H_T, H_T2\).*phi"):
+        am.InductionTask(n_tokens=8, length=T)
+    x, y = sympy.harmonic(T), sympy.harmonic(T, 2)
+    symbolic = am.gradients.conditions.moments(T, x, y).phi
+    for length in (4, 5, 9):
+        exact = am.gradients.conditions.moments(
+            Fraction(length), *am.gradients.conditions.harmonic_numbers(length)
+        ).phi
+        assert sympy.Rational(exact) == symbolic.subs(T, length).doit()

@@ -56,4 +56,4 @@ def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
 
 def dropped_up_to_symmetry(n: int, length: int, k: int, lead: float) -> Dropped:
     task = am.InductionTask(n, length, k)
-    return dropped_part(task, lead=lead, batch=task.enumerate(up_to_symmetry=True))
+    return dropped_part(task, lead=lead, batch=task.patterns())

@@ -31,7 +31,7 @@ def check(context: Context) -> Iterator[Case]:
     losses, differences = [], []
     for task in tasks:
         weights = random_weights(task, context.rng)
-        patterns = task.enumerate(up_to_symmetry=True)
+        patterns = task.patterns()
         loss, tables = SymmetricTransformer(task, **weights).loss_and_tables(patterns)
         emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
         params = reference_parameters(emb, {n: t.memory(emb) for n, t in weights.items()})
@@ -54,7 +54,7 @@ def check(context: Context) -> Iterator[Case]:
     yield Case(f"gradients, {worst}", 0, np.max(differences), ROUNDING)
     for k in (1, 1000, "random"):
         task = am.InductionTask(10**6, 9, k, "all")
-        patterns = task.enumerate(up_to_symmetry=True)
+        patterns = task.patterns()
         total = sum(patterns.counts) / task.n_sequences
         yield Case(f"share of the sequences with a pattern, N=10^6 T=9 K={k}", 1, total, 0)
         sizes = patterns.multiplicities.sum(axis=1) / task.n_tokens

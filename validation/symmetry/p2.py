@@ -42,7 +42,7 @@ def check(context: Context) -> Iterator[Case]:
 def _real_lead(task: am.InductionTask, margin: float) -> float:
     """Lead of the trigger query in the exact gradient on W_K2 after a first step of this size."""
     first = _lead_by(am.gradients.first_step(task), margin)
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
     model = SymmetricTransformer(task, W_O2=first)
     block = model.loss_and_tables(patterns, ("W_K2",))[1]["W_K2"][TOKENS, REMAPPED_TOKENS]
     return float(block.different[0, -1] - block.same[0])

@@ -25,7 +25,7 @@ LINEAR = 1e-9  # a step so small that the next odd order in it is below rounding
 def third_gradient(task: am.InductionTask, lead: float) -> Array:
     """The exact derivative at η₁ = 0 of -∇ on W_K1, its position block, by central differences."""
     first, second = am.gradients.first_step(task), am.gradients.second_step(task)
-    patterns = task.enumerate(up_to_symmetry=True)
+    patterns = task.patterns()
 
     def gradient(margin: float) -> Array:
         weights = {"W_O2": _lead_by(first, margin), "W_K2": second * (lead / second.lead)}
@@ -59,7 +59,7 @@ def check(context: Context) -> Iterator[Case]:
 
 def _three_real_steps(task: am.InductionTask) -> Iterator[Case]:
     model = SymmetricTransformer.top_down(task, margins=(0.5, 10.0, 20.0))
-    patterns, small = task.enumerate(up_to_symmetry=True), model.restricted
+    patterns, small = task.patterns(), model.restricted
     recalled = [
         am.probe(name, patterns.representatives, small.embeddings).margins(small.weights[name]) > 0
         for name in reversed(LEARNED)
