@@ -47,8 +47,8 @@ def train(
     >>> run = am.training.train(task, **setting, steps=4, evaluate_every=2, evaluate_on=8)
     >>> run.history["step"]
     array([0, 2, 4])
-    >>> adam = setting | {"optimizer": am.training.Adam(), "learning_rate": 1e-3}
-    >>> am.training.train(task, **adam, steps=4).step
+    >>> adam = {"optimizer": am.training.Adam(), "learning_rate": 1e-3, "batch_size": 8}
+    >>> am.training.train(task, **am.training.published(task, width=32, **adam), steps=4).step
     4
 
     Parameters
@@ -140,7 +140,7 @@ def _settings(
         if given.get("optimizer") is not None:
             raise ValueError(
                 f"momentum: expected none along with an optimizer; got {momentum!r}. Give it to "
-                f"the optimizer, as in SGD(momentum=0.9)."
+                f"the optimizer, as in SGD(momentum=0.9); published(task, optimizer=...) has none."
             )
         given["optimizer"] = SGD(momentum)
     if given.get("optimizer", "") is None:
