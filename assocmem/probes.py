@@ -27,6 +27,7 @@ from assocmem._checks import (
 )
 from assocmem._statistics import Rate, Share, margins
 from assocmem.memory import AssociativeMemory
+from assocmem.model.arguments import checked_batch
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import Batch, InductionBatch, InductionTask, Task
@@ -233,20 +234,21 @@ def induction_head(
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a model does on induction sequences, one entry each; made by `evaluate`.
+    """How a model does on sequences, one entry each prediction; made by `evaluate`.
 
     Attributes
     ----------
     trigger_position (B,)
-        Position of the trigger's first occurrence, counted from 0 (τ - 1).
+        Position of the trigger's first occurrence, counted from 0 (τ - 1); of other sequences the
+        one before that which should be attended to, so that -1 is the first or none.
     attention_on_output (B,)
-        Layer-2 attention of the last position on the token after it.
+        Layer-2 attention on the token after it; NaN where there is none to attend to.
     attends_output (B,) bool
         Whether that is the strict maximum of the attention.
     correct (B,) bool
         Whether the label's logit is the strict maximum.
     weights (B,)
-        How much each sequence counts, in proportion; None, equally.
+        How much each prediction counts, in proportion; None, equally.
     drawn : bool
         Whether the sequences are equally weighted draws, independent or stratified.
     """
@@ -309,10 +311,17 @@ class Evaluation:
         )
 
 
-def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
-    """Measure attention and accuracy at the last position of induction sequences.
+def evaluate(
+    model: FrozenTransformer, batch: Batch, *, attend_to: ArrayLike | None = None
+) -> Evaluation:
+    """Measure attention and accuracy at the last position of induction sequences, or of any batch.
 
     The trigger is the last token, and each sequence counts with its weight in the batch.
+
+    Of any other task, ``attend_to`` (B, T) says which position layer 2 should attend to from each
+    one, -1 where there is none, or -1 alone for nowhere: then every prediction with a weight is an
+    entry, in the order of sequences and positions. The mean attention is over all predictions, and
+    NaN if one of them has nothing to attend to; select those that have it with `Evaluation.where`.
 
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=4, length=5)
@@ -321,6 +330,10 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
     Evaluation(attention=0.2000, argmax=0.0000, accuracy=Share(0.0000))
     >>> am.evaluate(model, task.sample(81, rng=0)).accuracy
     Rate(0.0000, 0/81)
+    >>> bigrams = am.BigramTask(am.Language.uniform(3), length=5, n_triggers=1, loss="all")
+    >>> other = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(bigrams))
+    >>> am.evaluate(other, bigrams.sample(9, rng=0), attend_to=-1)
+    Evaluation(attention=nan, argmax=0.0000, accuracy=Share(0.0000))
 
     Raises
     ------
@@ -331,7 +344,10 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
     Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
     checked_kind("model", model, FrozenTransformer)
-    batch = InductionBatch.of(checked_kind("batch", batch, Batch, "Use task.sample."))
+    checked_kind("batch", batch, Batch, "Use task.sample.")
+    if attend_to is not None:
+        return _evaluated(model, batch, attend_to)
+    batch = InductionBatch.of(batch)
     outputs, targets, weights = model.embeddings.n_outputs, batch.targets[:, -1], batch.weights
     if not weights[:, -1].any() or (targets < 0).any():
         raise ValueError(
@@ -359,6 +375,33 @@ def evaluate(model: FrozenTransformer, batch: Batch) -> Evaluation:
         correct=margins(logits, targets) > 0,
         weights=weights[:, -1] if np.ptp(weights[:, -1]) else None,
         drawn=batch.drawn,
+    )
+
+
+def _evaluated(model: FrozenTransformer, batch: Batch, attend_to: ArrayLike) -> Evaluation:
+    """Measure every prediction of a batch of any task."""
+    tokens, where = checked_batch(batch, model.embeddings).tokens, batch.weights > 0
+    goal = checked_array("attend_to", attend_to)
+    fits = goal.dtype.kind in "iu" and (goal.shape == tokens.shape or goal.ndim == 0)
+    goal = np.broadcast_to(goal, tokens.shape) if fits else goal
+    if not fits or goal.min() < -1 or (goal > np.arange(tokens.shape[1])).any():
+        raise ValueError(
+            f"attend_to: expected for each of the tokens {tokens.shape} a position from 0 up to "
+            f"its own, or -1 for none; got {goal.dtype} of shape {goal.shape} or a later position, "
+            f"which is not seen."
+        )
+    queries = np.flatnonzero(where.any(axis=0))
+    logits, attention = model.logits_and_attention(tokens, positions=queries)
+    asked = where[:, queries]
+    goal, logits, attention = goal[:, queries][asked], logits[asked], attention[asked]
+    weights, seen = batch.weights[where], goal >= 0
+    on_goal = np.where(seen, attention[np.arange(len(goal)), goal], np.nan)
+    return Evaluation(
+        trigger_position=goal - 1,
+        attention_on_output=on_goal,
+        attends_output=seen & (margins(attention, np.maximum(goal, 0)) > 0),
+        correct=margins(logits, batch.targets[where]) > 0,
+        weights=weights if np.ptp(weights) else None,
     )
 
 

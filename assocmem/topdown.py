@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from assocmem import _files as files
 from assocmem._checks import (
@@ -24,13 +25,15 @@ from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer, Readout
-from assocmem.probes import Evaluation, Rate, Share, evaluate, probe
-from assocmem.tasks import Batch, InductionTask
-from assocmem.tasks.batch import checked_batch_size
+from assocmem.probes import Evaluation, Rate, Share, evaluate, pairs_of, probe
+from assocmem.tasks import Batch, InductionBatch, InductionTask, Task
+from assocmem.tasks.batch import checked_batch_size, checked_task, sampled
+from assocmem.tasks.identity import described
 
 __all__ = ["TopDownRun", "top_down"]
 
 STEPS = ("W_O2", "W_K2", "W_K1")  # top-down: the order in which the memories are written
+Pairs = Mapping[str, NDArray[np.int64]]
 ENUMERATE_UP_TO = 20_000  # sequences: below this a population gradient is exact by default
 
 
@@ -79,7 +82,8 @@ class Step:
         The learned matrix after the step (it was zero before).
     lead : float
         Of the gradient, before scaling: the median over the cues of the wanted coefficient minus
-        the largest competing one; at step 3 the median sub-diagonal coefficient.
+        the largest competing one; at step 3 the median of the wanted coefficients, those below the
+        diagonal. Of a matrix without pairs: the largest coefficient.
     size : float
         The step size, the run's margin divided by the lead.
     margins (cues,)
@@ -97,8 +101,8 @@ class Step:
 
     @property
     def recall(self) -> float:
-        """Fraction of the cues recalled by strict maximum."""
-        return float(np.mean(self.margins > 0))
+        """Fraction of the cues recalled by strict maximum; NaN of a matrix without pairs."""
+        return float(np.mean(self.margins > 0)) if len(self.margins) else float("nan")
 
     def __repr__(self) -> str:
         return f"Step({self.name}, recall={self.recall:.4f}, {self.evaluation!r})"
@@ -118,7 +122,7 @@ class TopDownRun:
         Why the run stopped early.
     """
 
-    task: InductionTask
+    task: Task
     embeddings: FrozenEmbeddings
     settings: Settings
     steps: tuple[Step, ...]
@@ -160,8 +164,15 @@ class TopDownRun:
         return self.evaluation.accuracy
 
     def model(self, after: int | None = None) -> FrozenTransformer:
-        """Return the transformer after the given number of steps (default: all taken)."""
-        taken = self.steps if after is None else self.steps[: at_least("after", after, 0)]
+        """Return the transformer after the given number of steps (default: all taken).
+
+        Raises ValueError for more steps than were taken.
+        """
+        if after is not None and at_least("after", after, 0) > len(self.steps):
+            raise ValueError(
+                f"after: expected at most the {len(self.steps)} steps that were taken; got {after}."
+            )
+        taken = self.steps[:after]
         weights: dict[str, Any] = {step.name: step.memory for step in taken}
         return FrozenTransformer(self.embeddings, readout=self.settings.readout, **weights)
 
@@ -181,7 +192,7 @@ class TopDownRun:
             arrays |= {f"{i}.evaluation.{k}": v for k, v in _arrays(step.evaluation).items()}
             arrays[f"{i}.margins"] = step.margins
         record = {
-            "task": asdict(self.task),
+            "task": described("task", self.task),
             "family": self.embeddings.family,
             "settings": asdict(self.settings),
             "steps": [{"name": s.name, "lead": s.lead, "size": s.size} for s in self.steps],
@@ -191,9 +202,23 @@ class TopDownRun:
         files.save(path, "TopDownRun", record, arrays)
 
     @classmethod
-    def load(cls, path: str | Path) -> TopDownRun:
-        """Read a run that `save` wrote."""
+    def load(cls, path: str | Path, task: Task | None = None) -> TopDownRun:
+        """Read a run that `save` wrote.
+
+        ``task`` is needed unless it was an `InductionTask`, and has to be the one of the run.
+
+        Raises ValueError for a file that holds anything else, or not all of a run.
+        """
         record, arrays = files.load(path, "TopDownRun")
+        try:
+            return cls._of(record, arrays, task)
+        except (KeyError, TypeError) as error:
+            raise files.unreadable(path, "TopDownRun", f"one that is not whole ({error})") from None
+
+    @classmethod
+    def _of(
+        cls, record: dict[str, Any], arrays: dict[str, NDArray[Any]], task: Task | None
+    ) -> TopDownRun:
 
         def part(prefix: str) -> dict[str, Any]:
             return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
@@ -208,7 +233,7 @@ class TopDownRun:
             for i, step in enumerate(record["steps"])
         )
         return cls(
-            task=InductionTask(**record["task"]),
+            task=_restored(record["task"], task),
             embeddings=FrozenEmbeddings(**part("embeddings."), family=record["family"]),
             settings=Settings(**record["settings"]),
             steps=steps,
@@ -216,8 +241,17 @@ class TopDownRun:
         )
 
 
+def _restored(record: dict[str, Any], task: Task | None) -> Task:
+    """The task of a saved run: an InductionTask from its numbers, another one as it is given."""
+    if task is None and record["class"] == described("", InductionTask):
+        return InductionTask(**{k: v for k, v in record.items() if k != "class"})
+    if task is None or described("task", task) != record:
+        raise ValueError(f"task: expected {record}, the one of the saved run; got {task!r}.")
+    return task
+
+
 def top_down(
-    task: InductionTask,
+    task: Task,
     embeddings: FrozenEmbeddings | None = None,
     *,
     margins: tuple[float, float, float] = (0.5, 10.0, 5.0),
@@ -226,6 +260,7 @@ def top_down(
     readout: Readout = "attention",
     sequences: int | None = None,
     evaluate_on: int = 10_000,
+    pairs: Mapping[str, ArrayLike] | None = None,
     rng: Seed = None,
 ) -> TopDownRun:
     """Write the three memories by one gradient step each, from zero, top-down.
@@ -237,12 +272,14 @@ def top_down(
 
     Parameters
     ----------
-    task : InductionTask
+    task : Task
+        An `InductionTask`; with ``gradient="population"`` any task.
     embeddings : FrozenEmbeddings
         Default: orthonormal, the infinite-width limit.
     margins : three positive numbers
         Natural step sizes. Steps 1 and 2 are scaled so that the median wanted coefficient leads its
-        largest competitor by the margin, step 3 so that the median sub-diagonal one equals it.
+        largest competitor by the margin, step 3 so that the median sub-diagonal one equals it. A
+        matrix without pairs is scaled so that its largest coefficient equals the margin.
     gradient : {"closed-form", "population"}
         The infinite-width coefficients of S1, S2 and S3(b), written with the given embeddings; or
         the true gradient of the model at hand. The exact one at infinite width, for any number of
@@ -256,6 +293,8 @@ def top_down(
         else a sample of 20 000.
     evaluate_on : int
         Fresh sequences on which attention and accuracy are measured after each step.
+    pairs : mapping of matrix to rows (cue, answer)
+        What each matrix should recall, see `probe`; default what the task says, or nothing.
     rng
         Seed or generator: the same seed gives the same bits.
 
@@ -267,13 +306,13 @@ def top_down(
         For margins that are not three positive numbers, unknown options, blocks="all" with the
         closed form, embeddings that do not fit the task.
     TypeError
-        For a task that is not an InductionTask, or is symbolic.
+        For a task that is none, or is symbolic; for one that is not an InductionTask, with the
+        closed form.
 
     Source: [BCBJB2023], Section 6 and its appendix on the three gradient steps.
     """
-    if not isinstance(task, InductionTask) or task.is_symbolic:
-        raise TypeError(f"task: expected an InductionTask with numeric sizes; got {task!r}.")
     settings = Settings(margins, gradient, blocks, readout, sequences, evaluate_on)
+    wanted = pairs_of(_checked_task(task, settings), pairs)
     if embeddings is None:
         embeddings = FrozenEmbeddings.orthonormal(task)
     checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)
@@ -281,29 +320,55 @@ def top_down(
         if count is not None:
             checked_batch_size(argument, count, task.length)
     rng = generator(rng)
-    held_out = task.sample(evaluate_on, rng=rng)
-    limit = FrozenEmbeddings.orthonormal(task)  # where scores are coefficients
+    held_out = sampled(task, evaluate_on, rng)
     run = TopDownRun(task, embeddings, settings, ())
     for name, margin in zip(STEPS, settings.margins, strict=True):
         memory = _negative_gradient(run, name, rng)
-        lead = _lead(name, task, limit, memory.coefficients)
+        lead = _lead(name, task, memory.coefficients, wanted)
         if not lead > 0:
             reason = f"the gradient on {name} has lead {lead:.3g}, which is not positive: no step"
             return TopDownRun(task, embeddings, settings, run.steps, reason)
         size = margin / lead
-        memory = size * memory
-        weights: dict[str, Any] = {**run.memories, name: memory}
-        model = FrozenTransformer(embeddings, readout=readout, **weights)
-        margins_after = probe(name, task, embeddings).margins(memory)
-        step = Step(name, memory, lead, size, margins_after, evaluate(model, held_out))
-        run = TopDownRun(task, embeddings, settings, (*run.steps, step))
+        step = _step(run, name, size * memory, (lead, size), wanted, held_out)
+        run = replace(run, steps=(*run.steps, step))
     return run
+
+
+def _checked_task(task: Any, settings: Settings) -> Any:
+    """The task, refused unless it has numeric sizes, and the closed forms if they are asked for."""
+    closed = settings.gradient == "closed-form"
+    remedy = 'gradient="population" takes any task.' if closed else ""
+    if getattr(task, "is_symbolic", False) or (closed and not isinstance(task, InductionTask)):
+        raise TypeError(
+            f"task: expected an InductionTask with numeric sizes; got {task!r}. {remedy}".rstrip()
+        )
+    return checked_task("task", task)
+
+
+def _step(
+    run: TopDownRun,
+    name: str,
+    memory: AssociativeMemory,
+    lead_and_size: tuple[float, float],
+    wanted: Pairs,
+    held_out: Batch,
+) -> Step:
+    """Write the memory, and measure the model that has it."""
+    weights: dict[str, Any] = {**run.memories, name: memory}
+    model = FrozenTransformer(run.embeddings, readout=run.settings.readout, **weights)
+    margins = np.empty(0)
+    if name in wanted:
+        margins = probe(name, run.task, run.embeddings, pairs=wanted).margins(memory)
+    attend_to = None if isinstance(held_out, InductionBatch) else -1
+    evaluation = evaluate(model, held_out, attend_to=attend_to)
+    return Step(name, memory, *lead_and_size, margins, evaluation)
 
 
 def _negative_gradient(run: TopDownRun, name: str, rng: np.random.Generator) -> AssociativeMemory:
     """Return -∇ of the loss on the named matrix, as a memory over the atoms."""
     task, embeddings, settings = run.task, run.embeddings, run.settings
     if settings.gradient == "closed-form":
+        assert isinstance(task, InductionTask)
         if name == "W_O2":
             return first_step(task).memory(embeddings)
         if name == "W_K2":
@@ -321,14 +386,19 @@ def _negative_gradient(run: TopDownRun, name: str, rng: np.random.Generator) -> 
     return memory
 
 
-def _population(task: InductionTask, sequences: int | None, rng: np.random.Generator) -> Batch:
-    if sequences is None and task.n_sequences <= ENUMERATE_UP_TO:
+def _population(task: Task, sequences: int | None, rng: np.random.Generator) -> Batch:
+    few = isinstance(task, InductionTask) and task.n_sequences <= ENUMERATE_UP_TO
+    if isinstance(task, InductionTask) and sequences is None and few:
         return task.enumerate()
-    return task.sample(sequences or ENUMERATE_UP_TO, rng=rng)
+    batch: Batch = sampled(task, sequences or ENUMERATE_UP_TO, rng)
+    return batch
 
 
-def _lead(name: str, task: InductionTask, limit: FrozenEmbeddings, coefficients: Any) -> float:
-    """Median lead of the wanted coefficients; of W_K1, the median sub-diagonal coefficient."""
+def _lead(name: str, task: Task, coefficients: NDArray[Any], wanted: Pairs) -> float:
+    """Median lead of the wanted coefficients; of W_K1 their median; the largest without any."""
+    if name not in wanted:
+        return float(coefficients.max())
+    limit = FrozenEmbeddings.orthonormal(task)  # where scores are coefficients
     rows, columns = {
         "W_O2": (limit.outputs, limit.values),
         "W_K2": (limit.atoms, limit.atoms),
@@ -339,8 +409,8 @@ def _lead(name: str, task: InductionTask, limit: FrozenEmbeddings, coefficients:
     memory = AssociativeMemory(keys=columns, values=rows, coefficients=coefficients)
     if name == "W_K1":
         scores = memory.scores(keys=limit.positions, values=limit.positions)
-        return float(np.median(np.diagonal(scores, offset=-1)[:-1]))
-    return float(np.median(probe(name, task, limit).margins(memory)))
+        return float(np.median(scores[tuple(wanted[name].T)]))
+    return float(np.median(probe(name, task, limit, pairs=wanted).margins(memory)))
 
 
 def _arrays(record: Any) -> dict[str, NDArray[Any]]:

@@ -81,7 +81,7 @@ class InductionBatch(Batch):
         if not before.any(axis=1).all():
             raise ValueError(
                 "batch: expected sequences whose last token occurs before; got others. Take a "
-                "batch of an InductionTask."
+                "batch of an InductionTask; of another task, pass attend_to."
             )
         return cls(
             tokens=batch.tokens,

@@ -14,8 +14,8 @@ from assocmem import _files as files
 from assocmem._checks import at_least
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
+from assocmem.tasks.identity import differences
 from assocmem.training.history import History
-from assocmem.training.identity import differences
 from assocmem.training.settings import Settings
 
 Array = NDArray[Any]

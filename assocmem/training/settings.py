@@ -14,7 +14,7 @@ from assocmem._checks import (
     checked_option,
 )
 from assocmem.model.transformer import MATRICES, Readout
-from assocmem.training.identity import described
+from assocmem.tasks.identity import described
 from assocmem.training.optimizers import OPTIMIZERS, SGD, Optimizer, Rate, Schedule, checked_rate
 
 EMBEDDINGS = ("tokens", "positions", "outputs")

@@ -15,8 +15,8 @@ from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import MATRICES
 from assocmem.tasks import Batch, Task
 from assocmem.tasks.batch import checked_task, sampled
+from assocmem.tasks.identity import array_digest, described
 from assocmem.training.history import History
-from assocmem.training.identity import array_digest, described
 from assocmem.training.metrics import Metrics
 from assocmem.training.optimizers import Array
 from assocmem.training.presets import uniform
