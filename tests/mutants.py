@@ -273,7 +273,7 @@ MUTANTS = [
     Mutant("tasks.bigrams", "avoids nothing", "np.put_along_axis(admitted, ids[:, None, :], 0, axis=2)", "pass"),
     Mutant("tasks.bigrams", "uniform race", "rng.standard_exponential((size, len(ids))) / self.language.unigram[ids]", "rng.standard_exponential((size, len(ids)))"),
     Mutant("tasks.bigrams", "with replacement", "chance = float((unigram[triggers] / left).prod())", "chance = float(unigram[triggers].prod())"),
-    Mutant("tasks.bigrams", "targets shifted", "targets=tokens[:, 1:],", "targets=tokens[:, :-1],"),
+    Mutant("tasks.bigrams", "targets shifted", "targets=words[:, 1:],", "targets=words[:, :-1],"),
     Mutant("tasks.counts", "circle backwards", "ids[np.roll(codes, -1)]", "ids[np.roll(codes, 1)]"),
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from assocmem.tasks.batch import Ints, checked_batch_size
 from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 
+_MORE = 2**20  # tokens to draw at once, in search of a batch with loss
 _STEPS = 16  # whose random numbers are drawn together: few calls, and they stay in cache
 
 
@@ -175,10 +176,25 @@ class BigramTask:
         >>> task.sample(100, rng=0)
         BigramBatch(100 sequences of length 32, ... predictions, 5 triggers each)
 
-        Raises TypeError for a size that is not an integer, ValueError for one below 1, and when no
-        position carries loss because no trigger occurs twice.
+        A batch in which no trigger occurs twice, so that no position carries loss, is drawn again:
+        it says nothing about the loss, which is a mean over such positions.
+
+        Raises TypeError for a size that is not an integer, ValueError for one below 1, and when
+        there is no position with loss in a million tokens either.
         """
         size, rng = checked_batch_size("size", size, self.length), generator(rng)
+        parts = self._words(size, rng)
+        loss = self._has_loss(*parts[:2])
+        if not loss.any():  # the first of many batches that has one
+            parts = self._words(size * max(1, _MORE // (size * (self.length + 1))), rng)
+            loss = self._has_loss(*parts[:2])
+            start = int(loss.any(axis=1).argmax()) // size * size
+            words, triggers, outputs = (part[start : start + size] for part in parts)
+            return self._assemble(words, triggers, outputs, loss[start : start + size])
+        return self._assemble(*parts, loss)
+
+    def _words(self, size: int, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+        """Independent words of T + 1 tokens, their triggers and the outputs of these."""
         if self.random_triggers:
             triggers = self._race(size, rng)
             law = self.output_law(triggers)
@@ -188,8 +204,7 @@ class BigramTask:
         cdf = law.cumsum(axis=2)
         cdf /= cdf[:, :, -1:]  # exactly 1 from the last possible output on
         outputs = (cdf <= rng.random(triggers.shape)[:, :, None]).sum(axis=2)
-        tokens = self._walk(triggers, outputs, rng)
-        return self._assemble(tokens, triggers, outputs, np.ones(size))
+        return self._walk(triggers, outputs, rng), triggers, outputs
 
     def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
         """All sequences that have a probability, for all triggers and outputs that have one.
@@ -232,7 +247,8 @@ class BigramTask:
                     probability[possible],
                 )
             )
-        return self._assemble(*map(np.concatenate, zip(*parts, strict=True)))
+        found, drawn, answers, odds = map(np.concatenate, zip(*parts, strict=True))
+        return self._assemble(found, drawn, answers, self._has_loss(found, drawn) * odds[:, None])
 
     def _draws(self) -> Iterator[tuple[list[int], list[int], float]]:
         """All triggers in the order drawn, their outputs, and the probability of both."""
@@ -276,24 +292,27 @@ class BigramTask:
                 block[t] = token = tables.draw(law_of.take(row + token), cells[t], places[t])
         return tokens
 
+    def _has_loss(self, words: Ints, triggers: Ints) -> NDArray[np.bool_]:
+        """Which positions (B, T) of words (B, T + 1) carry loss."""
+        inputs = words[:, :-1]
+        return np.ones(inputs.shape, bool) if self.loss == "all" else repeated(inputs, triggers)
+
     def _assemble(
-        self, tokens: Ints, triggers: Ints, outputs: Ints, probability: NDArray[np.float64]
+        self, words: Ints, triggers: Ints, outputs: Ints, loss: NDArray[Any]
     ) -> BigramBatch:
-        """The batch of sequences (B, T + 1) with these probabilities, up to a factor."""
-        inputs = tokens[:, :-1]
-        has_loss = np.ones_like(inputs) if self.loss == "all" else repeated(inputs, triggers)
-        weights = has_loss * probability[:, None]
+        """The batch of words (B, T + 1) with the weights `loss` (B, T), up to a factor."""
+        weights = loss.astype(np.float64)
         total = weights.sum()
         if total == 0:
             raise ValueError(
                 f"loss: expected a position with loss in the batch; got none: no trigger occurs "
-                f"twice in any of its {len(tokens)} sequences of length {self.length}. Take more "
+                f"twice in any of its {len(words)} sequences of length {self.length}. Take more "
                 f"sequences, longer ones, more frequent triggers, or loss='all'."
             )
         weights /= total
         return BigramBatch(
-            tokens=inputs,
-            targets=tokens[:, 1:],
+            tokens=words[:, :-1],
+            targets=words[:, 1:],
             weights=weights,
             triggers=triggers,
             outputs=outputs,

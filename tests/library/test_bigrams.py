@@ -15,7 +15,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from assocmem import training
 from assocmem.tasks import Batch, BigramBatch, BigramTask, Language, Task, bigrams
+from assocmem.tasks.bigram_batch import repeated
 
 FALSE_ALARM = 1e-6  # of each statistical test below
 EPS = np.finfo(np.float64).eps
@@ -542,3 +544,35 @@ def test_wrong_sizes_and_batches_without_loss():
         BigramBatch(**batch, triggers=[[0], [1]], outputs=[[1], [2]])
     with pytest.raises(TypeError, match=r"triggers: expected token ids; got dtype float64"):
         BigramBatch(**batch, triggers=[[0.0]], outputs=[[1]])
+
+
+# --- batches without loss -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 16])
+@pytest.mark.parametrize("offset", [4, 20])
+def test_a_rare_trigger_has_batches_with_loss(size, offset):
+    """A batch in which no trigger occurs twice is drawn again, and others are as they were."""
+    task = BigramTask(length=16, n_triggers=1, trigger_offset=offset)
+    batches = [task.sample(size, rng=i) for i in range(30)]
+    assert all(batch.weights.any() for batch in batches)
+    found = {}
+    for i in range(30):
+        words, triggers, _ = task._words(size, np.random.default_rng(i))
+        found[i] = np.array_equal(words[:, :-1], batches[i].tokens)
+        assert found[i] == repeated(words[:, :-1], triggers).any()
+    assert size > 1 or not all(found.values())
+
+
+def test_a_training_gets_past_a_batch_without_loss(tmp_path):
+    """300 steps of batches of 16, of which some have no trigger twice."""
+    task = BigramTask(length=16, n_triggers=1, trigger_offset=4)
+    setting = training.published(task, width=8, rng=0, batch_size=16, evaluate_every=100)
+    run = training.train(task, **setting, steps=300, evaluate_on=16, checkpoint=tmp_path / "run")
+    assert run.step == 300
+
+
+def test_where_no_trigger_can_come_twice_it_is_said():
+    task = BigramTask(Language.uniform(5), length=2, n_triggers=2)
+    with pytest.raises(ValueError, match="loss: expected a position with loss in the batch"):
+        task.sample(1000, rng=0)
