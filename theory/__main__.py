@@ -10,7 +10,7 @@ from theory import CLAIMS, writing
 from theory.command_line import (
     FAILS,
     FINE,
-    claim_id,
+    claims_named,
     complain,
     list_claims,
     run_command,
@@ -24,6 +24,7 @@ examples:
   python -m theory                           the claims: id, kind, status, title
   python -m theory show S2                   statement, assumptions, derivation step by step
   python -m theory show L1 L2 --latex        the same as a LaTeX document, on standard output
+  python -m theory show steps 'W*'           a chapter, and the claims that a pattern names
   python -m theory show                      every claim
   python -m theory table                     the claims as a Markdown table
 
@@ -52,7 +53,13 @@ def parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=list_claims)
 
     show = commands.add_parser("show", help="state and derive claims, all when none is named")
-    show.add_argument("ids", nargs="*", metavar="ID", type=claim_id, help="claim, in any case: S2")
+    show.add_argument(
+        "ids",
+        nargs="*",
+        metavar="ID",
+        type=claims_named,
+        help="claim, chapter or pattern: S2, 'C*'",
+    )
     show.add_argument("--latex", action="store_true", help="as a LaTeX document")
     show.set_defaults(command=show_claims)
 

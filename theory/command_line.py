@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from io import TextIOWrapper
 from typing import IO
 
-from theory import CLAIMS
+from theory import CHAPTERS, CLAIMS
 from theory.record import Claim
 
 FINE, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; argparse itself exits with USAGE
@@ -75,20 +77,44 @@ def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
     def read(given: str) -> str:
         if given.lower() not in by_lower_case:
             expected = ", ".join(by_lower_case.values())
+            near = [by_lower_case[word] for word in get_close_matches(given.lower(), by_lower_case)]
+            remedy = f"Did you mean {' or '.join(near)}?" if near else "Choose from these."
             raise argparse.ArgumentTypeError(
-                f"expected a {what}, one of {expected}; got {given!r}. Choose from these."
+                f"expected a {what}, one of {expected}; got {given!r}. {remedy}"
             )
         return by_lower_case[given.lower()]
 
     return read
 
 
-claim_id = one_of("claim id", CLAIMS)
+def claims_named(given: str) -> tuple[str, ...]:
+    """The ids that an argument names: an id, in any case, a chapter, or a pattern such as C*.
+
+    An id wins over a chapter of the same name.
+
+    >>> claims_named("l1"), claims_named("lemmas"), claims_named("l?")
+    (('L1',), ('L1', 'L2', 'L3'), ('L1', 'L2', 'L3'))
+    """
+    name = given.lower()
+    by_lower_case = {id.lower(): id for id in CLAIMS}
+    if name in by_lower_case:
+        return (by_lower_case[name],)
+    found = tuple(id for id, claim in CLAIMS.items() if claim.chapter == name)
+    found = found or tuple(id for id in CLAIMS if fnmatchcase(id.lower(), name))
+    if not found:
+        near = get_close_matches(name, [*by_lower_case, *CHAPTERS], n=4, cutoff=0.5)
+        near = [by_lower_case.get(word, word) for word in near]
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "`list` shows them."
+        raise argparse.ArgumentTypeError(
+            f"expected a claim's id, a chapter or a pattern such as 'C*'; got {given!r}. {remedy}"
+        )
+    return found
 
 
-def selected(ids: Sequence[str]) -> list[Claim]:
+def selected(named: Iterable[Sequence[str]]) -> list[Claim]:
     """The claims of these ids, in the order of the register; all when none is given."""
-    return [claim for id, claim in CLAIMS.items() if id in (ids or CLAIMS)]
+    ids = {id for group in named for id in group} or CLAIMS.keys()
+    return [claim for id, claim in CLAIMS.items() if id in ids]
 
 
 def list_claims(options: argparse.Namespace) -> int:

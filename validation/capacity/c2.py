@@ -39,6 +39,7 @@ def check(context: Context) -> Iterator[Case]:
                     predicted,
                     measured,
                     within * np.hypot(law_error, error),
+                    evidence="statistics",
                 )
             points.append([half_recall(sizes, *np.transpose(side)) for side in (laws, means)])
         sides = np.array(points)  # (width, law or measured, ln n* or its error)
@@ -46,4 +47,4 @@ def check(context: Context) -> Iterator[Case]:
             exponent(widths, sides[:, side, 0], sides[:, side, 1]) for side in (0, 1)
         )
         case = f"exponent of n*, {name}, d = {widths[0]} to {widths[-1]} (± {error:.1g})"
-        yield Case(case, slope, found, within * np.hypot(slope_error, error))
+        yield Case(case, slope, found, within * np.hypot(slope_error, error), evidence="statistics")

@@ -58,7 +58,11 @@ def check(context: Context) -> Iterator[Case]:
         error = np.std(counts, ddof=1) / sqrt(memories)
         tolerance = within * np.hypot(law_error, error)
         yield Case(
-            f"recalled of {n} items, a = 1, d = {d}", predicted, float(np.mean(counts)), tolerance
+            f"recalled of {n} items, a = 1, d = {d}",
+            predicted,
+            float(np.mean(counts)),
+            tolerance,
+            evidence="statistics",
         )
 
     for alpha in (1.0, 1.5):
@@ -89,7 +93,11 @@ def limit_of_zipf(
         bias = crosstalk(alpha, d, n) * n * np.mean(limit * x**alpha)
         predicted = n * limit.mean()
         yield Case(
-            f"recalled items, a = {alpha:g}, d = {d:.0e}", predicted, count, within * error + bias
+            f"recalled items, a = {alpha:g}, d = {d:.0e}",
+            predicted,
+            count,
+            within * error + bias,
+            evidence="statistics",
         )
         counts.append(count)
         errors.append(error / count)
@@ -97,7 +105,7 @@ def limit_of_zipf(
     slope, error = exponent(np.array(widths), np.log(counts), np.array(errors))
     drift = 2 * max(biases) / log(widths[-1] / widths[0])
     case = f"exponent of recalled items, a = {alpha:g} (± {error:.1g})"
-    yield Case(case, 1 / (2 * alpha), slope, within * error + drift)
+    yield Case(case, 1 / (2 * alpha), slope, within * error + drift, evidence="statistics")
 
 
 def crosstalk(alpha: float, d: int, n: int) -> float:
@@ -143,7 +151,9 @@ def all_of_zipf(alpha: float, d: int, draws: int, within: float, rng: np.random.
     )
     tolerance = within * error + crosstalk(alpha, d, n) * moment
     case = f"items recalled of n = {n} / d^(1/2a), a = {alpha:g}, d = {d:.0e}"
-    return Case(case, integral, float(np.mean(edges) + np.mean(left)), tolerance)
+    return Case(
+        case, integral, float(np.mean(edges) + np.mean(left)), tolerance, evidence="statistics"
+    )
 
 
 def is_recalled(i: int, weights: Array, g: Array, h: Array, own: float, gamma: float) -> bool:

@@ -26,7 +26,13 @@ def check(context: Context) -> Iterator[Case]:
             predicted, law_error = law(n, d, draws, context.rng, rule=rule)
             measured, error = drawn_recall(n, d, memories, context.rng, rule=rule)
             tolerance = within * np.hypot(law_error, error)
-            yield Case(f"{rule}: recall of {n} pairs, d = {d}", predicted, measured, tolerance)
+            yield Case(
+                f"{rule}: recall of {n} pairs, d = {d}",
+                predicted,
+                measured,
+                tolerance,
+                evidence="statistics",
+            )
     d, n = 32, 24
     keys, values = am.gaussian(n, d, rng=context.rng), am.gaussian(n, d, rng=context.rng)
     scores = capacity.memorise(keys, values, rule="pseudo-inverse").scores()

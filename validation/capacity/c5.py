@@ -42,4 +42,4 @@ def check(context: Context) -> Iterator[Case]:
         draws = [recalled_in_full(d, 2 * bound, context.rng) for _ in range(6)]
         found, outer = np.mean(draws, axis=0)
         case = f"recalled in full: between outer products and the bound, d = {d}"
-        yield Case(case, bound, found, bound - outer)
+        yield Case(case, bound, found, bound - outer, evidence="bound")

@@ -15,6 +15,8 @@ def check(context: Context) -> Iterator[Case]:
     for d, memories in sizes:
         most = round(capacity.capacity(d))
         full, _ = drawn_recall(most, d, memories, context.rng, rule="cross-entropy")
-        yield Case(f"recall of n* = {most} pairs, d = {d}", 1, full, 0.01)
+        yield Case(f"recall of n* = {most} pairs, d = {d}", 1, full, 0.01, evidence="statistics")
         beyond, _ = drawn_recall(4 * most, d, memories, context.rng, rule="cross-entropy")
-        yield Case(f"recall of 4 n* pairs: below 1/2, d = {d}", 0.25, beyond, 0.25)
+        yield Case(
+            f"recall of 4 n* pairs: below 1/2, d = {d}", 0.25, beyond, 0.25, evidence="statistics"
+        )

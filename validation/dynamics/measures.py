@@ -65,7 +65,13 @@ def compared(id: str, quantities: Quantities) -> Iterator[Case]:
     for name, draws in quantities.items():
         mean, deviation = MEASURED[id][name]
         error = deviation * np.sqrt(1 / len(draws) + 1 / RUNS[id])
-        yield Case(name, mean, float(np.mean(draws)), stats.t.isf(level, RUNS[id] - 1) * error)
+        yield Case(
+            name,
+            mean,
+            float(np.mean(draws)),
+            stats.t.isf(level, RUNS[id] - 1) * error,
+            evidence="statistics",
+        )
 
 
 def recorded(id: str, names: tuple[str, ...], measure: Callable[[Found], Quantities]) -> Check:

@@ -56,4 +56,10 @@ def check(context: Context) -> Iterator[Case]:
     batch = task.sample(500, rng=context.rng)
     result = reference_run(emb, am.induction_head(task, emb, beta=50.0), batch)
     late = result.where(result.trigger_position > 0)
-    yield Case("argmax on the output for tau > 1, d=1024", 1, late.attention_argmax.value, 0)
+    yield Case(
+        "argmax on the output for tau > 1, d=1024",
+        1,
+        late.attention_argmax.value,
+        0,
+        evidence="statistics",
+    )

@@ -75,9 +75,17 @@ def check(context: Context) -> Iterator[Case]:
         gap = np.log(a[:, 1] / a[:, 0])
         within = tolerances.standard_errors(2 * len(SIZES), freedom=len(a) - 1) / np.sqrt(len(a))
         tolerance = within * gap.std(ddof=1) + ROUNDING * abs(e[1])
-        yield Case(f"tau=1: e_2 - e_1, {where}", e[1] - e[0], gap.mean(), tolerance)
+        yield Case(
+            f"tau=1: e_2 - e_1, {where}", e[1] - e[0], gap.mean(), tolerance, evidence="statistics"
+        )
         # The softmax of the mean is off by at most half the largest variance of a score.
         attention = softmax(e)
         curvature = np.log(a / a[:, 1:2]).var(axis=0).max() / 2
         tolerance = within * a[:, 1].std(ddof=1) + curvature
-        yield Case(f"tau=1: attention, {where}", attention[1], a[:, 1].mean(), tolerance)
+        yield Case(
+            f"tau=1: attention, {where}",
+            attention[1],
+            a[:, 1].mean(),
+            tolerance,
+            evidence="statistics",
+        )

@@ -24,6 +24,10 @@ from theory.record import Claim
 
 Profile = Literal["quick", "full"]
 
+# What a case rests on: an identity, compared to rounding; the whole population of a small task, by
+# the reference transformer; a remainder or an inequality that is proved; draws, at FALSE_ALARM.
+Evidence = Literal["identity", "enumeration", "bound", "statistics"]
+
 # A statistical check fails by chance with at most this probability.
 FALSE_ALARM = 1e-6
 
@@ -33,20 +37,30 @@ ROUNDING = 2**10 * float(np.finfo(float).eps)
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the report. ``case`` says in a few words what was compared, and where."""
+    """One row of the report. ``case`` says in a few words what was compared, and where.
+
+    ``evidence`` says what it rests on, ``power`` is the smallest error of the prediction that it
+    would have caught (None: not worked out), and ``undecided`` says why the numbers, though they
+    were measured, decide nothing: such a case neither holds nor fails.
+    """
 
     case: str
     predicted: float
     measured: float
     tolerance: float
     seconds: float = 0.0
+    evidence: Evidence = "identity"
+    power: float | None = None
+    undecided: str = ""
 
     def __post_init__(self) -> None:
         for name in ("predicted", "measured", "tolerance"):
             object.__setattr__(self, name, float(getattr(self, name)))
 
-    def passed(self, kind: str) -> bool:
-        """Whether the measurement agrees with the prediction, for a claim of this kind."""
+    def passed(self, kind: str) -> bool | None:
+        """Whether the measurement agrees with the prediction; None when that is undecided."""
+        if self.undecided:
+            return None
         excess = self.measured - self.predicted
         low, high = {
             "upper": (-self.tolerance, 0.0),
@@ -87,7 +101,14 @@ def largest(array: Any) -> float:
     return float(np.abs(np.asarray(array, dtype=float)).max())
 
 
-def agreement(name: str, closed_form: Any, measured: Any, rounding: float) -> Case:
+def agreement(
+    name: str,
+    closed_form: Any,
+    measured: Any,
+    rounding: float,
+    *,
+    evidence: Evidence = "identity",
+) -> Case:
     """Compare two arrays entry by entry: the largest difference over the largest entry is 0.
 
     ``rounding`` is the relative tolerance that floating point explains.
@@ -98,4 +119,5 @@ def agreement(name: str, closed_form: Any, measured: Any, rounding: float) -> Ca
             f"{name}: expected one shape; got {closed_form.shape} and {measured.shape}. Compare "
             f"arrays of the same entries."
         )
-    return Case(name, 0.0, largest(closed_form - measured) / largest(measured), rounding)
+    difference = largest(closed_form - measured) / largest(measured)
+    return Case(name, 0.0, difference, rounding, evidence=evidence)

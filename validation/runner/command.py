@@ -19,7 +19,7 @@ from theory.command_line import (
     FINE,
     USAGE,
     OutputLost,
-    claim_id,
+    claims_named,
     complain,
     list_claims,
     one_of,
@@ -27,23 +27,27 @@ from theory.command_line import (
     say,
     selected,
 )
-from validation.runner import report
+from theory.record import Claim
+from validation.runner import report, table
 from validation.runner.cases import Case, Context, Profile, run
 
 EXAMPLES = """\
 examples:
   python -m validation                            every claim, quick profile
   python -m validation list                       the claims: id, kind, status, title
-  python -m validation run L2 S1 --seed 3         two of them, other random numbers
+  python -m validation run L2 S1 --seed 3 -v      two of them, other random numbers, every row
+  python -m validation run 'C*' width             a family by a pattern, a chapter by its name
   python -m validation run --profile full         more sizes, more draws, tighter tolerances
   python -m validation figure induction-head      draw a figure into out/
+  python -m validation figure --list              the figures
 
 Each row compares what a claim predicts with what was measured; the claim's kind says how:
   equal, rate, empirical   |measured - predicted| <= tolerance
   upper, lower             on the right side of the prediction, no further off than the tolerance
   high_prob                a frequency, at most the predicted one + tolerance, for sampling
 
-report.json holds the same rows, in full precision; "passed" is null for a claim that did not run.
+report.json holds every row, in full precision; "passed" is null for a claim that did not run.
+report.html is the same for people: statements, derivations, numbers, and how to repeat them.
 A figure with predicted curves says whether every measured point agrees with them.
 exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, nothing checked
 or no room for the output, 130 interrupted.
@@ -76,12 +80,20 @@ def parser() -> argparse.ArgumentParser:
 
     checks = commands.add_parser("run", help="check claims, all when none is named")
     checks.add_argument(
-        "ids", nargs="*", metavar="ID", type=claim_id, help="claim, in any case: L2"
+        "ids",
+        nargs="*",
+        metavar="ID",
+        type=claims_named,
+        help="claim, chapter or pattern: L2, 'C*'",
     )
+    checks.add_argument("-v", "--verbose", action="store_true", help="show every row as it comes")
     checks.set_defaults(command=run_claims)
 
     figure = commands.add_parser("figure", help="draw a figure, with its numbers beside it")
-    figure.add_argument("name", metavar="NAME", type=figure_name, help="figure: induction-head")
+    figure.add_argument(
+        "name", nargs="?", metavar="NAME", type=figure_name, help="figure: induction-head"
+    )
+    figure.add_argument("--list", action="store_true", dest="listed", help="list the figures")
     figure.set_defaults(command=draw_figure)
 
     checks.add_argument(
@@ -112,29 +124,34 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_claims(options: argparse.Namespace) -> int:
-    """Check the claims, print the table, write the report; every claim has a row in it."""
+    """Check the claims, print a line for each, write the report; every claim has a row in it."""
     path = options.output / "report.json"
     if path.is_dir():
         complain(f"{path}: expected a file to write; got a directory. Move it, or pass --output.")
         return USAGE
+    claims = selected(options.ids)
     rows: list[report.Row] = []
     started = time.perf_counter()
     try:
-        tell(report.HEADER)
-        for row in checked_rows(options):
+        if options.verbose:
+            tell(table.DETAIL_HEADER)
+        for row in checked_rows(claims, options):
             rows.append(row)
     finally:  # also when interrupted: what ran stays
-        ran = {row["id"] for row in rows}
-        rows += [report.not_run(claim) for id, claim in CLAIMS.items() if id not in ran]
+        ran, chosen = {row["id"] for row in rows}, {claim.id for claim in claims}
+        left = {id: claim for id, claim in CLAIMS.items() if id not in ran}
+        rows += [report.not_run(claim, selected=id in chosen) for id, claim in left.items()]
         written = is_written(lambda: report.write(rows, path), path)
-    tell("\n" + report.summary(rows, time.perf_counter() - started))
+    found = report.outcomes(claims, rows)
+    summary = report.summary(found, time.perf_counter() - started)
+    tell(*table.table(found, summary, options.seed, table.Paper.found()))
     if written:
         tell(f"Report: {path}")
     if not ran:
         complain(f"No case in the {options.profile} profile: pass --profile full, or other claims.")
     if any(row["passed"] is False for row in rows):
         return FAILS
-    return FINE if ran and written else USAGE
+    return FINE if written and any(row["passed"] for row in rows) else USAGE
 
 
 def tell(*lines: str) -> None:
@@ -155,20 +172,32 @@ def is_written(write: Callable[[], object], path: Path) -> bool:
     return True
 
 
-def checked_rows(options: argparse.Namespace) -> Iterator[report.Row]:
-    """Run the selected checks, printing each row as it comes."""
+def checked_rows(claims: Sequence[Claim], options: argparse.Namespace) -> Iterator[report.Row]:
+    """Run the checks of the claims: a row a case, shown as it comes if that was asked for."""
     from validation.runner.checks import check_of
 
-    for claim in selected(options.ids):
-        tell("\n" + report.heading(claim))
+    for claim in under_way(claims, shown=not options.verbose):
+        if options.verbose:
+            tell("\n" + table.heading(claim))
         cases = run(claim, check_of(claim), options.seed, options.profile)
-        row = None
         for case in unbroken(cases, needed=options.profile == "full"):
             row = report.checked(claim, case)
-            tell(*report.lines(row))
+            if options.verbose:
+                tell(*table.detail(row))
             yield row
-        if row is None:
-            tell(f"no case in the {options.profile} profile")
+
+
+def under_way(claims: Sequence[Claim], *, shown: bool) -> Iterator[Claim]:
+    """The claims, with a bar on standard error if that is a terminal."""
+    if not (shown and sys.stderr.isatty()):
+        yield from claims
+        return
+    from tqdm import tqdm
+
+    with tqdm(claims, unit="claim", leave=False, ncols=table.NARROW) as bar:
+        for claim in bar:
+            bar.set_postfix_str(claim.id)
+            yield claim
 
 
 def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
@@ -191,6 +220,9 @@ def draw_figure(options: argparse.Namespace) -> int:
     """Draw one figure, print the files it wrote, and whether all points agree with its curves."""
     from validation.figures import AGREEMENTS, FIGURES, sheets
 
+    if options.listed or options.name is None:
+        tell(*(f"{name:<16} {figure_title(name)}" for name in FIGURES))
+        return FINE if options.listed else USAGE
     rng = np.random.default_rng([options.seed, *options.name.encode()])
     paths: list[Path] = []
     context = Context(rng, options.profile)
@@ -214,6 +246,13 @@ def figure_name(given: str) -> str:
     from validation.figures import FIGURES  # loads matplotlib
 
     return one_of("figure", FIGURES)(given)
+
+
+def figure_title(name: str) -> str:
+    """What a figure shows: the first line of the docstring of its module."""
+    from validation.figures import FIGURES
+
+    return (sys.modules[FIGURES[name].__module__].__doc__ or "").splitlines()[0]
 
 
 def seed(given: str) -> int:

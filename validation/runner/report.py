@@ -1,10 +1,15 @@
-"""What a run of the checks leaves: rows for ``report.json`` and lines for the terminal."""
+"""What a run of the checks leaves: one row a case, for ``report.json`` and for all that is shown.
+
+A row is what other programs read: id, case, title, kind, predicted, measured, tolerance, passed,
+seconds, verdict, evidence, power. ``passed`` follows from the numbers; ``verdict`` is the same in a
+word, and says why where ``passed`` is None.
+"""
 
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,9 @@ from validation.runner.cases import Case
 
 Row = dict[str, Any]
 
-WIDTH = 100
-_COLUMNS = "{:<8} {:<44} {:>11} {:>11} {:>9} {:>5} {:>6}"
-HEADER = _COLUMNS.format("id", "case", "predicted", "measured", "tolerance", "holds", "s").rstrip()
+HOLDS, FAILS, UNDECIDED, NOT_CHECKED = "holds", "FAILS", "undecided", "not checked"
+NOT_SELECTED = "not selected"
+SHORT = {"identity": "ident", "enumeration": "enum", "bound": "bound", "statistics": "stat"}
 
 
 def checked(claim: Claim, case: Case) -> Row:
@@ -23,68 +28,137 @@ def checked(claim: Claim, case: Case) -> Row:
 
     >>> claim = Claim(id="X", title="One is one", statement="$1 = 1$", assumptions=(),
     ...               kind="equal", source="folklore", status="proved")
-    >>> checked(claim, Case("sum", predicted=1, measured=1.5, tolerance=0.1))["passed"]
-    False
+    >>> row = checked(claim, Case("sum", predicted=1, measured=1.5, tolerance=0.1))
+    >>> row["passed"], row["verdict"]
+    (False, 'FAILS')
 
     A number that is not finite, as in the row of a check that broke off, becomes None: JSON has
     no other word for it, and it holds for no kind.
     """
     numbers = {name: getattr(case, name) for name in ("predicted", "measured", "tolerance")}
+    passed = case.passed(claim.kind)
+    if passed is not None:
+        passed = passed and all(map(math.isfinite, numbers.values()))
     return {
         "id": claim.id,
         "case": case.case,
         "title": claim.title,
         "kind": claim.kind,
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
-        "passed": all(map(math.isfinite, numbers.values())) and case.passed(claim.kind),
+        "passed": passed,
         "seconds": round(case.seconds, 6),
+        "verdict": {True: HOLDS, False: FAILS, None: f"{UNDECIDED}: {case.undecided}"}[passed],
+        "evidence": case.evidence,
+        "power": case.power if case.power is not None and math.isfinite(case.power) else None,
     }
 
 
-def not_run(claim: Claim) -> Row:
-    """The row of a claim that was not selected, or has no case in this profile."""
+def not_run(claim: Claim, *, selected: bool) -> Row:
+    """The row of a claim that was not selected, or that has no case in this profile."""
     empty = dict.fromkeys(("predicted", "measured", "tolerance", "passed", "seconds"))
-    return {"id": claim.id, "case": "", "title": claim.title, "kind": claim.kind, **empty}
+    verdict = f"{NOT_CHECKED}: --profile full" if selected else NOT_SELECTED
+    nothing = dict.fromkeys(("evidence", "power"))
+    head = {"id": claim.id, "case": "", "title": claim.title, "kind": claim.kind}
+    return {**head, **empty, "verdict": verdict, **nothing}
 
 
-def lines(row: Row) -> Iterator[str]:
-    """The row as lines of at most WIDTH characters: numbers on the first, a long name wrapped."""
-    case, *rest = textwrap.wrap(row["case"], 44) or [""]
-    yield _COLUMNS.format(
-        row["id"],
-        case,
-        _number(row["predicted"], 4),
-        _number(row["measured"], 4),
-        _number(row["tolerance"], 2),
-        {True: "yes", False: "NO", None: "-"}[row["passed"]],
-        "-" if row["seconds"] is None else f"{row['seconds']:.1f}",
-    )
-    for more in rest:
-        yield _COLUMNS.format("", more, "", "", "", "", "").rstrip()
+def distance(row: Row) -> float | None:
+    """How far a case is from its prediction, in tolerances: 1 is the limit of what holds.
+
+    For the kind high_prob only what exceeds the bound counts. None where a number is missing.
+    """
+    if None in (row["predicted"], row["measured"], row["tolerance"]):
+        return None
+    excess = row["measured"] - row["predicted"]
+    error = max(0.0, excess) if row["kind"] == "high_prob" else abs(excess)
+    if error == 0:
+        return 0.0
+    return float(error / row["tolerance"]) if row["tolerance"] else math.inf
 
 
-def heading(claim: Claim) -> str:
-    """The claim's title and kind, on lines of at most WIDTH characters."""
-    return textwrap.fill(
-        f"{claim.id:<8} {claim.title} ({claim.kind})", WIDTH, subsequent_indent=" " * 9
-    )
+def relative_power(row: Row) -> float | None:
+    """The power of a case over the size of its prediction, or as it is where that is 0."""
+    if row["power"] is None or row["predicted"] is None:
+        return None
+    return float(row["power"] / (abs(row["predicted"]) or 1))
 
 
-def summary(rows: Iterable[Row], seconds: float) -> str:
-    """The verdict in a line or two: how many cases of how many claims, and which failed."""
-    rows = list(rows)
-    ran = [row for row in rows if row["passed"] is not None]
-    failed = [row for row in ran if not row["passed"]]
-    claims = {row["id"] for row in ran}
-    text = f"{_count(len(ran), 'case')} of {_count(len(claims), 'claim')} in {seconds:.1f} s: "
-    if failed:
-        ids = ", ".join(dict.fromkeys(row["id"] for row in failed))
-        text += f"{len(failed)} FAILED ({ids})."
+@dataclass(frozen=True)
+class Outcome:
+    """All cases of one claim, in a line: what the terminal and the page show of it."""
+
+    claim: Claim
+    rows: tuple[Row, ...]
+
+    @property
+    def ran(self) -> tuple[Row, ...]:
+        """The rows with numbers."""
+        return tuple(row for row in self.rows if row["seconds"] is not None)
+
+    @property
+    def verdict(self) -> str:
+        """FAILS when a case fails, undecided when one is, holds when all hold."""
+        found = {row["verdict"].partition(":")[0] for row in self.rows}
+        order = (FAILS, UNDECIDED, HOLDS, NOT_CHECKED, NOT_SELECTED)
+        return next(word for word in order if word in found)
+
+    @property
+    def evidence(self) -> str:
+        """The kinds of evidence, strongest first: ident+stat."""
+        return "+".join(
+            short for word, short in SHORT.items() if word in {row["evidence"] for row in self.ran}
+        )
+
+    @property
+    def worst(self) -> float | None:
+        """The largest error over its tolerance; None where some case has no number."""
+        found = [distance(row) for row in self.ran]
+        known = [value for value in found if value is not None]
+        return max(known) if known and len(known) == len(found) else None
+
+    @property
+    def power(self) -> float | None:
+        """The error that every case whose power is known would have caught."""
+        found = [value for value in map(relative_power, self.ran) if value is not None]
+        return max(found, default=None)
+
+    @property
+    def seconds(self) -> float:
+        """What its cases took."""
+        return float(sum(row["seconds"] for row in self.ran))
+
+
+def outcomes(claims: Iterable[Claim], rows: Iterable[Row]) -> list[Outcome]:
+    """The rows gathered by claim, in the order of the register; what was not selected is left."""
+    by_id: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["verdict"] != NOT_SELECTED:
+            by_id.setdefault(row["id"], []).append(row)
+    return [Outcome(claim, tuple(by_id[claim.id])) for claim in claims if claim.id in by_id]
+
+
+def summary(found: Iterable[Outcome], seconds: float) -> str:
+    """The verdict in a sentence or two: how many cases of how many claims, and which fail."""
+    found = list(found)
+    by_verdict = {
+        word: [one.claim.id for one in found if one.verdict == word]
+        for word in (HOLDS, FAILS, UNDECIDED, NOT_CHECKED)
+    }
+    ran = [one for one in found if one.ran]
+    cases = sum(len(one.ran) for one in found)
+    text = f"{_count(cases, 'case')} of {_count(len(ran), 'claim')} in {seconds:.1f} s: "
+    if by_verdict[FAILS]:
+        failed = sum(row["passed"] is False for one in found for row in one.rows)
+        text += f"{_count(failed, 'case')} FAILED ({', '.join(by_verdict[FAILS])})."
+    elif by_verdict[UNDECIDED]:
+        text += "none fails."
     else:
         text += "all hold." if ran else "nothing was checked."
-    if left := {row["id"] for row in rows} - claims:
-        text += f" {_count(len(left), 'claim')} not run."
-    return textwrap.fill(text, WIDTH)
+    if by_verdict[UNDECIDED]:
+        text += f" Undecided: {', '.join(by_verdict[UNDECIDED])}."
+    if left := by_verdict[NOT_CHECKED]:
+        text += f" Not checked in this profile: {', '.join(left)} (--profile full)."
+    return text
 
 
 def write(rows: list[Row], path: Path) -> None:
@@ -94,7 +168,8 @@ def write(rows: list[Row], path: Path) -> None:
     write_json(path, rows)
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """A number for people: few digits, a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}g}"
 
 

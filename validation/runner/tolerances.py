@@ -29,23 +29,27 @@ def sample_mean(case: str, predicted: float, draws: ArrayLike, *, tests: int) ->
     """The mean of independent draws against its prediction."""
     draws = np.asarray(draws, dtype=float)
     error = draws.std(ddof=1) / np.sqrt(draws.size)
-    return Case(case, predicted, draws.mean(), standard_errors(tests, draws.size - 1) * error)
+    tolerance = standard_errors(tests, draws.size - 1) * error
+    return Case(case, predicted, draws.mean(), tolerance, evidence="statistics")
 
 
 def frequency(case: str, bound: float, hits: int, trials: int, *, tests: int) -> Case:
     """The frequency of an event against a bound on its probability, by the binomial law."""
     allowed = stats.binom.isf(FALSE_ALARM / tests, trials, bound)
-    return Case(case, bound, hits / trials, allowed / trials - bound)
+    tolerance = allowed / trials - bound
+    return Case(case, bound, hits / trials, tolerance, evidence="statistics")
 
 
 def mean_square(case: str, predicted: float, normals: ArrayLike, *, tests: int) -> Case:
     """The mean square of independent N(0, predicted) draws, by the chi-squared law."""
     normals = np.asarray(normals, dtype=float)
     allowed = stats.chi2.isf(FALSE_ALARM / (2 * tests), normals.size) / normals.size
-    return Case(case, predicted, np.mean(normals**2), predicted * (allowed - 1))
+    tolerance = predicted * (allowed - 1)
+    return Case(case, predicted, np.mean(normals**2), tolerance, evidence="statistics")
 
 
 def law(case: str, draws: ArrayLike, cdf: Callable[[Any], Any], *, tests: int) -> Case:
     """Kolmogorov's distance of the empirical law from the predicted one: 0 in the limit."""
     distance = stats.kstest(draws, cdf).statistic
-    return Case(case, 0.0, distance, stats.kstwo.isf(FALSE_ALARM / tests, np.size(draws)))
+    tolerance = stats.kstwo.isf(FALSE_ALARM / tests, np.size(draws))
+    return Case(case, 0.0, distance, tolerance, evidence="statistics")

@@ -82,13 +82,21 @@ def _compare(
         closed, measured = closed_form(task), measure(task)
         tolerance = ROUNDING * np.abs(measured).max()
         case = f"{name}, {_describe(task)}"
-        yield Case(case, shown(task, closed), shown(task, measured), tolerance)
+        yield Case(
+            case, shown(task, closed), shown(task, measured), tolerance, evidence="enumeration"
+        )
     differences = []
     for task in small_tasks():
         closed, measured = closed_form(task), measure(task)
         differences.append(np.abs(closed - measured).max() / np.abs(measured).max())
     worst = np.max(differences)  # unlike max, NaN if one of them is
-    yield Case(f"{len(differences)} populations, largest difference", 0, worst, ROUNDING)
+    yield Case(
+        f"{len(differences)} populations, largest difference",
+        0,
+        worst,
+        ROUNDING,
+        evidence="enumeration",
+    )
 
 
 def _first(task: am.InductionTask) -> dict[str, Array]:

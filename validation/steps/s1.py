@@ -20,4 +20,10 @@ def check(context: Context) -> Iterator[Case]:
     emb, measured = am.FrozenEmbeddings.orthonormal(task), measured_gradient(task, "W_O2")
     for k, predicted in ((0, 1 / 48), (1, -1 / 144)):
         coefficient = emb.outputs[0] @ measured @ emb.values[k]
-        yield Case(f"random triggers, w_E({k}) to w_U(0)", predicted, coefficient, ROUNDING)
+        yield Case(
+            f"random triggers, w_E({k}) to w_U(0)",
+            predicted,
+            coefficient,
+            ROUNDING,
+            evidence="enumeration",
+        )

@@ -25,12 +25,20 @@ def check(context: Context) -> Iterator[Case]:
     ):
         predicted = am.gradients.second_step(task).lead
         tolerance = ROUNDING * np.abs(measured_gradient(task, "W_K2", [_first(task)])).max()
-        yield Case(f"lead, {_describe(task)}", predicted, _measured_lead(task), tolerance)
+        yield Case(
+            f"lead, {_describe(task)}",
+            predicted,
+            _measured_lead(task),
+            tolerance,
+            evidence="enumeration",
+        )
     sizes = [(4, 1), (4, 2), (5, 1), (5, 3)] if context.full else [(4, 1), (4, 2)]
     for n, k in sizes:
         leads = {t: _measured_lead(am.InductionTask(n, t, k)) for t in (3, 4, 5, 6)}
         measured = min((t for t, lead in leads.items() if lead > 0), default=np.nan)
-        yield Case(f"smallest T with a positive lead, N={n} K={k}", 5, measured, 0)
+        yield Case(
+            f"smallest T with a positive lead, N={n} K={k}", 5, measured, 0, evidence="enumeration"
+        )
     for n, k in ((10, 1), (1000, 10), (10**6, 1), (10**6, 1000)):
         closed = [am.gradients.second_step(am.InductionTask(n, t, k)).lead for t in range(3, 33)]
         first = 3 + int(np.argmax(np.array(closed) > 0))

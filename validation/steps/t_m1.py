@@ -33,7 +33,13 @@ def check(context: Context) -> Iterator[Case]:
             mean = np.mean(values)
             measured = np.sign(mean) if abs(mean) > error else 0
             where = f"C={content} K={k} T={length}"
-            yield Case(f"sign of the lead at {factor:.2f} m1*, {where}", predicted, measured, 0)
+            yield Case(
+                f"sign of the lead at {factor:.2f} m1*, {where}",
+                predicted,
+                measured,
+                0,
+                evidence="statistics",
+            )
 
 
 def _wanted_after(task: am.InductionTask, margin: float, size: int, context: Context) -> float:

@@ -29,7 +29,13 @@ def check(context: Context) -> Iterator[Case]:
     for length, k in sizes:
         predicted = 1 + math.floor(conditions.fewest_content(length, k, moments(length)))
         measured = smallest(range(2, predicted + 2), partial(reference_recalls, length, k))
-        yield Case(f"reference: fewest C, all, T={length} K={k}", predicted, measured, 0)
+        yield Case(
+            f"reference: fewest C, all, T={length} K={k}",
+            predicted,
+            measured,
+            0,
+            evidence="enumeration",
+        )
     for length, k in itertools.product((8, 16, 64), (1, 4, 64)):
         predicted = 1 + math.floor(conditions.fewest_content(length, k, moments(length)))
         around = range(max(2, predicted - 4), predicted + 4)

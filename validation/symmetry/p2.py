@@ -26,7 +26,7 @@ def check(context: Context) -> Iterator[Case]:
             slope, last_correction = _slope(task)
             rounding = ROUNDING * 2**6
             name = f"relative change of the lead per m_1, T={length} C={c} K={k}"
-            yield Case(name, predicted, slope, abs(last_correction) + rounding)
+            yield Case(name, predicted, slope, abs(last_correction) + rounding, evidence="bound")
     task = am.InductionTask(4, 5)
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
     first = _lead_by(am.gradients.first_step(task), 0.5).memory(emb)
@@ -36,7 +36,9 @@ def check(context: Context) -> Iterator[Case]:
     cue = emb.tokens[0] @ gradient @ emb.remapped_tokens.T
     name = "lead after a step of m_1 = 0.5, T=5 C=3: the reference's"
     predicted = _real_lead(task, 0.5)
-    yield Case(name, predicted, cue[0] - cue[1], ROUNDING * np.abs(gradient).max())
+    yield Case(
+        name, predicted, cue[0] - cue[1], ROUNDING * np.abs(gradient).max(), evidence="enumeration"
+    )
 
 
 def _real_lead(task: am.InductionTask, margin: float) -> float:

@@ -40,7 +40,7 @@ def check(context: Context) -> Iterator[Case]:
     paired = dropped_part(task, lead=1.0, batch=task.enumerate())
     rounding = ROUNDING * len(task.contents) ** 1.5  # square root of the number of sequences
     name = "derivative of step 3, all sequences, C=16 T=5"
-    yield agreement(name, third_gradient(task, 1.0), paired.exact, rounding)
+    yield agreement(name, third_gradient(task, 1.0), paired.exact, rounding, evidence="enumeration")
     sizes = ((5, 1, 1.0), (8, 1, 10.0), (8, 4, 1.0))
     for (length, k, lead), c in itertools.product(sizes, (10**4, 10**6)):
         task = am.InductionTask(c + k, length, k)
@@ -52,7 +52,13 @@ def check(context: Context) -> Iterator[Case]:
         worst = (np.abs(exact - closed)[rows].max(axis=1) / scale).max()
         bound = (error / scale).max()
         where = f"C={c:.0e} T={length} K={k} lead={lead:g}"
-        yield Case(f"S3(b) against the derivative, {where}", 0, worst, bound + 4 * ROUNDING)
+        yield Case(
+            f"S3(b) against the derivative, {where}",
+            0,
+            worst,
+            bound + 4 * ROUNDING,
+            evidence="bound",
+        )
     for length in (8, 9, 10) if context.full else (8, 9):
         yield from _three_real_steps(am.InductionTask(10**6, length))
 
@@ -66,12 +72,14 @@ def _three_real_steps(task: am.InductionTask) -> Iterator[Case]:
     ]
     where = f"N=10^6 T={task.length}"
     inner = np.concatenate([*recalled[:2], recalled[2][1:-1]])  # rows 3 .. T-2 of W_K1
-    yield Case(f"recall of the three memories, {where}", 1, inner.mean(), 0)
+    yield Case(f"recall of the three memories, {where}", 1, inner.mean(), 0, evidence="enumeration")
     result = am.evaluate(small, patterns.batch)
     tau, last = result.trigger_position, task.length - 3
     accuracy = patterns.mean(result.correct, where=(tau > 0) & (tau < last))
-    yield Case(f"accuracy, 2 <= tau <= T-3, {where}", 1, accuracy, ROUNDING)
+    yield Case(f"accuracy, 2 <= tau <= T-3, {where}", 1, accuracy, ROUNDING, evidence="enumeration")
     bound = 1 / task.n_content
     for place in (0, last):
         accuracy = patterns.mean(result.correct, where=tau == place)
-        yield Case(f"accuracy, tau={place + 1}, {where}", bound, accuracy, bound)
+        yield Case(
+            f"accuracy, tau={place + 1}, {where}", bound, accuracy, bound, evidence="enumeration"
+        )

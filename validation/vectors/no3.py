@@ -36,4 +36,10 @@ def check(context: Context) -> Iterator[Case]:
         bound, delta = welch_bound(n, d), FALSE_ALARM / len(sizes)
         below = coherence_bound(n, d, delta=delta, sharp=True)  # NO2 (b)
         vectors = sphere(n, d, rng=context.rng)
-        yield Case(f"sphere, n = {n}, d = {d}", bound, coherence(vectors), below - bound)
+        yield Case(
+            f"sphere, n = {n}, d = {d}",
+            bound,
+            coherence(vectors),
+            below - bound,
+            evidence="statistics",
+        )

@@ -28,7 +28,7 @@ def check(context: Context) -> Iterator[Case]:
         square, overlap = np.concatenate(squares), np.concatenate(overlaps)
         freedom = d * square.size  # the squared norms add up to chi-squared, over d
         allowed = stats.chi2.isf(FALSE_ALARM / (2 * tests), freedom) / freedom - 1
-        yield Case(f"d = {d}: mean square norm", 1.0, square.mean(), allowed)
+        yield Case(f"d = {d}: mean square norm", 1.0, square.mean(), allowed, evidence="statistics")
         yield tolerances.mean_square(f"d = {d}: mean square overlap", 1 / d, overlap, tests=tests)
         yield tolerances.law(
             f"d = {d}: law of the square norm", d * square, stats.chi2(d).cdf, tests=tests

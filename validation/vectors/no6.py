@@ -21,7 +21,7 @@ def two_sided(
     most = stats.binom.isf(FALSE_ALARM / (2 * tests), trials, min(1.0, predicted + error))
     least = stats.binom.ppf(FALSE_ALARM / (2 * tests), trials, max(0.0, predicted - error))
     tolerance = max(most / trials - predicted, predicted - least / trials)
-    return Case(case, predicted, hits / trials, tolerance)
+    return Case(case, predicted, hits / trials, tolerance, evidence="statistics")
 
 
 def check(context: Context) -> Iterator[Case]:

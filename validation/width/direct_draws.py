@@ -104,4 +104,4 @@ def same_mean(case: str, one: Array, other: Array, *, tests: int) -> Case:
     difference = other - one
     z = sqrt(2 * log(2 * tests / FALSE_ALARM))
     allowed = z * float(np.linalg.norm(difference)) / len(difference)
-    return Case(case, one.mean(), other.mean(), allowed + ROUNDING)
+    return Case(case, one.mean(), other.mean(), allowed + ROUNDING, evidence="statistics")

@@ -51,7 +51,9 @@ def pivots(emb: am.FrozenEmbeddings, d: int) -> dict[str, float]:
 def same_law(case: str, one: Array, other: Array, *, tests: int) -> Case:
     """Kolmogorov's distance of two samples of one size, at least 458: [WD2012]."""
     distance = stats.ks_2samp(one, other).statistic
-    return Case(case, 0.0, distance, sqrt(log(2 * tests / FALSE_ALARM) / len(one)))
+    return Case(
+        case, 0.0, distance, sqrt(log(2 * tests / FALSE_ALARM) / len(one)), evidence="statistics"
+    )
 
 
 # Compared by the law of one entry; every kind is compared by the mean square of all its entries.

@@ -66,7 +66,9 @@ def check(context: Context) -> Iterator[Case]:
         stated, times, share = SUFFICIENT[size]
         where = f"(N, T, K) = {size}"
         # three digits stated, each half a unit of the last off at most: by 0.5 % or less
-        yield Case(f"{where}: d off {stated:.3g}, |ln|", 0, abs(log(d / stated)), 0.005)
+        yield Case(
+            f"{where}: d off {stated:.3g}, |ln|", 0, abs(log(d / stated)), 0.005, evidence="bound"
+        )
         failed = draws - all_recalled(task, memories, d, draws, context.rng)
         yield tolerances.frequency(
             f"{where}, d = {d}: some cue fails", delta, failed, draws, tests=2 * len(sizes)

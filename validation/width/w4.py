@@ -36,12 +36,18 @@ def check(context: Context) -> Iterator[Case]:
         widths, rows = np.round(stated * NEAR).astype(int), len(head.rows)
         recall = [head.measured(d, draws, context.rng) for d in widths]
         found[size] = measured, error = crossing(widths, *mean_recall(recall, rows))
-        yield Case(f"ln d*, {name}", log(stated), measured, STATED + within * error)
+        yield Case(
+            f"ln d*, {name}", log(stated), measured, STATED + within * error, evidence="statistics"
+        )
         if size in by_law:
             rates = [head.normal_law(d, normals, context.rng) for d in widths]
             law, error = crossing(widths, *np.transpose(rates))
             yield Case(
-                f"ln d* by the normal law, {name}", log(stated), law, STATED + within * error
+                f"ln d* by the normal law, {name}",
+                log(stated),
+                law,
+                STATED + within * error,
+                evidence="statistics",
             )
     for one, other in pairs:
         axis = 0 if one[1] == other[1] else 1
@@ -51,5 +57,9 @@ def check(context: Context) -> Iterator[Case]:
         error = np.hypot(found[one][1], found[other][1]) / apart
         name = f"{'NT'[axis]} = {one[axis]} to {other[axis]} (± {error:.1g})"
         yield Case(
-            f"local exponent of d*, {name}", stated, slope, 2 * STATED / apart + within * error
+            f"local exponent of d*, {name}",
+            stated,
+            slope,
+            2 * STATED / apart + within * error,
+            evidence="statistics",
         )

@@ -191,6 +191,8 @@ def propagation(
             compared = error > 0
             ratio = float((abs(found[compared] - mean[compared]) / error[compared]).max())
             what = f"{('logits', 'layer-2 scores')[k]}, {part} off"
-            yield Case(f"{name}: error over bound, {what}", 1, ratio, ROUNDING)
+            yield Case(f"{name}: error over bound, {what}", 1, ratio, ROUNDING, evidence="bound")
             if (part, k) in CLOSE:
-                yield Case(f"{name}: bound over error, {what}", LOOSE, 1 / ratio, 0)
+                yield Case(
+                    f"{name}: bound over error, {what}", LOOSE, 1 / ratio, 0, evidence="bound"
+                )

@@ -83,12 +83,20 @@ def check(context: Context) -> Iterator[Case]:
         head = InductionHead(task, context.rng)
         recall = [head.measured(d, draws, context.rng) for d in widths]
         found[length] = measured, error = crossing(widths, *mean_recall(recall, len(head.tokens)))
-        yield Case(f"ln d_90, {name}", stated, measured, STATED + within * error)
+        yield Case(
+            f"ln d_90, {name}", stated, measured, STATED + within * error, evidence="statistics"
+        )
         if length in by_law:
             head = InductionHead(task, context.rng, places=places)
             recall = [head.predicted(d, normals, context.rng) for d in widths]
             law, error = crossing(widths, *mean_recall(recall, len(head.tokens)))
-            yield Case(f"ln d_90 by the normal law, {name}", stated, law, NORMAL + within * error)
+            yield Case(
+                f"ln d_90 by the normal law, {name}",
+                stated,
+                law,
+                NORMAL + within * error,
+                evidence="statistics",
+            )
     for one, other in pairwise(lengths):
         apart = log(other / one)
         error = hypot(found[one][1], found[other][1]) / apart
@@ -97,4 +105,5 @@ def check(context: Context) -> Iterator[Case]:
             log(WIDTHS[other] / WIDTHS[one]) / apart,
             (found[other][0] - found[one][0]) / apart,
             2 * STATED / apart + within * error,
+            evidence="statistics",
         )
