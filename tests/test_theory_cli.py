@@ -105,9 +105,9 @@ def test_claims_fit_the_terminal_and_hold_no_latex(id):
 
 
 def test_show_takes_several_claims_in_the_order_of_the_register(planted, capsys):
-    assert main(["show", "T", "NO1"]) == 0
+    assert main(["show", "NO1", "T"]) == 0
     heads = re.findall(r"^(\S+)\. ", capsys.readouterr().out, re.MULTILINE)
-    assert [head for head in heads if head in CLAIMS] == ["NO1", "T"]
+    assert [head for head in heads if head in CLAIMS] == ["T", "NO1"]
 
 
 def test_a_wrong_derivation_is_an_error(planted, capsys):
@@ -120,7 +120,7 @@ def test_a_wrong_derivation_is_an_error(planted, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "XY"], "argument ID: expected a claim id, one of NO1, .* got 'XY'. Choose"),
+        (["show", "XY"], "argument ID: expected a claim's id, .* got 'XY'. `list` shows"),
         (["prove"], "invalid choice: 'prove'"),
         (["list", "NO1"], "unrecognized arguments: NO1"),
     ],

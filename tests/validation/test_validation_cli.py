@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 
 from theory import CLAIMS
 from validation.__main__ import main
-from validation.runner import checks, report
+from validation.runner import checks, report, table
 from validation.runner.cases import Case
 
 ROOT = Path(__file__).parents[2]
 FIELDS = [
     *("id", "case", "title", "kind"),
     *("predicted", "measured", "tolerance", "passed", "seconds"),
+    *("verdict", "evidence", "power"),
 ]
 FAST = ["NO3", "AM1"]  # real checks of a few milliseconds
 
@@ -94,8 +95,8 @@ def test_a_claim_that_fails(plant, tmp_path, capsys):
     rows = read(tmp_path)
     assert [(row["id"], row["case"]) for row in rows if not row["passed"]] == [("L1", "off by one")]
     printed = capsys.readouterr().out
-    assert "1 FAILED (L1)" in printed
-    assert [line.split()[-2] for line in printed.splitlines() if "off by one" in line] == ["NO"]
+    assert "1 case FAILED (L1)" in printed
+    assert printed.startswith("1 of the claims checked FAIL\n")
 
 
 def test_a_check_that_raises_fails_and_the_others_go_on(plant, tmp_path, capsys):
@@ -117,8 +118,11 @@ def test_claims_not_selected_are_listed_as_not_run(plant, tmp_path, capsys):
     rows = read(tmp_path)
     assert verdicts(rows) == {id: True if id in ("S2-sign", "NO1") else None for id in CLAIMS}
     for row in rows:
-        assert row["passed"] is not None or {row[name] for name in FIELDS[4:]} == {None}
-    assert f"{len(CLAIMS) - 2} claims not run" in capsys.readouterr().out
+        empty = {row[name] for name in FIELDS[4:] if name != "verdict"}
+        assert row["passed"] or (empty, row["verdict"]) == ({None}, "not selected")
+    printed = capsys.readouterr().out
+    assert "2 cases of 2 claims" in printed
+    assert not re.search("^L1 ", printed, re.MULTILINE)
 
 
 def test_a_claim_without_a_case_is_outside_the_quick_profile_only(plant, tmp_path, capsys):
@@ -132,7 +136,7 @@ def test_a_claim_without_a_case_is_outside_the_quick_profile_only(plant, tmp_pat
 def test_an_interrupted_run_reports_what_ran(plant, tmp_path, capsys):
     plant(L1=is_interrupted)
     assert main(["run", "AM1", "L1", "L2", "--output", str(tmp_path)]) == 130
-    assert {k: v for k, v in verdicts(read(tmp_path)).items() if v} == {"AM1": True, "L1": True}
+    assert {k: v for k, v in verdicts(read(tmp_path)).items() if v} == {"L1": True}
     assert verdicts(read(tmp_path))["L2"] is None
     shown = capsys.readouterr()
     assert "interrupted" in shown.err
@@ -142,13 +146,13 @@ def test_an_interrupted_run_reports_what_ran(plant, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "XY"], "argument ID: expected a claim id, one of NO1, .* got 'XY'. Choose"),
+        (["run", "XY"], "argument ID: expected a claim's id, .* got 'XY'. `list` shows"),
         (["run", "--seed", "-1"], "argument --seed: expected an integer >= 0; got '-1'. Leave"),
         (["run", "--seed", "x"], "argument --seed: expected an integer >= 0; got 'x'. Leave"),
         (["--profile", "slow"], "argument --profile: expected .* quick, full; got 'slow'. Choose"),
         (["run", "--output", __file__], "argument --output: expected a directory .* Name another"),
         (["figure", "none"], "argument NAME: expected a figure, one of .*; got 'none'. Choose"),
-        (["figure"], "required: NAME"),
+        (["figure"], "required: NAME, a figure to draw, or --list"),
         (["XY"], "invalid choice: 'XY' .*run"),
     ],
 )
@@ -261,29 +265,39 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(broken, monkeypatch,
     st.tuples(numbers, numbers, numbers),
     st.floats(0, 9999),
 )
-def test_no_line_is_wider_than_the_table(claim, case, given_numbers, seconds):
+def test_no_row_is_wider_than_the_table(claim, case, given_numbers, seconds):
     row = report.checked(claim, Case(case, *given_numbers, seconds=seconds))
-    for shown in (row, report.not_run(claim)):
-        assert all(len(line) <= report.WIDTH for line in report.lines(shown))
+    for shown in (row, report.not_run(claim, selected=True)):
+        assert all(len(line) <= table.DETAIL_WIDTH for line in table.detail(shown))
 
 
 def test_headings_and_header_fit():
     for claim in (*CLAIMS.values(), replace(CLAIMS["L1"], title="long title " * 30)):
-        assert all(len(line) <= report.WIDTH for line in report.heading(claim).splitlines())
-    assert len(report.HEADER) <= report.WIDTH
+        assert all(len(line) <= table.DETAIL_WIDTH for line in table.heading(claim).splitlines())
+    assert len(table.DETAIL_HEADER) <= table.DETAIL_WIDTH
 
 
-def test_everything_printed_fits(plant, tmp_path, capsys):
+@pytest.mark.parametrize(("options", "width"), [([], 80), (["-v"], 100)])
+def test_everything_printed_fits(options, width, plant, tmp_path, capsys):
     plant(L1=fails, L2=breaks_off)
-    main(["run", "--output", str(tmp_path)])
+    main(["run", *options, "--output", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
-    assert all(len(line) <= 100 for line in lines if str(tmp_path) not in line)
+    assert all(len(line) <= width for line in lines if str(tmp_path) not in line)
+    assert options or len(lines) <= 100
+
+
+def test_every_row_is_shown_on_demand(plant, tmp_path, capsys):
+    plant(L1=fails)
+    for options, shown in (([], False), (["-v"], True)):
+        main(["run", "L1", *options, "--output", str(tmp_path)])
+        rows = re.findall(r"^L1 +equal +1 +1 +0 +yes", capsys.readouterr().out, re.MULTILINE)
+        assert bool(rows) is shown
 
 
 def test_a_long_case_loses_nothing():
     words = [f"word{i}" for i in range(40)]
     row = report.checked(CLAIMS["L1"], Case(" ".join(words), 1, 1, 0))
-    shown = " ".join(report.lines(row)).split()
+    shown = " ".join(table.detail(row)).split()
     assert [word for word in shown if word.startswith("word")] == words
 
 

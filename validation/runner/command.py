@@ -220,9 +220,12 @@ def draw_figure(options: argparse.Namespace) -> int:
     """Draw one figure, print the files it wrote, and whether all points agree with its curves."""
     from validation.figures import AGREEMENTS, FIGURES, sheets
 
-    if options.listed or options.name is None:
+    if options.listed:
         tell(*(f"{name:<16} {figure_title(name)}" for name in FIGURES))
-        return FINE if options.listed else USAGE
+        return FINE
+    if options.name is None:
+        complain("required: NAME, a figure to draw, or --list for their names.")
+        return USAGE
     rng = np.random.default_rng([options.seed, *options.name.encode()])
     paths: list[Path] = []
     context = Context(rng, options.profile)

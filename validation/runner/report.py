@@ -73,7 +73,7 @@ def distance(row: Row) -> float | None:
     error = max(0.0, excess) if row["kind"] == "high_prob" else abs(excess)
     if error == 0:
         return 0.0
-    return float(error / row["tolerance"]) if row["tolerance"] else math.inf
+    return float(error / row["tolerance"]) if row["tolerance"] > 0 else math.inf
 
 
 def relative_power(row: Row) -> float | None:

@@ -17,7 +17,7 @@ from validation.runner.report import FAILS, HOLDS, NOT_CHECKED, UNDECIDED, Outco
 NARROW, WIDE = 80, 120
 MOST_LINES = 100
 _COLOURS = {HOLDS: "32", FAILS: "1;31", UNDECIDED: "33", NOT_CHECKED: "2"}
-_DETAIL = "{:<8} {:<44} {:>11} {:>11} {:>9} {:>5} {:>6}"
+_DETAIL = "{:<9} {:<43} {:>11} {:>11} {:>9} {:>5} {:>6}"
 DETAIL_WIDTH = 100
 DETAIL_HEADER = _DETAIL.format(
     "id", "case", "predicted", "measured", "tolerance", "holds", "s"
@@ -83,13 +83,15 @@ def _fitted(title: str, width: int) -> str:
     return next((part for part in parts if len(part) <= width), title[:width])
 
 
-def _share(worst: float | None) -> str:
-    """A share of a tolerance in at most five characters."""
-    if worst is not None and 0 < worst < 1e-3:
-        return "<.001"
-    if worst is not None and worst >= 1e4:
-        return ">9999"
-    return number(worst, 1 if (worst or 0) < 0.1 else 2)
+def _brief(value: float | None, least: float) -> str:
+    """A number in at most five characters; below ``least`` only that it is."""
+    if value is None or value == 0:
+        return number(value, 1)
+    if value < least:
+        return f"<{least:g}".replace("0.", ".").replace("e-0", "e-")
+    if value >= 10:
+        return f"{value:.0f}" if value < 9999 else ">9999"
+    return number(value, 1 if value < 0.1 else 2)
 
 
 def _legend(paper: Paper) -> list[str]:
@@ -164,8 +166,8 @@ class _Columns:
         end = self._end(
             one.evidence,
             str(len(one.ran)),
-            _share(one.worst),
-            number(one.power, 1),
+            _brief(one.worst, 1e-3),
+            _brief(one.power, 1e-9),
             f"{one.seconds:.1f}" if one.seconds < 99 else f"{one.seconds:.0f}",
         )
         verdict = self.paper.painted(f"{one.verdict:<{self.verdict}}", colour)
@@ -177,7 +179,7 @@ class _Columns:
 
 def detail(row: Row) -> Iterator[str]:
     """The row as lines of at most DETAIL_WIDTH: numbers on the first, a long name wrapped."""
-    case, *rest = textwrap.wrap(row["case"], 44) or [""]
+    case, *rest = textwrap.wrap(row["case"], 43) or [""]
     yield _DETAIL.format(
         row["id"],
         case,
@@ -196,5 +198,5 @@ def detail(row: Row) -> Iterator[str]:
 def heading(claim: Claim) -> str:
     """The claim's title and kind, on lines of at most DETAIL_WIDTH characters."""
     return textwrap.fill(
-        f"{claim.id:<8} {claim.title} ({claim.kind})", DETAIL_WIDTH, subsequent_indent=" " * 9
+        f"{claim.id:<9} {claim.title} ({claim.kind})", DETAIL_WIDTH, subsequent_indent=" " * 10
     )
