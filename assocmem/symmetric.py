@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from assocmem.model.blocks import POSITIONS, BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask, Patterns
-from assocmem.topdown import STEPS, Settings
+from assocmem.topdown import STEPS, TopDownSettings
 
 __all__ = ["SymmetricTransformer"]
 
@@ -137,7 +135,7 @@ class SymmetricTransformer:
         """
         model = cls(task)
         patterns = task.patterns()
-        settings = Settings(margins=margins, gradient="population", blocks=blocks)
+        settings = TopDownSettings(margins=margins, gradient="population", blocks=blocks)
         for name, margin in zip(STEPS, settings.margins, strict=True):
             _, gradients = model.loss_and_tables(patterns, (name,))
             table = -1 * gradients[name]
@@ -145,15 +143,12 @@ class SymmetricTransformer:
                 table = BlockTable(
                     task, name, {(POSITIONS, POSITIONS): table[POSITIONS, POSITIONS]}
                 )
-            lead = table.lead
-            if name == "W_K1":
-                lead = np.median(np.diagonal(table[POSITIONS, POSITIONS], offset=-1)[:-1])
-            if not lead > 0:
+            if not table.strength > 0:
                 raise ValueError(
-                    f"task: expected a positive lead at the step on {name}; got {lead:.3g}. Take "
-                    f"longer sequences or other margins."
+                    f"task: expected a positive strength of the step on {name}; got "
+                    f"{table.strength:.3g}. Take longer sequences or other margins."
                 )
-            model = cls(task, **model.weights, **{name: table * (margin / lead)})
+            model = cls(task, **model.weights, **{name: table * (margin / table.strength)})
         return model
 
 

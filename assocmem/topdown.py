@@ -20,6 +20,7 @@ from assocmem._checks import (
     checked_sequence,
     checked_size,
     generator,
+    renamed,
 )
 from assocmem.gradients import first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
@@ -38,7 +39,7 @@ ENUMERATE_UP_TO = 20_000  # sequences: below this a population gradient is exact
 
 
 @dataclass(frozen=True)
-class Settings:
+class TopDownSettings:
     """What a run was asked to do; as in `top_down`."""
 
     margins: tuple[float, float, float] = (0.5, 10.0, 5.0)
@@ -46,7 +47,7 @@ class Settings:
     blocks: Literal["position", "all"] = "position"
     readout: Readout = "attention"
     sequences: int | None = None
-    evaluate_on: int = 10_000
+    evaluate_on: int | None = 10_000
 
     def __post_init__(self) -> None:
         three, positive = "three positive numbers", lambda margin: 0 < margin < np.inf
@@ -67,12 +68,12 @@ class Settings:
                 "of step 3 only; got 'all'. Pass gradient='population'."
             )
         for name in ("sequences", "evaluate_on"):
-            if name == "evaluate_on" or self.sequences is not None:
+            if getattr(self, name) is not None:
                 checked_size(name, getattr(self, name))
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class TopDownStep:
     """One gradient step, matrix += size · (negative gradient), and the model after it.
 
     Attributes
@@ -80,32 +81,40 @@ class Step:
     name : {"W_O2", "W_K2", "W_K1"}
     memory : AssociativeMemory
         The learned matrix after the step (it was zero before).
-    lead : float
-        Of the gradient, before scaling: the median over the cues of the wanted coefficient minus
-        the largest competing one; at step 3 the median of the wanted coefficients, those below the
-        diagonal. Of a matrix without pairs: the largest coefficient.
+    strength : float
+        How strongly the gradient, before scaling, writes what is wanted: the median over the cues
+        of the lead, the wanted coefficient minus the largest competing one; at step 3 the median of
+        the wanted coefficients, those below the diagonal. Of a matrix without pairs: the largest
+        coefficient.
     size : float
-        The step size, the run's margin divided by the lead.
+        The step size, the run's margin divided by the strength.
     margins (cues,)
         Right score minus best wrong one after the step, with the model's own embeddings.
-    evaluation : Evaluation
-        Attention and accuracy of the model after the step, on the run's fresh sequences.
+    evaluation : Evaluation or None
+        Attention and accuracy of the model after the step, on the run's fresh sequences; None if
+        there were none.
     """
 
     name: str
     memory: AssociativeMemory
-    lead: float
+    strength: float
     size: float
     margins: NDArray[Any]
-    evaluation: Evaluation
+    evaluation: Evaluation | None
 
     @property
     def recall(self) -> float:
         """Fraction of the cues recalled by strict maximum; NaN of a matrix without pairs."""
         return float(np.mean(self.margins > 0)) if len(self.margins) else float("nan")
 
+    @property
+    def lead(self) -> float:
+        """The strength; deprecated."""
+        renamed("lead", "strength", "The lead of a table of coefficients is another number.")
+        return self.strength
+
     def __repr__(self) -> str:
-        return f"Step({self.name}, recall={self.recall:.4f}, {self.evaluation!r})"
+        return f"TopDownStep({self.name}, recall={self.recall:.4f}, {self.evaluation!r})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +125,7 @@ class TopDownRun:
     ----------
     task, embeddings, settings
         What was run.
-    steps : tuple of Step
+    steps : tuple of TopDownStep
         Those that were taken: three, unless one failed.
     failure : str or None
         Why the run stopped early.
@@ -124,8 +133,8 @@ class TopDownRun:
 
     task: Task
     embeddings: FrozenEmbeddings
-    settings: Settings
-    steps: tuple[Step, ...]
+    settings: TopDownSettings
+    steps: tuple[TopDownStep, ...]
     failure: str | None = None
 
     @property
@@ -151,7 +160,13 @@ class TopDownRun:
                 f"evaluation: expected a run with a step; got none: {self.failure}. Take longer "
                 f"sequences or other margins."
             )
-        return self.steps[-1].evaluation
+        evaluation = self.steps[-1].evaluation
+        if evaluation is None:
+            raise ValueError(
+                "evaluation: expected a run that was evaluated; got evaluate_on=None. Use "
+                "am.evaluate(run.model(), task.sample(...))."
+            )
+        return evaluation
 
     @property
     def attention(self) -> float:
@@ -178,7 +193,9 @@ class TopDownRun:
 
     def __repr__(self) -> str:
         recall = ", ".join(f"{name}: {value:.3f}" for name, value in self.recall.items())
-        end = f"stopped at step {self.failed_step}" if self.failure else repr(self.evaluation)
+        end = f"stopped at step {self.failed_step}" if self.failure else "not evaluated"
+        if not self.failure and self.steps and self.steps[-1].evaluation is not None:
+            end = repr(self.evaluation)
         return f"TopDownRun({self.task}, recall={{{recall}}}, {end})"
 
     def save(self, path: str | Path) -> None:
@@ -189,13 +206,14 @@ class TopDownRun:
         arrays = {f"embeddings.{name}": array for name, array in _arrays(self.embeddings).items()}
         for i, step in enumerate(self.steps):
             arrays |= {f"{i}.memory.{k}": v for k, v in _arrays(step.memory).items()}
-            arrays |= {f"{i}.evaluation.{k}": v for k, v in _arrays(step.evaluation).items()}
+            evaluation = {} if step.evaluation is None else _arrays(step.evaluation)
+            arrays |= {f"{i}.evaluation.{k}": v for k, v in evaluation.items()}
             arrays[f"{i}.margins"] = step.margins
         record = {
             "task": described("task", self.task),
             "family": self.embeddings.family,
             "settings": asdict(self.settings),
-            "steps": [{"name": s.name, "lead": s.lead, "size": s.size} for s in self.steps],
+            "steps": [{"name": s.name, "strength": s.strength, "size": s.size} for s in self.steps],
             "failure": self.failure,
             "recall": self.recall,
         }
@@ -224,18 +242,20 @@ class TopDownRun:
             return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
 
         steps = tuple(
-            Step(
+            TopDownStep(
                 **step,
                 memory=AssociativeMemory(**part(f"{i}.memory.")),
                 margins=arrays[f"{i}.margins"],
-                evaluation=Evaluation(**part(f"{i}.evaluation."), drawn=True),
+                evaluation=Evaluation(**evaluation, drawn=True)
+                if (evaluation := part(f"{i}.evaluation."))
+                else None,
             )
             for i, step in enumerate(record["steps"])
         )
         return cls(
             task=_restored(record["task"], task),
             embeddings=FrozenEmbeddings(**part("embeddings."), family=record["family"]),
-            settings=Settings(**record["settings"]),
+            settings=TopDownSettings(**record["settings"]),
             steps=steps,
             failure=record["failure"],
         )
@@ -259,7 +279,7 @@ def top_down(
     blocks: Literal["position", "all"] = "position",
     readout: Readout = "attention",
     sequences: int | None = None,
-    evaluate_on: int = 10_000,
+    evaluate_on: int | None = 10_000,
     pairs: Mapping[str, ArrayLike] | None = None,
     rng: Seed = None,
 ) -> TopDownRun:
@@ -291,14 +311,15 @@ def top_down(
     sequences : int
         Fresh sequences for each population gradient. Default: all of them if at most 20 000 exist,
         else a sample of 20 000.
-    evaluate_on : int
-        Fresh sequences on which attention and accuracy are measured after each step.
+    evaluate_on : int or None
+        Fresh sequences on which attention and accuracy are measured after each step; None measures
+        neither, and draws nothing for it.
     pairs : mapping of matrix to rows (cue, answer)
         What each matrix should recall, see `probe`; default what the task says, or nothing.
     rng
         Seed or generator: the same seed gives the same bits.
 
-    A step whose lead is not positive is not taken: the run stops, and ``run.failure`` says why.
+    A step whose strength is not positive is not taken: the run stops, and ``run.failure`` says why.
 
     Raises
     ------
@@ -311,7 +332,7 @@ def top_down(
 
     Source: [BCBJB2023], Section 6 and its appendix on the three gradient steps.
     """
-    settings = Settings(margins, gradient, blocks, readout, sequences, evaluate_on)
+    settings = TopDownSettings(margins, gradient, blocks, readout, sequences, evaluate_on)
     wanted = pairs_of(_checked_task(task, settings), pairs)
     if embeddings is None:
         embeddings = FrozenEmbeddings.orthonormal(task)
@@ -320,21 +341,21 @@ def top_down(
         if count is not None:
             checked_batch_size(argument, count, task.length)
     rng = generator(rng)
-    held_out = sampled(task, evaluate_on, rng)
+    held_out = None if evaluate_on is None else sampled(task, evaluate_on, rng)
     run = TopDownRun(task, embeddings, settings, ())
     for name, margin in zip(STEPS, settings.margins, strict=True):
         memory = _negative_gradient(run, name, rng)
-        lead = _lead(name, task, memory.coefficients, wanted)
-        if not lead > 0:
-            reason = f"the gradient on {name} has lead {lead:.3g}, which is not positive: no step"
+        strength = _strength(name, task, memory.coefficients, wanted)
+        if not strength > 0:
+            reason = f"the gradient on {name} has strength {strength:.3g}, not positive: no step"
             return TopDownRun(task, embeddings, settings, run.steps, reason)
-        size = margin / lead
-        step = _step(run, name, size * memory, (lead, size), wanted, held_out)
+        size = margin / strength
+        step = _step(run, name, size * memory, (strength, size), wanted, held_out)
         run = replace(run, steps=(*run.steps, step))
     return run
 
 
-def _checked_task(task: Any, settings: Settings) -> Any:
+def _checked_task(task: Any, settings: TopDownSettings) -> Any:
     """The task, refused unless it has numeric sizes, and the closed forms if they are asked for."""
     closed = settings.gradient == "closed-form"
     remedy = 'gradient="population" takes any task.' if closed else ""
@@ -349,19 +370,21 @@ def _step(
     run: TopDownRun,
     name: str,
     memory: AssociativeMemory,
-    lead_and_size: tuple[float, float],
+    strength_and_size: tuple[float, float],
     wanted: Pairs,
-    held_out: Batch,
-) -> Step:
+    held_out: Batch | None,
+) -> TopDownStep:
     """Write the memory, and measure the model that has it."""
     weights: dict[str, Any] = {**run.memories, name: memory}
     model = FrozenTransformer(run.embeddings, readout=run.settings.readout, **weights)
     margins = np.empty(0)
     if name in wanted:
         margins = probe(name, run.task, run.embeddings, pairs=wanted).margins(memory)
-    attend_to = None if isinstance(held_out, InductionBatch) else -1
-    evaluation = evaluate(model, held_out, attend_to=attend_to)
-    return Step(name, memory, *lead_and_size, margins, evaluation)
+    evaluation = None
+    if held_out is not None:
+        attend_to = None if isinstance(held_out, InductionBatch) else -1
+        evaluation = evaluate(model, held_out, attend_to=attend_to)
+    return TopDownStep(name, memory, *strength_and_size, margins, evaluation)
 
 
 def _negative_gradient(run: TopDownRun, name: str, rng: np.random.Generator) -> AssociativeMemory:
@@ -373,7 +396,7 @@ def _negative_gradient(run: TopDownRun, name: str, rng: np.random.Generator) -> 
             return first_step(task).memory(embeddings)
         if name == "W_K2":
             return second_step(task).memory(embeddings)
-        return third_step(task, lead=settings.margins[1]).memory(embeddings)
+        return third_step(task, settings.margins[1]).memory(embeddings)
     _, memories = run.model().loss_and_memories(_population(task, settings.sequences, rng), (name,))
     memory = -memories[name]
     if name == "W_K1" and settings.blocks == "position":
@@ -394,7 +417,7 @@ def _population(task: Task, sequences: int | None, rng: np.random.Generator) -> 
     return batch
 
 
-def _lead(name: str, task: Task, coefficients: NDArray[Any], wanted: Pairs) -> float:
+def _strength(name: str, task: Task, coefficients: NDArray[Any], wanted: Pairs) -> float:
     """Median lead of the wanted coefficients; of W_K1 their median; the largest without any."""
     if name not in wanted:
         return float(coefficients.max())

@@ -197,7 +197,7 @@ MUTANTS = [
     Mutant("topdown", "step size is the margin", "size = margin / lead", "size = margin"),
     Mutant("topdown", "step on a negative lead", "if not lead > 0:", "if not lead:"),
     Mutant("topdown", "super-diagonal", "np.diagonal(scores, offset=-1)", "np.diagonal(scores, offset=1)"),
-    Mutant("topdown", "λ is the first margin", "lead=settings.margins[1]", "lead=settings.margins[0]"),
+    Mutant("topdown", "λ is the first margin", "settings.margins[1])", "settings.margins[0])"),
     # Rooms that came later, in the order of the imports.
     Mutant("training.optimizers", "decay", "gradient + weight_decay * matrix", "gradient + weight_decay * gradient"),
     Mutant("training.optimizers", "momentum", 'momentum * _remembered(state, "velocity", gradient)', '_remembered(state, "velocity", gradient)'),

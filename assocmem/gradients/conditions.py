@@ -21,7 +21,7 @@ def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
     )
 
 
-class Moments(NamedTuple):
+class LengthMoments(NamedTuple):
     """What steps 1 and 2 need to know of T, averaged over τ.
 
     ``H`` is the mean of h_{τ+1}, ``w`` that of h_τ + h_T. The others are T² Cov_s(·, m_s) with
@@ -44,7 +44,7 @@ class Moments(NamedTuple):
         return self.output + self.H * self.past_output
 
 
-def moments(T: Any, x: Any, y: Any) -> Moments:
+def moments(T: Any, x: Any, y: Any) -> LengthMoments:
     """The closed forms; T >= 3."""
     n = T - 2
     H = (T - x - 1 / T) / n
@@ -56,7 +56,7 @@ def moments(T: Any, x: Any, y: Any) -> Moments:
     h_over_tau = ((x**2 - y) / 2 - 1 / (T * (T - 1))) / n  # mean of h_{τ+1}/τ
     reciprocal_squared = (y - 1 / (T - 1) ** 2 - 1 / T**2) / n  # mean of 1/τ²
     later = h_squared - 2 * h_over_tau - reciprocal_squared  # mean of h_{τ+1}²
-    return Moments(
+    return LengthMoments(
         H=H,
         w=w,
         output=T * (x - 1 / T - 1) / n - w,
@@ -70,14 +70,14 @@ def moments(T: Any, x: Any, y: Any) -> Moments:
 # Step 1, random triggers: how far the two memories of a token lead.
 
 
-def first_leads(C: Any, T: Any, m: Moments) -> tuple[Any, Any]:
+def first_leads(C: Any, T: Any, m: LengthMoments) -> tuple[Any, Any]:
     """Of w_U(k) on W_V² w_E(k) and on W_V² Φ₁ w_E(k), N = C + 1."""
     direct, remapped = _random_leads(C, T, m)
     unit = T * (C + 1) * C**2
     return direct / unit, remapped / unit
 
 
-def _random_leads(C: Any, T: Any, m: Moments) -> tuple[Any, Any]:
+def _random_leads(C: Any, T: Any, m: LengthMoments) -> tuple[Any, Any]:
     """The same in units of 1/(T N C²)."""
     return C**2 - 2 * C + T - 3, m.H * C**2 - m.w * C + T - m.w - m.H
 
@@ -85,12 +85,12 @@ def _random_leads(C: Any, T: Any, m: Moments) -> tuple[Any, Any]:
 # Step 2: the wanted coefficient J, in units that do not change its sign.
 
 
-def second_with_all(C: Any, K: Any, T: Any, m: Moments) -> Any:
+def second_with_all(C: Any, K: Any, T: Any, m: LengthMoments) -> Any:
     """K T³ C² N J for fixed triggers and prediction over all tokens, N = C + K."""
     return (C - 1) * (C + K) * m.phi + K * C * _unigram(C, K, T, m)
 
 
-def second_with_random(C: Any, T: Any, m: Moments) -> Any:
+def second_with_random(C: Any, T: Any, m: LengthMoments) -> Any:
     """C³ N² T³ J for random triggers, N = C + 1."""
     direct, remapped = _random_leads(C, T, m)
     return direct * ((C - 1) * m.output - m.trigger) + remapped * (
@@ -98,7 +98,7 @@ def second_with_random(C: Any, T: Any, m: Moments) -> Any:
     )
 
 
-def _unigram(C: Any, K: Any, T: Any, m: Moments) -> Any:
+def _unigram(C: Any, K: Any, T: Any, m: LengthMoments) -> Any:
     """What labels that are content, but classes that are all tokens, add: T² Cov_s(ψ_s, m_s).
 
     ψ_s collects a position, its content and its triggers, each directly and over the past:
@@ -108,7 +108,7 @@ def _unigram(C: Any, K: Any, T: Any, m: Moments) -> Any:
     return own - ((T - 2) * m.trigger + (T - m.w) * m.past_trigger) / C
 
 
-def quadratic_with_all(K: Any, T: Any, m: Moments) -> tuple[Any, Any, Any]:
+def quadratic_with_all(K: Any, T: Any, m: LengthMoments) -> tuple[Any, Any, Any]:
     """The coefficients of C², C and 1 in `second_with_all`."""
     return (
         m.phi,
@@ -117,7 +117,7 @@ def quadratic_with_all(K: Any, T: Any, m: Moments) -> tuple[Any, Any, Any]:
     )
 
 
-def fewest_content(T: Any, K: Any, m: Moments) -> float:
+def fewest_content(T: Any, K: Any, m: LengthMoments) -> float:
     """C* of claim T-S2: for T >= 5 the lead is positive if and only if C > C*."""
     a, b, c = quadratic_with_all(K, T, m)
     return (-float(b) + math.sqrt(float(b * b - 4 * a * c))) / float(2 * a)
@@ -132,12 +132,12 @@ def fewest_tokens_random(length: int) -> int:
     return FEWEST_TOKENS_RANDOM[max(t for t in FEWEST_TOKENS_RANDOM if t <= length)]
 
 
-def reading_of_frequency(C: Any, K: Any, T: Any, x: Any, m: Moments) -> Any:
+def reading_of_frequency(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> Any:
     """The mean of ψ_s over s."""
     return 3 - x / T + ((T - 2) ** 2 + (T - m.w) ** 2) / (T * C) + (4 + m.w**2) / (T * K)
 
 
-def repairing_margin(C: Any, K: Any, T: Any, x: Any, m: Moments) -> float:
+def repairing_margin(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> float:
     """m₁* of claim T-m1: a first step from which the lead of the second is positive, T >= 5."""
     against = -_unigram(C, K, T, m)
     if against <= 0 or (share := (1 - 1 / C) * m.phi / against) >= K / (C + K):

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from assocmem._checks import Array
-from assocmem.gradients.roles import CONTENT, FREE, OUTPUT, TRIGGER, TRIGGERS, Readout, Roles
+from assocmem.gradients.roles import CONTENT, FREE, OUTPUT, TRIGGER, TRIGGERS, FirstReadout, Roles
 from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
 
 
@@ -39,7 +39,7 @@ class PreviousTokenSignal:
     ``scores`` (τ, T) are the mean layer-2 scores at λ = 1.
     """
 
-    def __init__(self, roles: Roles, readout: Readout, second: BlockTable) -> None:
+    def __init__(self, roles: Roles, readout: FirstReadout, second: BlockTable) -> None:
         self.roles, self.readout, self.second = roles, readout, second
         self.free, self.trigger, self.output = (
             roles.at[:, :, role] for role in (FREE, TRIGGER, OUTPUT)

@@ -169,7 +169,7 @@ class TokenFunction:
         self.covariance = roles.in_content * (values - mean) * one / c
 
 
-class Readout:
+class FirstReadout:
     """What the first memory reads at a position: u_s = w_U(y)ᵀ G₁ W_V² x¹_s.
 
     As a linear form in the tokens, u = Σ matrix · f(z) + constant over ``terms``, the pairs

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from assocmem._checks import Array, checked_kind, checked_number
+from assocmem._checks import Array, checked_kind, checked_number, renamed
 from assocmem._statistics import softmax
 from assocmem.gradients.previous_token import PreviousTokenSignal
-from assocmem.gradients.roles import FREE, Readout, Roles
+from assocmem.gradients.roles import FREE, FirstReadout, Roles
 from assocmem.model.blocks import (
     OUTPUTS,
     POSITIONS,
@@ -74,7 +74,7 @@ def second_step(task: InductionTask) -> BlockTable:
     the closed form at finite N and T is derived here.
     """
     roles, length = Roles(task), task.length
-    readout = Readout(roles, first_step(task))
+    readout = FirstReadout(roles, first_step(task))
     centre = (roles.identity - roles.one / length) / length  # Cov_s(u, x) = uᵀ centre x
     mean_readout = readout.mean.sum(axis=0) * roles.one / (length - 2)
     is_trigger = roles.array([1, 0, 0, 0])
@@ -106,7 +106,7 @@ def _keys(roles: Roles) -> tuple[tuple[str, str, Array], ...]:
     )
 
 
-def _token_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, Array, Array]:
+def _token_moments(roles: Roles, readout: FirstReadout, form: Array) -> tuple[Array, Array, Array]:
     """Return E[uᵀ F 1_j] by the role of j, and T Cov(m_i, uᵀ F 1_j) for i ≠ j and for i = j.
 
     Tokens are independent given (q, o, τ), so with u = Σ U f(z) + v and f̄, 1̄_j the means,
@@ -134,15 +134,20 @@ def _token_moments(roles: Roles, readout: Readout, form: Array) -> tuple[Array, 
 
 
 def third_step(
-    task: InductionTask, lead: float = 10.0, *, second: BlockTable | None = None
+    task: InductionTask,
+    margin: float = 10.0,
+    *,
+    second: BlockTable | None = None,
+    lead: float | None = None,
 ) -> BlockTable:
     """S3. Derivative at η₁ = 0 of -∇ on W_K1, at W_O2 = η₁ G₁ and W_K2 = λ Ĵ₂: position block.
 
-    ``lead`` is λ: Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1. At λ = 0 this is
-    S3(a), exact: the value path alone, which is nearly flat along a row and cannot prefer t - 1. At
-    λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly in the softmax, plus
-    the first order of its fluctuation, in value, key and query; what is dropped falls with the
-    third power of the number of content tokens, and `third_step_error` bounds it.
+    ``margin`` is λ, the second of `top_down`: Ĵ₂ is J₂ scaled so that the wanted coefficient leads
+    by 1. At λ = 0 this is S3(a), exact: the value path alone, which is nearly flat along a row and
+    cannot prefer t - 1. At λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly
+    in the softmax, plus the first order of its fluctuation, in value, key and query; what is
+    dropped falls with the third power of the number of content tokens, and `third_step_error`
+    bounds it.
 
     >>> import assocmem as am
     >>> table = am.gradients.third_step(am.InductionTask(n_tokens=32, length=32))
@@ -152,32 +157,37 @@ def third_step(
 
     Parameters
     ----------
-    lead : float
-        λ >= 0. With SymPy sizes only 0 is possible.
+    margin : float
+        λ >= 0: by how much the wanted score of layer 2 leads. With SymPy sizes only 0 is possible.
     second : BlockTable
         Ĵ₂, any multiple of `second_step`; default the one that leads by 1.
+    lead : float
+        Deprecated name of ``margin``.
 
-    Raises ValueError for a negative or non-finite lead, for a task whose step 2 does not lead (pass
-    ``second``), and for a table of another task; TypeError for SymPy sizes with λ > 0.
+    Raises ValueError for a negative or non-finite margin, for a task whose step 2 does not lead
+    (pass ``second``), and for a table of another task; TypeError for SymPy sizes with λ > 0.
     Source: [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
+    if lead is not None:
+        renamed("lead=", "margin=", "The lead of a table is another number.")
+        margin = lead
     checked_kind("task", task, InductionTask)
-    lead = checked_number(
-        "lead", lead, "a finite number, 0 or more", lambda lead: 0 <= lead < np.inf
+    margin = checked_number(
+        "margin", margin, "a finite number, 0 or more", lambda margin: 0 <= margin < np.inf
     )
-    if lead > 0 and task.is_symbolic:
+    if margin > 0 and task.is_symbolic:
         raise TypeError(
-            f"lead: expected 0 with SymPy sizes, as the softmax needs numbers; got {lead!r}. Build "
-            f"the task with integers."
+            f"margin: expected 0 with SymPy sizes, as the softmax needs numbers; got {margin!r}. "
+            f"Build the task with integers."
         )
-    if second is None and lead == 0:
+    if second is None and margin == 0:
         second = second_step(task)  # the value path does not depend on it
     signal = _signal(task, second)
-    if lead == 0:
+    if margin == 0:
         total = signal.value(signal.uniform)
     else:
-        a = softmax(lead * signal.scores)
-        total = signal.value(a) + lead * signal.through_scores(a, lead)
+        a = softmax(margin * signal.scores)
+        total = signal.value(a) + margin * signal.through_scores(a, margin)
     return BlockTable(task, "W_K1", {(POSITIONS, POSITIONS): signal.block(total)})
 
 
@@ -198,13 +208,13 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
 
 
 def third_step_error(
-    task: InductionTask, lead: float = 10.0, *, second: BlockTable | None = None
+    task: InductionTask, margin: float = 10.0, *, second: BlockTable | None = None
 ) -> Array:
     """Upper bound (T - 1,) on what `third_step` drops, for the entries of each row t < T.
 
     It is safe rather than sharp, and falls like C⁻³ relative to the entries of the step, C being
-    the number of content tokens; infinite at leads so large that it overflows. At lead 0 nothing
-    is dropped.
+    the number of content tokens; infinite at margins so large that it overflows. At margin 0
+    nothing is dropped.
 
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=1000, length=64)
@@ -216,15 +226,15 @@ def third_step_error(
     Parameters, errors and source as `third_step`; sizes must be numbers.
     """
     checked_kind("task", task, InductionTask)
-    lead = checked_number(
-        "lead", lead, "a finite number, 0 or more", lambda lead: 0 <= lead < np.inf
+    margin = checked_number(
+        "margin", margin, "a finite number, 0 or more", lambda margin: 0 <= margin < np.inf
     )
     if task.is_symbolic:
         raise TypeError(
             f"task: expected sizes that are numbers; got {task!r}. Build it with integers."
         )
     signal = _signal(task, second)
-    return signal.dropped_at_most(softmax(lead * signal.scores), lead)
+    return signal.dropped_at_most(softmax(margin * signal.scores), margin)
 
 
 def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSignal:
@@ -244,4 +254,4 @@ def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSign
             "task."
         )
     roles = Roles(task)
-    return PreviousTokenSignal(roles, Readout(roles, first_step(task)), second)
+    return PreviousTokenSignal(roles, FirstReadout(roles, first_step(task)), second)

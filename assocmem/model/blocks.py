@@ -267,6 +267,14 @@ class BlockTable:
         return block.same[0] - max(wrong)
 
     @property
+    def strength(self) -> Any:
+        """What the margins of `top_down` are multiples of: the lead, or for W_K1 the median over
+        t = 2..T-1 of the wanted coefficient itself."""
+        if self.matrix != "W_K1":
+            return self.lead
+        return np.median(np.diagonal(self[POSITIONS, POSITIONS], offset=-1)[:-1])
+
+    @property
     def _heads(self) -> range:
         return range(1, self.task.length - 1)
 

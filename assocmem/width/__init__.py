@@ -1,7 +1,7 @@
 """Finite width: the noise of the memories, of their gradients and of what the model answers."""
 
 from assocmem.width.attention import AttentionLaw
-from assocmem.width.bounds import Deviations, Guarantee, Tables, guarantee
+from assocmem.width.bounds import Deviations, Guarantee, ScoreTables, guarantee
 from assocmem.width.gradient_noise import true_steps
 from assocmem.width.moments import (
     cantelli_failure,
@@ -12,15 +12,15 @@ from assocmem.width.moments import (
 )
 from assocmem.width.recall import head_scores, output_scores, trigger_scores
 from assocmem.width.response import linear_response
-from assocmem.width.wick import Moments, Segment, Term, score_moments
+from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 
 __all__ = [
     "AttentionLaw",
     "Deviations",
     "Guarantee",
-    "Moments",
+    "ScoreMoments",
+    "ScoreTables",
     "Segment",
-    "Tables",
     "Term",
     "cantelli_failure",
     "gaussian_recall",
@@ -31,7 +31,7 @@ __all__ = [
     "margin_moments",
     "output_scores",
     "recall_moments",
-    "score_moments",
+    "term_moments",
     "trigger_scores",
     "true_steps",
 ]

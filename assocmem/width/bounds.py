@@ -1,8 +1,9 @@
 """From the scores between atoms to the answer: how much noise an induction head bears.
 
-All that the model computes is a function of three tables, the scores between its atoms (`Tables`).
-If no score is further from its limit than a known tolerance, then neither the attention of the two
-layers nor the logits are further from theirs than `guarantee` works out for each sequence:
+All that the model computes is a function of three tables, the scores between its atoms
+(`ScoreTables`). If no score is further from its limit than a known tolerance, then neither the
+attention of the two layers nor the logits are further from theirs than `guarantee` works out for
+each sequence:
 
     layer 1   scores of row t within e_t, attention within η_t
     layer 2   score of s within e'_s = tolerance + η_T range + η_s range, attention within η'
@@ -25,13 +26,13 @@ from assocmem._checks import Array
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
-from assocmem.width.wick import Segment, Term, score_moments
+from assocmem.width.wick import Segment, Term, term_moments
 
 Ints = NDArray[np.int64]
 Moved = tuple[Array, Array]  # attention at the limit, and how far each row may move
 
 
-class Tables(NamedTuple):
+class ScoreTables(NamedTuple):
     """A number for every score between atoms: K1 (N+T, N+T), K2 (2(N+T), 2(N+T)), O (M, 2(N+T)).
 
     Rows are queries or outputs, columns keys. Inputs are tokens, then positions; atoms are inputs,
@@ -42,9 +43,9 @@ class Tables(NamedTuple):
     K2: Array
     O: Array
 
-    def times(self, factor: float) -> Tables:
+    def times(self, factor: float) -> ScoreTables:
         """Every entry times the factor."""
-        return Tables(*(factor * table for table in self))
+        return ScoreTables(*(factor * table for table in self))
 
 
 class Deviations:
@@ -52,7 +53,7 @@ class Deviations:
 
     Attributes
     ----------
-    limit : Tables
+    limit : ScoreTables
         The scores at infinite width, which are the coefficients.
     count : int
         How many scores the answers at the last position depend on.
@@ -62,7 +63,7 @@ class Deviations:
         n, n_outputs = task.n_tokens + task.length, task.n_outputs
         K1 = np.zeros((n, n))  # the memory holds positions only
         K1[task.n_tokens :, task.n_tokens :] = memories["W_K1"].coefficients
-        self.limit = Tables(K1, memories["W_K2"].coefficients, memories["W_O2"].coefficients)
+        self.limit = ScoreTables(K1, memories["W_K2"].coefficients, memories["W_O2"].coefficients)
         self.count, self._parts = 0, list[tuple[str, Any, Array]]()
         inputs, rows, all_outputs = np.eye(n), np.arange(n), np.arange(n_outputs)
         # Atoms by the word that makes them; the word of a query is transposed, so in capitals.
@@ -100,15 +101,15 @@ class Deviations:
 
     def _add(self, name: str, rows: Array, columns: Array, terms: Sequence[Term]) -> None:
         """The powers of 1/d in E (s - s(∞))²; that of d^0 is zero."""
-        mean, second = score_moments(terms)
+        mean, second = term_moments(terms)
         powers = np.diagonal(second, axis1=2, axis2=3).copy()
         powers[: len(mean)] -= 2 * mean[0] * mean
         self._parts.append((name, np.ix_(rows, columns), powers[1:]))
         self.count += mean[0].size
 
-    def at(self, d: float) -> Tables:
+    def at(self, d: float) -> ScoreTables:
         """Return the root mean squares at width d; 0 for scores that no answer depends on."""
-        found = Tables(*map(np.zeros_like, self.limit))
+        found = ScoreTables(*map(np.zeros_like, self.limit))
         for name, entries, powers in self._parts:
             squares = np.tensordot(float(d) ** -np.arange(1.0, 1 + len(powers)), powers, 1)
             getattr(found, name)[entries] = np.sqrt(squares)
@@ -152,7 +153,7 @@ class Guarantee(NamedTuple):
         return np.asarray(answer & attention)
 
 
-def guarantee(limit: Tables, tolerance: Tables, tokens: Ints) -> Guarantee:
+def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guarantee:
     """Propagate tolerances of the tables to the answers on induction sequences, tokens (B, T)."""
     (size, length), n = tokens.shape, len(limit.K1)
     X = np.zeros((size, length, n))

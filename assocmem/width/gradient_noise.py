@@ -27,15 +27,15 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask
-from assocmem.width.wick import Moments, Segment, Term, score_moments
+from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 
 
-def first_score_moments(task: InductionTask, coefficients: Array) -> Moments:
+def first_score_moments(task: InductionTask, coefficients: Array) -> ScoreMoments:
     """Moments of S (M, 2(N+T)), all entries together: a single cue, whose answers they are."""
     n = task.n_tokens + task.length
     plain, remapped = np.eye(2 * n, n), np.eye(2 * n, n, k=-n)  # atoms as combinations of inputs
     classes, outputs = np.eye(task.n_outputs), Segment("", family="u")
-    return score_moments(
+    return term_moments(
         [
             Term(classes, outputs, coefficients[:, part], Segment(stored + read), atoms)
             for stored, part in (("V", slice(n)), ("FV", slice(n, 2 * n)))

@@ -17,7 +17,7 @@ from assocmem._checks import Array
 from assocmem._statistics import margins
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
-from assocmem.width.wick import Moments, Segment, Term, score_moments
+from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 
 
 def recall_terms(name: str, task: InductionTask, coefficients: Array) -> list[Term]:
@@ -63,23 +63,25 @@ def streams(task: InductionTask, tokens: ArrayLike) -> Array:
 
 def head_moments(
     task: InductionTask, coefficients: Array, tokens: ArrayLike, rows: NDArray[np.int64]
-) -> Moments:
+) -> ScoreMoments:
     """Moments of the first layer's scores on one sequence: the given rows t, all columns s."""
     x = streams(task, tokens)
-    return score_moments(in_context_terms(task, coefficients, x[rows], x))
+    return term_moments(in_context_terms(task, coefficients, x[rows], x))
 
 
 def recall_moments(
     task: InductionTask, memories: Mapping[str, AssociativeMemory]
-) -> dict[str, Moments]:
+) -> dict[str, ScoreMoments]:
     """Moments of the scores that each memory of a run is asked for, by name."""
     return {
-        name: score_moments(recall_terms(name, task, memory.coefficients))
+        name: term_moments(recall_terms(name, task, memory.coefficients))
         for name, memory in memories.items()
     }
 
 
-def margin_moments(moments: Moments, d: float, targets: NDArray[np.int64]) -> tuple[Array, Array]:
+def margin_moments(
+    moments: ScoreMoments, d: float, targets: NDArray[np.int64]
+) -> tuple[Array, Array]:
     """Mean and variance of right score minus wrong score, (cues, answers); 0 at the target."""
     mean, covariance = moments.mean(d), moments.covariance(d)
     cues = np.arange(len(mean))
@@ -89,7 +91,7 @@ def margin_moments(moments: Moments, d: float, targets: NDArray[np.int64]) -> tu
 
 
 def cantelli_failure(
-    moments: Moments,
+    moments: ScoreMoments,
     d: float,
     targets: NDArray[np.int64],
     among: NDArray[np.bool_] | None = None,
@@ -103,7 +105,7 @@ def cantelli_failure(
 
 
 def gaussian_recall(
-    moments: Moments,
+    moments: ScoreMoments,
     d: float,
     targets: NDArray[np.int64],
     among: NDArray[np.bool_] | None = None,

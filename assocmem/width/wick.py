@@ -142,7 +142,7 @@ class Term(NamedTuple):
     answers: Array
 
 
-class Moments(NamedTuple):
+class ScoreMoments(NamedTuple):
     """Mean and covariance of scores as polynomials in 1/d: entry [k] multiplies d^-k.
 
     mean_powers (k, cues, answers); second_powers (k, cues, answers, answers) is E s_qi s_qj.
@@ -168,12 +168,12 @@ class Moments(NamedTuple):
         limit: Array = self.second_powers[1] - cross - cross.transpose(0, 2, 1)
         return limit
 
-    def mapped(self, matrix: Array) -> Moments:
+    def mapped(self, matrix: Array) -> ScoreMoments:
         """Moments of linear combinations of each cue's scores: matrix (m, answers)."""
-        return Moments(self.mean_powers @ matrix.T, matrix @ self.second_powers @ matrix.T)
+        return ScoreMoments(self.mean_powers @ matrix.T, matrix @ self.second_powers @ matrix.T)
 
 
-def score_moments(terms: Sequence[Term], *, joint: bool = False) -> Moments:
+def term_moments(terms: Sequence[Term], *, joint: bool = False) -> ScoreMoments:
     """Exact mean and covariance of s_qi, the sum of the terms, for all cues and answers.
 
     With ``joint``, scores of different cues too: all s_qi are the answers of a single cue.
@@ -192,7 +192,7 @@ def score_moments(terms: Sequence[Term], *, joint: bool = False) -> Moments:
             parts = (a.cues, a.coefficients, a.answers, b.cues, b.coefficients, b.answers)
             _add(second, powers, _summed(pairing, formula, *parts))
     shape = (1, cues * answers) if joint else (cues, answers)
-    return Moments(_stacked(mean, shape), _stacked(second, (*shape, shape[1])))
+    return ScoreMoments(_stacked(mean, shape), _stacked(second, (*shape, shape[1])))
 
 
 def _summed(pairing: Pairing, formula: str, *parts: Array) -> Array:

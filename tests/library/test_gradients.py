@@ -333,7 +333,7 @@ def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
         assert (error < bound).all()
         assert (error > 1e-5 * bound).any()
     assert (third_step_error(task, 0) == 0).all()
-    with pytest.raises(ValueError, match="lead: expected"):
+    with pytest.raises(ValueError, match="margin: expected"):
         third_step_error(task, -1)
     with pytest.raises(TypeError, match="sizes that are numbers"):
         third_step_error(am.InductionTask(N, 5), 1.0)
@@ -405,7 +405,7 @@ def third_slope(task):
 
 @pytest.mark.parametrize(("triggers", "predict"), [(2, "content"), (2, "all"), ("random", "all")])
 @pytest.mark.parametrize(
-    "step", [first_step, second_step, partial(third_step, lead=0), third_slope]
+    "step", [first_step, second_step, partial(third_step, margin=0), third_slope]
 )
 def test_symbols_give_the_numbers(step, triggers, predict):
     symbolic = am.InductionTask(N, 5, K if triggers == 2 else "random", predict=predict)
@@ -432,9 +432,9 @@ def test_nothing_depends_on_the_number_of_tokens():
 @pytest.mark.parametrize(
     ("lead", "error", "text"),
     [
-        (-1.0, ValueError, r"lead.* 0 or more; got -1\.0"),
-        (np.nan, ValueError, "lead.* got nan"),
-        (np.inf, ValueError, "lead.* got inf"),
+        (-1.0, ValueError, r"margin.* 0 or more; got -1\.0"),
+        (np.nan, ValueError, "margin.* got nan"),
+        (np.inf, ValueError, "margin.* got inf"),
     ],
 )
 def test_bad_lead(lead, error, text):
@@ -443,7 +443,7 @@ def test_bad_lead(lead, error, text):
 
 
 def test_no_softmax_of_symbols():
-    with pytest.raises(TypeError, match=r"lead.* 0 with SymPy sizes"):
+    with pytest.raises(TypeError, match=r"margin.* 0 with SymPy sizes"):
         third_step(am.InductionTask(N, 5), 1.0)
     with pytest.raises(TypeError, match=r"lead: expected numeric sizes, as it takes a maximum"):
         third_step_slope(am.InductionTask(N, 5))

@@ -42,7 +42,7 @@ def test_maps_of_the_limit_are_the_closed_forms():
     A = (gradient_noise.value_path_map(task) @ C).reshape(9, 9)[4:, 4:]
     for found, closed_form in (
         (J2, am.gradients.second_step(task).coefficients().ravel()),
-        (A, am.gradients.third_step(task, lead=0)["positions", "positions"]),
+        (A, am.gradients.third_step(task, 0)["positions", "positions"]),
     ):
         assert np.abs(found - closed_form).max() < 1e-13 * np.abs(closed_form).max()
 
@@ -56,7 +56,7 @@ def test_joint_moments_hold_those_within_a_cue():
         )
         for left, right in (("", "f"), ("f", "Ff"))
     ]  # fmt: skip
-    within, joint = wick.score_moments(terms), wick.score_moments(terms, joint=True)
+    within, joint = wick.term_moments(terms), wick.term_moments(terms, joint=True)
     for d in (5, 1e3):
         covariance = joint.covariance(d)[0].reshape(2, 4, 2, 4)
         np.testing.assert_allclose(joint.mean(d).reshape(2, 4), within.mean(d))

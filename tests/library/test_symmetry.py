@@ -215,7 +215,7 @@ def test_the_first_step_at_a_million_tokens(k, predict):
 def test_three_steps_equal_those_on_the_full_population():
     task, margins = am.InductionTask(7, 6), (0.5, 10.0, 5.0)
     run = am.top_down(
-        task, margins=margins, gradient="population", blocks="all", evaluate_on=1, rng=0
+        task, margins=margins, gradient="population", blocks="all", evaluate_on=None, rng=0
     )
     model = SymmetricTransformer.top_down(task, margins=margins, blocks="all")
     for name, memory in run.memories.items():
@@ -236,7 +236,7 @@ def test_position_blocks_alone():
 
 
 def test_a_step_without_a_lead_is_refused():
-    with pytest.raises(ValueError, match="expected a positive lead at the step on W_K2; got -"):
+    with pytest.raises(ValueError, match="expected a positive strength of the step on W_K2; got -"):
         SymmetricTransformer.top_down(am.InductionTask(10**6, 4))
 
 

@@ -19,7 +19,7 @@ RECALLED = {"W_O2": 1.0, "W_K2": 1.0, "W_K1": 1.0}
 
 def bits(run):
     """Every number of a run, as bytes."""
-    numbers = [(step.lead, step.size) for step in run.steps]
+    numbers = [(step.strength, step.size) for step in run.steps]
     for step in run.steps:
         evaluation = step.evaluation
         numbers += [step.memory.keys, step.memory.values, step.memory.coefficients, step.margins]
@@ -60,7 +60,7 @@ def test_closed_form_steps_are_the_closed_forms(run):
     tables = (
         am.gradients.first_step(TASK),
         am.gradients.second_step(TASK),
-        am.gradients.third_step(TASK, lead=run.settings.margins[1]),
+        am.gradients.third_step(TASK, run.settings.margins[1]),
     )
     for step, table in zip(run.steps, tables, strict=True):
         np.testing.assert_array_equal(step.memory.coefficients, step.size * table.coefficients())
@@ -68,7 +68,7 @@ def test_closed_form_steps_are_the_closed_forms(run):
 
 def test_margins_are_the_step_sizes(run):
     for step, margin in zip(run.steps, run.settings.margins, strict=True):
-        assert step.size == margin / step.lead
+        assert step.size == margin / step.strength
         if step.name != "W_K1":  # at infinite width scores are coefficients
             assert np.median(step.margins) == pytest.approx(margin)
     positions = run.embeddings.positions
@@ -139,7 +139,7 @@ def test_a_run_stops_without_a_positive_lead(gradient):
     assert am.gradients.second_step(STOPS).lead < 0
     assert run.failed_step == 2
     assert list(run.memories) == ["W_O2"]
-    assert run.failure.startswith("the gradient on W_K2 has lead -")
+    assert run.failure.startswith("the gradient on W_K2 has strength -")
     assert "not positive" in run.failure
     assert "stopped at step 2" in repr(run)
     assert run.accuracy.trials == 50  # of the step that was taken
@@ -147,7 +147,7 @@ def test_a_run_stops_without_a_positive_lead(gradient):
 
 def test_no_evaluation_without_a_step():
     run = topdown.TopDownRun(
-        STOPS, am.FrozenEmbeddings.orthonormal(STOPS), topdown.Settings(), (), "no lead"
+        STOPS, am.FrozenEmbeddings.orthonormal(STOPS), topdown.TopDownSettings(), (), "no lead"
     )
     assert run.failed_step == 1
     with pytest.raises(ValueError, match=r"evaluation: expected .*; got none: no lead"):

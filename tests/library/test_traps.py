@@ -183,7 +183,7 @@ def test_block_keys_agree_with_attributes_of_the_embeddings():
 def test_the_block_keys_of_before_warn():
     table = am.gradients.first_step(am.InductionTask(n_tokens=5, length=4))
     with pytest.warns(
-        DeprecationWarning, match=r"'w_U', 'Phi1 p'.*'outputs', 'remapped_positions'"
+        DeprecationWarning, match=r"'Phi1 p'.*'outputs', 'remapped_positions'"
     ):
         old = table["w_U", "Phi1 p"]
     np.testing.assert_array_equal(old, table["outputs", "remapped_positions"])
@@ -219,3 +219,44 @@ def test_a_symbolic_length_is_told_where_it_works():
             Fraction(length), *am.gradients.conditions.harmonic_numbers(length)
         ).phi
         assert sympy.Rational(exact) == symbolic.subs(T, length).doit()
+
+
+    with pytest.warns(DeprecationWarning, match=r"'Phi1 p'.*'outputs', 'remapped_positions'"):
+
+
+def test_a_lead_is_a_lead_and_margins_count_in_strengths():
+    task = am.InductionTask(n_tokens=8, length=8)
+    margins = (0.5, 10.0, 5.0)
+    run = am.top_down(task, margins=margins, evaluate_on=None)
+    first, second = am.gradients.first_step(task), am.gradients.second_step(task)
+    tables = (first, second, am.gradients.third_step(task, margins[1]))
+    for table, step, margin in zip(tables, run.steps, margins, strict=True):
+        assert step.strength == pytest.approx(table.strength, rel=1e-12)
+        assert step.size == margin / step.strength
+        with pytest.warns(DeprecationWarning, match="write strength"):
+            assert step.lead == step.strength
+    assert first.lead == first.strength
+    assert tables[2].lead < tables[2].strength  # the coefficient itself, and its lead over the row
+
+
+def test_the_second_margin_is_an_argument_of_the_third_step():
+    task = am.InductionTask(n_tokens=8, length=8)
+    with pytest.warns(DeprecationWarning, match="margin="):
+        old = am.gradients.third_step(task, lead=3.0)
+    new = am.gradients.third_step(task, margin=3.0)
+    np.testing.assert_array_equal(np.asarray(old), np.asarray(new))
+
+
+def test_nothing_is_drawn_where_nothing_is_evaluated(tmp_path):
+    task, rng = am.InductionTask(n_tokens=8, length=8), np.random.default_rng(1)
+    run = am.top_down(task, evaluate_on=None, rng=rng)
+    assert rng.random() == np.random.default_rng(1).random()
+    evaluated = am.top_down(task, evaluate_on=20, rng=rng)
+    assert run.recall == evaluated.recall
+    with pytest.raises(ValueError, match=r"evaluation: .*evaluate_on=None.*am\.evaluate"):
+        run.accuracy  # noqa: B018
+    assert "not evaluated" in repr(run)
+    run.save(tmp_path / "run")
+    again = am.TopDownRun.load(tmp_path / "run")
+    assert again.steps[2].evaluation is None
+    assert again.recall == run.recall

@@ -19,7 +19,7 @@ from theory.steps import t_s2
     "name", ["output", "past_output", "trigger", "past_trigger", "position", "w"]
 )
 def test_an_altered_average_over_tau_is_found(name, monkeypatch):
-    """Each closed form of conditions.Moments, changed by a hundredth."""
+    """Each closed form of conditions.LengthMoments, changed by a hundredth."""
     original = t_s2.exact_moments
 
     def altered(length):

@@ -140,7 +140,9 @@ def test_the_three_steps_move_the_attention_to_where_it_belongs(drawn):
 
 def test_a_task_where_a_step_fails_is_refused():
     task = am.InductionTask(8, 64, predict="all")  # the second step has a negative lead
-    with pytest.raises(ValueError, match=r"task: expected one where all three .* W_K2 has lead"):
+    with pytest.raises(
+        ValueError, match=r"task: expected one where all three .* W_K2 has strength"
+    ):
         induction_head.measure(task, np.random.default_rng(), evaluate_on=10)
 
 
@@ -177,12 +179,12 @@ def test_the_map_agrees_with_a_run_of_the_three_steps(drawn):
     _, rows, _ = drawn["map"]
     for n, length, triggers, predict in ((8, 16, 1, "content"), (16, 8, "random", "all")):
         run = am.top_down(
-            am.InductionTask(n, length, triggers, predict), margins=(1, 10, 1), evaluate_on=1
+            am.InductionTask(n, length, triggers, predict), margins=(1, 10, 1), evaluate_on=None
         )
         row = entry(rows, predict, triggers, n, length)
         assert row["recall_3"] == run.recall["W_K1"]
         np.testing.assert_allclose(
-            [row["lead_1"], row["lead_2"]], [step.lead for step in run.steps[:2]], rtol=1e-12
+            [row["lead_1"], row["lead_2"]], [step.strength for step in run.steps[:2]], rtol=1e-12
         )
 
 
@@ -284,7 +286,7 @@ def test_where_layer_2_looks_is_as_predicted_within_15_percent_of_the_width(d):
 def test_cues_that_are_recalled_are_those_of_the_library():
     task = am.InductionTask(16, 24, 2)
     forms = width.ClosedForm(task, np.random.default_rng(0))
-    run = am.top_down(task, margins=width.MARGINS, evaluate_on=1)
+    run = am.top_down(task, margins=width.MARGINS, evaluate_on=None)
     for name in sheets.MATRICES:
         memory = run.memories[name]
         probe = am.probe(name, task, forms.limit)
@@ -299,7 +301,7 @@ def test_closed_forms_at_infinite_width_are_recalled(drawn):
         for row in rows
         if row["d"] == 0 and row["gradient"] == "closed-form"
     }
-    run = am.top_down(TINY["width"][1]["task"], evaluate_on=1)
+    run = am.top_down(TINY["width"][1]["task"], evaluate_on=None)
     recalled = [name for name in sheets.MATRICES if run.recall[name] == 1]
     assert recalled
     assert all(found[name] == 1 for name in recalled)
@@ -355,7 +357,7 @@ def test_scaled_memories_are_those_of_a_run_at_these_margins():
     task = am.InductionTask(*size)
     batches = margins._held_out(task, np.random.default_rng(), 200)
     row = margins._ClosedForm(size, [chosen[1]], batches).row("m1", chosen)
-    run = am.top_down(task, margins=chosen, evaluate_on=1)
+    run = am.top_down(task, margins=chosen, evaluate_on=None)
     first, at_start = (am.evaluate(run.model(), batch) for batch in batches)
     late = first.where(first.trigger_position > 0)
     assert row["recall_W_K1"] == run.recall["W_K1"]

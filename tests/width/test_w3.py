@@ -42,7 +42,7 @@ def test_W3_is_exact_where_cantelli_is():
     """Cantelli is attained by two values; of one cue and one rival the bound is the probability."""
     p = 0.2  # the margin is 0 with probability p, and 3 otherwise
     mean, variance = 3.0 * (1 - p), 9.0 * p * (1 - p)
-    moments = wick.Moments(
+    moments = wick.ScoreMoments(
         np.array([[[mean, 0.0]]]),
         np.array([[[[mean**2 + variance, 0.0], [0.0, 0.0]]]]),
     )

@@ -59,7 +59,7 @@ def test_W5_sees_wrong_counts_of_pairings(error, monkeypatch, seed):
 def test_W5_sees_the_limit_taken_for_the_covariance_at_a_small_width(monkeypatch, seed):
     """The departure from the limit, 12 % at d = 24, is three tolerances."""
     monkeypatch.setattr(
-        wick.Moments, "covariance", lambda moments, d: moments.limit_covariance() / d
+        wick.ScoreMoments, "covariance", lambda moments, d: moments.limit_covariance() / d
     )
     assert "noise / limit" in next(failures("W5", seed)).case, f"{seed=}"
 
@@ -182,8 +182,8 @@ def test_W5_fails_for_another_closed_form_of_step_3(monkeypatch):
     monkeypatch.setattr(
         am.gradients,
         "third_step",
-        lambda task, lead: {
-            ("positions", "positions"): 1.01 * right(task, lead=lead)["positions", "positions"]
+        lambda task, margin: {
+            ("positions", "positions"): 1.01 * right(task, margin)["positions", "positions"]
         },
     )
     derivation_fails("W5", ".*" + "and between positions")
@@ -227,6 +227,8 @@ def test_W5_fails_for_another_variance_on_the_diagonal(sigma, monkeypatch):
 
 
 def test_W5_fails_for_another_limit(monkeypatch):
-    right = wick.Moments.limit_covariance
-    monkeypatch.setattr(wick.Moments, "limit_covariance", lambda moments: 1.01 * right(moments))
+    right = wick.ScoreMoments.limit_covariance
+    monkeypatch.setattr(
+        wick.ScoreMoments, "limit_covariance", lambda moments: 1.01 * right(moments)
+    )
     derivation_fails("W5", ".*The library's linear response")

@@ -56,7 +56,7 @@ def test_W6_sees_mean_squares_that_are_too_small(error, monkeypatch, seed):
     monkeypatch.setattr(
         chain.Deviations,
         "at",
-        lambda self, d: chain.Tables(*(np.sqrt(error(table**2)) for table in right(self, d))),
+        lambda self, d: chain.ScoreTables(*(np.sqrt(error(table**2)) for table in right(self, d))),
     )
     assert any(failures("W6", seed)), f"{seed=}"
 

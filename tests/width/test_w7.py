@@ -8,7 +8,7 @@ import pytest
 import assocmem as am
 from assocmem.width import attention as attention_law
 from assocmem.width import moments as step_noise
-from assocmem.width.wick import Moments, Segment, Term, score_moments
+from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 from tests.controls import failures
 from validation.width import w7
 
@@ -29,7 +29,7 @@ def test_noise_of_the_second_layer_is_that_of_wick():
         for a in parts
         for b in parts
     ]
-    moments = score_moments(terms)
+    moments = term_moments(terms)
     mean = moments.mean_powers
     first_order = moments.second_powers[1][0] - np.outer(mean[0], mean[1]) - np.outer(*mean[1::-1])
     found = attention_law.table_noise(C, np.concatenate([X, images], axis=1))
@@ -53,7 +53,7 @@ def test_W7_sees_noise_that_is_left_out(monkeypatch, seed):
 
     def without_noise(*arguments):
         mean = step_noise.head_moments(*arguments).mean_powers[:1]
-        return Moments(mean, mean[..., :, None] * mean[..., None, :])
+        return ScoreMoments(mean, mean[..., :, None] * mean[..., None, :])
 
     monkeypatch.setattr(attention_law, "head_moments", without_noise)
     monkeypatch.setattr(attention_law, "table_noise", lambda C, y: np.zeros((len(y), len(y))))

@@ -14,7 +14,7 @@ from theory.derivation import Derivation
 Array = NDArray[Any]
 
 
-class Recorded(np.random.Generator):
+class RecordedDraws(np.random.Generator):
     """A generator that keeps what it gives, and of which law."""
 
     def __init__(self, seed: int) -> None:
@@ -59,7 +59,7 @@ def decided_alike(
     """
     found = []
     for seed in range(300):
-        rng = Recorded(seed)
+        rng = RecordedDraws(seed)
         rate = capacity.sampled_recall(**arguments, draws=1, rng=rng)
         alike = rng.laws == drawn and rate.successes == bool(decide(*rng.numbers))
         found.append((alike, rate.successes))

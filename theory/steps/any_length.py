@@ -39,7 +39,7 @@ def task(length: int, vocabulary: str) -> am.InductionTask:
     return am.InductionTask(c + k, length, k, vocabulary)  # type: ignore[arg-type]
 
 
-class Readout(NamedTuple):
+class ReadoutAtAnyLength(NamedTuple):
     """T times the coefficients of G₁ between w_U(k), k a content token, and a family of tokens."""
 
     same: Any
@@ -53,19 +53,21 @@ class Readout(NamedTuple):
         return {"output": self.same, "trigger": self.trigger, "free": free}
 
 
-def readouts(vocabulary: str, weights: Weights = WEIGHTS) -> dict[str, Readout]:
+def readouts(vocabulary: str, weights: Weights = WEIGHTS) -> dict[str, ReadoutAtAnyLength]:
     """S1 in T, x = H_T, C and K: who stands where, and what the label says about it."""
     found = {}
     for kind, (output, triggers, everywhere) in weights.items():
         if vocabulary == "random":
             n, free = C + 1, everywhere - triggers - output
             same = (output * C - triggers + free / C) / n**2
-            found[kind] = Readout(same, -same / C, -same / C)
+            found[kind] = ReadoutAtAnyLength(same, -same / C, -same / C)
         else:
             outputs = C if vocabulary == "content" else C + K
             content = everywhere - triggers
             other = (content - output) / C**2 - content / (C * outputs)
-            found[kind] = Readout(output / C + other, other, (1 / C - 1 / outputs) * triggers / K)
+            found[kind] = ReadoutAtAnyLength(
+                output / C + other, other, (1 / C - 1 / outputs) * triggers / K
+            )
     return found
 
 

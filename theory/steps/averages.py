@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from assocmem.gradients.conditions import Moments, harmonic_numbers, moments
+from assocmem.gradients.conditions import LengthMoments, harmonic_numbers, moments
 from theory.algebra import harmonic
 from theory.algebra.harmonic import MOMENTS, role_at
 from theory.algebra.telescoping import (
@@ -37,10 +37,10 @@ from theory.steps.any_length import aligned, harmonic_sums, rational
 Array = NDArray[Any]
 
 
-MEAN = Moments(*(value.as_expr() for value in MOMENTS))  # at symbolic T
+MEAN = LengthMoments(*(value.as_expr() for value in MOMENTS))  # at symbolic T
 
 
-def exact_moments(length: int) -> Moments:
+def exact_moments(length: int) -> LengthMoments:
     return moments(Fraction(length), *harmonic_numbers(length))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.gradients.previous_token import PreviousTokenSignal
-from assocmem.gradients.roles import Readout, Roles
+from assocmem.gradients.roles import FirstReadout, Roles
 from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
 from theory.algebra.patterns import Pattern, patterns
 from theory.algebra.population import exact
@@ -116,7 +116,7 @@ def ranges(d: Derivation, vocabulary: str, n: int, length: int, n_triggers: Any)
     predict: Any = "content" if vocabulary == "content" else "all"
     task = am.InductionTask(n, length, n_triggers, predict)
     first, second = am.gradients.first_step(task), am.gradients.second_step(task)
-    signal = PreviousTokenSignal(Roles(task), Readout(Roles(task), first), second)
+    signal = PreviousTokenSignal(Roles(task), FirstReadout(Roles(task), first), second)
     batch = task.enumerate()
     x = np.zeros((len(batch), length, n + length))
     np.put_along_axis(x, batch.tokens[:, :, None], 1, axis=2)

@@ -11,7 +11,7 @@ from sympy import Symbol
 import assocmem as am
 from assocmem.gradients.conditions import (
     FEWEST_TOKENS_RANDOM,
-    Moments,
+    LengthMoments,
     fewest_tokens_random,
     moments,
     quadratic_with_all,
@@ -32,7 +32,7 @@ from theory.steps.thresholds import positive_for_all, rational_moments
 def wanted_coefficient(d: Derivation, lengths: tuple[int, ...]) -> None:
     """J at symbolic T, from the readouts of step 1."""
     H, w, a, b, c, u, v = sympy.symbols("H w a b c u v")
-    m = Moments(H, w, output=u, past_output=v, trigger=a, past_trigger=b, position=c)
+    m = LengthMoments(H, w, output=u, past_output=v, trigger=a, past_trigger=b, position=c)
     weights = {"direct": (sympy.Integer(1), sympy.Integer(2), T), "remapped": (H, w, T)}
     covariances = {
         "direct": {"output": u, "trigger": a, "free": -u - a},
@@ -108,7 +108,7 @@ def _with_all(d: Derivation) -> None:
         "$-\\theta\\, \\frac{(T-2)a + (T-w)b}{C}$."
     )
     a, b, c, u, v, length = sympy.symbols("a b c u v T")
-    m = Moments(Symbol("H"), Symbol("w"), u, v, a, b, c)
+    m = LengthMoments(Symbol("H"), Symbol("w"), u, v, a, b, c)
     quadratic = sympy.Poly(sympy.expand(second_with_all(C, K, length, m)), C)
     d.equal(
         "Fixed triggers, prediction over all tokens: $K T^3 C^2 N J$ is quadratic in $C$,",

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy
 
-from assocmem.gradients.conditions import Moments
+from assocmem.gradients.conditions import LengthMoments
 from theory.steps.any_length import rational
 from theory.steps.averages import exact_moments
 
@@ -23,5 +23,5 @@ def positive_for_all(value: Any, substitution: dict[Any, Any], *symbols: Any) ->
     return sympy.sympify(signs[0] == signs[1] and len(signs[0]) == 1)
 
 
-def rational_moments(length: int) -> Moments:
-    return Moments(*(rational(value) for value in exact_moments(length)))
+def rational_moments(length: int) -> LengthMoments:
+    return LengthMoments(*(rational(value) for value in exact_moments(length)))

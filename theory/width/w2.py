@@ -47,7 +47,7 @@ def entry_by_entry(d: Derivation) -> None:
         atoms = {"": x, "f": x @ phi.T}
         tables = {word: rng.integers(-3, 4, (2, 2)) for word in words}
         unit = np.eye(2, dtype=int)
-        moments = wick.score_moments(
+        moments = wick.term_moments(
             [
                 wick.Term(unit[:1], Segment(left), tables[left, right], Segment(right), unit)
                 for left, right in words

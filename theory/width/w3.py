@@ -45,7 +45,7 @@ def derive(d: Derivation) -> None:
     # Three answers of one cue: means 3, 1, 2; independent with variances 1, 2, 3 (over d).
     mean = np.array([[[3.0, 1.0, 2.0]]])
     second = np.stack([mean[0][:, :, None] * mean[0][:, None, :], np.diag([1.0, 2, 3])[None]])
-    moments = wick.Moments(mean, second)
+    moments = wick.ScoreMoments(mean, second)
     agrees(
         d,
         "The library's bound for one cue with answers of means 3, 1, 2 and independent noise of "

@@ -154,7 +154,7 @@ def means_of_infinite_width(d: Derivation) -> None:
     n = task.n_tokens + task.length
     value_path = (gradient_noise.value_path_map(task) @ C).reshape(n, n)
     block = value_path[task.n_tokens :, task.n_tokens :]
-    limit = am.gradients.third_step(task, lead=0)["positions", "positions"]
+    limit = am.gradients.third_step(task, 0)["positions", "positions"]
     d.holds(
         "and between positions that of S3a at $\\lambda = 0$ ($N = 4$, $T = 5$, $K = 2$).",
         Rational(np.abs(block - limit).max() / np.abs(limit).max()) < ROUNDING,

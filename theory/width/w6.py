@@ -13,7 +13,7 @@ from sympy import Rational
 
 from assocmem import InductionTask
 from assocmem._statistics import softmax
-from assocmem.width.bounds import Deviations, Tables, guarantee, moved
+from assocmem.width.bounds import Deviations, ScoreTables, guarantee, moved
 from theory.algebra.calculus import symbols
 from theory.algebra.moments import agrees, expectation, gaussian_moment
 from theory.derivation import Derivation
@@ -266,7 +266,7 @@ def chain_of_the_library(d: Derivation) -> None:
     n = N + len(tokens)
     rng = np.random.default_rng(1)
     shapes = (n, n), (2 * n, 2 * n), (2, 2 * n)
-    limit, tolerance = (Tables(*(size * rng.random(s) for s in shapes)) for size in (1, 0.1))
+    limit, tolerance = (ScoreTables(*(size * rng.random(s) for s in shapes)) for size in (1, 0.1))
     of_library = guarantee(limit, tolerance, tokens[None])
     by_hand = guarantee_by_hand(limit, tolerance, tokens)
     for name, text in (
@@ -286,7 +286,9 @@ def chain_of_the_library(d: Derivation) -> None:
         )
 
 
-def guarantee_by_hand(limit: Tables, tolerance: Tables, tokens: Array) -> dict[str, list[float]]:
+def guarantee_by_hand(
+    limit: ScoreTables, tolerance: ScoreTables, tokens: Array
+) -> dict[str, list[float]]:
     """One sequence with output at position 2 and label 1, one position after the other."""
     T, n, output, label = len(tokens), len(limit.K1), 2, 1
     x = [[tokens[t], n - T + t] for t in range(T)]  # token and position

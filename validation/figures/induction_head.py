@@ -31,7 +31,7 @@ def make(out: Path, context: Context, *, task: am.InductionTask | None = None) -
 
 def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: int) -> list[Row]:
     """Return the cells of all panels: one test sequence, rates over `evaluate_on` of them."""
-    run = am.top_down(task, rng=rng, evaluate_on=1)
+    run = am.top_down(task, rng=rng, evaluate_on=None)
     if run.failure:
         raise ValueError(f"task: expected one where all three steps can be taken; {run.failure}.")
     letters = ascii_uppercase[: len(task.triggers)] + ascii_lowercase  # capital: a trigger

@@ -82,25 +82,22 @@ class _ClosedForm:
         self.size, self.batches, self.task = size, batches, am.InductionTask(*size)
         self.embeddings = am.FrozenEmbeddings.orthonormal(self.task)
         first, second_step = gradients.first_step(self.task), gradients.second_step(self.task)
-        self.W_O2 = self._unit("step 1", first, first.lead)
-        self.W_K2 = self._unit("step 2", second_step, second_step.lead)
+        self.W_O2 = self._unit("step 1", first)
+        self.W_K2 = self._unit("step 2", second_step)
         self.W_K1 = {m2: self._third(m2) for m2 in second}
         self.probe = am.probe("W_K1", self.task, self.embeddings)
 
     def _third(self, m2: float) -> am.AssociativeMemory:
-        table = gradients.third_step(self.task, m2)
-        median = float(
-            np.median(np.diagonal(table["positions", "positions"], offset=-1)[:-1])
-        )  # as `am.top_down`
-        return self._unit(f"step 3 at m2 = {m2:g}", table, median)
+        return self._unit(f"step 3 at m2 = {m2:g}", gradients.third_step(self.task, m2))
 
-    def _unit(self, step: str, table: am.BlockTable, lead: float) -> am.AssociativeMemory:
-        if not lead > 0:
+    def _unit(self, step: str, table: am.BlockTable) -> am.AssociativeMemory:
+        if not table.strength > 0:
             raise ValueError(
-                f"sizes: expected tasks where every step has a positive lead; got {self.task}, "
-                f"where that of {step} is {lead:.3g}. The map of the steps shows where they work."
+                f"sizes: expected tasks where every step has a positive strength; got "
+                f"{self.task}, where that of {step} is {table.strength:.3g}. The map of the steps "
+                f"shows where they work."
             )
-        return table.memory(self.embeddings) / lead
+        return table.memory(self.embeddings) / table.strength
 
     def row(self, panel: str, margins: tuple[float, ...]) -> Row:
         m1, m2, m3 = margins
@@ -125,7 +122,7 @@ def measure_sampled(
             margins=margins,
             gradient="population",
             sequences=sequences,
-            evaluate_on=1,
+            evaluate_on=None,
             rng=seed,
         )
         recall = run.recall.get("W_K1", 0.0)

@@ -16,7 +16,7 @@ from assocmem.plots import BLUE, GREEN, ORANGE
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
 from validation.runner.cases import Context
-from validation.width.head import LEVEL, Head, crossing, mean_recall
+from validation.width.head import LEVEL, FirstLayer, crossing, mean_recall
 from validation.width.w7 import InductionHead
 from validation.width.written import written
 
@@ -71,7 +71,7 @@ def accuracies(
     def of_length(job: tuple[int, np.random.Generator]) -> list[Row]:
         length, rng = job
         task = am.InductionTask(N_TOKENS, length)
-        memories = am.top_down(task, evaluate_on=1).memories
+        memories = am.top_down(task, evaluate_on=None).memories
         rows = []
         for width in widths:
             found = []
@@ -102,7 +102,7 @@ def critical_widths(
 
     def of_size(job: tuple[tuple[float, int, int], np.random.Generator]) -> Row:
         (lead, n_tokens, length), rng = job
-        head = Head(am.InductionTask(n_tokens, length), rng, lead=lead)
+        head = FirstLayer(am.InductionTask(n_tokens, length), rng, lead=lead)
         widths = head.around()
         (predicted, law_error), (measured, error) = (
             crossing(widths, *mean_recall([recall(int(d), n, rng) for d in widths], len(head.rows)))

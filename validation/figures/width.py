@@ -141,7 +141,7 @@ class ClosedForm:
 
     def __init__(self, task: am.InductionTask, rng: np.random.Generator) -> None:
         self.task, self.limit = task, am.FrozenEmbeddings.orthonormal(task)
-        self.memories = am.top_down(task, margins=MARGINS, evaluate_on=1).memories
+        self.memories = am.top_down(task, margins=MARGINS, evaluate_on=None).memories
         self.tokens = task.sample(1, rng=rng).tokens[0]
         late = task.sample(1000, rng=rng).tokens
         late = late[late[:, 0] != late[:, -1]]  # the trigger is not first

@@ -18,7 +18,7 @@ from scipy.special import softmax
 
 import assocmem as am
 from assocmem.gradients.previous_token import PreviousTokenSignal
-from assocmem.gradients.roles import Readout, Roles
+from assocmem.gradients.roles import FirstReadout, Roles
 
 Array = NDArray[Any]
 
@@ -74,7 +74,7 @@ class _Integrands:
         first, second = am.gradients.first_step(task), am.gradients.second_step(task)
         second = second * (lead / second.lead)
         roles = Roles(task)
-        self.mean_scores = PreviousTokenSignal(roles, Readout(roles, first), second).scores
+        self.mean_scores = PreviousTokenSignal(roles, FirstReadout(roles, first), second).scores
         self.G, self.J = first.on(names).coefficients(), second.on(names).coefficients()
         self.names, self.length = names, task.length
         self.mean = np.tril(np.ones((task.length, task.length)))

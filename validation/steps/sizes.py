@@ -8,7 +8,7 @@ import assocmem as am
 from assocmem.gradients import conditions
 
 
-def moments(length: int) -> conditions.Moments:
+def moments(length: int) -> conditions.LengthMoments:
     return conditions.moments(Fraction(length), *conditions.harmonic_numbers(length))
 
 

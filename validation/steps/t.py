@@ -29,7 +29,7 @@ def _steps(
         margins=MARGINS,
         gradient=gradient,
         sequences=36_000 if context.full else 12_000,
-        evaluate_on=1,
+        evaluate_on=None,
         rng=context.rng,
     )
     where = f"({task.n_tokens},{task.length},{task.n_triggers}) {gradient}"

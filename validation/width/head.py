@@ -18,7 +18,7 @@ import assocmem as am
 from assocmem.vectors.bartlett import bartlett
 from assocmem.width import moments as step_noise
 from assocmem.width import recall as recall_laws
-from assocmem.width.wick import Moments
+from assocmem.width.wick import ScoreMoments
 
 Array = NDArray[Any]
 
@@ -38,14 +38,14 @@ NEAR = np.array([0.75, 1.33])  # two widths around a stated one, in multiples of
 PLAIN = 1000  # the largest width at which embeddings are drawn entry by entry
 
 
-class Head:
+class FirstLayer:
     """The previous-token head on one sequence of a task, at some of its positions."""
 
     def __init__(
         self, task: am.InductionTask, rng: np.random.Generator, *, lead: float = 10, rows: int = 12
     ) -> None:
         self.task = task
-        run = am.top_down(task, margins=(0.5, lead, 5), evaluate_on=1)
+        run = am.top_down(task, margins=(0.5, lead, 5), evaluate_on=None)
         self.memory = run.memories["W_K1"]
         self.tokens = task.sample(1, rng=rng).tokens[0]
         self.rows = np.unique(np.linspace(1, task.length - 2, rows).round().astype(int))
@@ -82,7 +82,7 @@ class Head:
         rates = np.concatenate(
             [
                 step_noise.gaussian_recall(
-                    Moments(mean[:, [k]], second[:, [k]]), d, self.rows[[k]] - 1,
+                    ScoreMoments(mean[:, [k]], second[:, [k]]), d, self.rows[[k]] - 1,
                     self.among[:, [k]], rng=rng, draws=draws,
                 )
                 for k in range(len(self.rows))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.width import moments as step_noise
-from assocmem.width.wick import Moments
+from assocmem.width.wick import ScoreMoments
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 from validation.width.written import written
@@ -39,7 +39,7 @@ def check(context: Context) -> Iterator[Case]:
     """
     task = am.InductionTask(n_tokens=8, length=8, n_triggers=2)
     widths, draws = ((48, 300, 10**8), 10_000) if context.full else ((1000,), 2500)
-    memories = am.top_down(task, evaluate_on=1).memories
+    memories = am.top_down(task, evaluate_on=None).memories
     tokens = task.sample(1, rng=context.rng).tokens[0]
     moments = step_noise.recall_moments(task, memories)
     moments["W_K1 in context"] = step_noise.head_moments(
@@ -61,7 +61,7 @@ def check(context: Context) -> Iterator[Case]:
 
 
 def moment_cases(
-    case: str, predicted: Moments, scores: Array, d: int, *, tests: int
+    case: str, predicted: ScoreMoments, scores: Array, d: int, *, tests: int
 ) -> Iterator[Case]:
     """Three numbers of each draw against their means, all scores together.
 

@@ -18,7 +18,7 @@ from validation.width.written import written
 
 def sufficient_width(task: am.InductionTask, delta: float) -> tuple[int, dict[str, Any]]:
     """Smallest d where Cantelli and the union bound leave at most delta; and the memories."""
-    memories = am.top_down(task, evaluate_on=1).memories
+    memories = am.top_down(task, evaluate_on=None).memories
     moments = step_noise.recall_moments(task, memories)
     limit = am.FrozenEmbeddings.orthonormal(task)
     probes = {name: am.probe(name, task, limit) for name in memories}

@@ -171,7 +171,7 @@ class Run:
     def __init__(
         self, task: am.InductionTask, margins: tuple[float, float, float], family: str = "gaussian"
     ) -> None:
-        run = am.top_down(task, margins=margins, gradient="population", evaluate_on=1)
+        run = am.top_down(task, margins=margins, gradient="population", evaluate_on=None)
         self.task, self.family, self.sizes = task, family, [step.size for step in run.steps]
         steps = predicted.true_steps(task, self.sizes)
         self.response = linear_response(steps, task, family=family)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import assocmem as am
 from assocmem.model.layers import Layers
 from assocmem.width import moments as step_noise
-from assocmem.width.bounds import Deviations, Tables, guarantee
+from assocmem.width.bounds import Deviations, ScoreTables, guarantee
 from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.width.head import places
@@ -43,7 +43,7 @@ class WholeModel:
 
     def __init__(self, task: am.InductionTask) -> None:
         self.task = task
-        self.memories = am.top_down(task, evaluate_on=1).memories
+        self.memories = am.top_down(task, evaluate_on=None).memories
         self.deviations = Deviations(task, self.memories)
         self._moments = step_noise.recall_moments(task, self.memories)
         limit = am.FrozenEmbeddings.orthonormal(task)
@@ -88,7 +88,7 @@ class Draw:
     embeddings: am.FrozenEmbeddings
     memories: dict[str, am.AssociativeMemory]
 
-    def tables(self) -> Tables:
+    def tables(self) -> ScoreTables:
         """Scores between atoms."""
         emb = self.embeddings
         asked = {"W_K1": (emb.inputs, emb.inputs), "W_K2": (emb.atoms, emb.atoms)}
@@ -97,7 +97,7 @@ class Draw:
             self.memories[name].scores(keys=keys, values=values)
             for name, (values, keys) in asked.items()
         )
-        return Tables(K1, K2, O)
+        return ScoreTables(K1, K2, O)
 
     def holds(self, task: am.InductionTask, tokens: Array) -> bool:
         """All memories are recalled, all answers right, and all outputs attended to most."""
@@ -112,7 +112,7 @@ class Draw:
         )
 
 
-def ahead(tables: Tables, tokens: Array) -> tuple[Array, Array]:
+def ahead(tables: ScoreTables, tokens: Array) -> tuple[Array, Array]:
     """The label's logit minus each, (B, M), and the output's layer-2 score minus each, (B, T)."""
     n_tokens, rows = len(tables.K1) - tokens.shape[1], np.arange(len(tokens))
     layers = Layers(*tables, R=np.zeros_like(tables.O), n_tokens=n_tokens, scale=1.0)
@@ -180,9 +180,9 @@ def propagation(
 ) -> Iterator[Case]:
     """What the deviations of a draw at d = 10^6 lead to, against the bound for such deviations."""
     limit, drawn = model.deviations.limit, model.draw(10**6, rng).tables()
-    for part in ("all", *Tables._fields):
+    for part in ("all", *ScoreTables._fields):
         tables = drawn if part == "all" else limit._replace(**{part: getattr(drawn, part)})
-        off = Tables(*(abs(table - mean) for table, mean in zip(tables, limit, strict=True)))
+        off = ScoreTables(*(abs(table - mean) for table, mean in zip(tables, limit, strict=True)))
         bound = guarantee(limit, off, tokens)
         bounds = (bound.margins, bound.margin_errors), (bound.leads, bound.lead_errors)
         for k, (found, (mean, error)) in enumerate(zip(ahead(tables, tokens), bounds, strict=True)):

@@ -42,7 +42,7 @@ class InductionHead:
         self, task: am.InductionTask, rng: np.random.Generator, *, places: int | None = None
     ) -> None:
         self.task = task
-        self.memories = am.top_down(task, evaluate_on=1).memories
+        self.memories = am.top_down(task, evaluate_on=None).memories
         tokens = task.sample(task.length - 2, rng=rng).tokens  # K = 1: every place once
         late = tokens[np.argsort(np.argmax(tokens == tokens[:, -1:], axis=1))[1:]]
         places = places or len(late)
