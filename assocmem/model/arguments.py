@@ -98,10 +98,10 @@ def checked_batch(batch: Batch, embeddings: FrozenEmbeddings) -> Batch:
     return batch
 
 
-def checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int]) -> Array:
-    """The logarithm of the multiplicities; of ones, if there are none, without storing."""
+def checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int]) -> Array | None:
+    """The logarithm of the multiplicities; None, if there are none."""
     if multiplicities is None:
-        return np.broadcast_to(0.0, shape)
+        return None
     counts = checked_reals("multiplicities", multiplicities).astype(float)
     if counts.shape != shape or not (counts > 0).all():
         raise ValueError(

@@ -1,201 +1,106 @@
-"""Forward and backward pass over a few sequences, in d x d matrices and with the least work.
+"""Forward and backward pass of the model, over a few sequences at a time.
 
-For one sequence: rows of X are its inputs x_t, V = X Φ₁ᵀ, and x¹[L] are the rows of x¹ at the
-positions that carry loss. All that depends on the weights alone is computed once (`Tables`):
+For one sequence of tokens z_1..z_T: x_s is its input at s and V_s = Φ₁ x_s, vectors in coordinates
+that `assocmem.model.streams` explains; s and r are keys, l one of the L positions that are asked
+for or carry loss, and all that depends on the weights alone is computed once (`Tables`).
 
-    S  = scale · X W_K1 Xᵀ              look-ups in the (N+T)² table of scores between inputs
-    b  = softmax(S),  y = b V,  x¹ = X + y
-    q  = scale · x¹[L] W_K2,  s = q x¹ᵀ
-    a  = softmax(s),  m = a x¹          W_V2 and W_O2 act on the average, inside O
-    ξ  = m Oᵀ + x¹[L] Rᵀ                O = W_U (I + W_F) W_O2 W_V2,  R = W_U (I + W_F)
+    b      = softmax_r(K¹[x_s, x_r])        layer 1: look-ups in a table of scores between inputs
+    x¹_s   = x_s + Σ_r b_sr V_r
+    q_l    = K²ᵀ x¹_l
+    a_sl   = softmax_s(q_l·x¹_s)            layer 2, only for the positions l
+    m_l    = Σ_s a_sl x¹_s                  W_V² and W_O² act on the average, inside O
+    ξ_l    = O m_l + R x¹_l                 R = 0 for the readout "attention"
 
 and backwards, g_v the gradient on v, every line undoing one of these:
 
-    g_ξ  = weight · (softmax(ξ) - 1{k = target})
-    g_O  = g_ξᵀ m,  g_R = g_ξᵀ x¹[L],  g_m = g_ξ O
-    g_s  = a (g_m x¹ᵀ - g_m·m)          since Σ_s a_s (g_m·x¹_s) = g_m·m
-    g_q  = g_s x¹,  g_W_K2 = scale · x¹[L]ᵀ g_q
-    g_x¹ = aᵀ g_m + g_sᵀ q,  and at L   + scale · g_q W_K2ᵀ + g_ξ R
-    g_S  = b (g_x¹ Vᵀ - g_x¹·y)         added up by pairs of inputs, as S was looked up
+    g_ξ    = weight · (softmax(ξ) - 1{k = target})
+    g_O    = Σ_l g_ξ m_lᵀ,  g_R = Σ_l g_ξ x¹_lᵀ,  g_m = Oᵀ g_ξ
+    g_sl   = a_sl (g_m·x¹_s - Σ_s a_sl g_m·x¹_s)
+    k_l    = Σ_s g_sl x¹_s,  g_K² = Σ_l x¹_l k_lᵀ,  g_x¹_l = K² k_l + Rᵀ g_ξ
+    g_b_sr = Σ_l g_sl q_l·V_r + a_sl g_m·V_r + 1{s = l} g_x¹_l·V_r
+    g_S_sr = b_sr (g_b_sr - Σ_r b_sr g_b_sr)      added up by pairs of inputs, as K¹ was looked up
 
-A softmax is kept as exponentials E and 1/ΣE, so that rows of width d are scaled, not rows of T
-keys. Attention is causal: queries go in blocks, and the keys of a block end with its last query.
+So x¹ is needed in three ways only, which are all that a stream has: its products with vectors
+(`dot`), its weighted sums (`sum`), and its rows at the positions l (`at`). Attention is causal:
+queries of layer 1 go in blocks of rows, those of layer 2 in blocks of positions, and the keys of a
+block end with its last query. Scores have the scale of attention in them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Vectors
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
 
-ROWS = 64  # queries in a block of layer 1: fewer would skip more of the future, but slow down BLAS
-QUERIES = 48  # at most so many in a block of layer 2
-KEYS = 32  # whose keys end at a multiple of this
+PAD = 8  # queries come in multiples of this, if there are more
+CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
+LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
 
-class Buffers:
-    """Arrays that one worker uses again and again: fresh large ones would cost page faults.
-
-    An array is valid until the next call with its name.
-    """
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._flat: dict[str, Array] = {}
-
-    def __call__(self, name: str, *shape: int) -> Array:
-        """Return an array of this shape, not initialised."""
-        size = math.prod(shape)
-        flat = self._flat.get(name)
-        if flat is None or flat.size < size:
-            flat = self._flat[name] = np.empty(size, dtype=self.dtype)
-        return flat[:size].reshape(shape)
-
-
+@dataclass(frozen=True)
 class Tables:
-    """What one step computes once: products of atoms and weights, for sequences of length T."""
+    """The model as the passes need it, in coordinates of width w."""
 
-    def __init__(
-        self,
-        emb: FrozenEmbeddings,
-        weights: Mapping[str, Array],
-        length: int,
-        *,
-        layers: int,
-        scale: float,
-        residual: bool,
-    ) -> None:
-        self.length, self.layers, self.residual = length, layers, residual
-        self.tokens, self.positions = emb.tokens, emb.positions[:length]
-        self.remapped_tokens = emb.remapped_tokens
-        self.remapped_positions = emb.remapped_positions[:length]
-        self.W_K2 = scale * weights["W_K2"]
-        self.W_O2_V2 = weights["W_O2"] @ emb.W_V2
-        self.R = emb.outputs + emb.outputs @ weights["W_F"]
-        self.O = self.R @ self.W_O2_V2
-        self.one_hot = np.eye(emb.n_tokens, dtype=emb.dtype)
-        self.ones = np.ones((length, 1), dtype=emb.dtype)
-        self.safe_score = math.log(np.finfo(emb.dtype).max) / 2
-        self.causal = np.where(np.tri(length, dtype=bool), 0, -np.inf).astype(emb.dtype)
-        self.blocks = [slice(s, min(s + ROWS, length)) for s in range(0, length, ROWS)]
-        self.uniform = not weights["W_K1"].any()
-        if layers == 2 and not self.uniform:
-            self._score_inputs(emb, weights["W_K1"], scale)
+    first: FirstLayer | None  # None: a model of one layer
+    K2: Array  # (w, w)
+    O: Array  # (M, w)
+    R: Array | None  # (M, w)
+    inputs: Inputs | None  # None: the coordinates are those of the atoms
+    n_tokens: int
 
-    def _score_inputs(self, emb: FrozenEmbeddings, W_K1: Array, scale: float) -> None:
-        n = emb.n_tokens
-        inputs = emb.inputs[: n + self.length]
-        with np.errstate(over="ignore", invalid="ignore"):
-            S = scale * (inputs @ W_K1 @ inputs.T)
-        if not np.isfinite(S).all():
-            raise ValueError(
-                f"W_K1: expected finite scores in {emb.dtype}; got infinity. Take smaller steps, "
-                f"or float64."
-            )
-        self.token_token, self.position_token = S[:n, :n].copy(), S[n:, :n].copy()
-        self.token_position = [S[:n, n : n + block.stop].copy() for block in self.blocks]
-        self.position_position = S[n:, n:] + self.causal
-        blocks = S[:n, :n], S[:n, n:], S[n:, :n], S[n:, n:]
-        self.largest_score = sum(float(abs(block).max()) for block in blocks)
+    def chunks(self, tokens: Ints, where: NDArray[np.bool_]) -> Iterator[Chunk]:
+        """Sequences with equally many queries go together, and those without any are left out."""
+        counts = where.sum(axis=1)
+        order = np.argsort(counts, kind="stable")
+        order = order[np.count_nonzero(counts == 0) :]
+        size = self.chunk_size(*tokens.shape, int(counts.max(initial=0)))
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            queries, most = counts[rows, None], int(counts[rows].max())
+            most += -most % PAD if most > PAD else 0
+            # the positions of queries come first, in their order; then the last one repeats
+            ordered = np.argsort(~where[rows], axis=1, kind="stable")
+            place = np.minimum(np.arange(most), queries - 1)
+            positions = np.take_along_axis(ordered, place, axis=1)
+            yield Chunk(rows, tokens[rows], positions, np.arange(most) < queries)
+
+    def chunk_size(self, size: int, length: int, queries: int) -> int:
+        """Sequences of a chunk: as many as stay in cache, if there are chunks to share out."""
+        own_maps = self.first is not None and not self.first.shared
+        floats = length * (length * own_maps + 6 * queries)
+        width = len(self.K2)
+        floats += 4 * width * (length if self.inputs else queries)
+        return max(1, min(CHUNK_FLOATS // floats, -(-2 * size // LANES)))
 
 
-@dataclass
-class Chunk:
-    """A few sequences, and the positions of their queries in layer 2.
-
-    They have about the same number of queries; shorter lists repeat their last position.
-    """
-
-    sequences: Ints  # (C,) rows of the batch
-    tokens: Ints  # (C, T)
-    positions: Ints  # (C, L), ascending
-    real: NDArray[np.bool_]  # (C, L), False for a repetition
-
-    def blocks(self) -> Iterator[tuple[slice, int]]:
-        """Blocks of queries, each with the end of its keys."""
-        length, queries = self.tokens.shape[1], self.positions.shape[1]
-        count = -(-queries // QUERIES)
-        for i in range(count):
-            block = slice(queries * i // count, queries * (i + 1) // count)
-            last = int(self.positions[:, block].max())
-            yield block, min((last // KEYS + 1) * KEYS, length)
-
-    def rows(self) -> Ints:
-        """Rows (C · L,) of the queries among all C · T; a repetition is row C · T, one too far."""
-        size, length = self.tokens.shape
-        rows = self.positions + length * np.arange(size)[:, None]
-        return np.where(self.real, rows, size * length).ravel()
-
-
-class Gradients:
+class Sums:
     """Loss, and gradients on what `Tables` holds, added up over sequences."""
 
     def __init__(self, tables: Tables, wrt: tuple[str, ...]) -> None:
         self.wrt, self.loss = wrt, 0.0
-        n, length = len(tables.tokens), tables.length if "W_K1" in wrt else 0
-        shapes = {
-            "O": tables.O.shape,
-            "R": tables.R.shape,
-            "W_K2": tables.W_K2.shape,
-            "token_token": (n, n),
-            "token_position": (n, length),
-            "position_token": (length, n),
-            "position_position": (length, length),
-        }
-        self.sums = {k: np.zeros(shape, tables.O.dtype) for k, shape in shapes.items()}
+        arrays = {"O": tables.O, "R": tables.O, "K2": tables.K2}
+        self.sums = {name: np.zeros_like(array) for name, array in arrays.items()}
+        if "W_K1" in wrt and tables.first is not None:
+            self.sums |= tables.first.zeros()
 
-    def add(self, other: Gradients) -> None:
+    def add(self, other: Sums) -> None:
         self.loss += other.loss
         for name, array in self.sums.items():
             array += other.sums[name]
 
-
-def _exponentiate(scores: Array, tables: Tables, largest: float = math.inf) -> Array:
-    """Replace scores by exponentials; return 1 over their sums along rows.
-
-    They are shifted by the maximum of their row, unless none is so large that it could overflow.
-    """
-    if largest > tables.safe_score:
-        scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    return 1 / (scores @ tables.ones[: scores.shape[-1]])
-
-
-def first_layer(tables: Tables, tokens: Ints, buffers: Buffers) -> tuple[list[Array], Array]:
-    """Exponentials of layer 1, (C, block, keys) for each block of queries; 1 over their sums."""
-    size, length = tokens.shape
-    if tables.uniform:  # W_K1 = 0: one map for all
-        ones = np.exp(tables.causal)
-        maps = [np.broadcast_to(ones, (size, *ones.shape))[:, b, : b.stop] for b in tables.blocks]
-        return maps, 1 / np.arange(1, length + 1, dtype=ones.dtype)[None, :, None]
-    by_token = buffers("by_token", size, length, len(tables.tokens))
-    np.take(tables.token_token, tokens, axis=0, out=by_token, mode="clip")
-    by_token += tables.position_token
-    one_hot = buffers(
-        "one_hot", size, length, len(tables.tokens)
-    )  # look-ups as a product: one call
-    np.take(tables.one_hot, tokens, axis=0, out=one_hot, mode="clip")
-    exponentials, inverse = [], buffers("1/sum_b", size, length, 1)
-    for i, block in enumerate(tables.blocks):
-        keys = block.stop
-        scores = buffers(f"b{i}", size, keys - block.start, keys)
-        np.matmul(by_token[:, block], one_hot[:, :keys].transpose(0, 2, 1), out=scores)
-        by_position = buffers("scores", *scores.shape)
-        np.take(tables.token_position[i], tokens[:, block], axis=0, out=by_position, mode="clip")
-        scores += by_position
-        scores += tables.position_position[block, :keys]
-        inverse[:, block] = _exponentiate(scores, tables, tables.largest_score)
-        exponentials.append(scores)
-    return exponentials, inverse
+    def K1(self) -> Array:
+        """The gradient on the scores between inputs, (N+T, N+T)."""
+        g = self.sums
+        rows = [[g["token_token"], g["token_position"]]]
+        return np.block([*rows, [g["position_token"], g["position_position"]]])
 
 
 class Pass:
@@ -203,142 +108,100 @@ class Pass:
 
     def __init__(self, tables: Tables, chunk: Chunk, buffers: Buffers) -> None:
         self.tables, self.chunk, self.buffers = tables, chunk, buffers
-        self._first_layer()
-        self._second_layer()
-        self._logits()
+        size, length = chunk.tokens.shape
+        queries, width = chunk.positions.shape[1], len(tables.K2)
+        self.maps = tables.first.maps(chunk, buffers) if tables.first else None
+        self.stream: Atoms | Vectors
+        if tables.inputs is not None:
+            self.stream = Vectors(tables.inputs, chunk, self.maps, buffers)
+        else:
+            assert self.maps is not None
+            self.stream = Atoms(width // 2, tables.n_tokens, chunk, self.maps, buffers)
+        self.x1 = self.stream.at().reshape(-1, width)
+        # (3, w, C, L): what is multiplied with V in the backward pass, q first
+        self.vectors = buffers("vectors", 3, width, size, queries)
+        # (C, T, 3, L): what it is multiplied with, g_s, a, and 1 where s = l
+        self.factors = buffers("factors", size, length, 3, queries)
+        self.stream.times(tables.K2, self.x1, self.vectors[0].reshape(width, -1))
+        self.a = self.stream.dot(self.vectors[0], self.factors[:, :, 1])
+        self._softmax(self.a)
+        self.m = self.stream.sum(self.a, "m").reshape(-1, width)
+        self.logits = self.m @ tables.O.T
+        if tables.R is not None:
+            self.logits += self.x1 @ tables.R.T
 
-    def _embedded(self, name: str, tokens: Array, positions: Array) -> tuple[Array, Array]:
-        """A row for each input, (C · T + 1, d), the last zero; and the same as (C, T, d)."""
-        size, length = self.chunk.tokens.shape
-        rows = self.buffers(name, size * length + 1, tokens.shape[1])
-        rows[-1] = 0
-        embedded = rows[:-1].reshape(size, length, -1)
-        np.take(tokens, self.chunk.tokens, axis=0, out=embedded, mode="clip")
-        embedded += positions
-        return rows, embedded
+    def _softmax(self, scores: Array) -> None:
+        """Over the keys up to each query, in place."""
+        keys = np.arange(scores.shape[1])
+        np.copyto(scores, -np.inf, where=keys[:, None] > self.chunk.positions[:, None, :])
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
 
-    def _first_layer(self) -> None:
-        tables = self.tables
-        rows, self.x1 = self._embedded("x1", tables.tokens, tables.positions)
-        if tables.layers == 2:
-            _, self.V = self._embedded("V", tables.remapped_tokens, tables.remapped_positions)
-            self.b, self.inverse_b = first_layer(tables, self.chunk.tokens, self.buffers)
-            self.y = self.buffers("y", *self.x1.shape)
-            for block, b in zip(tables.blocks, self.b, strict=True):
-                np.matmul(b, self.V[:, : block.stop], out=self.y[:, block])
-            self.y *= self.inverse_b
-            self.x1 += self.y
-        self.rows = self.chunk.rows()
-        self.x1_query = self.buffers("x1_query", len(self.rows), rows.shape[1])
-        np.take(rows, self.rows, axis=0, out=self.x1_query, mode="clip")
-
-    def _second_layer(self) -> None:
-        tables, buffers, positions = self.tables, self.buffers, self.chunk.positions
-        size, queries = positions.shape
-        d = self.x1.shape[-1]
-        self.q, self.m = buffers("q", size, queries, d), buffers("m", size, queries, d)
-        self.inverse_a = buffers("1/sum_a", size, queries, 1)
-        np.matmul(self.x1_query, tables.W_K2, out=self.q.reshape(-1, d))
-        self.a, self.blocks = [], list(self.chunk.blocks())
-        for i, (block, end) in enumerate(self.blocks):
-            keys = self.x1[:, :end]
-            scores = buffers(f"a{i}", size, block.stop - block.start, end)
-            np.matmul(self.q[:, block], keys.transpose(0, 2, 1), out=scores)
-            causal = buffers("causal", *scores.shape[:2], tables.length)
-            np.take(tables.causal, positions[:, block], axis=0, out=causal, mode="clip")
-            scores += causal[:, :, :end]
-            self.inverse_a[:, block] = _exponentiate(scores, tables)
-            np.matmul(scores, keys, out=self.m[:, block])
-            self.a.append(scores)
-        self.m *= self.inverse_a
-
-    def _logits(self) -> None:
-        m = self.m.reshape(self.x1_query.shape)
-        self.logits = self.buffers("logits", len(m), len(self.tables.O))
-        np.matmul(m, self.tables.O.T, out=self.logits)
-        if self.tables.residual:
-            self.logits += self.x1_query @ self.tables.R.T
-
-    def backward(self, targets: Ints, weights: Array, total: Gradients) -> None:
+    def backward(
+        self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None = None
+    ) -> None:
         """Add this chunk's loss and gradients; overwrites what the forward pass left."""
-        g_logits = self._cross_entropy(targets, weights, total)
-        wrt = total.wrt
+        tables, stream, wrt, sums = self.tables, self.stream, total.wrt, total.sums
+        g_logits = self._cross_entropy(targets, weights, total, log_counts)
+        width = len(tables.K2)
+        _, g_m, g_x1 = self.vectors.reshape(3, width, -1)
         if "W_O2" in wrt or "W_F" in wrt:
-            total.sums["O"] += g_logits.T @ self.m.reshape(self.x1_query.shape)
+            sums["O"] += g_logits.T @ self.m
         if "W_F" in wrt:
-            total.sums["R"] += g_logits.T @ self.x1_query
+            sums["R"] += g_logits.T @ self.x1
         if "W_K1" in wrt or "W_K2" in wrt:  # and no further than asked
-            g_q, g_m, g_scores = self._second_backward(g_logits)
+            np.matmul(tables.O.T, g_logits.T, out=g_m)
+            g_s = stream.dot(self.vectors[1], self.factors[:, :, 0])
+            g_s -= (g_s * self.a).sum(axis=1, keepdims=True)
+            g_s *= self.a
+            k = stream.sum(g_s, "k").reshape(-1, width)
             if "W_K2" in wrt:
-                total.sums["W_K2"] += self.x1_query.T @ g_q
-            if "W_K1" in wrt:
-                self._first_backward(self._g_x1(g_logits, g_q, g_m, g_scores), total)
+                sums["K2"] += self.x1.T @ k
+        if "W_K1" in wrt:
+            np.matmul(tables.K2, k.T, out=g_x1)
+            if tables.R is not None:
+                g_x1 += tables.R.T @ g_logits.T
+            self._first_backward(total)
 
-    def _cross_entropy(self, targets: Ints, weights: Array, total: Gradients) -> Array:
-        """Add the loss; the gradient on the logits, in their place."""
+    def _cross_entropy(
+        self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None
+    ) -> Array:
+        """Add the loss; the gradient on the logits, in their place.
+
+        Class k stands for exp(log_counts[k]) tokens with the same logit.
+        """
         logits, right = self.logits, (np.arange(len(targets)), targets)
-        logits -= logits.max(axis=-1, keepdims=True)
-        shifted = logits[right]
+        asked = logits[right]
+        if log_counts is not None:
+            logits += log_counts.astype(logits.dtype)
+        largest = logits.max(axis=-1, keepdims=True)
+        logits -= largest
         np.exp(logits, out=logits)
         sums = logits.sum(axis=-1)
-        total.loss += float(weights @ (np.log(sums) - shifted))
+        total.loss += float(weights @ (np.log(sums) - (asked - largest[:, 0])))
         logits *= (weights / sums)[:, None].astype(logits.dtype)
         logits[right] -= weights.astype(logits.dtype)
         return logits
 
-    def _second_backward(self, g_logits: Array) -> tuple[Array, Array, list[Array]]:
-        """g_q, (C · L, d); g_m over ΣE, (C, L, d); g_s by block of queries."""
-        g_m, g_q = self.buffers("g_m", *self.m.shape), self.buffers("g_q", *self.m.shape)
-        np.matmul(g_logits, self.tables.O, out=g_m.reshape(self.x1_query.shape))
-        g_m *= self.inverse_a
-        shift = np.vecdot(g_m, self.m)[:, :, None]
-        g_scores = []
-        for i, (a, (block, end)) in enumerate(zip(self.a, self.blocks, strict=True)):
-            keys = self.x1[:, :end]
-            g_s = self.buffers(f"g_s{i}", *a.shape)
-            np.matmul(g_m[:, block], keys.transpose(0, 2, 1), out=g_s)
-            g_s -= shift[:, block]
-            g_s *= a
-            np.matmul(g_s, keys, out=g_q[:, block])
-            g_scores.append(g_s)
-        return g_q.reshape(self.x1_query.shape), g_m, g_scores
+    def _first_backward(self, total: Sums) -> None:
+        """Add g_S, block by block of rows."""
+        chunk, first, buffers = self.chunk, self.tables.first, self.buffers
+        assert first is not None
+        assert self.maps is not None
+        size, length, _, queries = self.factors.shape
+        keys = np.arange(length)[:, None]
+        np.equal(keys, chunk.positions[:, None, :], out=self.factors[:, :, 2], casting="unsafe")
+        self.factors[:, :, 2] *= chunk.real[:, None, :]
+        products = buffers("products", size, length, 3, queries)
+        for i, vectors in enumerate(self.vectors):
+            self.stream.remapped(vectors, products[:, :, i])
 
-    def _g_x1(self, g_logits: Array, g_q: Array, g_m: Array, g_scores: list[Array]) -> Array:
-        """The gradient on x¹: as keys and as values, and at L as queries and residual stream."""
-        size, length, d = self.x1.shape
-        rows = self.buffers("g_x1", size * length + 1, d)
-        rows[:] = 0
-        g_x1, part = rows[:-1].reshape(self.x1.shape), self.buffers("part", *self.x1.shape)
-        for a, g_s, (block, end) in zip(self.a, g_scores, self.blocks, strict=True):
-            for left, right in (a, g_m), (g_s, self.q):
-                np.matmul(left.transpose(0, 2, 1), right[:, block], out=part[:, :end])
-                g_x1[:, :end] += part[:, :end]
-        g_query = self.buffers("g_query", *g_q.shape)
-        np.matmul(g_q, self.tables.W_K2.T, out=g_query)
-        if self.tables.residual:
-            g_query += g_logits @ self.tables.R
-        g_query += rows[self.rows]
-        rows[self.rows] = g_query
-        return g_x1
+        def g_b(block: slice, out: Array) -> None:
+            """Of the rows in a block, from the positions l that are not before it."""
+            late = int((chunk.positions < block.start).sum(axis=1).min())
+            left = self.factors[:, block, :, late:].reshape(size, len(out[0]), -1)
+            right = products[:, : block.stop, :, late:].reshape(size, block.stop, -1)
+            np.matmul(left, right.transpose(0, 2, 1), out=out)
 
-    def _first_backward(self, g_x1: Array, total: Gradients) -> None:
-        tables, tokens = self.tables, self.chunk.tokens
-        size, length = tokens.shape
-        n = len(tables.tokens)
-        g_x1 *= self.inverse_b
-        shift = np.vecdot(g_x1, self.y)[:, :, None]
-        one_hot = self.buffers("one_hot", size, length, n)
-        np.take(tables.one_hot, tokens, axis=0, out=one_hot, mode="clip")
-        by_token = self.buffers("by_token", size, length, n)
-        for block, b in zip(tables.blocks, self.b, strict=True):
-            keys = block.stop
-            g_S = self.buffers("scores", *b.shape)
-            np.matmul(g_x1[:, block], self.V[:, :keys].transpose(0, 2, 1), out=g_S)
-            g_S -= shift[:, block]
-            g_S *= b
-            np.matmul(g_S, one_hot[:, :keys], out=by_token[:, block])
-            queries = one_hot[:, block].reshape(-1, n)
-            total.sums["token_position"][:, :keys] += queries.T @ g_S.reshape(-1, keys)
-            total.sums["position_position"][block, :keys] += g_S.sum(axis=0)
-        total.sums["position_token"] += by_token.sum(axis=0)
-        total.sums["token_token"] += one_hot.reshape(-1, n).T @ by_token.reshape(-1, n)
+        first.add(g_b, chunk, self.maps, total.sums, buffers)

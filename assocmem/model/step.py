@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,18 +19,16 @@ from assocmem._checks import (
 )
 from assocmem.model.arguments import checked_batch, checked_tokens, checked_weights
 from assocmem.model.embeddings import FrozenEmbeddings
-from assocmem.model.passes import Buffers, Chunk, Gradients, Pass, Tables, first_layer
+from assocmem.model.engine import Engine
+from assocmem.model.passes import Sums, Tables
+from assocmem.model.streams import FirstLayer, Inputs
 from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import DRAW, MATRICES, Readout
 from assocmem.tasks import Batch
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
-CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
-LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 TABLE_BYTES = 2**32
 
 
@@ -90,8 +87,7 @@ class TrainingStep:
             )
         self.embeddings, self.layers, self.readout = embeddings, layers, readout
         self.scale, self.workers = checked_number("scale", scale), at_least("workers", workers, 1)
-        self._executor = ThreadPoolExecutor(self.workers) if self.workers > 1 else None
-        self._buffers: list[Buffers] = []
+        self._engine = Engine(embeddings.dtype, self.workers)
 
     def loss_and_gradients(
         self,
@@ -108,22 +104,8 @@ class TrainingStep:
         checked_batch(batch, self.embeddings)
         with one_blas_thread():
             tables = self._tables(arrays, batch.tokens.shape[1])
-            chunks = list(self._chunks(batch.tokens, batch.weights > 0))
-
-            def sum_of(lane: list[Chunk], buffers: Buffers) -> Gradients:
-                total = Gradients(tables, wrt)
-                for chunk in lane:
-                    at = chunk.sequences[:, None], chunk.positions
-                    targets, counts = batch.targets[at], np.where(chunk.real, batch.weights[at], 0)
-                    forward = Pass(tables, chunk, buffers)
-                    forward.backward(targets.ravel(), counts.ravel(), total)
-                return total
-
-            total = Gradients(tables, wrt)
-            lanes = [chunks[i::LANES] for i in range(min(LANES, len(chunks)))]
-            for part in self._map(sum_of, lanes):
-                total.add(part)
-            return total.loss, self._gradients(tables, total)
+            total = self._engine.sums(tables, batch, wrt)
+            return total.loss, self._gradients(arrays, total)
 
     def predict(
         self, weights: Mapping[str, ArrayLike | None], tokens: ArrayLike, where: ArrayLike
@@ -143,24 +125,9 @@ class TrainingStep:
                 f"where: expected booleans of the shape {tokens.shape} of tokens; got "
                 f"{where.dtype} of shape {where.shape}."
             )
-        before = np.concatenate([[0], where.sum(axis=1).cumsum()])
-        dtype, length = self.embeddings.dtype, tokens.shape[1]
-        logits = np.empty((before[-1], self.embeddings.n_outputs), dtype)
-        attention = np.zeros((before[-1], length), dtype)
         with one_blas_thread():
-            tables = self._tables(arrays, length)
-
-            def fill(chunk: Chunk, buffers: Buffers) -> None:
-                forward = Pass(tables, chunk, buffers)
-                row = before[chunk.sequences, None] + np.arange(chunk.positions.shape[1])
-                logits[row[chunk.real]] = forward.logits[chunk.real.ravel()]
-                for a, (block, end) in zip(forward.a, forward.blocks, strict=True):
-                    a *= forward.inverse_a[:, block]
-                    real = chunk.real[:, block]
-                    attention[row[:, block][real], :end] = a[real]
-
-            self._map(fill, list(self._chunks(tokens, where)))
-        return logits, attention
+            tables = self._tables(arrays, tokens.shape[1])
+            return self._engine.read(tables, tokens, where)
 
     def first_attention(self, weights: Mapping[str, ArrayLike | None], tokens: ArrayLike) -> Array:
         """Return the attention of layer 1, (B, T, T): rows are queries, and sum to 1.
@@ -171,87 +138,48 @@ class TrainingStep:
             raise ValueError("first_attention: expected a model of 2 layers; got layers=1.")
         arrays = self._checked_weights(weights)
         tokens = checked_tokens(tokens, self.embeddings)
-        size, length = tokens.shape
-        maps = np.zeros((size, length, length), self.embeddings.dtype)
-        count = self._chunk_size(size, length)
         with one_blas_thread():
-            tables = self._tables(arrays, length)
-
-            def fill(rows: slice, buffers: Buffers) -> None:
-                exponentials, inverse = first_layer(tables, tokens[rows], buffers)
-                for block, b in zip(tables.blocks, exponentials, strict=True):
-                    np.multiply(b, inverse[:, block], out=maps[rows, block, : block.stop])
-
-            self._map(fill, [slice(start, start + count) for start in range(0, size, count)])
-        return maps
-
-    def _map(
-        self, function: Callable[[Item, Buffers], Result], items: Sequence[Item]
-    ) -> list[Result]:
-        """Apply the function to every item, with a worker's buffers; results in order."""
-
-        def run(item: Item) -> Result:
-            try:
-                buffers = self._buffers.pop()
-            except IndexError:  # another worker has them
-                buffers = Buffers(self.embeddings.dtype)
-            try:
-                # A matrix product may raise a flag over numbers that are no part of the result.
-                with np.errstate(over="ignore", invalid="ignore"):
-                    return function(item, buffers)
-            finally:
-                self._buffers.append(buffers)
-
-        return list(self._executor.map(run, items) if self._executor else map(run, items))
+            return self._engine.first_attention(self._tables(arrays, tokens.shape[1]), tokens)
 
     def _tables(self, weights: dict[str, Array], length: int) -> Tables:
+        """The model on sequences of this length, in the coordinates of the embeddings."""
+        emb, n = self.embeddings, self.embeddings.n_tokens
+        inputs = emb.inputs[: n + length]
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self.scale * (inputs @ weights["W_K1"] @ inputs.T)
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"W_K1: expected finite scores in {emb.dtype}; got infinity. Take smaller steps, "
+                f"or float64."
+            )
+        R = emb.outputs + emb.outputs @ weights["W_F"]
         return Tables(
-            self.embeddings,
-            weights,
-            length,
-            layers=self.layers,
-            scale=self.scale,
-            residual=self.readout == "residual",
+            first=FirstLayer(scores, n) if self.layers == 2 else None,
+            K2=self.scale * weights["W_K2"],
+            O=R @ (weights["W_O2"] @ emb.W_V2),
+            R=R if self.readout == "residual" else None,
+            inputs=Inputs(
+                emb.tokens, inputs[n:], emb.remapped_tokens, emb.remapped_positions[:length]
+            ),
+            n_tokens=n,
         )
 
-    def _gradients(self, tables: Tables, total: Gradients) -> dict[str, Array]:
-        """From sums over sequences to matrices: each undoes a line of `Tables`."""
-        emb, g = self.embeddings, total.sums
+    def _gradients(self, weights: dict[str, Array], total: Sums) -> dict[str, Array]:
+        """From sums over sequences to matrices: each undoes a line of `_tables`."""
+        emb, g, outputs = self.embeddings, total.sums, self.embeddings.outputs
 
         def g_W_K1() -> Array:
-            inputs = emb.inputs[: emb.n_tokens + tables.length]
-            rows = [[g["token_token"], g["token_position"]]]
-            rows += [[g["position_token"], g["position_position"]]]
-            return self.scale * (inputs.T @ np.block(rows) @ inputs)
+            table = total.K1()
+            inputs = emb.inputs[: len(table)]
+            return self.scale * (inputs.T @ table @ inputs)
 
         formulas: dict[str, Callable[[], Array]] = {
             "W_K1": g_W_K1,
-            "W_K2": lambda: self.scale * g["W_K2"],
-            "W_O2": lambda: tables.R.T @ g["O"] @ emb.W_V2.T,
-            "W_F": lambda: emb.outputs.T @ (g["R"] + g["O"] @ tables.W_O2_V2.T),
+            "W_K2": lambda: self.scale * g["K2"],
+            "W_O2": lambda: (outputs + outputs @ weights["W_F"]).T @ g["O"] @ emb.W_V2.T,
+            "W_F": lambda: outputs.T @ (g["R"] + g["O"] @ (weights["W_O2"] @ emb.W_V2).T),
         }
         return {name: formulas[name]() for name in total.wrt}
-
-    def _chunk_size(self, size: int, length: int) -> int:
-        """Sequences of a chunk: as many as stay in cache, if there are chunks to share out."""
-        emb = self.embeddings
-        floats = length * (length // 2 + 4 * emb.width + 2 * emb.n_tokens)
-        return max(1, min(CHUNK_FLOATS // floats, -(-2 * size // LANES)))
-
-    def _chunks(self, tokens: Ints, where: NDArray[np.bool_]) -> Iterator[Chunk]:
-        """Sequences with equally many queries go together, and those without any are left out."""
-        counts = where.sum(axis=1)
-        order = np.argsort(counts, kind="stable")
-        order = order[np.count_nonzero(counts == 0) :]
-        size = self._chunk_size(*tokens.shape)
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            queries = counts[rows, None]
-            # the positions of queries come first, in their order
-            positions = np.argsort(~where[rows], axis=1, kind="stable")[:, : queries.max()]
-            last = np.take_along_axis(positions, queries - 1, axis=1)
-            real = np.arange(queries.max()) < queries
-            yield Chunk(rows, tokens[rows], np.where(real, positions, last), real)
 
     def _checked_names(self, argument: str, names: Sequence[str]) -> tuple[str, ...]:
         known = [

@@ -22,7 +22,10 @@ from assocmem.model.arguments import (
     checked_weights,
 )
 from assocmem.model.embeddings import FrozenEmbeddings
-from assocmem.model.layers import Layers, cross_entropy
+from assocmem.model.engine import Engine
+from assocmem.model.passes import Sums, Tables
+from assocmem.model.streams import FirstLayer
+from assocmem.model.threads import one_blas_thread
 from assocmem.tasks import Batch
 
 Array = NDArray[Any]
@@ -97,14 +100,25 @@ class FrozenTransformer:
                 self.weights[name] = checked_weights(name, weights, embeddings.width)
         atoms, inputs = embeddings.atoms, embeddings.inputs
         self._unembedding = embeddings.outputs + self._product(embeddings.outputs, "W_F")
-        residual = self._unembedding @ atoms.T
-        self._layers = Layers(
-            K1=self._scores("W_K1", inputs, inputs),
-            K2=self._scores("W_K2", atoms, atoms),
-            O=self._scores("W_O2", self._unembedding, embeddings.values),
-            R=residual if readout == "residual" else np.zeros_like(residual),
-            n_tokens=embeddings.n_tokens,
-            scale=self.scale,
+        with one_blas_thread():
+            self._scores_between = {
+                "W_K1": self._scores("W_K1", inputs, inputs),
+                "W_K2": self.scale * self._scores("W_K2", atoms, atoms),
+                "W_O2": self._scores("W_O2", self._unembedding, embeddings.values),
+            }
+            self._residual = self._unembedding @ atoms.T if readout == "residual" else None
+        self._engine = Engine(embeddings.dtype)
+
+    def _tables(self, length: int) -> Tables:
+        """The model on sequences of this length, in the coordinates of the atoms."""
+        n, scores = self.embeddings.n_tokens, self._scores_between
+        return Tables(
+            first=FirstLayer(self.scale * scores["W_K1"][: n + length, : n + length], n),
+            K2=scores["W_K2"],
+            O=scores["W_O2"],
+            R=self._residual,
+            inputs=None,
+            n_tokens=n,
         )
 
     def __repr__(self) -> str:
@@ -172,12 +186,13 @@ class FrozenTransformer:
         """
         tokens = checked_tokens(tokens, self.embeddings)
         queries = checked_positions(positions, tokens.shape[1])
-        (size, length), emb = tokens.shape, self.embeddings
-        logits = np.empty((size, len(queries), emb.n_outputs), dtype=emb.dtype)
-        attention = np.empty((size, len(queries), length), dtype=emb.dtype)
-        for chunk in self._layers.chunks(tokens.shape, len(queries)):
-            run = self._layers.forward(tokens[chunk], queries)
-            logits[chunk], attention[chunk] = self._layers.logits(run), run.a
+        asked, order = np.unique(queries, return_inverse=True)
+        where = np.zeros(tokens.shape, dtype=bool)
+        where[:, asked] = True
+        with one_blas_thread():
+            found = self._engine.read(self._tables(tokens.shape[1]), tokens, where)
+        shape = len(tokens), len(asked)
+        logits, attention = (rows.reshape(*shape, rows.shape[1])[:, order] for rows in found)
         return logits, attention
 
     def attention(
@@ -197,15 +212,10 @@ class FrozenTransformer:
 
         Source: [BCBJB2023], Section 4.2.
         """
+        _, second = self.logits_and_attention(tokens, positions=positions)
         tokens = checked_tokens(tokens, self.embeddings)
-        queries = checked_positions(positions, tokens.shape[1])
-        (size, length), dtype = tokens.shape, self.embeddings.dtype
-        first = np.empty((size, length, length), dtype=dtype)
-        second = np.empty((size, len(queries), length), dtype=dtype)
-        for chunk in self._layers.chunks(tokens.shape, len(queries)):
-            run = self._layers.forward(tokens[chunk], queries)
-            first[chunk], second[chunk] = run.b, run.a
-        return first, second
+        with one_blas_thread():
+            return self._engine.first_attention(self._tables(tokens.shape[1]), tokens), second
 
     def loss(self, batch: Batch) -> float:
         """Return the expected cross-entropy Σ w ℓ in nats.
@@ -216,7 +226,7 @@ class FrozenTransformer:
         >>> print(f"{model.loss(task.enumerate()):.6f}")
         1.098612
         """
-        return self._loss_and_tables(batch, ())[0]
+        return self._sums(batch, ()).loss
 
     def loss_and_gradients(
         self, batch: Batch, wrt: tuple[str, ...] = ("W_K1", "W_K2", "W_O2")
@@ -263,40 +273,33 @@ class FrozenTransformer:
         """
         known = MATRICES if self.readout == "residual" else MATRICES[:3]
         wrt = checked_names("wrt", wrt, known, "W_F needs readout='residual'.")
-        loss, tables = self._loss_and_tables(batch, wrt, multiplicities)
-        emb = self.embeddings
+        emb, total = self.embeddings, self._sums(batch, wrt, multiplicities)
+        g, inputs = total.sums, emb.inputs
         atoms: dict[str, tuple[Array, Array]] = {
-            "W_K1": (emb.inputs, emb.inputs),
+            "W_K1": (inputs, inputs),
             "W_K2": (emb.atoms, emb.atoms),
             "W_O2": (self._unembedding, emb.values),
         }
+        tables = {"W_K2": self.scale * g["K2"], "W_O2": g["O"]}
+        if "W_K1" in wrt:
+            length = batch.tokens.shape[1]
+            tables["W_K1"] = np.pad(self.scale * total.K1(), (0, emb.length - length))
         if "W_F" in wrt:
             written = self._scores("W_O2", np.eye(emb.width, dtype=emb.dtype), emb.values).T
             atoms["W_F"] = (emb.outputs, np.concatenate([emb.atoms, written]))
-        return loss, {
+            tables["W_F"] = np.concatenate([g["R"], g["O"]], axis=1)
+        return total.loss, {
             name: AssociativeMemory(
                 values=atoms[name][0], keys=atoms[name][1], coefficients=tables[name]
             )
             for name in wrt
         }
 
-    def _loss_and_tables(
+    def _sums(
         self, batch: Batch, wrt: tuple[str, ...], multiplicities: ArrayLike | None = None
-    ) -> tuple[float, dict[str, Array]]:
-        """Return the loss and the gradient tables, summed over chunks in a fixed order."""
+    ) -> Sums:
+        """Return the loss and the gradients on the scores between atoms."""
         tokens = checked_batch(batch, self.embeddings).tokens
-        queries = np.flatnonzero(batch.weights.any(axis=0))
-        log_counts = checked_log_counts(multiplicities, (len(batch), self.embeddings.n_outputs))
-        loss, totals = 0.0, dict[str, Array]()
-        for chunk in self._layers.chunks(tokens.shape, len(queries)):
-            run = self._layers.forward(tokens[chunk], queries)
-            part, g_logits = cross_entropy(
-                self._layers.logits(run),
-                batch.targets[chunk][:, queries],
-                batch.weights[chunk][:, queries],
-                log_counts[chunk, None],
-            )
-            loss += part
-            tables = self._layers.backward(run, g_logits, wrt)
-            totals = {name: totals.get(name, 0) + table for name, table in tables.items()}
-        return loss, totals
+        counts = checked_log_counts(multiplicities, (len(batch), self.embeddings.n_outputs))
+        with one_blas_thread():
+            return self._engine.sums(self._tables(tokens.shape[1]), batch, wrt, counts)

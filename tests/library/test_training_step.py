@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import assocmem as am
 from assocmem._statistics import softmax
-from assocmem.model import passes, step
+from assocmem.model import engine, passes, step, streams
 from assocmem.model.step import TrainingStep
 
 N, M, D, LONGEST = 5, 4, 8, 70  # tokens, outputs, width, positions
@@ -66,8 +66,9 @@ def _blocks(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param:
             for name in ("ROWS", "QUERIES", "KEYS"):
-                patch.setattr(passes, name, request.param)
-            patch.setattr(step, "LANES", 2)
+                patch.setattr(streams, name, request.param)
+            for module in engine, passes:
+                patch.setattr(module, "LANES", 2)
         yield
 
 
@@ -251,13 +252,12 @@ def test_bits_depend_neither_on_workers_nor_on_what_ran_before(dtype):
             fast.predict(weights, batch.tokens, batch.weights == 0)
 
 
-def test_chunks_do_not_depend_on_workers_and_hold_every_prediction_once():
+def test_chunks_hold_every_prediction_once():
     rng = np.random.default_rng()
     where = rng.random((53, 20)) < 0.3
     tokens = rng.integers(N, size=where.shape)
-    chunks = list(TrainingStep(draw_embeddings(rng), workers=7)._chunks(tokens, where))
-    again = TrainingStep(draw_embeddings(rng))._chunks(tokens, where)
-    assert [c.sequences.tolist() for c in chunks] == [c.sequences.tolist() for c in again]
+    fast = TrainingStep(draw_embeddings(rng), workers=7)
+    chunks = list(fast._tables(fast._checked_weights({}), 20).chunks(tokens, where))
     seen = np.zeros_like(where, dtype=int)
     for chunk in chunks:
         rows = np.broadcast_to(chunk.sequences[:, None], chunk.positions.shape)[chunk.real]

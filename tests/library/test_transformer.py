@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem.model import layers, transformer
+from assocmem.model import passes, transformer
 from validation import reference
 
 PROMISE = 1e-10
@@ -267,8 +267,8 @@ def test_chunks_do_not_matter(seed):
     whole = model.logits(batch.tokens), *model.attention(batch.tokens), model.loss(batch)
     gradients = model.loss_and_gradients(batch)[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers, "CHUNK_BYTES", 1)  # sequence by sequence
-        assert len(list(model._layers.chunks((B, T), T))) == B
+        patch.setattr(passes, "CHUNK_FLOATS", 1)  # sequence by sequence
+        assert len(list(model._tables(T).chunks(batch.tokens, batch.weights >= 0))) == B
         pieces = model.logits(batch.tokens), *model.attention(batch.tokens), model.loss(batch)
         for piece, expected in zip(pieces, whole, strict=True):
             assert_close(piece, expected)
