@@ -61,7 +61,7 @@ class Tables:
         counts = where.sum(axis=1)
         order = np.argsort(counts, kind="stable")
         order = order[np.count_nonzero(counts == 0) :]
-        size = self.chunk_size(*tokens.shape, int(counts.max(initial=0)))
+        size = self.chunk_size(len(tokens), tokens.shape[1], int(counts.max(initial=1)))
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             queries, most = counts[rows, None], int(counts[rows].max())

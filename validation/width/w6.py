@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, log, sqrt
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.model.layers import Layers
 from assocmem.width import moments as step_noise
 from assocmem.width.bounds import Deviations, ScoreTables, guarantee
 from validation.runner import tolerances
@@ -114,12 +114,20 @@ class Draw:
 
 def ahead(tables: ScoreTables, tokens: Array) -> tuple[Array, Array]:
     """The label's logit minus each, (B, M), and the output's layer-2 score minus each, (B, T)."""
-    n_tokens, rows = len(tables.K1) - tokens.shape[1], np.arange(len(tokens))
-    layers = Layers(*tables, R=np.zeros_like(tables.O), n_tokens=n_tokens, scale=1.0)
-    run = layers.forward(tokens, np.array([tokens.shape[1] - 1]))
-    scores = (run.x1_query @ tables.K2 @ run.x1.transpose(0, 2, 1))[:, 0]
-    logits = layers.logits(run)[:, 0]
-    output, label = places(tokens, len(tables.O), n_tokens)
+    (size, length), n_outputs = tokens.shape, len(tables.O)
+    n_tokens, rows = len(tables.K1) - length, np.arange(size)
+    sizes = SimpleNamespace(n_tokens=n_tokens, length=length, outputs=range(n_outputs))
+    emb = am.FrozenEmbeddings.orthonormal(sizes)  # where scores are coefficients
+    over = {"W_K1": (emb.inputs, emb.inputs), "W_K2": (emb.atoms, emb.atoms)}
+    over["W_O2"] = (emb.outputs, emb.values)
+    weights: Any = {
+        name: am.AssociativeMemory(keys=keys, values=values, coefficients=table)
+        for (name, (values, keys)), table in zip(over.items(), tables, strict=True)
+    }
+    model = am.FrozenTransformer(emb, **weights)
+    logits, attention = (x[:, 0] for x in model.logits_and_attention(tokens, positions=[-1]))
+    scores = np.log(attention)  # up to a number for each query
+    output, label = places(tokens, n_outputs, n_tokens)
     return logits[rows, label][:, None] - logits, scores[rows, output][:, None] - scores
 
 
