@@ -182,9 +182,7 @@ def test_block_keys_agree_with_attributes_of_the_embeddings():
 
 def test_the_block_keys_of_before_warn():
     table = am.gradients.first_step(am.InductionTask(n_tokens=5, length=4))
-    with pytest.warns(
-        DeprecationWarning, match=r"'Phi1 p'.*'outputs', 'remapped_positions'"
-    ):
+    with pytest.warns(DeprecationWarning, match=r"'Phi1 p'.*'outputs', 'remapped_positions'"):
         old = table["w_U", "Phi1 p"]
     np.testing.assert_array_equal(old, table["outputs", "remapped_positions"])
     with pytest.warns(DeprecationWarning, match="'outputs', 'tokens'"):
@@ -221,7 +219,7 @@ def test_a_symbolic_length_is_told_where_it_works():
         assert sympy.Rational(exact) == symbolic.subs(T, length).doit()
 
 
-    with pytest.warns(DeprecationWarning, match=r"'Phi1 p'.*'outputs', 'remapped_positions'"):
+# --- one quantity, one name ----------------------------------------------------------------------
 
 
 def test_a_lead_is_a_lead_and_margins_count_in_strengths():
