@@ -23,6 +23,7 @@ CHAPTERS: dict[str, ModuleType] = {
         "capacity",
         "symmetry",
         "width",
+        "heads",
     )
 }
 

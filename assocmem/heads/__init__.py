@@ -14,11 +14,12 @@ from assocmem.heads.maps import Head, Heads, Norm, Rotary, composition
 from assocmem.heads.null import Null
 from assocmem.heads.ours import head_weights
 from assocmem.heads.reading import read
-from assocmem.heads.zoo import Specimen, specimen
+from assocmem.heads.zoo import Decoy, Specimen, specimen
 
 __all__ = [
     "LAYOUTS",
     "ROLES",
+    "Decoy",
     "Detection",
     "Findings",
     "Head",

@@ -7,9 +7,11 @@ is wanted of S, the right scores minus the mean of the admissible ones, is linea
     D = Σ_ij M_ij S_ij = ⟨W, N⟩,   N = Lᵀ M R.
 
 Under the null W is turned at random against the atoms, W Q. L and R, and with them all Gram
-matrices of the atoms, stay as they are: they enter through N. Permuting which atom is paired with
-which would not do, as ⟨W, N⟩ spreads wider at the true pairing than at a permuted one when atoms
-are not orthogonal, by (n − 1)/d at least for n atoms in d dimensions (claim H2).
+matrices of the atoms, stay as they are: they enter through N. Permuting instead which atom is the
+right answer to which cue would not do where the Gram matrices of cues and answers resemble each
+other, as those of tokens and of what a head wrote of them: the variance of D is then larger at the
+true pairing than at a permuted one, by (n − 1)/d at least for one Gram matrix of n atoms in d
+dimensions (claim H2).
 """
 
 from __future__ import annotations

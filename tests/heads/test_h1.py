@@ -1,0 +1,83 @@
+"""Planted errors that the check and the derivation of H1 must see."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from assocmem import overlap_law
+from assocmem.heads import Null
+from tests.controls import derivation_fails, failures
+from validation.heads import h1
+
+
+def scaled(factor):
+    return property(lambda null: factor * np.linalg.norm(null.turned) / sqrt(len(null.turned)))
+
+
+def seen(name: str, seed: int) -> bool:
+    return any(name in case.case for case in failures("H1", seed))
+
+
+@pytest.mark.parametrize("factor", [1.1, 0.9])
+def test_H1_sees_another_variance(factor, monkeypatch, seed):
+    monkeypatch.setattr(Null, "std", scaled(factor))
+    assert seen("mean square", seed), f"{seed=}"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        lambda B: 3 * np.sum(B**2) ** 2 / len(B) ** 2,  # that of the normal law
+        lambda B: 3 * np.sum(B**2) ** 2 / (len(B) * (len(B) + 2)),  # as if its rank were 1
+    ],
+    ids=["normal", "rank 1"],
+)
+def test_H1_sees_another_fourth_moment(moment, monkeypatch, seed):
+    """Each is right for one of the ranks, and 20 % or more off for another."""
+    monkeypatch.setattr(h1, "fourth_moment", moment)
+    assert seen("fourth moment", seed), f"{seed=}"
+
+
+def test_H1_sees_the_wrong_size_in_the_overlap(monkeypatch, seed):
+    def p_value(null, law="rotation"):
+        cosine = null.statistic / np.linalg.norm(null.weights) / np.linalg.norm(null.direction)
+        return float(overlap_law(null.weights.shape[1]).sf(cosine))
+
+    monkeypatch.setattr(Null, "p_value", p_value)
+    assert seen("p by gaussian", seed), f"{seed=}"
+
+
+def test_H1_sees_a_statistic_that_is_not_centred(monkeypatch, seed):
+    """Right scores without the mean of the admissible ones: cosines of 0.9 make it another law."""
+    statistic = Null.statistic
+    monkeypatch.setattr(
+        Null, "statistic", property(lambda null: statistic.fget(null) + 0.7 * null.std)
+    )
+    assert seen("p by rotation", seed), f"{seed=}"
+    assert seen("p by permutation", seed), f"{seed=}"
+
+
+def test_H1_sees_permutations_without_signs(monkeypatch, seed):
+    def without_signs(null, *, draws, rng):
+        d = len(null.turned)
+        orders = rng.permuted(np.tile(np.arange(d), (draws, 1)), axis=1)
+        drawn = null.turned[orders, np.arange(d)].sum(axis=1) * 0.5
+        return (1 + np.sum(drawn >= null.statistic)) / (draws + 1)
+
+    monkeypatch.setattr(Null, "permutation_p_value", without_signs)
+    assert seen("p by permutation", seed), f"{seed=}"
+
+
+@pytest.mark.parametrize("factor", [1 + 1e-9, 1 - 1e-9])
+def test_H1_fails_for_another_variance(factor, monkeypatch):
+    monkeypatch.setattr(Null, "std", scaled(factor))
+    derivation_fails("H1", r".*`Null`")
+
+
+def test_H1_fails_for_another_tail(monkeypatch):
+    p_value = Null.p_value
+    monkeypatch.setattr(Null, "p_value", lambda null, law: 2 * p_value(null, law))
+    derivation_fails("H1", r".*p-value")

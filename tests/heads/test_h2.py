@@ -1,0 +1,65 @@
+"""Planted errors that the check and the derivation of H2 must see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.controls import derivation_fails, failures
+from theory.heads import h2 as theory
+from validation.heads import h2
+
+
+def seen(name: str, seed: int) -> bool:
+    return any(name in case.case for case in failures("H2", seed))
+
+
+def test_H2_sees_gram_matrices_that_are_not_centred(monkeypatch, seed):
+    monkeypatch.setattr(h2, "grams", lambda X, Y: (X @ X.T, Y @ Y.T))
+    assert seen("pairings of 3", seed), f"{seed=}"
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.2])
+def test_H2_sees_another_ratio(factor, monkeypatch, seed):
+    ratio = h2.ratio
+    monkeypatch.setattr(h2, "ratio", lambda X, Y: factor * ratio(X, Y))
+    assert seen("tight frame", seed), f"{seed=}"
+
+
+def test_H2_sees_pairings_taken_for_independent(monkeypatch, seed):
+    """tr G tr H / n, as if answers were drawn with replacement: a third off at n = 3."""
+    grams = h2.grams
+    monkeypatch.setattr(
+        h2, "grams", lambda X, Y: tuple(np.sqrt((len(X) - 1) / len(X)) * Z for Z in grams(X, Y))
+    )
+    assert any(failures("H2", seed)), f"{seed=}"
+
+
+def test_H2_sees_another_variance_of_the_weights(monkeypatch, seed):
+    """Keys that are a fifth too large, which is 44 % of the variance."""
+    random_model = h2.random_model
+
+    def larger(rng, **options):
+        model = random_model(rng, **options)
+        layers = [[replace(head, W_K=1.2 * head.W_K) for head in layer] for layer in model.layers]
+        return replace(model, layers=tuple(map(tuple, layers)))
+
+    monkeypatch.setattr(h2, "random_model", larger)
+    assert seen("induction tables", seed), f"{seed=}"
+
+
+class Uncentred:
+    """NumPy, whose matrix of ones holds zeros: nothing is centred."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def ones(self, shape, dtype=None):
+        return np.zeros(shape, int)
+
+
+def test_H2_fails_without_centring(monkeypatch):
+    monkeypatch.setattr(theory, "np", Uncentred())
+    derivation_fails("H2", "Here")
