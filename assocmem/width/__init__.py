@@ -7,10 +7,10 @@ from assocmem.width.moments import (
     cantelli_failure,
     gaussian_recall,
     head_moments,
-    margin_moments,
     recall_moments,
 )
 from assocmem.width.recall import head_scores, output_scores, trigger_scores
+from assocmem.width.required import RecallBound, required_width
 from assocmem.width.response import linear_response
 from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 
@@ -18,6 +18,7 @@ __all__ = [
     "AttentionLaw",
     "Deviations",
     "Guarantee",
+    "RecallBound",
     "ScoreMoments",
     "ScoreTables",
     "Segment",
@@ -28,9 +29,9 @@ __all__ = [
     "head_moments",
     "head_scores",
     "linear_response",
-    "margin_moments",
     "output_scores",
     "recall_moments",
+    "required_width",
     "term_moments",
     "trigger_scores",
     "true_steps",

@@ -79,17 +79,6 @@ def recall_moments(
     }
 
 
-def margin_moments(
-    moments: ScoreMoments, d: float, targets: NDArray[np.int64]
-) -> tuple[Array, Array]:
-    """Mean and variance of right score minus wrong score, (cues, answers); 0 at the target."""
-    mean, covariance = moments.mean(d), moments.covariance(d)
-    cues = np.arange(len(mean))
-    own = covariance[cues, targets]  # Cov(s_target, s_j)
-    variance = own[cues, targets][:, None] - 2 * own + np.diagonal(covariance, axis1=1, axis2=2)
-    return mean[cues, targets][:, None] - mean, variance
-
-
 def cantelli_failure(
     moments: ScoreMoments,
     d: float,
@@ -97,7 +86,7 @@ def cantelli_failure(
     among: NDArray[np.bool_] | None = None,
 ) -> float:
     """An upper bound on P(some cue is not recalled): Cantelli's inequality and a union bound."""
-    mean, variance = margin_moments(moments, d, targets)
+    mean, variance = moments.margins(d, targets)
     rivals = np.ones(mean.shape, bool) if among is None else among.T.copy()
     rivals[np.arange(len(mean)), targets] = False
     mean, variance = mean[rivals], variance[rivals]

@@ -24,6 +24,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assocmem._checks import Array
 
@@ -167,6 +168,14 @@ class ScoreMoments(NamedTuple):
         cross = constant[:, :, None] * slope[:, None, :]
         limit: Array = self.second_powers[1] - cross - cross.transpose(0, 2, 1)
         return limit
+
+    def margins(self, d: float, targets: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Mean and variance of right score minus each, (cues, answers); 0 at the target."""
+        mean, covariance = self.mean(d), self.covariance(d)
+        cues = np.arange(len(mean))
+        own = covariance[cues, targets]  # Cov(s_target, s_j)
+        variance = own[cues, targets][:, None] - 2 * own + np.diagonal(covariance, axis1=1, axis2=2)
+        return mean[cues, targets][:, None] - mean, variance
 
     def mapped(self, matrix: Array) -> ScoreMoments:
         """Moments of linear combinations of each cue's scores: matrix (m, answers)."""

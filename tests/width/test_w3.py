@@ -15,13 +15,13 @@ from validation.width import w3
 @pytest.mark.parametrize("factor", [0.1, 10])
 def test_W3_sees_another_variance(factor, monkeypatch, seed):
     """The width is then wrong by this factor."""
-    right = step_noise.margin_moments
+    right = wick.ScoreMoments.margins
 
     def altered(*arguments):
         mean, variance = right(*arguments)
         return mean, factor * variance
 
-    monkeypatch.setattr(step_noise, "margin_moments", altered)
+    monkeypatch.setattr(wick.ScoreMoments, "margins", altered)
     assert any(failures("W3", seed)), f"{seed=}"
 
 

@@ -94,7 +94,7 @@ $v_{qj} = \lim d\, \sigma^2_{qj}$, so that $d_\delta \sim \delta^{-1} \sum v_{qj
         status="proved",
         note="""
 Rigorous and loose by design: it uses two moments only, where the noise is nearly normal. At
-delta = 0.1 the width is 4.25 10^4, 6.82 10^4 and 1.42 10^6 for (N, T, K) = (8, 16, 1), (16, 32, 1)
+delta = 0.1 the width is 4.34 10^4, 6.82 10^4 and 1.42 10^6 for (N, T, K) = (8, 16, 1), (16, 32, 1)
 and (16, 64, 1); in draws, a tenth of them failed at widths about 10, 300 and 100 times smaller. At
 widths 100, 500 and 300 times smaller recall fails: in 0.36, 0.36 and 0.9 of the draws (0.3, 0.3 and
 0.8 at least, in the check). It is about recall, each memory asked by itself; for the whole model

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.width import moments as step_noise
 from assocmem.width.bounds import Deviations, ScoreTables, guarantee
 from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context
@@ -45,16 +44,11 @@ class WholeModel:
         self.task = task
         self.memories = am.top_down(task, evaluate_on=None).memories
         self.deviations = Deviations(task, self.memories)
-        self._moments = step_noise.recall_moments(task, self.memories)
-        limit = am.FrozenEmbeddings.orthonormal(task)
-        self._probes = {name: am.probe(name, task, limit) for name in self.memories}
+        self.forgotten = am.width.RecallBound(task, self.memories)
 
     def guaranteed(self, tokens: Array, d: float) -> NDArray[np.bool_]:
         """Which sequences have a guarantee at width d that leaves DELTA, recall of W3 included."""
-        forgotten = sum(
-            step_noise.cantelli_failure(self._moments[name], d, probe.targets, probe.among)
-            for name, probe in self._probes.items()
-        )
+        forgotten = self.forgotten.at(d)
         if forgotten >= DELTA:
             return np.zeros(len(tokens), bool)
         kappa = sqrt(self.deviations.count / (DELTA - forgotten))
