@@ -16,12 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from theory.derivations import derivations
-
 import theory
-from theory import CLAIMS, FAMILIES, writing
-from theory.derivation import Step, derive
+from theory import CHAPTERS, CLAIMS, writing
+from theory.derivation import Step, derive, has_derivation
 from theory.record import Claim
+from validation.runner.table import chapter_title
 
 ROOT = Path(theory.__file__).parent.parent
 FIGURES = ("induction-head",)
@@ -78,8 +77,9 @@ def derived(cache: Path) -> dict[str, list[Step]]:
     """The steps of all derivations."""
     if not fresh(cache):
         steps = {
-            id: [asdict(step) for step in derive(CLAIMS[id], function).steps]
-            for id, function in derivations().items()
+            id: [asdict(step) for step in derive(claim).steps]
+            for id, claim in CLAIMS.items()
+            if has_derivation(claim)
         }
         cache.write_text(json.dumps(steps))
     return {
@@ -142,19 +142,20 @@ def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
 
 
 def index() -> str:
-    """The list of all claims, a section for each family."""
+    """The list of all claims, a section for each chapter."""
     parts = [
         "# Claims",
         "Each claim is stated once, derived by SymPy from the definitions, and checked against "
         "numbers that an independent transformer or a simulation gives. The pages below were "
         "written by the build of this site from those three sources.",
     ]
-    for family in (family for family in FAMILIES if family.CLAIMS):
+    for chapter in CHAPTERS:
         rows = [
             f"| [{claim.id}]({claim.id}.md) | {markdown(claim.title)} | {badge(claim)} |"
-            for claim in family.CLAIMS
+            for claim in CLAIMS.values()
+            if claim.chapter == chapter
         ]
-        heading = (family.__doc__ or "").splitlines()[0].partition(":")[0].rstrip(".")
+        heading = chapter_title(chapter)
         parts += [
             f"## {markdown(heading)}",
             "\n".join(["| | claim | |", "| --- | --- | --- |", *rows]),
