@@ -12,7 +12,7 @@ import pytest
 
 from validation import figures
 from validation.__main__ import main
-from validation.runner import checks
+from validation.runner import checks, derived
 from validation.runner.cases import Case
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +114,7 @@ def test_a_report_that_cannot_be_written_is_no_claim_that_fails(
     monkeypatch.setattr(
         checks, "check_of", lambda claim: lambda context: [Case("x", 1, 1 + off, 0)]
     )
+    monkeypatch.setattr(derived, "derived", lambda claims, cache: {})
 
     def full(*anything):
         raise OSError(28, "No space left on device")
@@ -138,6 +139,7 @@ def test_a_figure_that_cannot_be_written(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize("profile", [[], ["--profile", "quick"]])
 def test_exit_code_where_nothing_was_checked(profile, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(checks, "check_of", lambda claim: lambda context: ())
+    monkeypatch.setattr(derived, "derived", lambda claims, cache: {})
     for ids in ([], ["D1"], ["L1", "L2"]):
         assert main(["run", *ids, *profile, "--output", str(tmp_path)]) == 2
         shown = capsys.readouterr()

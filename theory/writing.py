@@ -1,4 +1,4 @@
-"""A claim and its derivation in writing: for the terminal, as a LaTeX document, as Markdown.
+"""A claim and its derivation in writing: for the terminal, in LaTeX, in Markdown, in HTML.
 
 The texts of claims and steps are plain, with formulas between dollar signs and code between
 backticks; each form of writing escapes the plain part and keeps the others.
@@ -6,6 +6,7 @@ backticks; each form of writing escapes the plain part and keeps the others.
 
 from __future__ import annotations
 
+import html
 import re
 import textwrap
 import unicodedata
@@ -306,3 +307,38 @@ def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
     parts = _FORMULA.split(text)  # plain, formula, plain, ..., plain
     parts[::2] = map(write, parts[::2])
     return "".join(parts)
+
+
+# As HTML, with formulas in MathML that browsers typeset without any script
+
+_UNKNOWN_TO_CONVERTER = {r"\lfloor": "⌊", r"\rfloor": "⌋", r"\arg": r"\\operatorname{arg}"}
+
+
+def as_html(text: str) -> str:
+    """Plain text with formulas and code as HTML; displayed formulas are blocks of their own.
+
+    >>> as_html("a < b in `x` and $y$ [BCBJB2023]").split("<math")[0]
+    'a &lt; b in <code>x</code> and '
+    """
+
+    def written(plain: str) -> str:
+        parts = _CODE.split(html.escape(plain, quote=False))
+        parts[1::2] = [f"<code>{code}</code>" for code in parts[1::2]]
+        return "".join(parts)
+
+    parts = _FORMULA.split(text)  # plain, formula, plain, ..., plain
+    parts[::2] = map(written, parts[::2])
+    parts[1::2] = [
+        mathml(formula.strip("$"), displayed=formula.startswith("$$")) for formula in parts[1::2]
+    ]
+    return "".join(parts)
+
+
+def mathml(formula: str, *, displayed: bool = False) -> str:
+    """A LaTeX formula as MathML; a displayed one in a block that scrolls if it is too wide."""
+    from latex2mathml.converter import convert
+
+    for command, meaning in _UNKNOWN_TO_CONVERTER.items():
+        formula = re.sub(re.escape(command) + "(?![A-Za-z])", meaning, formula)
+    written = convert(formula.strip(), display="block" if displayed else "inline")
+    return f'<div class="formula">{written}</div>' if displayed else written

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from theory import CLAIMS
 from validation.__main__ import main
-from validation.runner import checks, report, table
+from validation.runner import checks, derived, report, table
 from validation.runner.cases import Case
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +60,7 @@ def plant(monkeypatch):
     def plant(**planted):
         fake = dict.fromkeys(CLAIMS, holds) | planted
         monkeypatch.setattr(checks, "check_of", lambda claim: fake[claim.id])
+        monkeypatch.setattr(derived, "derived", lambda claims, cache: {})
 
     return plant
 

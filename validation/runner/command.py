@@ -28,7 +28,7 @@ from theory.command_line import (
     selected,
 )
 from theory.record import Claim
-from validation.runner import report, table
+from validation.runner import page, report, table
 from validation.runner.cases import Case, Context, Profile, run
 
 EXAMPLES = """\
@@ -145,13 +145,54 @@ def run_claims(options: argparse.Namespace) -> int:
     found = report.outcomes(claims, rows)
     summary = report.summary(found, time.perf_counter() - started)
     tell(*table.table(found, summary, options.seed, table.Paper.found()))
+    derivations = derive_all(claims, options.output)
+    page_path = path.with_suffix(".html")
+    written &= is_written(
+        lambda: write_page(page_path, found, summary, options, derivations), page_path
+    )
     if written:
-        tell(f"Report: {path}")
+        tell(f"Report: {page_path} to read, {path} for programs")
     if not ran:
         complain(f"No case in the {options.profile} profile: pass --profile full, or other claims.")
-    if any(row["passed"] is False for row in rows):
+    broken = [why for why in derivations.values() if isinstance(why, str)]
+    for why in broken:
+        complain(f"The derivation fails. {why}")
+    if broken or any(row["passed"] is False for row in rows):
         return FAILS
     return FINE if written and any(row["passed"] for row in rows) else USAGE
+
+
+def derive_all(claims: Sequence[Claim], folder: Path) -> page.Derivations:
+    """The derivations for the page; what is known from an earlier run is not derived again."""
+    from validation.runner.derived import derived
+
+    return derived(under_way(claims, shown=True, what="derivation"), folder / "derivations.json")
+
+
+def write_page(
+    path: Path,
+    found: Sequence[report.Outcome],
+    summary: str,
+    options: argparse.Namespace,
+    derivations: page.Derivations,
+) -> None:
+    """Write ``report.html``, with the figures of its claims that the folder holds."""
+    from assocmem._files import replaced
+    from validation.figures import SHOWN_BY
+
+    figures = {
+        id: [drawn if (drawn := path.with_name(f"{name}.png")).exists() else name for name in names]
+        for id, names in SHOWN_BY.items()
+    }
+    given = f"--seed {options.seed} --profile {options.profile}"
+    ids = " ".join(one.claim.id for one in found) if options.ids else ""
+    settings = {
+        "Command": " ".join(f"python -m validation run {ids} {given}".split()),
+        "options": given,
+    }
+    content = page.written(found, summary, settings, derivations, figures)
+    with replaced(path) as file:
+        file.write(content.encode())
 
 
 def tell(*lines: str) -> None:
@@ -187,14 +228,14 @@ def checked_rows(claims: Sequence[Claim], options: argparse.Namespace) -> Iterat
             yield row
 
 
-def under_way(claims: Sequence[Claim], *, shown: bool) -> Iterator[Claim]:
+def under_way(claims: Sequence[Claim], *, shown: bool, what: str = "claim") -> Iterator[Claim]:
     """The claims, with a bar on standard error if that is a terminal."""
     if not (shown and sys.stderr.isatty()):
         yield from claims
         return
     from tqdm import tqdm
 
-    with tqdm(claims, unit="claim", leave=False, ncols=table.NARROW) as bar:
+    with tqdm(claims, unit=what, leave=False, ncols=table.NARROW) as bar:
         for claim in bar:
             bar.set_postfix_str(claim.id)
             yield claim

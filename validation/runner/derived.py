@@ -1,0 +1,58 @@
+"""The steps of the derivations for a page, kept beside it until a source file changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import assocmem
+import theory
+from assocmem._files import write_json
+from theory.derivation import DerivationError, Step, derive, has_derivation
+from theory.record import Claim
+
+
+def derived(claims: Iterable[Claim], cache: Path) -> dict[str, Sequence[Step] | str]:
+    """The steps of each claim that has a derivation, or a sentence that says which one fails.
+
+    What was derived from the same source files is read from ``cache``; the rest runs now. A
+    derivation that fails is never kept.
+    """
+    source = digest()
+    kept = _read(cache, source)
+    found: dict[str, Sequence[Step] | str] = {}
+    for claim in claims:
+        if not has_derivation(claim):
+            continue
+        if claim.id not in kept:
+            try:
+                kept[claim.id] = [asdict(step) for step in derive(claim).steps]
+            except DerivationError as error:
+                found[claim.id] = str(error)
+                continue
+        found[claim.id] = [Step(**step) for step in kept[claim.id]]
+    write_json(cache, {"source": source, "steps": kept})
+    return found
+
+
+def digest() -> str:
+    """A digest of all that a derivation depends on: the modules and the version of SymPy."""
+    content = hashlib.sha256(version("sympy").encode())
+    for package in (assocmem, theory):
+        folder = Path(str(package.__file__)).parent
+        for path in sorted(folder.rglob("*.py")):
+            content.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()
+
+
+def _read(cache: Path, source: str) -> dict[str, list[dict[str, Any]]]:
+    try:
+        content = json.loads(cache.read_text(encoding="utf-8"))
+        return dict(content["steps"]) if content["source"] == source else {}
+    except (OSError, ValueError, KeyError, TypeError):  # none, or not ours
+        return {}
