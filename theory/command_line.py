@@ -120,5 +120,5 @@ def selected(named: Iterable[Sequence[str]]) -> list[Claim]:
 def list_claims(options: argparse.Namespace) -> int:
     """Print id, kind, status and title of every claim."""
     for claim in CLAIMS.values():
-        say(f"{claim.id:<8} {claim.kind:<10} {claim.status:<18} {claim.title}")
+        say(f"{claim.id:<9} {claim.kind:<10} {claim.status:<18} {claim.title}")
     return FINE

@@ -76,9 +76,9 @@ class Derivation:
 
 
 def has_derivation(claim: Claim) -> bool:
-    """Whether the claim has a derivation; only an empirical one may lack it."""
+    """Whether the claim has a derivation; only an empirical or a refuted one may lack it."""
     found = find_spec(f"theory.{claim.chapter}.{claim.module}") is not None
-    if not found and claim.status != "empirical":
+    if not found and claim.status not in ("empirical", "refuted"):
         raise DerivationError(
             f"{claim.id}: expected a derivation in theory/{claim.chapter}/{claim.module}.py, as "
             f"its status is {claim.status!r}; got no such file."

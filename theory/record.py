@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-Kind = Literal["equal", "upper", "lower", "rate", "high_prob", "empirical"]
+Kind = Literal["equal", "upper", "lower", "rate", "high_prob", "empirical", "order"]
 Status = Literal["proved", "proved in a limit", "empirical", "refuted"]
 
 
@@ -24,7 +24,7 @@ class Claim:
         LaTeX, complete: every symbol is in the notation of the README or introduced here.
     assumptions : tuple of str
         What must hold for the statement to apply.
-    kind : {"equal", "upper", "lower", "rate", "high_prob", "empirical"}
+    kind : {"equal", "upper", "lower", "rate", "high_prob", "empirical", "order"}
         How prediction and measurement are compared; see `validation.cases`.
     source : str
         Paper and theorem, with its key in docs/refs.bib, e.g. "[BCBJB2023], Lemma 1".

@@ -37,7 +37,7 @@ def files(claim: Claim) -> list[str]:
     stem = f"{claim.chapter}/{claim.module}.py"
     return [
         f"theory/{claim.chapter}/claims.py",
-        *([] if claim.status == "empirical" else [f"theory/{stem}"]),
+        *([] if claim.status in ("empirical", "refuted") else [f"theory/{stem}"]),
         f"validation/{stem}",
         f"tests/{claim.chapter}/test_{claim.module}.py",
     ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from validation.dynamics.measures import Found, Quantities, final, recorded
+from collections.abc import Iterator
 
-
-def quantities(found: Found) -> Quantities:
-    """D1: accuracy with one layer and with two."""
-    two, one = (final(found[name], "accuracy") for name in ("all three", "one layer"))
-    return {
-        "accuracy, two layers": two,
-        "accuracy, one layer": one,
-        "accuracy that the second layer adds": two - one,
-    }
-
+from validation.dynamics.measures import Found, final, trained
+from validation.runner.cases import Case, order
 
 NAMES = ("all three", "one layer")
-check = recorded("D1", NAMES, quantities)
+
+
+def orders(found: Found) -> Iterator[Case]:
+    two, one = (final(found[name], "accuracy") for name in NAMES)
+    yield order("accuracy, two layers above one", two - one)
+    yield order("accuracy, two layers above 3/4", two - 3 / 4)
+    yield order("accuracy, one layer below 1/2", 1 / 2 - one)
+
+
+check = trained(NAMES, orders)

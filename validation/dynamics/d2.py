@@ -1,20 +1,29 @@
-"""Check of D2: the order in which the three memories form."""
+"""Check of D2: the output memory is the first to form, the previous-token memory the last."""
 
 from __future__ import annotations
 
-from validation.dynamics.measures import Found, Quantities, final, first, recorded
+from collections.abc import Iterator
 
-
-def quantities(found: Found) -> Quantities:
-    """D2: when each memory is half there."""
-    runs = found["all three"]
-    times = {name: first(runs, f"recall_{name}", 0.5) for name in ("W_O2", "W_K2", "W_K1")}
-    return {f"updates until recall of {name} is 1/2": time for name, time in times.items()} | {
-        "updates from W_O2 to W_K2": times["W_K2"] - times["W_O2"],
-        "updates from W_O2 to W_K1": times["W_K1"] - times["W_O2"],
-        "recall of W_K1 at the end": final(runs, "recall_W_K1"),
-    }
-
+from validation.dynamics.measures import Found, Numbers, by_group, first, trained
+from validation.runner.cases import PAIRS, Case, order
 
 NAMES = ("all three",)
-check = recorded("D2", NAMES, quantities)
+GROUP = 4  # runs that a comparison of the first two averages
+
+
+def orders(found: Found) -> Iterator[Case]:
+    """Within the same run, in updates; single runs can differ where groups do not."""
+
+    def when(name: str, recall: float) -> Numbers:
+        return first(found["all three"], f"recall_{name}", recall)
+
+    half = {name: by_group(when(name, 0.5)) for name in ("W_O2", "W_K2", "W_K1")}
+    for later in ("W_K2", "W_K1"):
+        name = f"recall 1/2, W_O2 before {later}, means of {GROUP} runs"
+        yield order(name, half[later] - half["W_O2"])
+    for earlier in ("W_O2", "W_K2"):
+        name = f"recall 9/10, {earlier} before W_K1, means of {GROUP} runs"
+        yield order(name, by_group(when("W_K1", 0.9) - when(earlier, 0.9)))
+
+
+check = trained(NAMES, orders, runs=GROUP * PAIRS)

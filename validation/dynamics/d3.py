@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from validation.dynamics.measures import Found, Quantities, first, recorded
+from collections.abc import Iterator
 
-
-def quantities(found: Found) -> Quantities:
-    """D3: when the global bigrams are known, and when the induction head works."""
-    runs = found["K = 5 fixed"]
-    known = first(runs, "bigram_kl", 0.6, falls=True)
-    head = first(runs, "accuracy", 0.5)
-    return {
-        "updates until KL to the bigrams is 0.6 nats": known,
-        "updates until accuracy is 1/2": head,
-        "updates from the one to the other": head - known,
-    }
-
+from validation.dynamics.leads import global_first
+from validation.dynamics.measures import Found, first, trained
+from validation.runner.cases import Case, order
 
 NAMES = ("K = 5 fixed",)
-check = recorded("D3", NAMES, quantities)
+
+
+def orders(found: Found) -> Iterator[Case]:
+    """Each run against itself: the updates until half of the divergence that it has is gone."""
+    predicted = global_first("K = 5 fixed")
+    runs = found["K = 5 fixed"]
+    known = [first([r], "bigram_kl", r["bigram_kl"][0] / 2, falls=True)[0] for r in runs]
+    head = first(runs, "accuracy", 0.5)
+    yield order("half of the KL gone before accuracy is 1/2", head - known, predicted)
+    early = [first([r], "bigram_kl", r["bigram_kl"][0] / 4, falls=True)[0] for r in runs]
+    name = "three quarters of the KL gone before accuracy is 1/2"
+    yield order(name, head - early, predicted)
+
+
+check = trained(NAMES, orders)

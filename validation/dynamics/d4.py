@@ -1,21 +1,51 @@
-"""Check of D4: random triggers slow the head down, rare ones stop it; fewer fixed ones do not."""
+"""Check of D4: fewer, rarer and random triggers slow the head down, by what they repeat."""
 
 from __future__ import annotations
 
-from validation.dynamics.measures import Found, Quantities, final, recorded
+from collections.abc import Iterator
+
+from validation.dynamics.experiments import by_rank
+from validation.dynamics.leads import output_lead, query_lead, sign
+from validation.dynamics.measures import Found, final, trained
+from validation.runner.cases import Case, order
+
+# Which head answers better, on which test: the predicted sign is that of the lead of the row of
+# W_K2 of the trigger asked, and of W_O2 where that is no single one.
+ASKED_THIRD = (
+    ("K = 5 fixed", "third alone"),
+    ("second and third", "five of that mass"),
+    ("first and third", "third alone"),
+)
+ASKED_OTHERS = (
+    ("K = 5 random", "K = 3 random", "random"),
+    ("K = 3 random", "K = 1 random", "random"),
+    ("K = 5 fixed", "K = 5 random", "five"),
+    ("K = 5 fixed", "K = 5 rare", ""),
+)
+NAMES = tuple(dict.fromkeys(name for pair in (*ASKED_THIRD, *ASKED_OTHERS) for name in pair[:2]))
+NAMES = (*NAMES, "K = 1 fixed", "K = 20 fixed")
 
 
-def quantities(found: Found) -> Quantities:
-    """D4: accuracy in the end, by the triggers."""
-    at_end = {
-        name: final(found[name], "accuracy")
-        for name in ("K = 1 fixed", "K = 5 fixed", "K = 20 fixed", "K = 5 rare", "K = 5 random")
-    }
-    return {f"accuracy, {name}": value for name, value in at_end.items()} | {
-        "accuracy lost with random triggers": at_end["K = 5 fixed"] - at_end["K = 5 random"],
-        "accuracy lost with 20 triggers for 1": at_end["K = 1 fixed"] - at_end["K = 20 fixed"],
-    }
+def orders(found: Found) -> Iterator[Case]:
+    """Accuracy in the end."""
+
+    def gained(better: str, worse: str, test: str) -> Case:
+        column = f"accuracy_{test}" if test else "accuracy"
+        predicted = (
+            query_lead(better, *by_rank(3)) - query_lead(worse, *by_rank(3))
+            if test == "third"
+            else output_lead(better) - output_lead(worse)
+        )
+        asked = {"": "its own", "five": "the top five", "random": "five random"}.get(test, test)
+        difference = final(found[better], column) - final(found[worse], column)
+        return order(f"asked {asked}: {better} above {worse}", difference, sign(predicted))
+
+    for better, worse in ASKED_THIRD:
+        yield gained(better, worse, "third")
+    for better, worse, test in ASKED_OTHERS:
+        yield gained(better, worse, test)
+    one, twenty = (final(found[f"K = {k} fixed"], "accuracy_first") for k in (1, 20))
+    yield order("asked the first: the first alone above the top twenty", one - twenty)
 
 
-NAMES = ("K = 1 fixed", "K = 5 fixed", "K = 20 fixed", "K = 5 rare", "K = 5 random")
-check = recorded("D4", NAMES, quantities)
+check = trained(NAMES, orders)

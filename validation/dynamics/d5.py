@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from validation.dynamics.measures import Found, Quantities, final, recorded
+from collections.abc import Iterator
 
-
-def quantities(found: Found) -> Quantities:
-    """D5: accuracy on both tests, by the outputs trained on."""
-    scores = {
-        f"trained on {trained}, tested on {tested}": final(
-            found[f"{trained} outputs"], f"accuracy_{tested}"
-        )
-        for trained in ("uniform", "bigram")
-        for tested in ("uniform", "bigram")
-    }
-    lost = (
-        scores["trained on uniform, tested on uniform"]
-        - scores["trained on bigram, tested on uniform"]
-    )
-    return scores | {"accuracy on uniform outputs lost by bigram training": lost}
-
+from validation.dynamics.measures import Found, final, trained
+from validation.runner.cases import Case, order
 
 NAMES = ("uniform outputs", "bigram outputs")
-check = recorded("D5", NAMES, quantities)
+
+
+def orders(found: Found) -> Iterator[Case]:
+    uniform, bigram = (found[name] for name in NAMES)
+    on_uniform = final(uniform, "accuracy_uniform") - final(bigram, "accuracy_uniform")
+    yield order("tested on uniform outputs, trained on uniform above bigram", on_uniform)
+    lost = final(bigram, "accuracy_bigram") - final(bigram, "accuracy_uniform")
+    yield order("trained on bigram outputs, tested on them above uniform", lost)
+    kept = final(uniform, "accuracy_bigram") - final(uniform, "accuracy_uniform")
+    yield order("lost on the other outputs, trained on bigram above uniform", lost + kept)
+
+
+check = trained(NAMES, orders)

@@ -86,9 +86,24 @@ class Experiment:
         }
 
 
-def _with_feed_forward(**task: Any) -> Experiment:
+def _with_feed_forward(test: Mapping[str, Any] | None = None, **task: Any) -> Experiment:
     """Loss on all tokens, which W_F can lower by the global bigrams."""
-    return Experiment({"loss": "all", **task}, {"trained": (*training_matrices(), "W_F")})
+    changes = {"trained": (*training_matrices(), "W_F")}
+    return Experiment({"loss": "all", **task}, changes, test or {})
+
+
+def by_rank(*ranks: int) -> tuple[int, ...]:
+    """The tokens of these ranks by frequency, 1 for the most frequent, of the default language."""
+    order = am.Language.characters().most_frequent()
+    return tuple(int(order[rank - 1]) for rank in ranks)
+
+
+def asked(**tests: Any) -> dict[str, dict[str, Any]]:
+    """Tests of the same head with other triggers: these, or five random ones."""
+    return {
+        name: {"triggers": triggers} | ({"n_triggers": 5} if triggers == "random" else {})
+        for name, triggers in tests.items()
+    }
 
 
 def training_matrices() -> tuple[str, ...]:
@@ -113,11 +128,23 @@ EXPERIMENTS: dict[str, Experiment] = {
     "W_K2, W_O2 late": late("W_K2", "W_O2"),
     "W_K1, W_O2 late": late("W_K1", "W_O2"),
     "one layer": Experiment(training={"layers": 1, "trained": ("W_K2", "W_O2")}),
-    "K = 1 fixed": _with_feed_forward(n_triggers=1),
-    "K = 5 fixed": _with_feed_forward(),
-    "K = 20 fixed": _with_feed_forward(n_triggers=20),
+    "K = 1 fixed": _with_feed_forward(asked(first=by_rank(1)), n_triggers=1),
+    "K = 5 fixed": _with_feed_forward(asked(third=by_rank(3), five=by_rank(*range(1, 6)))),
+    "K = 20 fixed": _with_feed_forward(
+        asked(first=by_rank(1), third=by_rank(3)), triggers=by_rank(*range(1, 21))
+    ),
     "K = 5 rare": _with_feed_forward(trigger_offset=10),
-    "K = 5 random": _with_feed_forward(triggers="random"),
+    "third alone": _with_feed_forward(asked(third=by_rank(3)), triggers=by_rank(3)),
+    "first and third": _with_feed_forward(asked(third=by_rank(3)), triggers=by_rank(1, 3)),
+    "second and third": _with_feed_forward(asked(third=by_rank(3)), triggers=by_rank(2, 3)),
+    "five of that mass": _with_feed_forward(
+        asked(third=by_rank(3)), triggers=by_rank(3, 4, 5, 6, 13)
+    ),
+    "K = 5 random": _with_feed_forward(
+        asked(random="random", five=by_rank(*range(1, 6))), triggers="random"
+    ),
+    "K = 3 random": _with_feed_forward(asked(random="random"), triggers="random", n_triggers=3),
+    "K = 1 random": _with_feed_forward(asked(random="random"), triggers="random", n_triggers=1),
     "uniform outputs": Experiment(_BOTH["uniform"], test=_BOTH, longer=2),
     "bigram outputs": Experiment(_BOTH["bigram"], test=_BOTH, longer=2),
 }

@@ -1,41 +1,30 @@
-"""Checks of the claims on training dynamics: runs of five seeds against what others gave.
+"""What the claims on training dynamics measure: numbers of single runs, and signs over pairs.
 
-Each claim is a list of quantities, one number a run. The prediction is the mean over the runs that
-the record reports; five new runs may differ from it by what normal draws explain. An order is
-claimed as a difference whose band leaves out zero.
+A claim is an order that fresh runs can refute: each of `validation.runner.cases.PAIRS` pairs of
+runs, which share nothing but what the claim says, gives the sign of a difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from theory.dynamics.claims import MEASURED, RUNS
 from validation.dynamics.experiments import SCALES, Curves, histories
-from validation.runner.cases import FALSE_ALARM, Case, Check, Context
-
-SEEDS = 5
-
-
-RECORDED = 1000  # the seed of the runs of the record
-
+from validation.runner.cases import PAIRS, Case, Check, Context
 
 Found = Mapping[str, list[Curves]]
+Numbers = NDArray[np.float64]
 
 
-Quantities = dict[str, NDArray[Any]]
-
-
-def final(runs: list[Curves], column: str) -> NDArray[Any]:
+def final(runs: list[Curves], column: str) -> Numbers:
     """The last value of each run."""
-    return np.array([curves[column][-1] for curves in runs])
+    return np.array([curves[column][-1] for curves in runs], dtype=float)
 
 
-def first(runs: list[Curves], column: str, level: float, *, falls: bool = False) -> NDArray[Any]:
+def first(runs: list[Curves], column: str, level: float, *, falls: bool = False) -> Numbers:
     """When each run crosses the level first, in updates, interpolated; its last if it never does.
 
     >>> curves = {"step": np.array([0, 10, 20]), "x": np.array([0.0, 0.2, 0.6])}
@@ -55,31 +44,32 @@ def first(runs: list[Curves], column: str, level: float, *, falls: bool = False)
     return np.array(times)
 
 
-def compared(id: str, quantities: Quantities) -> Iterator[Case]:
-    """Means over the runs at hand against those of the record.
+def by_group(numbers: Numbers) -> Numbers:
+    """Means over as many groups of runs as there are pairs: less noise than single runs have.
 
-    The difference of two means of normal draws, of n and N = RUNS[id] runs, over its standard error
-    by the record's standard deviation, follows Student's law with N - 1 degrees of freedom.
+    >>> by_group(np.arange(20.0)).tolist()
+    [0.5, 2.5, 4.5, 6.5, 8.5, 10.5, 12.5, 14.5, 16.5, 18.5]
     """
-    level = FALSE_ALARM / (2 * len(quantities))
-    for name, draws in quantities.items():
-        mean, deviation = MEASURED[id][name]
-        error = deviation * np.sqrt(1 / len(draws) + 1 / RUNS[id])
-        yield Case(
-            name,
-            mean,
-            float(np.mean(draws)),
-            stats.t.isf(level, RUNS[id] - 1) * error,
-            evidence="statistics",
-        )
+    return numbers.reshape(PAIRS, -1).mean(axis=1)
 
 
-def recorded(id: str, names: tuple[str, ...], measure: Callable[[Found], Quantities]) -> Check:
-    """The check of one claim against its record; only the full profile trains."""
+def trained(
+    names: Sequence[str], orders: Callable[[Found], Iterable[Case]], *, runs: int = PAIRS
+) -> Check:
+    """The check of a claim by fresh runs of these experiments; only the full profile trains."""
 
     def cases(context: Context) -> Iterator[Case]:
         if context.full:
-            found = histories(names, scale=SCALES["quick"], seeds=SEEDS, rng=context.rng)
-            yield from compared(id, measure(found))
+            found = histories(names, scale=SCALES["quick"], seeds=runs, rng=context.rng)
+            yield from orders(found)
 
     return cases
+
+
+def summarised(runs: list[Curves], columns: Iterable[str]) -> dict[str, Any]:
+    """Mean and standard deviation over the runs of the last value of each column."""
+    return {
+        column: (float(values.mean()), float(values.std(ddof=1)))
+        for column in columns
+        for values in [final(runs, column)]
+    }

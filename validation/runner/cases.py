@@ -7,6 +7,12 @@ The kind of a claim says how the two are compared:
     lower                    predicted <= measured <= predicted + tolerance (tolerance: how tight)
     high_prob                measured <= predicted + tolerance (measured: how often it failed;
                              tolerance: the sampling error of that frequency)
+    order                    the sign of a difference, over independent pairs of fresh runs:
+                             predicted is 1 or -1, measured the mean of the signs. All pairs as
+                             predicted confirm it, all the other way refute it, and it is undecided
+                             otherwise: if neither sign is the likelier one, n pairs give a false
+                             verdict of either kind with probability 2⁻ⁿ at most, whatever the
+                             distribution of the difference.
 
 Every tolerance is derived: a multiple of the rounding error, z standard errors, or a bound.
 """
@@ -30,6 +36,9 @@ Evidence = Literal["identity", "enumeration", "bound", "statistics"]
 
 # A statistical check fails by chance with at most this probability.
 FALSE_ALARM = 1e-6
+
+# Pairs of runs behind an order: a false verdict has a probability of 2⁻¹⁰, one in a thousand.
+PAIRS = 10
 
 # Relative rounding of an entry that about a thousand floating-point operations produce.
 ROUNDING = 2**10 * float(np.finfo(float).eps)
@@ -94,6 +103,24 @@ def run(claim: Claim, check: Check, seed: int, profile: Profile) -> Iterator[Cas
         now = time.perf_counter()
         yield replace(case, seconds=now - started)
         started = time.perf_counter()
+
+
+def order(name: str, differences: Any, predicted: float = 1) -> Case:
+    """The sign of a difference, from one number for each pair of runs.
+
+    >>> import numpy as np
+    >>> order("x", np.arange(PAIRS) - 0.5).undecided
+    '9 of 10 pairs as predicted'
+    """
+    differences = np.asarray(differences, dtype=float)
+    if differences.shape != (PAIRS,):
+        raise ValueError(f"{name}: expected {PAIRS} differences; got shape {differences.shape}.")
+    if predicted not in (1, -1):
+        raise ValueError(f"{name}: expected a sign, 1 or -1, as prediction; got {predicted!r}.")
+    mean = float(np.sign(differences).mean())
+    agree = int((np.sign(differences) == predicted).sum())
+    open_ = "" if abs(mean) == 1 or np.isnan(mean) else f"{agree} of {PAIRS} pairs as predicted"
+    return Case(name, predicted, mean, 0, evidence="statistics", undecided=open_)
 
 
 def largest(array: Any) -> float:

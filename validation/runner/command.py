@@ -45,12 +45,14 @@ Each row compares what a claim predicts with what was measured; the claim's kind
   equal, rate, empirical   |measured - predicted| <= tolerance
   upper, lower             on the right side of the prediction, no further off than the tolerance
   high_prob                a frequency, at most the predicted one + tolerance, for sampling
+  order                    all of ten pairs of fresh runs differ as predicted (1 or -1); measured is
+                           the mean sign: it fails if all differ the other way, else is undecided
 
 report.json holds every row, in full precision; "passed" is null for a claim that did not run.
 report.html is the same for people: statements, derivations, numbers, and how to repeat them.
 A figure with predicted curves says whether every measured point agrees with them.
-exit code: 0 all that ran hold, 1 a claim or a figure's curve fails, 2 wrong usage, nothing checked
-or no room for the output, 130 interrupted.
+exit code: 0 nothing that ran fails, 1 a claim or a figure's curve fails, 2 wrong usage, nothing
+checked or decided, no room for the output, 130 interrupted.
 """
 
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
