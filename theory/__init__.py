@@ -17,6 +17,7 @@ CHAPTERS: dict[str, ModuleType] = {
         "lemmas",
         "steps",
         "induction_head",
+        "bigrams",
         "dynamics",
         "vectors",
         "memory",

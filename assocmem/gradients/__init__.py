@@ -20,6 +20,7 @@ from assocmem.gradients.lemmas import (
     noisy_linear,
     noisy_linear_step,
 )
+from assocmem.gradients.repeats import output_lead, repeat_weight, repeated_share
 from assocmem.gradients.slope import Slope
 from assocmem.gradients.steps import (
     first_step,
@@ -42,6 +43,9 @@ __all__ = [
     "linear_step",
     "noisy_linear",
     "noisy_linear_step",
+    "output_lead",
+    "repeat_weight",
+    "repeated_share",
     "second_step",
     "third_step",
     "third_step_error",

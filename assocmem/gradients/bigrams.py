@@ -70,7 +70,7 @@ class BigramStep:
     replicates: Array | None = None
 
     def __getitem__(self, column: str) -> Array:
-        """The columns of one kind of atoms: "w_E", "p", "Phi1 w_E" or "Phi1 p"."""
+        """The columns of one kind of atoms, "tokens" for w_E, and so on as in a `BlockTable`."""
         checked_option("column", column, ATOMS)
         return self.coefficients[:, columns_of(self.task)[column]]
 
@@ -87,8 +87,10 @@ class BigramStep:
         """Tokens whose lead is looked at: possible outputs for W_O2, possible triggers for W_K2."""
         if self.matrix == "W_K2":
             return self.task.trigger_tokens
+        if self.task.random_triggers:
+            return self.task.outputs
         law = self.task.output_law(self.task.trigger_tokens[None])
-        return self.task.outputs if self.task.random_triggers else np.flatnonzero(law.any((0, 1)))
+        return np.flatnonzero(law.any((0, 1)))
 
     @property
     def leads(self) -> Array:

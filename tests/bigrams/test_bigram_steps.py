@@ -15,38 +15,9 @@ from assocmem.gradients import bigram_predictor, bigram_step
 from assocmem.gradients.bigram_population import ControlVariates, Population
 from assocmem.gradients.draws import all_draws
 from validation import reference
+from validation.bigrams.populations import a_language, merged, parameters, that_predicts
 
 Array = Any
-
-
-def language(n: int, seed: int = 0) -> am.Language:
-    """Rows that differ, all positive, and a unigram that is not their stationary law."""
-    rng = np.random.default_rng(seed)
-    return am.Language(unigram=rng.dirichlet(np.full(n, 5.0)), bigram=rng.dirichlet([2.0] * n, n))
-
-
-def merged(task: am.BigramTask) -> tuple[Array, Array, Array]:
-    """All sequences, their targets and weights, one row for sequences that are the same."""
-    batch = task.enumerate(max_bytes=2**34)
-    words = np.concatenate([batch.tokens, batch.targets[:, -1:]], axis=1)
-    each, where = np.unique(words, axis=0, return_inverse=True)
-    weights = np.zeros((len(each), task.length))
-    np.add.at(weights, where.ravel(), batch.weights)
-    return each[:, :-1], each[:, 1:], weights
-
-
-def parameters(task: am.BigramTask, **learned: Array) -> dict[str, Array]:
-    emb = am.FrozenEmbeddings.orthonormal(task)
-    return reference.parameters(
-        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **learned
-    )
-
-
-def score_tables(task: am.BigramTask, predictor: Array) -> tuple[Array, Array]:
-    """W_F whose softmax is the predictor (up to 1e-18), and its token block, output by token."""
-    scores = np.log(np.maximum(predictor, 1e-18)).T
-    emb = am.FrozenEmbeddings.orthonormal(task)
-    return emb.outputs.T @ scores @ emb.tokens, scores
 
 
 def agree(mine: Array, theirs: Array) -> None:
@@ -54,21 +25,21 @@ def agree(mine: Array, theirs: Array) -> None:
 
 
 TASKS = [
-    am.BigramTask(language(3), 5, n_triggers=1, loss=loss, avoid=avoid, trigger_outputs=outputs)
+    am.BigramTask(a_language(3), 5, n_triggers=1, loss=loss, avoid=avoid, trigger_outputs=outputs)
     for loss in ("triggers", "all")
     for avoid in ("nothing", "trigger")
     for outputs in ("uniform", "bigram")
 ]
 TASKS += [
-    am.BigramTask(language(4), 6, triggers=[2], loss="triggers"),
-    am.BigramTask(language(4), 5, triggers=[3, 1], loss="triggers", avoid="trigger"),
-    am.BigramTask(language(4), 5, triggers=[3, 1], loss="all", trigger_outputs="bigram"),
+    am.BigramTask(a_language(4), 6, triggers=[2], loss="triggers"),
+    am.BigramTask(a_language(4), 5, triggers=[3, 1], loss="triggers", avoid="trigger"),
+    am.BigramTask(a_language(4), 5, triggers=[3, 1], loss="all", trigger_outputs="bigram"),
     am.BigramTask(
-        language(4), 5, triggers=[0, 1], loss="all", output_tokens=[1, 2], avoid="nothing"
+        a_language(4), 5, triggers=[0, 1], loss="all", output_tokens=[1, 2], avoid="nothing"
     ),
-    am.BigramTask(language(3), 5, n_triggers=1, triggers="random", loss="triggers"),
-    am.BigramTask(language(3), 4, n_triggers=2, triggers="random", loss="all", avoid="nothing"),
-    am.BigramTask(language(4), 4, n_triggers=2, triggers="random", loss="triggers"),
+    am.BigramTask(a_language(3), 5, n_triggers=1, triggers="random", loss="triggers"),
+    am.BigramTask(a_language(3), 4, n_triggers=2, triggers="random", loss="all", avoid="nothing"),
+    am.BigramTask(a_language(4), 4, n_triggers=2, triggers="random", loss="triggers"),
     am.BigramTask(am.Language.uniform(3), 5, n_triggers=1, trigger_offset=1, loss="all"),
 ]
 
@@ -78,9 +49,9 @@ TASKS += [
 def test_every_step_equals_the_gradient_on_all_sequences(task, predictor):
     tokens, targets, weights = merged(task)
     n = task.n_tokens
-    given = language(n, seed=9).bigram if predictor == "any" else predictor
+    given = a_language(n, seed=9).bigram if predictor == "any" else predictor
     table = bigram_predictor(task, given)
-    W_F, scores = score_tables(task, table)
+    W_F, scores = that_predicts(task, table)
     params, emb = parameters(task, W_F=W_F), am.FrozenEmbeddings.orthonormal(task)
     batch = (tokens, targets, weights)
     found = reference.gradients(params, *batch, wrt=("W_F", "W_O2"), readout="residual")
@@ -103,7 +74,7 @@ def test_every_step_equals_the_gradient_on_all_sequences(task, predictor):
 @pytest.mark.parametrize("loss", ["triggers", "all"])
 @pytest.mark.parametrize("triggers", ["fixed", "random"])
 def test_a_predictor_may_know_the_position(loss, triggers):
-    task = am.BigramTask(language(3), 5, n_triggers=1, triggers=triggers, loss=loss)
+    task = am.BigramTask(a_language(3), 5, n_triggers=1, triggers=triggers, loss=loss)
     emb = am.FrozenEmbeddings.orthonormal(task)
     rng = np.random.default_rng(1)
     by_token, by_position = rng.normal(size=(3, 3)), rng.normal(size=(3, 5))
@@ -119,7 +90,7 @@ def test_a_predictor_may_know_the_position(loss, triggers):
 
 
 def test_the_first_memory_may_be_given():
-    task = am.BigramTask(language(3), 5, n_triggers=1)
+    task = am.BigramTask(a_language(3), 5, n_triggers=1)
     first = np.random.default_rng(0).normal(size=(3, 16))
     emb = am.FrozenEmbeddings.orthonormal(task)
     G1 = {"W_O2": emb.outputs.T @ first @ emb.values}
@@ -132,7 +103,7 @@ def test_the_first_memory_may_be_given():
 @pytest.mark.parametrize("loss", ["triggers", "all"])
 @pytest.mark.parametrize("outputs", ["uniform", "bigram"])
 def test_control_variates_have_mean_zero(matrix, loss, outputs):
-    task = am.BigramTask(language(4), 6, triggers=[0, 2], trigger_outputs=outputs, loss=loss)
+    task = am.BigramTask(a_language(4), 6, triggers=[0, 2], trigger_outputs=outputs, loss=loss)
     population = Population(task, bigram_predictor(task, "bigrams"), 2, np.random.default_rng(0))
     draws = all_draws(task, every_token=False)
     variates = ControlVariates(population.task, matrix).of(draws)
@@ -148,15 +119,15 @@ def test_control_variates_have_mean_zero(matrix, loss, outputs):
 @pytest.mark.parametrize("matrix", ["W_F", "W_O2", "W_K2"])
 @pytest.mark.parametrize("triggers", [[0, 2], "random"])
 def test_draws_estimate_what_enumeration_gives(matrix, loss, triggers, monkeypatch):
-    task = am.BigramTask(language(5), 8, n_triggers=2, triggers=triggers, loss=loss)
+    task = am.BigramTask(a_language(5), 8, n_triggers=2, triggers=triggers, loss=loss)
     exact = bigram_step(task, matrix, predictor="bigrams")
     table = bigram_predictor(task, "bigrams")
     monkeypatch.setattr("assocmem.gradients.bigram_population.is_enumerated", lambda task: False)
-    sets = 400
+    sets = 200
     drawn = bigram_step(task, matrix, predictor=table, sets=sets, rng=3)
     assert exact.replicates is None
     error = np.sqrt(drawn.standard_errors**2 + (1e-12 * np.abs(exact.coefficients).max()) ** 2)
-    z = norm.isf(1e-9 / exact.coefficients.size / 2) * 1.5  # heavier tails than normal at 400 sets
+    z = norm.isf(1e-9 / exact.coefficients.size / 2) * 1.5  # heavier tails than normal at 200 sets
     assert np.abs((drawn.coefficients - exact.coefficients) / error).max() <= z
     # the smallest error that this sees: errors are small beside the coefficients
     assert np.median(drawn.standard_errors) < 0.2 * np.abs(exact.coefficients).max()
@@ -194,7 +165,7 @@ def test_samples_of_characters_agree(loss, name):
     # Entries of many events, all at once; false alarm at most 1e-6 by Student's t of 99 degrees.
     task = am.BigramTask(length=16, n_triggers=5, loss=loss)
     table = bigram_predictor(task, "bigrams")
-    W_F, _ = score_tables(task, table)
+    W_F, _ = that_predicts(task, table)
     G1 = bigram_step(task, "W_O2", predictor=table, rng=1)
     given = {"first": G1} if name == "W_K2" else {}
     mine = bigram_step(task, name, predictor=table, rng=2, **given)
@@ -276,7 +247,7 @@ def test_a_rare_trigger_gives_the_steps_of_the_induction_task():
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):
-    task = am.BigramTask(language(3), 5, n_triggers=1)
+    task = am.BigramTask(a_language(3), 5, n_triggers=1)
     with pytest.raises(ValueError, match=message):
         bigram_step(task, **{"matrix": "W_O2"} | arguments)
     with pytest.raises(ValueError, match="W_F"):

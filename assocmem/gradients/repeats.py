@@ -1,0 +1,102 @@
+r"""The mass of repeated triggers: closed forms of what slows an induction head down.
+
+In an *independent* language every row of π_b is the unigram f. The triggers Q, of total frequency
+F = Σ_Q f_q, have outputs that are never triggers; then which positions hold triggers does not
+depend on the outputs: after a trigger comes none, after anything else q with probability f_q,
+
+    P(z_t = q) = f_q b_t,    P(z_t = q | z_r = q) = f_q b_{t-r-1},    b_t = (1 - (-F)^t) / (1 + F),
+
+and the mass of repeats, V = (1/T) Σ_t (1/t) Σ_{r<t} P(z_r = z_t ∈ Q), is `repeat_weight` · Σ f_q².
+Floats, fractions and SymPy symbols go through the same formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from assocmem._checks import at_least, checked_option
+
+
+def repeat_weight(length: int, share: Any) -> Any:
+    """w_T(F) = (1/T) Σ_t (1/t) Σ_{r<=t-2} b_r b_{t-r-1}: repeats of a trigger by its frequency².
+
+    >>> from fractions import Fraction
+    >>> repeat_weight(4, Fraction(0))    # (1/T)(T + 1 - 2 H_T)
+    Fraction(5, 24)
+    >>> print(f"{repeat_weight(10_000, 0.2) * 1.2**2:.2f}")    # tends to 1 / (1 + F)²
+    1.00
+    """
+    at_least("length", length, 3)
+    one, weight = share * 0 + 1, share * 0
+    b = [share * 0, one]  # b_0, b_1, ...
+    for t in range(3, length + 1):
+        b.append(one - share * b[-1])
+        weight = weight + sum(b[r] * b[t - r - 1] for r in range(1, t - 1)) / t
+    return weight / length
+
+
+def output_lead(
+    frequencies: Sequence[Any] | NDArray[Any],
+    n_tokens: int,
+    length: int,
+    *,
+    loss: str = "all",
+) -> Any:
+    """Lead of the step on W_O2 in an independent language, the bigrams known: claim B2.
+
+    >>> import assocmem as am
+    >>> f = am.Language.characters().unigram[:5]
+    >>> print(f"{output_lead(f, 65, 32):.3g} {output_lead(f[:1], 65, 32):.3g}")
+    0.000338 0.0003
+
+    Parameters
+    ----------
+    frequencies (K,)
+        f_q of the triggers.
+    n_tokens : int
+        N; each of the N - K other tokens is an output with the same probability.
+    length : int
+        T, at least 3.
+    loss : {"all", "triggers"}
+        With loss on repeated triggers the lead is divided by their share of the positions.
+
+    Returns
+    -------
+    (M - 1) / M² · w_T(F) · Σ f_q², M = N - K, the same for every output; if repeated triggers alone
+    have loss, over their share of the positions.
+    """
+    checked_option("loss", loss, ("all", "triggers"))
+    m, share = n_tokens - len(frequencies), sum(frequencies)
+    squares = sum(f * f for f in frequencies)
+    lead = squares * repeat_weight(length, share) * (m - 1) / m**2
+    return lead if loss == "all" else lead / repeated_share(frequencies, length)
+
+
+def repeated_share(frequencies: Sequence[Any] | NDArray[Any] | NDArray[Any], length: int) -> Any:
+    """(1/T) E[number of positions that hold a repeated trigger], in an independent language.
+
+    >>> from fractions import Fraction
+    >>> repeated_share([Fraction(1, 3)], 3)    # q o q
+    Fraction(1, 27)
+
+    The visits less the first: q is first visited at t with the probability that a chain has that
+    ends there.
+    """
+    total, share = 0 * frequencies[0], sum(frequencies)
+    for f in frequencies:
+        visits, first = total * 0, total * 0
+        now, other, alive = f, share - f, total * 0 + 1 - share  # at q, another trigger, content
+        fresh, fresh_other, fresh_alive = now, other, alive  # the same before the first visit
+        for _ in range(length):
+            visits, first = visits + now, first + fresh
+            now, other, alive = f * alive, (share - f) * alive, now + other + (1 - share) * alive
+            fresh, fresh_other, fresh_alive = (
+                f * fresh_alive,
+                (share - f) * fresh_alive,
+                fresh_other + (1 - share) * fresh_alive,
+            )
+        total = total + visits - first
+    return total / length

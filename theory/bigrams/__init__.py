@@ -1,0 +1,1 @@
+"""In-context bigrams: what the exact population gradients say about training on them."""

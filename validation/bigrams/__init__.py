@@ -1,0 +1,1 @@
+"""Checks of the population gradients on in-context bigrams."""
