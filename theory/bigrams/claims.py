@@ -69,7 +69,7 @@ are alike.
         source="derived here; [BCBJB2023], section 5, observes the order",
         status="proved",
         note=r"""
-By columns: answers to one cue. By rows (cues of one answer) $G_1[k,i]$ is $(f_k - \frac1N)$ times the
+By columns: answers to one cue. By rows (cues of one answer) $G_1[k,i]$ is $f_k - \frac1N$ times the
 occupancy of the cue $i$, and $V/M$ more at $i = k$: the rows of frequent outputs prefer the most
 frequent cue, those of rare ones may be right. With the frequencies of the default characters, the
 blank as trigger and T = 32, 49 of 65 rows are right at $W_F = 0$, and 1 column.
