@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_array, checked_kind, checked_mapping, checked_sequence
+from assocmem._checks import (
+    checked_array,
+    checked_kind,
+    checked_mapping,
+    checked_option,
+    checked_sequence,
+)
 from assocmem.memory import AssociativeMemory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
+
+    from assocmem.heads import Detection, Findings
 
 Cells = Iterable[tuple[int, int]]
 
@@ -245,6 +253,100 @@ def trajectory(
     axes.set_xticks(range(len(stages)), stages)
     axes.set_ylim(-0.03, 1.03)
     return lines
+
+
+def head_table(
+    found: Detection,
+    *,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> AxesImage:
+    """Draw the scores that a detector asks of a head: cues down, answers across, the right framed.
+
+    >>> from matplotlib.figure import Figure
+    >>> from assocmem import heads
+    >>> model = heads.specimen(n_tokens=5, length=4, width=64, n_heads=2, rng=0)
+    >>> first, _ = model.circuit
+    >>> found = heads.previous_token(model.heads, first)
+    >>> image = head_table(found, ax=Figure().subplots())
+    >>> image.get_array().shape, len(image.axes.patches), image.axes.get_ylabel()
+    ((3, 4), 3, 'cue')
+
+    Each row is drawn minus the mean of its admissible answers, which no softmax sees; answers that
+    are not admissible are grey. `rows` and `columns` label the axes. `ax`: the current axes when
+    left out.
+
+    Raises ValueError for another number of labels, or a table of more than 2^24 scores.
+    """
+    from matplotlib.colors import CenteredNorm
+
+    from assocmem.heads import Detection
+
+    checked_kind("found", found, Detection, "Take one from assocmem.heads.")
+    table = found.table()
+    table[np.isneginf(table)] = np.nan
+    table -= np.nanmean(table, axis=1, keepdims=True)
+    axes = _axes(ax)
+    axes.set_facecolor(NO_VALUE)
+    image = axes.imshow(
+        np.ma.masked_invalid(table), cmap="PuOr_r", norm=CenteredNorm(), interpolation="none"
+    )
+    _label(axes, table, "rows and columns", rows, columns)
+    axes.set(xlabel="answer", ylabel="cue")
+    _outline(axes, list(enumerate(found.targets.tolist())))
+    return image
+
+
+def head_map(findings: Findings, kind: str, *, ax: Axes | None = None) -> AxesImage:
+    """Draw how far the heads of a model stand out by one detector; what is found is framed.
+
+    >>> from matplotlib.figure import Figure
+    >>> from assocmem import heads
+    >>> model = heads.specimen(n_tokens=8, length=8, width=64, n_heads=2, rng=0)
+    >>> findings = heads.find(model.heads)
+    >>> image = head_map(findings, "induction", ax=Figure().subplots())
+    >>> image.get_array().shape, len(image.axes.patches)
+    ((2, 2), 1)
+
+    The colour is z, the text recall. `kind`: "previous token" or "copying", heads across and layers
+    down; or "induction", the earlier head down and the later one across.
+
+    Raises ValueError for a kind of which the findings hold nothing.
+    """
+    from assocmem.heads import Findings
+
+    checked_kind("findings", findings, Findings, "Call assocmem.heads.find.")
+    kinds = {each.kind for each in findings.detections}
+    checked_option("kind", kind, sorted(kinds), "The model was asked for no other.")
+    each = [found for found in findings.detections if found.kind == kind]
+    if kind == "induction":
+        cells = [found.places for found in each]
+        down, across = (sorted({cell[side] for cell in cells}) for side in (0, 1))
+        labels = [[f"{layer}.{index}" for layer, index in names] for names in (down, across)]
+        where = [(down.index(first), across.index(second)) for first, second in cells]
+        sides = ("earlier head", "later head")
+    else:
+        where = [found.places[0] for found in each]
+        labels = [
+            [str(i) for i in range(1 + max(place[side] for place in where))] for side in (0, 1)
+        ]
+        sides = ("layer", "head")
+    shape = (len(labels[0]), len(labels[1]))
+    z, recall, failed = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, bool)
+    for place, found in zip(where, each, strict=True):
+        z[place], recall[place], failed[place] = found.z, found.recall, found in findings.found
+    image = phase_map(
+        z, rows=labels[0], columns=labels[1], failed=failed, ax=ax, cmap="Blues", vmin=0
+    )
+    for row, column in np.argwhere(np.isfinite(recall)):
+        dark = z[row, column] > np.nanmax(z) / 2
+        image.axes.text(
+            column, row, f"{recall[row, column]:.2f}", ha="center", va="center",
+            color="white" if dark else "black", fontsize="small",
+        )  # fmt: skip
+    image.axes.set(ylabel=sides[0], xlabel=sides[1])
+    return image
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -11,11 +11,16 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from assocmem import AssociativeMemory, plots
+from assocmem import AssociativeMemory, heads, plots
 
 TABLE = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
 
+PLANTED = heads.specimen(n_tokens=4, length=4, width=32, n_heads=2, rng=0)
+FINDINGS = heads.find(PLANTED.heads)
+
 CALLS = {
+    "head_table": lambda **ax: plots.head_table(FINDINGS.detections[0], **ax),
+    "head_map": lambda **ax: plots.head_map(FINDINGS, "copying", **ax),
     "attention_map": lambda **ax: plots.attention_map(TABLE[:, :2], tokens=["a", "b"], **ax),
     "memory": lambda **ax: plots.memory(TABLE, rows=["x", "y"], marked=[(0, 1)], **ax),
     "recall_curve": lambda **ax: plots.recall_curve([1, 2], [0.5, 1], [0.4, 1], [0.6, 1], **ax),
@@ -192,3 +197,40 @@ def test_a_trajectory_has_a_line_per_name(ax):
 def test_a_trajectory_needs_a_number_per_stage(ax):
     with pytest.raises(ValueError, match=r"series: .* each of the 2 stages; got 1 for 'loss'"):
         plots.trajectory(["start", "end"], {"loss": [1.0]}, ax=ax)
+
+
+# --- heads
+
+
+def test_a_head_is_drawn_by_what_its_detector_asks(ax):
+    specimen = heads.specimen(n_tokens=6, length=5, width=64, n_heads=2, rng=0)
+    first, _ = specimen.circuit
+    found = heads.previous_token(specimen.heads, first)
+    image = plots.head_table(found, rows="bcde", ax=ax)
+    drawn = image.get_array()
+    allowed = np.tri(5, dtype=bool)[1:]
+    assert np.array_equal(~drawn.mask, allowed)
+    np.testing.assert_allclose(drawn.mean(axis=1), 0, atol=1e-9)
+    assert (drawn.argmax(axis=1) == np.arange(4)).all()
+    assert frames(ax) == [(t, t) for t in range(4)]
+    with pytest.raises(ValueError, match="expected 4 labels"):
+        plots.head_table(found, rows="abc", ax=ax)
+    with pytest.raises(TypeError, match="found: expected a Detection"):
+        plots.head_table(np.eye(3), ax=ax)
+
+
+@pytest.mark.parametrize("kind", ["previous token", "copying", "induction"])
+def test_a_map_of_heads_frames_what_is_found(kind, ax):
+    specimen = heads.specimen(n_tokens=8, length=8, width=96, n_layers=3, n_heads=3, rng=1)
+    findings = heads.find(specimen.heads)
+    image = plots.head_map(findings, kind, ax=ax)
+    wanted = [places for each, places in specimen.wanted if each == kind]
+    assert len(ax.patches) == len(wanted) == 1
+    ((row, column),) = frames(ax)
+    names = [f"{layer}.{index}" for layer, index in wanted[0]]
+    shown = [ticks(ax.yaxis)[row], ticks(ax.xaxis)[column]]
+    assert shown == (names if kind == "induction" else names[0].split("."))
+    z = image.get_array()
+    assert np.unravel_index(z.argmax(), z.shape) == (row, column)
+    with pytest.raises(ValueError, match="kind: expected one of 'copying'"):
+        plots.head_map(findings, "previous", ax=ax)
