@@ -16,8 +16,10 @@ if TYPE_CHECKING:
         capacity,
         gradients,
         heads,
+        model,
         plots,
         sweeps,
+        tasks,
         testing,
         training,
         vectors,
@@ -87,6 +89,7 @@ __all__ = [
     "heads",
     "how_many_fit",
     "induction_head",
+    "model",
     "orthonormal",
     "overlap_law",
     "overlap_moment",
@@ -95,6 +98,7 @@ __all__ = [
     "rademacher",
     "sphere",
     "sweeps",
+    "tasks",
     "testing",
     "top_down",
     "training",
@@ -104,8 +108,8 @@ __all__ = [
 ]
 
 _PACKAGES = (
-    *("capacity", "gradients", "heads", "plots"),
-    *("sweeps", "testing", "training", "vectors", "width"),
+    *("capacity", "gradients", "heads", "model", "plots", "sweeps"),
+    *("tasks", "testing", "training", "vectors", "width"),
 )
 _ROOMS = ("vectors", "memory", "tasks", "model", "probes", "topdown", "symmetric")
 

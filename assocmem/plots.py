@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 
     from assocmem.heads import Detection, Findings
 
+__all__ = [
+    "attention_map",
+    "head_map",
+    "head_table",
+    "learning_curve",
+    "memory",
+    "phase_map",
+    "recall_curve",
+    "trajectory",
+]
+
 Cells = Iterable[tuple[int, int]]
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe-Ito

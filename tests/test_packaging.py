@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import email
+import graphlib
 import re
 import shutil
 import subprocess
@@ -22,27 +23,29 @@ import assocmem
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("assocmem", "theory", "validation")
 
-# A module may import the modules to its left only.
-ORDER = [
-    "_checks",
-    "_files",
-    "_statistics",
-    "vectors",
-    "memory",
-    "tasks",
-    "model",
-    "gradients",
-    "probes",
-    "topdown",
-    "symmetric",
-    "capacity",
-    "width",
-    "training",
-    "heads",
-    "sweeps",
-    "plots",
-    "testing",
-]
+# The rooms of the library. Each may import those above it only.
+ROOMS = {
+    "_checks": "arguments",
+    "_files": "atomic files",
+    "_statistics": "softmax, strict maximum, rates",
+    "vectors": "near-orthogonal families and laws of their overlaps",
+    "memory": "AssociativeMemory",
+    "capacity": "laws of recall, rules that write a memory",
+    "tasks": "what a loss is an expectation over",
+    "model": "embeddings, tables, one forward and backward pass",
+    "gradients": "closed forms of steps",
+    "probes": "recall, attention, accuracy",
+    "topdown": "the three steps",
+    "symmetric": "the model at any vocabulary",
+    "width": "finite width",
+    "training": "loop, run, presets, optimisers",
+    "heads": "other people's transformers",
+    "sweeps": "grids of runs",
+    "plots": "pictures",
+    "testing": "strategies and assertions",
+}
+ORDER = list(ROOMS)
+MOST_ENTRIES = 18  # of assocmem/, beside __init__.py and py.typed
 
 
 def run_python(*arguments: str) -> str:
@@ -184,11 +187,118 @@ def test_the_order_check_lets_right_imports_pass() -> None:
     assert wrong_way("tasks", right) == set()
 
 
+def modules(package: str) -> dict[str, Path]:
+    """The modules of a package by dotted name, ``__init__`` under that of its package."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Which modules each module imports, packages left out: they import what they list."""
+    packages = {name.rpartition(".")[0] for name in sources}
+    edges: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        if name in packages:
+            continue
+        names = imported(source, name.rpartition(".")[0])
+        whole = names | {each.rpartition(".")[0] for each in names}
+        edges[name] = {each for each in whole if each in sources and each not in packages | {name}}
+    return edges
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_two_modules_import_each_other(package: str) -> None:
+    sources = {name: path.read_text(encoding="utf-8") for name, path in modules(package).items()}
+    edges = graph(sources)
+    assert sum(map(len, edges.values())) > 10
+    graphlib.TopologicalSorter(edges).prepare()  # a circle raises, and is named
+    back, (there, *_) = next((name, sorted(ends)) for name, ends in edges.items() if ends)
+    edges[there] |= {back}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(edges).prepare()
+
+
+def test_a_newcomer_sees_few_rooms() -> None:
+    hidden = {"__init__.py", "py.typed", "__pycache__"}
+    entries = {path.name for path in (ROOT / "assocmem").iterdir()} - hidden
+    assert {entry.removesuffix(".py") for entry in entries} == set(ROOMS)
+    assert len(entries) <= MOST_ENTRIES
+
+
 def test_the_reference_shares_no_code() -> None:
-    source = (ROOT / "validation" / "reference.py").read_text(encoding="utf-8")
-    loaded = {name.partition(".")[0] for name in imported(source, "validation")}
+    files = list((ROOT / "validation" / "reference").glob("*.py"))
+    loaded = {
+        name.partition(".")[0] if not name.startswith("validation.reference") else "reference"
+        for path in files
+        for name in imported(path.read_text(encoding="utf-8"), "validation.reference")
+    }
     assert "autograd" in loaded
     assert loaded.isdisjoint(PACKAGES)
+
+
+# --- one name, one meaning ---------------------------------------------------------------------
+
+
+def classes(sources: dict[str, str]) -> dict[str, list[str]]:
+    """Where each public class is defined."""
+    found: dict[str, list[str]] = {}
+    for name, source in sources.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(name)
+    return found
+
+
+def test_no_public_class_name_twice() -> None:
+    sources = {
+        name: path.read_text(encoding="utf-8")
+        for package in PACKAGES
+        for name, path in modules(package).items()
+    }
+    found = classes(sources)
+    assert len(found) > 50
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+def test_a_second_class_of_a_name_is_seen() -> None:
+    twice = classes({"a": "class Step: ...", "b": "class Step: ...\nclass _Own: ..."})
+    assert twice == {"Step": ["a", "b"]}
+
+
+SHADOWED = """
+import importlib, pkgutil, types
+import assocmem
+
+for module in pkgutil.walk_packages(assocmem.__path__, "assocmem."):
+    importlib.import_module(module.name)
+for module in [assocmem, *(m for n, m in sorted(sys.modules.items()) if n.startswith("assocmem."))]:
+    for name in getattr(module, "__all__", ()):
+        value = getattr(module, name)
+        print(module.__name__, name, isinstance(value, types.ModuleType))
+"""
+
+
+def test_no_module_bears_the_name_of_a_public_function() -> None:
+    """All modules are loaded first: one of that name would then stand where the function should."""
+    listed = [line.split() for line in run_python("-c", "import sys" + SHADOWED).splitlines()]
+    public = {(module, name): is_module == "True" for module, name, is_module in listed}
+    assert not public["assocmem", "top_down"]
+    assert len(public) > 100
+    for (module, name), is_module in public.items():
+        path = modules("assocmem")[module]
+        defined = {
+            node.name
+            for source in modules("assocmem").values()
+            if source.parent == path.parent
+            for node in ast.parse(source.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        is_file = f"{module}.{name}" in modules("assocmem")
+        assert is_module == is_file, f"{module}.{name}"
+        assert not (is_file and path.name == "__init__.py" and name in defined), f"{module}.{name}"
 
 
 def test_no_module_is_a_drawer_for_odds_and_ends() -> None:

@@ -12,14 +12,10 @@ and outputs are averaged over. The leads of these steps at any length, a number 
 
 from assocmem.gradients import conditions
 from assocmem.gradients.bigrams import BigramStep, bigram_predictor, bigram_step
-from assocmem.gradients.lemmas import (
-    attention,
-    attention_step,
-    linear,
-    linear_step,
-    noisy_linear,
-    noisy_linear_step,
-)
+from assocmem.gradients.lemmas import attention as attention  # deprecated
+from assocmem.gradients.lemmas import attention_step, linear_step, noisy_linear_step
+from assocmem.gradients.lemmas import linear as linear  # deprecated
+from assocmem.gradients.lemmas import noisy_linear as noisy_linear  # deprecated
 from assocmem.gradients.repeats import output_lead, repeat_weight, repeated_share
 from assocmem.gradients.slope import Slope
 from assocmem.gradients.steps import (
@@ -33,15 +29,12 @@ from assocmem.gradients.steps import (
 __all__ = [
     "BigramStep",
     "Slope",
-    "attention",
     "attention_step",
     "bigram_predictor",
     "bigram_step",
     "conditions",
     "first_step",
-    "linear",
     "linear_step",
-    "noisy_linear",
     "noisy_linear_step",
     "output_lead",
     "repeat_weight",

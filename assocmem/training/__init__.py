@@ -2,7 +2,8 @@
 
 from assocmem.model.step import TrainingStep
 from assocmem.training.checkpoint import CheckpointError
-from assocmem.training.former import memory_probes, momentum_step
+from assocmem.training.former import memory_probes as memory_probes  # deprecated
+from assocmem.training.former import momentum_step as momentum_step  # deprecated
 from assocmem.training.history import History
 from assocmem.training.loop import train
 from assocmem.training.metrics import Metrics
@@ -24,8 +25,6 @@ __all__ = [
     "SignDescent",
     "TrainingRun",
     "TrainingStep",
-    "memory_probes",
-    "momentum_step",
     "published",
     "train",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -258,3 +260,20 @@ def test_nothing_is_drawn_where_nothing_is_evaluated(tmp_path):
     again = am.TopDownRun.load(tmp_path / "run")
     assert again.steps[2].evaluation is None
     assert again.recall == run.recall
+
+
+# --- rooms are attributes, and load on first use -------------------------------------------------
+
+ROOMS = ("capacity", "gradients", "heads", "model", "plots", "sweeps", "tasks", "testing")
+
+
+@pytest.mark.parametrize("name", [*ROOMS, "training", "vectors", "width"])
+def test_a_room_is_an_attribute_that_lists_its_names(name):
+    program = f"import assocmem as am; print(*am.{name}.__all__)"
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    room = getattr(am, name)
+    assert done.stdout.split() == room.__all__
+    assert room.__doc__
+    assert all(hasattr(room, each) for each in room.__all__)
+    assert name in am.__all__

@@ -10,7 +10,7 @@ from tests.validation.test_figures import context, images, png
 from tests.validation.test_figures_agreement import one_wrong_series_fails
 from validation.figures import phase
 from validation.figures.sheets import read
-from validation.width.head import LEVEL, FirstLayer, crossing
+from validation.width.head import LEVEL, HeadAtWidth, crossing
 
 TINY = {
     "lengths": (16, 64),
@@ -105,7 +105,7 @@ def test_the_theorem_holds_where_the_width_is_large_only(drawn):
 
 
 def test_predicted_widths_are_where_the_level_is_reached():
-    head = FirstLayer(am.InductionTask(16, 64), np.random.default_rng(0))
+    head = HeadAtWidth(am.InductionTask(16, 64), np.random.default_rng(0))
     width = head.width()
     assert abs(head.predicted(width) - LEVEL) < 0.01
     assert head.predicted(width / 3) < LEVEL - 0.05
@@ -115,7 +115,7 @@ def test_predicted_widths_are_where_the_level_is_reached():
 def test_the_exact_law_is_that_of_drawn_embeddings_where_scores_are_not_normal():
     """600 draws, 0.1 each: means to 0.006. The normal law is off by 0.05, the law by none."""
     rng = np.random.default_rng()
-    head = FirstLayer(am.InductionTask(16, 16), rng)
+    head = HeadAtWidth(am.InductionTask(16, 16), rng)
     law, measured = head.law(40, 4000, rng), head.measured(40, 4000, rng)
     error = np.hypot(law.std(), measured.std()) / np.sqrt(4000)
     assert abs(law.mean() - measured.mean()) < 5.5 * error

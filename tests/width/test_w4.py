@@ -14,9 +14,9 @@ from validation.width import head as head_module
 @pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
 def test_W4_sees_widths_that_are_all_wrong_by_one_factor(factor, monkeypatch, seed):
     """Which no exponent would tell."""
-    measured = head_module.FirstLayer.measured
+    measured = head_module.HeadAtWidth.measured
     monkeypatch.setattr(
-        head_module.FirstLayer,
+        head_module.HeadAtWidth,
         "measured",
         lambda head, d, *a: measured(head, round(d * factor), *a),
     )
@@ -35,7 +35,7 @@ def test_W4_sees_a_normal_law_with_too_much_noise(monkeypatch, seed):
 
 def test_W4_sees_coefficients_whose_rows_are_equally_large(monkeypatch, seed):
     """What grows with T is the size of the largest rows over the median one."""
-    measured = head_module.FirstLayer.measured
+    measured = head_module.HeadAtWidth.measured
 
     def equalised(head, d, draws, rng):
         C = head.memory.coefficients
@@ -51,5 +51,5 @@ def test_W4_sees_coefficients_whose_rows_are_equally_large(monkeypatch, seed):
         finally:
             head.memory = kept
 
-    monkeypatch.setattr(head_module.FirstLayer, "measured", equalised)
+    monkeypatch.setattr(head_module.HeadAtWidth, "measured", equalised)
     assert any(failures("W4", seed)), f"{seed=}"

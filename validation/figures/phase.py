@@ -16,7 +16,7 @@ from assocmem.plots import BLUE, GREEN, ORANGE
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
 from validation.runner.cases import Context
-from validation.width.head import LEVEL, FirstLayer, crossing, mean_recall
+from validation.width.head import LEVEL, HeadAtWidth, crossing, mean_recall
 from validation.width.w7 import InductionHead
 from validation.width.written import written
 
@@ -102,7 +102,7 @@ def critical_widths(
 
     def of_size(job: tuple[tuple[float, int, int], np.random.Generator]) -> Row:
         (lead, n_tokens, length), rng = job
-        head = FirstLayer(am.InductionTask(n_tokens, length), rng, lead=lead)
+        head = HeadAtWidth(am.InductionTask(n_tokens, length), rng, lead=lead)
         widths = head.around()
         (predicted, law_error), (measured, error) = (
             crossing(widths, *mean_recall([recall(int(d), n, rng) for d in widths], len(head.rows)))

@@ -38,7 +38,7 @@ NEAR = np.array([0.75, 1.33])  # two widths around a stated one, in multiples of
 PLAIN = 1000  # the largest width at which embeddings are drawn entry by entry
 
 
-class FirstLayer:
+class HeadAtWidth:
     """The previous-token head on one sequence of a task, at some of its positions."""
 
     def __init__(

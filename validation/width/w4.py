@@ -10,7 +10,7 @@ import numpy as np
 import assocmem as am
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
-from validation.width.head import NEAR, FirstLayer, crossing, mean_recall
+from validation.width.head import NEAR, HeadAtWidth, crossing, mean_recall
 
 # d* as stated, by (N, T), to 5 %: two digits, one sequence for all, and a probit line between two
 # widths for the curve; a normal law for that of the scores.
@@ -32,7 +32,7 @@ def check(context: Context) -> Iterator[Case]:
     found = {}
     for size in sizes:
         stated, name = HEAD_WIDTHS[size], f"N = {size[0]}, T = {size[1]}"
-        head = FirstLayer(am.InductionTask(*size), context.rng, rows=size[1])
+        head = HeadAtWidth(am.InductionTask(*size), context.rng, rows=size[1])
         widths, rows = np.round(stated * NEAR).astype(int), len(head.rows)
         recall = [head.measured(d, draws, context.rng) for d in widths]
         found[size] = measured, error = crossing(widths, *mean_recall(recall, rows))
