@@ -11,8 +11,12 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
+# The build for the CPU alone: the default one brings gigabytes.
+TORCH ?= torch==2.13.0+cpu
+TORCH_INDEX ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help verify test test-all lint format types docs mutants bench clean
+.PHONY: help verify test test-all interop lint format types docs mutants bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +29,13 @@ test: $(VENV)/.installed-test ## run the tests, except the slow ones
 
 test-all: $(VENV)/.installed-test ## run all tests
 	$(PYTEST) -n auto --maxprocesses 4
+
+interop: $(VENV)/.installed-test ## run the tests with torch and TransformerLens, where these install
+	@if $(RUN) -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) "$(TORCH)"; then \
+	  $(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[interop]" && \
+	  $(PYTEST) tests/library/test_heads_export.py tests/library/test_heads_torch.py; \
+	else echo 'interop: no $(TORCH) here, the tests that need it did not run; give its index by' \
+	  'TORCH_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"'; fi
 
 lint: $(VENV)/.installed-dev ## check style and formatting
 	$(RUN) -m ruff check .

@@ -9,17 +9,14 @@ from assocmem.heads.detectors import (
     previous_token,
 )
 from assocmem.heads.export import from_torch, load, save, to_torch, to_transformer_lens
-from assocmem.heads.layouts import LAYOUTS, ROLES, Layout
+from assocmem.heads.layouts import Layout
 from assocmem.heads.maps import Head, Heads, Norm, Rotary, composition
 from assocmem.heads.null import Null
 from assocmem.heads.ours import head_weights
 from assocmem.heads.reading import read
-from assocmem.heads.zoo import Decoy, Specimen, specimen
+from assocmem.heads.zoo import Specimen, specimen
 
 __all__ = [
-    "LAYOUTS",
-    "ROLES",
-    "Decoy",
     "Detection",
     "Findings",
     "Head",

@@ -242,9 +242,11 @@ class Findings:
     Attributes
     ----------
     detections : tuple of Detection
+        Every head or pair that was asked, by every detector that applies.
     level : float
         The chance, at most, that randomly turned weights pass any of the tests (Bonferroni's).
     law : {"rotation", "gaussian"}
+        That of the p-values.
     """
 
     detections: tuple[Detection, ...]

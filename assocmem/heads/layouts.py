@@ -46,7 +46,10 @@ class Layout:
     Attributes
     ----------
     names : mapping of role to name
-        The roles are in `assocmem.heads.ROLES`; of a layer's, those with `{layer}` in the name.
+        Of the model: tokens, positions, outputs, outputs_bias (embeddings and unembedding),
+        final_gain, final_bias (the norm in front of it). Of each layer, with `{layer}` in the name:
+        query, key, value or, fused, qkv; output, what the heads write; query_bias, key_bias,
+        value_bias, qkv_bias, output_bias; gain, norm_bias (the norm in front of the attention).
     side : {"left", "right"}
         Whether matrices multiply vectors from the left, W x (torch.nn.Linear: a row per output), or
         from the right, x W (GPT-2's Conv1D, TransformerLens: a column per output). A square matrix

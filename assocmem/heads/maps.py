@@ -116,10 +116,13 @@ class Head:
     W_Q, W_K, W_V, W_O : (d_h, d) array
         The row a of W_O is what the coordinate a of a value writes.
     b_Q, b_K, b_V : (d_h,) array
+        Biases, zero where there are none.
     norm : Norm
+        What stands in front of the head.
     scale : float
         Multiplies the scores, 1/√d_h as a rule.
     rotary : Rotary or None
+        How positions turn queries and keys, if they do.
     """
 
     layer: int
@@ -254,10 +257,12 @@ class Heads:
     layers : tuple of tuples of Head
     tokens (N, d), positions (T, d), outputs (M, d)
         Embeddings and unembedding; the norm in front of the latter is part of `outputs`.
-    outputs_bias : (M,) array
+    outputs_bias : (M,) array or None
+        Added to the logits.
     output_biases : tuple of (d,) arrays
         What each layer writes whatever it attends to, beside the values' biases.
     final : Norm
+        What stands in front of the unembedding.
     unread : tuple of str
         What the model has and these maps do not: feed-forward layers, deviations of norms.
     """

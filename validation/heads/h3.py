@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from assocmem import heads
 from validation.heads import two_heads
 from validation.runner.cases import FALSE_ALARM, Case, Context
 
-DECOYS: tuple[heads.Decoy, ...] = (
+DECOYS: Any = (
     "duplicate",
     "shuffled",
     "recent",
