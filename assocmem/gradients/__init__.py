@@ -17,6 +17,7 @@ from assocmem.gradients.lemmas import attention_step, linear_step, noisy_linear_
 from assocmem.gradients.lemmas import linear as linear  # deprecated
 from assocmem.gradients.lemmas import noisy_linear as noisy_linear  # deprecated
 from assocmem.gradients.repeats import output_lead, repeat_weight, repeated_share
+from assocmem.gradients.sampled import previous_token_step
 from assocmem.gradients.slope import Slope
 from assocmem.gradients.steps import (
     first_step,
@@ -37,6 +38,7 @@ __all__ = [
     "linear_step",
     "noisy_linear_step",
     "output_lead",
+    "previous_token_step",
     "repeat_weight",
     "repeated_share",
     "second_step",

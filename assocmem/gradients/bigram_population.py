@@ -19,7 +19,7 @@ from assocmem.gradients.draws import Draws, all_draws, draw_set, is_enumerated
 from assocmem.model.blocks import ATOMS
 from assocmem.tasks import BigramTask
 
-Matrix = Literal["W_F", "W_O2", "W_K2"]
+Matrix = Literal["W_F", "W_O2", "W_K2", "W_K1"]
 
 CHUNK_NUMBERS = 2**22  # floats in one array over times, tokens and chains
 

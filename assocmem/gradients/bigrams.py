@@ -49,11 +49,11 @@ class BigramStep:
     Attributes
     ----------
     task : BigramTask
-    matrix : {"W_F", "W_O2", "W_K2"}
+    matrix : {"W_F", "W_O2", "W_K2", "W_K1"}
         Rows are w_U for W_F and W_O2, and the queries w_E for W_K2; columns are the four kinds of
-        atoms of the key (for W_O2 their images under W_V²).
+        atoms of the key (for W_O2 their images under W_V²). Of W_K1 the position block alone.
     coefficients (rows, columns)
-        Columns in the order w_E, p, Φ₁ w_E, Φ₁ p. With W_K2 they multiply η.
+        Columns in the order w_E, p, Φ₁ w_E, Φ₁ p. With W_K2 they multiply η. Of W_K1 (T, T).
     replicates (R, rows, columns) or None
         Independent estimates, one from each set of draws, linearised around the mean; None where
         all triggers and outputs were averaged over, and the coefficients are exact.
@@ -71,7 +71,9 @@ class BigramStep:
 
     def __getitem__(self, column: str) -> Array:
         """The columns of one kind of atoms, "tokens" for w_E, and so on as in a `BlockTable`."""
-        checked_option("column", column, ATOMS)
+        checked_option("column", column, ("positions",) if self.matrix == "W_K1" else ATOMS)
+        if self.matrix == "W_K1":
+            return self.coefficients
         return self.coefficients[:, columns_of(self.task)[column]]
 
     @property
@@ -84,7 +86,10 @@ class BigramStep:
 
     @property
     def cues(self) -> NDArray[np.int64]:
-        """Tokens whose lead is looked at: possible outputs for W_O2, possible triggers for W_K2."""
+        """Whose lead is looked at: possible outputs for W_O2, triggers for W_K2, and for W_K1 all
+        positions but the first and the last."""
+        if self.matrix == "W_K1":
+            return np.arange(1, self.task.length - 1)
         if self.matrix == "W_K2":
             return self.task.trigger_tokens
         if self.task.random_triggers:
@@ -94,10 +99,10 @@ class BigramStep:
 
     @property
     def leads(self) -> Array:
-        """Wanted coefficient minus its largest competitor for the same cue, by token (N,).
+        """Wanted coefficient minus its largest competitor for the same cue, by token or position.
 
         W_O2: cue the key W_V² w_E(k), answers the outputs. W_K2: cue the query w_E(q), answers all
-        keys Φ₁ w_E(i).
+        keys Φ₁ w_E(i). W_K1: cue p_t, answers p_s with s <= t; the one to come first has none.
         """
         return self._leads(self.coefficients)
 
@@ -131,6 +136,11 @@ class BigramStep:
         """The gradient written with the given embeddings; default the orthonormal ones."""
         emb = FrozenEmbeddings.orthonormal(self.task) if embeddings is None else embeddings
         checked_kind("embeddings", emb, FrozenEmbeddings).check_fits(self.task)
+        if self.matrix == "W_K1":
+            positions = emb.positions
+            return AssociativeMemory(
+                keys=positions, values=positions, coefficients=self.coefficients
+            )
         return AssociativeMemory(
             keys=emb.values if self.matrix == "W_O2" else emb.atoms,
             values=emb.tokens if self.matrix == "W_K2" else emb.outputs,
@@ -143,6 +153,12 @@ class BigramStep:
                 "leads: expected W_O2 or W_K2, whose memories pair a token with itself; got W_F. "
                 "Compare its columns with the rows of language.bigram."
             )
+        if self.matrix == "W_K1":
+            length = len(coefficients)
+            others = np.tri(length, dtype=bool) & ~np.eye(length, k=-1, dtype=bool)
+            wrong = np.where(others, coefficients, -np.inf).max(axis=1)
+            wanted = np.append(np.nan, coefficients.diagonal(-1))
+            return wanted - wrong
         kind = TOKENS if self.matrix == "W_O2" else REMAPPED_TOKENS
         table = coefficients[:, columns_of(self.task)[kind]]
         by_cue = table.T if self.matrix == "W_O2" else table  # row: cue
@@ -218,7 +234,9 @@ def bigram_step(
     [BCBJB2023], Sections 5 and 6; the closed forms on this task are derived here.
     """
     checked_kind("task", task, BigramTask)
-    checked_option("matrix", matrix, get_args(Matrix))
+    checked_option(
+        "matrix", matrix, get_args(Matrix)[:3], "Of W_K1 take previous_token_step of a model."
+    )
     sets, rng = at_least("sets", sets, 2), generator(rng)
     table = bigram_predictor(task, predictor, rng=rng)
     if first is not None and matrix != "W_K2":

@@ -68,17 +68,17 @@ def draw_set(task: BigramTask, *, every_token: bool, rng: np.random.Generator) -
     """One set of draws; for each trigger all of its outputs where only triggers are asked."""
     k, n = task.n_triggers, task.n_tokens
     if every_token:
-        triggers = _triggers(task, n, rng)
-        outputs = _spread(task.output_law(triggers), rng)
+        triggers = spread_triggers(task, n, rng)
+        outputs = spread_outputs(task.output_law(triggers), rng)
         return Draws(triggers, outputs, np.full(n, 1 / n), None)
     parts = []
     for place in range(k):
-        triggers = _triggers(task, n, rng)
+        triggers = spread_triggers(task, n, rng)
         law = task.output_law(triggers)
         if not task.random_triggers:  # as many chains as the trigger has outputs
             possible = np.flatnonzero(law[0, place])
             triggers, law = triggers[: len(possible)], law[: len(possible)]
-        outputs, rows = _spread(law, rng), np.arange(len(law))
+        outputs, rows = spread_outputs(law, rng), np.arange(len(law))
         weights = np.full(len(law), 1 / len(law))
         if not task.random_triggers:
             outputs[:, place] = possible
@@ -87,13 +87,14 @@ def draw_set(task: BigramTask, *, every_token: bool, rng: np.random.Generator) -
     return Draws(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _triggers(task: BigramTask, size: int, rng: np.random.Generator) -> Ints:
+def spread_triggers(task: BigramTask, size: int, rng: np.random.Generator) -> Ints:
+    """The triggers (C, K) of C sequences, as the task draws them."""
     if task.random_triggers:
         return task._race(size, rng)
     return np.tile(task.trigger_tokens, (size, 1))
 
 
-def _spread(law: Array, rng: np.random.Generator) -> Ints:
+def spread_outputs(law: Array, rng: np.random.Generator) -> Ints:
     """Outputs (C, K) by the laws (C, K, N): for each trigger one from each of C equal strata."""
     size, k, n = law.shape
     strata = rng.permuted(np.tile(np.arange(size)[:, None], (1, k)), axis=0)

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 import assocmem as am
-from assocmem.gradients import bigram_predictor, bigram_step
+from assocmem.gradients import bigram_predictor, bigram_step, previous_token_step
 from assocmem.gradients.bigram_population import ControlVariates, Population
 from assocmem.gradients.draws import all_draws
 from validation import reference
@@ -254,3 +254,45 @@ def test_wrong_arguments_are_refused(arguments, message):
         _ = bigram_step(task, "W_F").lead
     with pytest.raises(TypeError, match="task"):
         bigram_step(am.InductionTask(4, 5), "W_O2")
+
+
+def after_two_steps(task: am.BigramTask) -> tuple[am.FrozenTransformer, dict[str, Array]]:
+    """A model with the first two memories, and its matrices."""
+    first = bigram_step(task, "W_O2", predictor="bigrams")
+    second = bigram_step(task, "W_K2", predictor="bigrams", first=first)
+    W_F, _ = that_predicts(task, np.maximum(bigram_predictor(task, "bigrams"), 1e-3))
+    weights = {"W_F": W_F, "W_O2": 30 * first.memory().matrix, "W_K2": 1e4 * second.memory().matrix}
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    return am.FrozenTransformer(emb, readout="residual", **weights), weights
+
+
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+def test_step_three_is_the_gradient_on_all_sequences_and_on_draws(loss):
+    task = am.BigramTask(a_language(4), 6, triggers=[2], loss=loss)
+    model, weights = after_two_steps(task)
+    emb = model.embeddings
+    gradient = reference.gradients(
+        parameters(task, **weights), *merged(task), wrt=["W_K1"], readout="residual"
+    )["W_K1"]
+    theirs = -emb.positions @ gradient @ emb.positions.T
+    exact = previous_token_step(model, task)
+    assert exact.replicates is None
+    agree(exact.coefficients, theirs)
+    bounded = pytest.MonkeyPatch()
+    bounded.setattr("assocmem.gradients.sampled.ENUMERATED_BYTES", 1)
+    drawn = previous_token_step(model, task, sequences=40_000, sets=100, rng=1)
+    bounded.undo()
+    lower = np.tril_indices(6, -1)
+    z = np.abs(drawn.coefficients - theirs)[lower] / drawn.standard_errors[lower]
+    assert z.max() <= student.isf(1e-6 / 2 / 15, 99)
+    assert drawn.standard_errors.max() < 0.2 * np.abs(theirs).max()
+
+
+def test_the_leads_of_step_three_are_those_of_the_position_before():
+    task = am.BigramTask(a_language(3), 4, n_triggers=1)
+    table = np.array([[0, 9, 9, 9], [5, 1, 9, 9], [2, 7, 3, 9], [0, 1, 6, 2.0]])
+    step = am.gradients.BigramStep(task, "W_K1", table)
+    np.testing.assert_array_equal(step.leads[1:], [4, 4, 4])
+    assert step.cues.tolist() == [1, 2]
+    assert step.recall == 1
+    assert step["positions"] is step.coefficients
