@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
+from importlib import import_module
 from math import inf, isfinite
 from numbers import Real
 from typing import Any, TypeAlias, TypeVar
@@ -283,6 +284,22 @@ def checked_scalar(sign: str, given: Any) -> None:
         raise ZeroDivisionError(
             "/: expected a divisor other than zero; got 0. Scale by zero with *."
         )
+
+
+def required(module: str, extra: str) -> Any:
+    """Import an optional package, or say which extra of this one installs it."""
+    package = module.partition(".")[0]
+    try:
+        import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:  # it is there, and lacks something itself
+            raise
+        raise ModuleNotFoundError(
+            f"{package}: expected the package; got none. Install it with "
+            f"pip install 'assocmem[{extra}]'.",
+            name=package,
+        ) from None
+    return import_module(module)
 
 
 def renamed(old: str, new: str, remedy: str = "", stacklevel: int = 3) -> None:

@@ -19,6 +19,7 @@ from assocmem._checks import (
     checked_mapping,
     checked_option,
     checked_sequence,
+    required,
 )
 from assocmem.memory import AssociativeMemory
 
@@ -66,11 +67,11 @@ def attention_map(
 
     Raises ValueError for weights that are not a 2-d array, or another number of tokens.
     """
-    from matplotlib.colors import PowerNorm
+    norm = required("matplotlib.colors", "plots").PowerNorm(0.5, 0, 1)
 
     table = _table("weights", weights)
     axes = _axes(ax)
-    image = axes.imshow(table, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="none")
+    image = axes.imshow(table, cmap="Blues", norm=norm, interpolation="none")
     _label(axes, table, "tokens", tokens, tokens)
     axes.set(xlabel="key", ylabel="query")
     _outline(axes, marked)
@@ -101,12 +102,12 @@ def memory(
 
     Raises ValueError for a table that is not 2-d, or another number of labels.
     """
-    from matplotlib.colors import CenteredNorm
+    norm = required("matplotlib.colors", "plots").CenteredNorm()
 
     given = scores.scores() if isinstance(scores, AssociativeMemory) else scores
     table = _table("scores", given)
     axes = _axes(ax)
-    image = axes.imshow(table, cmap="PuOr_r", norm=CenteredNorm(), interpolation="none")
+    image = axes.imshow(table, cmap="PuOr_r", norm=norm, interpolation="none")
     _label(axes, table, "rows and columns", rows, columns)
     _outline(axes, marked)
     return image
@@ -290,7 +291,7 @@ def head_table(
 
     Raises ValueError for another number of labels, or a table of more than 2^24 scores.
     """
-    from matplotlib.colors import CenteredNorm
+    norm = required("matplotlib.colors", "plots").CenteredNorm()
 
     from assocmem.heads import Detection
 
@@ -300,9 +301,7 @@ def head_table(
     table -= np.nanmean(table, axis=1, keepdims=True)
     axes = _axes(ax)
     axes.set_facecolor(NO_VALUE)
-    image = axes.imshow(
-        np.ma.masked_invalid(table), cmap="PuOr_r", norm=CenteredNorm(), interpolation="none"
-    )
+    image = axes.imshow(np.ma.masked_invalid(table), cmap="PuOr_r", norm=norm, interpolation="none")
     _label(axes, table, "rows and columns", rows, columns)
     axes.set(xlabel="answer", ylabel="cue")
     _outline(axes, list(enumerate(found.targets.tolist())))
@@ -362,12 +361,9 @@ def head_map(findings: Findings, kind: str, *, ax: Axes | None = None) -> AxesIm
 
 def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
-        from matplotlib.axes import Axes
-
-        return checked_kind("ax", ax, Axes, "Take those of a figure, or leave it out.")
-    import matplotlib.pyplot as plt
-
-    return plt.gca()
+        kind = required("matplotlib.axes", "plots").Axes
+        return checked_kind("ax", ax, kind, "Take those of a figure, or leave it out.")
+    return required("matplotlib.pyplot", "plots").gca()
 
 
 def _table(name: str, given: ArrayLike) -> Any:
@@ -415,7 +411,7 @@ def _label(
 
 
 def _outline(axes: Axes, cells: Any, inset: float = 0) -> None:
-    from matplotlib.patches import Rectangle
+    rectangle = required("matplotlib.patches", "plots").Rectangle
 
     side = 1 - 2 * inset
     found = checked_array("marked", list(checked_sequence("marked", cells, "cells (row, column)")))
@@ -423,4 +419,4 @@ def _outline(axes: Axes, cells: Any, inset: float = 0) -> None:
         raise ValueError(f"marked: expected cells (row, column), counted from 0; got {cells!r}.")
     for row, column in found:
         corner = (column - 0.5 + inset, row - 0.5 + inset)
-        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=ORANGE, linewidth=1.8))
+        axes.add_patch(rectangle(corner, side, side, fill=False, edgecolor=ORANGE, linewidth=1.8))

@@ -66,7 +66,7 @@ TESTS = {
     "sweeps.values": ("test_sweeps.py", "not dask and not mpi"),
     "sweeps.digest": ("test_sweeps.py", "not dask and not mpi"),
     "sweeps.log": ("test_sweeps.py", "not dask and not mpi"),
-    "testing": ("test_testing.py", ""),
+    "testing/properties": ("test_testing.py", ""),
 }
 
 # One failing example is enough.
@@ -238,10 +238,10 @@ MUTANTS = [
     Mutant("vectors.overlaps", "band: m for m - 1", "half * (comb(n, 2) - 1)", "half * comb(n, 2)"),
     Mutant("vectors.overlaps", "how many fit: n^2", "(1 + isqrt(1 + 4 * most)) // 2", "isqrt(most)"),
     Mutant("vectors.overlaps", "signs: rounding moves a value", "np.floor(count + 4 * np.finfo(float).eps * self.d)", "np.floor(count)"),
-    Mutant("testing", "recall: a tie passes", "if (margin > 0).all()", "if (margin >= 0).all()"),
-    Mutant("testing", "near-orthogonal: a loose bound", "if measured > allowed:", "if measured > 1.5 * allowed:"),
-    Mutant("testing", "the target is its own rival", "rivals[chosen, columns] = False", "pass"),
-    Mutant("testing", "memories: values are the keys", "draw(n if m is None else m, d, rng=rng)", "keys if m is None else draw(m, d, rng=rng)"),
+    Mutant("testing/properties", "recall: a tie passes", "if (margin > 0).all()", "if (margin >= 0).all()"),
+    Mutant("testing/properties", "near-orthogonal: a loose bound", "if measured > allowed:", "if measured > 1.5 * allowed:"),
+    Mutant("testing/properties", "the target is its own rival", "rivals[chosen, columns] = False", "pass"),
+    Mutant("testing/properties", "memories: values are the keys", "draw(n if m is None else m, d, rng=rng)", "keys if m is None else draw(m, d, rng=rng)"),
     Mutant("capacity.laws", "variance of C without its square", "variance + (excess**2 - 1) * squares", "variance + excess**2 * squares"),
     Mutant("capacity.laws", "covariance without the swapped pair", "covariance = (1 + other) * shared - product", "covariance = shared - product"),
     Mutant("capacity.laws", "covariance sign", "variance[chosen, keys] - 2 * covariance", "variance[chosen, keys] + 2 * covariance"),

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from assocmem._checks import Seed, generator
+from assocmem._checks import Seed, generator, required
 from assocmem.sweeps.digest import digest_of
 from assocmem.sweeps.grid import Grid, cells_of, check_signature, keys_of
 from assocmem.sweeps.log import Log
@@ -231,7 +231,7 @@ def _with_bar(
 ) -> Iterator[tuple[str, str]]:
     if not progress:
         return tasks
-    from tqdm import tqdm
+    tqdm = required("tqdm", "progress").tqdm
 
     return iter(tqdm(tasks, total=total, initial=done, unit="cell"))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import Seed, checked_kind, generator
+from assocmem._checks import Seed, checked_kind, generator, required
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.step import TrainingStep
 from assocmem.model.threads import one_blas_thread
@@ -218,7 +218,7 @@ def _bar(run: TrainingRun, wanted: bool) -> Iterator[Callable[[TrainingRun], Non
     if not wanted:
         yield lambda run: None
         return
-    from tqdm.auto import tqdm
+    tqdm = required("tqdm.auto", "progress").tqdm
 
     with tqdm(total=run.settings.steps, initial=run.step, unit="step") as bar:
 

@@ -205,6 +205,19 @@ CALLS = [
     (testing.induction_tasks, {"max_sequences": 200, "max_tokens": 5, "max_length": 5}),
     (testing.assert_near_orthogonal, {"u": np.eye(1000)[:3], "delta": 0.1, "family": "sphere"}),
     (testing.assert_recalls, {"memory": W, "targets": [0, 1, 2], "among": ALL}),
+    (testing.check_mean, {"predicted": 1.0, "draws": [1.0, 1.5], "delta": 0.1}),
+    (
+        testing.check_gradient,
+        {
+            "task": am.InductionTask(4, 5),
+            "name": "W_O2",
+            "predicted": {("outputs", "tokens"): np.zeros((3, 4))},
+            "sequences": 64,
+            "gradient": None,
+            "delta": 0.1,
+            "rng": 0,
+        },
+    ),
     (sweeps.run, {"function": cell, "grid": {"n": [1]}, "rng": 0}),
 ]
 

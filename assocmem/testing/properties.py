@@ -12,13 +12,12 @@ never. `assert_recalls` leaves nothing to chance: what may fail by chance is the
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, at_least, checked_rows, checked_size, generator
+from assocmem._checks import Seed, at_least, checked_rows, checked_size, generator, required
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
 from assocmem.vectors.families import (
@@ -29,6 +28,11 @@ from assocmem.vectors.families import (
     family_named,
     require_room,
 )
+
+if TYPE_CHECKING:
+    from hypothesis import strategies as st
+else:
+    st = required("hypothesis.strategies", "testing")
 
 __all__ = [
     "assert_near_orthogonal",

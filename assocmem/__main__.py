@@ -1,0 +1,256 @@
+"""The command ``assocmem``, or ``python -m assocmem``: what the library does, without a script."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import assocmem as am
+from assocmem._checks import required
+from assocmem.model.blocks import TokenBlock
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FINE, WRONG = 0, 2  # exit codes; argparse itself exits with WRONG
+
+EXAMPLES = """\
+examples:
+  assocmem step 2 --tokens 1000000 --length 64     what step 2 writes, in closed form
+  assocmem top-down --picture steps.png            the three steps, and what attention becomes
+  assocmem width 512 --tokens 16 --length 16       the same steps with embeddings of this width
+  assocmem heads model.safetensors --heads 12      which heads of a checkpoint do induction
+
+The statements behind it are derived and checked in the repository: `make verify` there runs every
+claim against an independent transformer. Pictures need pip install 'assocmem[plots]'.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        options = parser().parse_args(argv)
+        for line in options.command(options):
+            print(line, flush=True)
+    except SystemExit as stop:
+        return int(stop.code or FINE)
+    except BrokenPipeError:  # a reader such as head has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        print(f"assocmem: {error}", file=sys.stderr)
+        return WRONG
+    return FINE
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: step, top-down, width, heads."""
+    top = argparse.ArgumentParser(
+        prog="assocmem",
+        description="Transformer weights as associative memories over frozen random embeddings.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"assocmem {am.__version__}")
+    commands = top.add_subparsers(metavar="{step,top-down,width,heads}", required=True)
+
+    step = _command(commands, "step", show_step, "show what one top-down step writes, exactly")
+    step.add_argument("which", type=int, choices=(1, 2, 3), help="W_O2, W_K2 or W_K1")
+    step.add_argument("--margin", type=float, default=10.0, help="of step 2, for step 3 (10)")
+
+    run = _command(commands, "top-down", run_steps, "take the three steps from zero, and evaluate")
+    run.add_argument("--width", type=int, help="of random embeddings; infinite when left out")
+    run.add_argument("--gradient", choices=("closed-form", "population"), default="closed-form")
+    run.add_argument("--picture", type=Path, help="draw attention and memories: steps.png, .pdf")
+
+    width = _command(commands, "width", evaluate_width, "evaluate the steps at a width")
+    width.add_argument("width", type=int, help="of the random embeddings")
+    width.add_argument("--draws", type=int, default=3, help="of embeddings (3)")
+
+    for command in (step, run, width):
+        command.add_argument("--tokens", type=int, default=32, help="vocabulary N (32)")
+        command.add_argument("--length", type=int, default=32, help="sequence length T (32)")
+        command.add_argument("--triggers", type=_triggers, default=1, help="K, or random (1)")
+        command.add_argument("--predict", choices=("content", "all"), help="the classes")
+    for command in (run, width):
+        command.add_argument(
+            "--margins", type=float, nargs=3, default=(0.5, 10.0, 20.0), metavar=("M1", "M2", "M3")
+        )
+        command.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
+
+    heads = _command(commands, "heads", read_heads, "find the induction heads of a checkpoint")
+    heads.add_argument("path", type=Path, help="weights: .safetensors, .npz, or PyTorch's")
+    heads.add_argument("--heads", type=int, help="heads a layer, where the weights do not tell")
+    heads.add_argument("--layout", help="names of the weights, such as gpt2; found when left out")
+    heads.add_argument("--norm", choices=("layer", "rms", "none"), help="found when left out")
+    heads.add_argument("--level", type=float, default=1e-3, help="chance of a false find (0.001)")
+    return top
+
+
+def _command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], Any], text: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(command=function)
+    return command
+
+
+def _triggers(given: str) -> Any:
+    return given if given == "random" else int(given)
+
+
+def _task(options: argparse.Namespace) -> am.InductionTask:
+    predict: Any = options.predict or ("all" if options.triggers == "random" else "content")
+    return am.InductionTask(options.tokens, options.length, options.triggers, predict)
+
+
+def show_step(options: argparse.Namespace) -> Any:
+    """The closed form of a step, block by block."""
+    task = _task(options)
+    steps = {1: am.gradients.first_step, 2: am.gradients.second_step}
+    if options.which in steps:
+        table = steps[options.which](task)
+    else:
+        table = am.gradients.third_step(task, options.margin)
+    yield f"Step {options.which}: what one gradient step from zero adds to {table.matrix}, per unit"
+    yield f"of step size, on {task}, at infinite width."
+    yield f"lead of what is wanted over what competes with it: {table.lead:.6g}"
+    classes = ["any token"] if task.random_triggers else ["trigger", "content"]
+    for row, column in table:
+        block = table[row, column]
+        yield f"\n{row} x {column}"
+        if isinstance(block, TokenBlock):  # by class of token
+            for name, value in zip(classes[-len(block.same) :], block.same, strict=True):
+                yield f"  {name} with itself: {value:.6g}"
+            for i, j in np.ndindex(block.different.shape):
+                pair = f"{classes[-len(block.different) :][i]}, another {classes[j]}"
+                yield f"  {pair}: {block.different[i, j]:.6g}"
+        else:
+            rounding = 1e-12 * np.abs(block).max()
+            shown = np.where(np.abs(block) > rounding, block, 0.0)
+            text = np.array2string(shown, precision=2, max_line_width=76, threshold=64, edgeitems=3)
+            yield "  " + text.replace("\n", "\n  ")
+
+
+def _run(options: argparse.Namespace, width: int | None, rng: np.random.Generator) -> am.TopDownRun:
+    task = _task(options)
+    emb = None
+    if width is not None:
+        emb = am.FrozenEmbeddings.random(task, width=width, rng=rng).compressed()
+    return am.top_down(
+        task,
+        emb,
+        margins=tuple(options.margins),
+        gradient=getattr(options, "gradient", "closed-form"),
+        rng=rng,
+    )
+
+
+def run_steps(options: argparse.Namespace) -> Any:
+    """The three steps, a line each, and a picture if one is asked for."""
+    if options.picture:
+        required("matplotlib", "plots")  # before anything is computed
+    run = _run(options, options.width, np.random.default_rng(options.seed))
+    where = "infinite width" if options.width is None else f"width {options.width}"
+    yield f"{run.task}, {where}, margins {tuple(options.margins)}"
+    for step in run.steps:
+        found = step.evaluation
+        after = "" if found is None else (
+            f", attention on the output {found.attention:.4f}, accuracy {found.accuracy.value:.4f}"
+        )  # fmt: skip
+        yield f"after {step.name}: recall {step.recall:.4f}{after}"
+    if run.failure:
+        yield f"stopped: {run.failure}"
+    if options.picture:
+        draw(run, np.random.default_rng(options.seed)).savefig(options.picture, dpi=150)
+        yield f"picture: {options.picture}"
+
+
+def draw(run: am.TopDownRun, rng: np.random.Generator) -> Figure:
+    """The learned memories, and attention of both layers on one sequence after the steps."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 8, "axes.titlesize": 9}):
+        figure = Figure(figsize=(9, 5.6), layout="constrained")
+        grid = figure.subplots(2, 3)
+        _draw_memories(grid[0], run)
+        _draw_attention(grid[1], run, rng)
+    return figure
+
+
+def _draw_memories(grid: Any, run: am.TopDownRun) -> None:
+    from assocmem import plots
+
+    emb = run.embeddings
+    tables = {
+        "W_O2": (emb.outputs, emb.values[: run.task.n_tokens], "output", "token"),
+        "W_K2": (emb.tokens, emb.remapped_tokens, "query: token", "key: remapped token"),
+        "W_K1": (emb.positions, emb.positions, "query: position", "key: position"),
+    }
+    for axes, (name, memory) in zip(grid, run.memories.items(), strict=False):
+        values, keys, down, across = tables[name]
+        image = plots.memory(memory.scores(keys=keys, values=values), ax=axes)
+        axes.locator_params(integer=True)
+        axes.set(title=f"{name}: recall {run.recall[name]:.0%}", xlabel=across, ylabel=down)
+        axes.figure.colorbar(image, ax=axes, shrink=0.8)
+
+
+def _draw_attention(grid: Any, run: am.TopDownRun, rng: np.random.Generator) -> None:
+    from assocmem import plots
+
+    batch = run.task.sample(64, rng=rng)
+    tokens = batch.tokens[np.argmax([len(set(sequence)) for sequence in batch.tokens])]
+    words = [str(token) for token in tokens]
+    for layer, (weights,) in enumerate(run.model().attention(tokens[None])):
+        image = plots.attention_map(weights, tokens=words, ax=grid[layer])
+        grid[layer].set_title(f"layer {layer + 1} on one sequence")
+        grid[layer].tick_params(labelsize=7 if len(words) <= 20 else 5)
+        grid[layer].tick_params(axis="x", rotation=90)
+        grid[layer].figure.colorbar(image, ax=grid[layer], shrink=0.8, label="attention")
+    taken = [step for step in run.steps if step.evaluation]
+    rates = [step.evaluation.accuracy.value for step in taken if step.evaluation]
+    plots.trajectory([f"{step.name}" for step in taken], {"accuracy": rates}, ax=grid[2])
+    grid[2].set(title="accuracy after each step", xlabel="after the step on", ylabel="accuracy")
+
+
+def evaluate_width(options: argparse.Namespace) -> Any:
+    """What the steps reach at a width, one line a draw of the embeddings."""
+    task = _task(options)
+    yield f"{task}, width {options.width}, margins {tuple(options.margins)}"
+    for draw_, rng in enumerate(np.random.default_rng(options.seed).spawn(options.draws), start=1):
+        run = _run(options, options.width, rng)
+        if run.failure:
+            yield f"draw {draw_}: stopped: {run.failure}"
+            continue
+        recall = ", ".join(f"{name} {share:.3f}" for name, share in run.recall.items())
+        yield f"draw {draw_}: recall {recall}; accuracy {run.accuracy.value:.4f}"
+    try:
+        enough = am.width.required_width(task, 0.1, margins=tuple(options.margins))
+    except ValueError as error:
+        yield f"no proved width: {error}"
+    else:
+        yield f"proved to recall everything with probability 0.9: width {enough}"
+
+
+def read_heads(options: argparse.Namespace) -> Any:
+    """What the detectors find in a checkpoint."""
+    model = am.heads.read(
+        options.path, n_heads=options.heads, layout=options.layout, norm=options.norm
+    )
+    yield repr(model)
+    found = am.heads.find(model, level=options.level)
+    yield repr(found)
+    for first, second in found.circuits:
+        yield f"induction circuit: previous-token head {first}, induction head {second}"
+    if not found.circuits:
+        yield "no induction circuit: no pair of heads that passes all three tests"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
