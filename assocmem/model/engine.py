@@ -62,7 +62,7 @@ class Engine:
             forward, real = Pass(tables, chunk, buffers), chunk.real
             row = (before[chunk.sequences, None] + np.arange(real.shape[1]))[real]
             logits[row] = forward.logits[real.ravel()]
-            attention[row] = forward.a.transpose(0, 2, 1)[real]
+            attention[row] = forward.a[real]
 
         self._map(fill, list(tables.chunks(tokens, where)))
         return logits, attention

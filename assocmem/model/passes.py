@@ -41,7 +41,7 @@ Array = NDArray[Any]
 Ints = NDArray[np.int64]
 
 PAD = 8  # queries come in multiples of this, if there are more
-CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
+CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
 LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
 
@@ -108,8 +108,7 @@ class Pass:
 
     def __init__(self, tables: Tables, chunk: Chunk, buffers: Buffers) -> None:
         self.tables, self.chunk, self.buffers = tables, chunk, buffers
-        size, length = chunk.tokens.shape
-        queries, width = chunk.positions.shape[1], len(tables.K2)
+        width = len(tables.K2)
         self.maps = tables.first.maps(chunk, buffers) if tables.first else None
         self.stream: Atoms | Vectors
         if tables.inputs is not None:
@@ -117,26 +116,25 @@ class Pass:
         else:
             assert self.maps is not None
             self.stream = Atoms(width // 2, tables.n_tokens, chunk, self.maps, buffers)
-        self.x1 = self.stream.at().reshape(-1, width)
-        # (3, w, C, L): what is multiplied with V in the backward pass, q first
-        self.vectors = buffers("vectors", 3, width, size, queries)
-        # (C, T, 3, L): what it is multiplied with, g_s, a, and 1 where s = l
-        self.factors = buffers("factors", size, length, 3, queries)
-        self.stream.times(tables.K2, self.x1, self.vectors[0].reshape(width, -1))
-        self.a = self.stream.dot(self.vectors[0], self.factors[:, :, 1])
+        x1 = self.stream.at()
+        self.q = self.stream.times(tables.K2, x1)
+        self.a = self.stream.dot(self.q, "a")
         self._softmax(self.a)
-        self.m = self.stream.sum(self.a, "m").reshape(-1, width)
-        self.logits = self.m @ tables.O.T
+        self.x1, self.m = x1.reshape(-1, width), self.stream.sum(self.a, "m").reshape(-1, width)
+        self.logits = self._product("logits", self.m, tables.O.T)
         if tables.R is not None:
-            self.logits += self.x1 @ tables.R.T
+            self.logits += self._product("more logits", self.x1, tables.R.T)
+
+    def _product(self, name: str, left: Array, right: Array) -> Array:
+        return np.matmul(left, right, out=self.buffers(name, len(left), right.shape[1]))
 
     def _softmax(self, scores: Array) -> None:
         """Over the keys up to each query, in place."""
-        keys = np.arange(scores.shape[1])
-        np.copyto(scores, -np.inf, where=keys[:, None] > self.chunk.positions[:, None, :])
-        scores -= scores.max(axis=1, keepdims=True)
+        keys, positions = np.arange(scores.shape[2], dtype=np.int32), self.chunk.positions
+        np.copyto(scores, -np.inf, where=keys > positions.astype(np.int32)[:, :, None])
+        scores -= scores.max(axis=2, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
+        scores /= scores @ np.ones((len(keys), 1), scores.dtype)
 
     def backward(
         self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None = None
@@ -144,25 +142,23 @@ class Pass:
         """Add this chunk's loss and gradients; overwrites what the forward pass left."""
         tables, stream, wrt, sums = self.tables, self.stream, total.wrt, total.sums
         g_logits = self._cross_entropy(targets, weights, total, log_counts)
-        width = len(tables.K2)
-        _, g_m, g_x1 = self.vectors.reshape(3, width, -1)
         if "W_O2" in wrt or "W_F" in wrt:
             sums["O"] += g_logits.T @ self.m
         if "W_F" in wrt:
             sums["R"] += g_logits.T @ self.x1
         if "W_K1" in wrt or "W_K2" in wrt:  # and no further than asked
-            np.matmul(tables.O.T, g_logits.T, out=g_m)
-            g_s = stream.dot(self.vectors[1], self.factors[:, :, 0])
-            g_s -= (g_s * self.a).sum(axis=1, keepdims=True)
+            g_m = self._product("g_m", g_logits, tables.O).reshape(self.q.shape)
+            g_s = stream.dot(g_m, "g_s")
+            g_s -= np.vecdot(g_s, self.a)[:, :, None]
             g_s *= self.a
-            k = stream.sum(g_s, "k").reshape(-1, width)
+            k = stream.sum(g_s, "k").reshape(self.x1.shape)
             if "W_K2" in wrt:
                 sums["K2"] += self.x1.T @ k
         if "W_K1" in wrt:
-            np.matmul(tables.K2, k.T, out=g_x1)
+            g_x1 = self._product("g_x1", k, tables.K2.T)
             if tables.R is not None:
-                g_x1 += tables.R.T @ g_logits.T
-            self._first_backward(total)
+                g_x1 += self._product("more g_x1", g_logits, tables.R)
+            self._first_backward(g_s, g_m, g_x1.reshape(self.q.shape), total)
 
     def _cross_entropy(
         self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None
@@ -184,24 +180,26 @@ class Pass:
         logits[right] -= weights.astype(logits.dtype)
         return logits
 
-    def _first_backward(self, total: Sums) -> None:
+    def _first_backward(self, g_s: Array, g_m: Array, g_x1: Array, total: Sums) -> None:
         """Add g_S, block by block of rows."""
-        chunk, first, buffers = self.chunk, self.tables.first, self.buffers
-        assert first is not None
+        chunk, stream, positions = self.chunk, self.stream, self.chunk.positions
+        assert self.tables.first is not None
         assert self.maps is not None
-        size, length, _, queries = self.factors.shape
-        keys = np.arange(length)[:, None]
-        np.equal(keys, chunk.positions[:, None, :], out=self.factors[:, :, 2], casting="unsafe")
-        self.factors[:, :, 2] *= chunk.real[:, None, :]
-        products = buffers("products", size, length, 3, queries)
-        for i, vectors in enumerate(self.vectors):
-            self.stream.remapped(vectors, products[:, :, i])
+        size, queries, length = g_s.shape
+        factors = np.stack([g_s, self.a], 2, out=self.buffers("factors", size, queries, 2, length))
+        vectors = np.stack(
+            [self.q, g_m], 2, out=self.buffers("vectors", size, queries, 2, len(self.tables.K2))
+        )
+        products = stream.remapped(vectors, "products")
+        own = stream.remapped(g_x1[:, :, None], "own")
 
         def g_b(block: slice, out: Array) -> None:
             """Of the rows in a block, from the positions l that are not before it."""
-            late = int((chunk.positions < block.start).sum(axis=1).min())
-            left = self.factors[:, block, :, late:].reshape(size, len(out[0]), -1)
-            right = products[:, : block.stop, :, late:].reshape(size, block.stop, -1)
-            np.matmul(left, right.transpose(0, 2, 1), out=out)
+            late = int((positions < block.start).sum(axis=1).min())
+            left = factors[:, late:].reshape(size, -1, length)[:, :, block]
+            right = products[:, late:].reshape(size, -1, length)[:, :, : block.stop]
+            np.matmul(left.transpose(0, 2, 1), right, out=out)
+            c, l = np.nonzero(chunk.real & (positions >= block.start) & (positions < block.stop))
+            out[c, positions[c, l] - block.start] += own[c, l, 0, : block.stop]
 
-        first.add(g_b, chunk, self.maps, total.sums, buffers)
+        self.tables.first.add(g_b, chunk, self.maps, total.sums, self.buffers)

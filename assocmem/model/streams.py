@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Ints = NDArray[np.int64]
 
 ROWS = 64  # queries in a block of layer 1: fewer would skip more of the future, but slow down BLAS
-QUERIES = 32  # at most so many in a block of layer 2
+QUERIES = 64  # at most so many in a block of layer 2
 KEYS = 32  # whose keys end at a multiple of this
 
 
@@ -80,32 +80,26 @@ class Maps:
         return zip(self.blocks, self.maps, strict=True)
 
     def apply(self, values: Array) -> Array:
-        """Σ_r b_sr values_r: (C, T, L) to (C, T, L)."""
-        size, length, queries = values.shape
+        """Σ_r b_sr values_r: (C, L, T) to (C, L, T)."""
         out = np.empty_like(values)
-        if len(self.maps[0]) > 1:
-            for block, b in self:
-                np.matmul(b, values[:, : block.stop], out=out[:, block])
-            return out
-        flat = values.transpose(1, 0, 2).reshape(length, -1)
         for block, b in self:
-            product = b[0] @ flat[: block.stop]
-            out[:, block] = product.reshape(-1, size, queries).transpose(1, 0, 2)
+            self._product(values[:, :, : block.stop], b.transpose(0, 2, 1), out[:, :, block])
         return out
 
     def transposed(self, values: Array) -> Array:
-        """Σ_s b_sr values_s: (C, T, L) to (C, T, L)."""
-        size, length, queries = values.shape
-        if len(self.maps[0]) > 1:
-            out = np.zeros_like(values)
-            for block, b in self:
-                out[:, : block.stop] += b.transpose(0, 2, 1) @ values[:, block]
-            return out
-        flat = values.transpose(1, 0, 2).reshape(length, -1)
-        total = np.zeros_like(flat)
+        """Σ_s b_sr values_s: (C, L, T) to (C, L, T)."""
+        out = np.zeros_like(values)
         for block, b in self:
-            total[: block.stop] += b[0].T @ flat[block]
-        return np.ascontiguousarray(total.reshape(length, size, queries).transpose(1, 0, 2))
+            part = out[:, :, : block.stop]
+            part += self._product(values[:, :, block], b, np.empty_like(part))
+        return out
+
+    def _product(self, values: Array, b: Array, out: Array) -> Array:
+        """A product for each sequence, or one for all."""
+        if len(b) > 1:
+            return np.matmul(values, b, out=out)
+        out[:] = (values.reshape(-1, values.shape[2]) @ b[0]).reshape(out.shape)
+        return out
 
     def at(self, positions: Ints, length: int) -> Array:
         """The rows (C, L, T) at these positions."""
@@ -144,23 +138,23 @@ class FirstLayer:
         by_token = buffers("by_token", size, length, self.n)
         np.take(self.token_token, tokens, axis=0, out=by_token, mode="clip")
         by_token += self.position_token
-        one_hot = buffers(
-            "one_hot_of_keys", size, self.n, length
-        )  # look-ups as a product: one call
-        one_hot[:] = 0
-        np.put_along_axis(one_hot, tokens[:, None, :], 1, axis=1)
+        one_hot = self._one_hot(tokens, buffers)  # look-ups as a product: one call
         maps = []
         for i, block in enumerate(self.blocks):
             keys = block.stop
             scores = buffers(f"b{i}", size, keys - block.start, keys)
-            np.matmul(by_token[:, block], one_hot[:, :, :keys], out=scores)
-            by_position = buffers("by_position", *scores.shape)
-            np.take(self.token_position[i], tokens[:, block], axis=0, out=by_position, mode="clip")
-            scores += by_position
+            np.matmul(by_token[:, block], one_hot[:, :keys].transpose(0, 2, 1), out=scores)
+            part = buffers("part", *scores.shape)
+            np.take(self.token_position[i], tokens[:, block], axis=0, out=part, mode="clip")
+            scores += part
             scores += self.position_position[block, :keys]
             self._softmax(scores)
             maps.append(scores)
         return Maps(self.blocks, maps)
+
+    def _one_hot(self, tokens: Ints, buffers: Buffers) -> Array:
+        one_hot = buffers("one_hot", *tokens.shape, self.n)
+        return np.take(self.one_hot, tokens, axis=0, out=one_hot, mode="clip")
 
     @cached_property
     def _shared_maps(self) -> Maps:
@@ -196,12 +190,11 @@ class FirstLayer:
     ) -> None:
         """Add the gradient on the scores; ``g_b`` writes the one on a block of the maps."""
         tokens, (size, length) = chunk.tokens, chunk.tokens.shape
-        one_hot = buffers("one_hot", size, length, self.n)
-        np.take(self.one_hot, tokens, axis=0, out=one_hot, mode="clip")
+        one_hot = self._one_hot(tokens, buffers)
         by_token = buffers("by_token", size, length, self.n)
         for block, b in maps:
             keys = block.stop
-            g_S = buffers("by_position", size, keys - block.start, keys)
+            g_S = buffers("part", size, keys - block.start, keys)
             g_b(block, g_S)
             g_S -= np.vecdot(g_S, b)[..., None]
             g_S *= b
@@ -251,29 +244,35 @@ class Vectors:
         np.take(self.x1.reshape(-1, width), rows, axis=0, out=out, mode="clip")
         return out
 
-    def times(self, K2: Array, x1: Array, out: Array) -> Array:
-        """K²ᵀ x¹_l, (d, C · L), from the rows of `at`."""
-        return np.matmul(K2.T, x1.T, out=out)
-
-    def dot(self, q: Array, out: Array) -> Array:
-        """q_l·x¹_s: (d, C, L) to (C, T, L), of keys that some query of the block sees; else 0."""
-        return self._product(self.x1, q, out)
-
-    def remapped(self, q: Array, out: Array) -> Array:
-        """q_l·V_s, in the same way."""
-        return self._product(self.V, q, out)
-
-    def _product(self, rows: Array, q: Array, out: Array) -> Array:
-        for block, end in self.blocks:
-            np.matmul(rows[:, :end], q[:, :, block].transpose(1, 0, 2), out=out[:, :end, block])
-            out[:, end:, block] = 0
+    def times(self, K2: Array, x1: Array) -> Array:
+        """K²ᵀ x¹_l, (C, L, d), from the rows of `at`."""
+        out = self.buffers("q", *x1.shape)
+        np.matmul(x1.reshape(-1, len(K2)), K2, out=out.reshape(-1, len(K2)))
         return out
 
-    def sum(self, a: Array, name: str) -> Array:
-        """Σ_s a_sl x¹_s: (C, T, L) to (C, L, d)."""
-        out = self.buffers(name, len(a), a.shape[2], self.x1.shape[2])
+    def dot(self, q: Array, name: str) -> Array:
+        """q_l·x¹_s: (C, L, d) to (C, L, T), of keys that some query of the block sees; else 0."""
+        return self._product(q[:, :, None], self.x1, name)[:, :, 0]
+
+    def remapped(self, q: Array, name: str) -> Array:
+        """q_l·V_s, in the same way: (C, L, n, d) to (C, L, n, T)."""
+        return self._product(q, self.V, name)
+
+    def _product(self, q: Array, rows: Array, name: str) -> Array:
+        (size, queries, n, width), length = q.shape, rows.shape[1]
+        out = self.buffers(name, size, queries * n, length)
+        q = q.reshape(size, -1, width)
         for block, end in self.blocks:
-            np.matmul(a[:, :end, block].transpose(0, 2, 1), self.x1[:, :end], out=out[:, block])
+            these = slice(n * block.start, n * block.stop)
+            np.matmul(q[:, these], rows[:, :end].transpose(0, 2, 1), out=out[:, these, :end])
+            out[:, these, end:] = 0
+        return out.reshape(size, queries, n, length)
+
+    def sum(self, a: Array, name: str) -> Array:
+        """Σ_s a_ls x¹_s: (C, L, T) to (C, L, d)."""
+        out = self.buffers(name, *a.shape[:2], self.x1.shape[2])
+        for block, end in self.blocks:
+            np.matmul(a[:, block, :end], self.x1[:, :end], out=out[:, block])
         return out
 
 
@@ -294,53 +293,53 @@ class Atoms:
         own = np.take_along_axis(chunk.tokens, positions, axis=1)
         np.put_along_axis(x1[:, :, 0], own[:, :, None], 1, axis=2)
         np.put_along_axis(x1[:, :, 0], n + positions[:, :, None], 1, axis=2)
-        self._scatter(self.maps.at(positions, length).transpose(0, 2, 1), x1[:, :, 1])
-        return x1
+        self._scatter(self.maps.at(positions, length), x1[:, :, 1])
+        return x1.reshape(*positions.shape, -1)
 
-    def times(self, K2: Array, x1: Array, out: Array) -> Array:
-        """K²ᵀ x¹_l, (2(N+T), C · L): two look-ups, and a product for what layer 1 writes."""
+    def times(self, K2: Array, x1: Array) -> Array:
+        """K²ᵀ x¹_l, (C, L, 2(N+T)): two look-ups, and a product for what layer 1 writes."""
         if not K2.any():
-            out[:] = 0
-            return out
+            return np.zeros_like(x1)
         positions = self.chunk.positions
         tokens = np.take_along_axis(self.chunk.tokens, positions, axis=1)
-        np.matmul(K2[self.inputs :].T, x1[:, self.inputs :].T, out=out)
-        out += K2.T[:, tokens.ravel()]
-        out += K2.T[:, self.n + positions.ravel()]
-        return out
+        written = x1[:, :, self.inputs :].reshape(-1, self.inputs)
+        q = (written @ K2[self.inputs :]).reshape(x1.shape)
+        q += K2[tokens]
+        q += K2[self.n + positions]
+        return q
 
-    def dot(self, q: Array, out: Array) -> Array:
-        """q_l·x¹_s: (2(N+T), C, L) to (C, T, L)."""
-        self._look_up(q[: self.inputs], out)
-        out += self.maps.apply(self.remapped(q, np.empty_like(out)))
-        return out
+    def dot(self, q: Array, name: str) -> Array:
+        """q_l·x¹_s: (C, L, 2(N+T)) to (C, L, T)."""
+        written = self._look_up(q[:, :, self.inputs :])
+        return self._look_up(q[:, :, : self.inputs]) + self.maps.apply(written)
 
-    def remapped(self, q: Array, out: Array) -> Array:
-        """q_l·V_s."""
-        return self._look_up(q[self.inputs :], out)
+    def remapped(self, q: Array, name: str) -> Array:
+        """q_l·V_s: (C, L, n, 2(N+T)) to (C, L, n, T)."""
+        return self._look_up(q[..., self.inputs :])
 
-    def _look_up(self, q: Array, out: Array) -> Array:
-        """q[z_s] + q[s], (N+T, C, L) to (C, T, L)."""
-        size, length = self.chunk.tokens.shape
-        tokens, positions = q[: self.n], q[self.n : self.n + length]
-        rows = self.chunk.tokens * size + np.arange(size)[:, None]
-        out[:] = tokens.reshape(self.n * size, -1).take(rows, axis=0)
-        out += positions.transpose(1, 0, 2)
-        return out
+    def _look_up(self, q: Array) -> Array:
+        """q[z_s] + q[s]: (C, ..., N+T) to (C, ..., T)."""
+        length = self.chunk.tokens.shape[1]
+        flat = q.reshape(len(q), -1, self.inputs)
+        rows = self.inputs * np.arange(flat.shape[0] * flat.shape[1])
+        entries = rows.reshape(*flat.shape[:2], 1) + self.chunk.tokens[:, None, :]
+        found: Array = flat.take(entries)
+        found += flat[:, :, self.n : self.n + length]
+        return found.reshape(*q.shape[:-1], length)
 
     def sum(self, a: Array, name: str) -> Array:
-        """Σ_s a_sl x¹_s: (C, T, L) to (C, L, 2(N+T))."""
-        out = self.buffers(name, len(a), a.shape[2], 2, self.inputs)
-        out[..., self.n + a.shape[1] :] = 0
+        """Σ_s a_ls x¹_s: (C, L, T) to (C, L, 2(N+T))."""
+        out = self.buffers(name, *a.shape[:2], 2, self.inputs)
+        out[..., self.n + a.shape[2] :] = 0
         self._scatter(a, out[:, :, 0])
         self._scatter(self.maps.transposed(a), out[:, :, 1])
         return out
 
     def _scatter(self, a: Array, out: Array) -> None:
-        """Σ_s a_sl x_s: (C, T, L) to (C, L, N+T)."""
-        size, length, queries = a.shape
-        columns = np.arange(size)[:, None] * queries * self.n + self.chunk.tokens
-        bins = columns[:, :, None] + self.n * np.arange(queries)
+        """Σ_s a_ls x_s: (C, L, T) to (C, L, N+T)."""
+        size, queries, length = a.shape
+        rows = np.arange(size * queries).reshape(size, queries, 1)
+        bins = rows * self.n + self.chunk.tokens[:, None, :]
         summed = np.bincount(bins.ravel(), a.ravel(), minlength=size * queries * self.n)
         out[..., : self.n] = summed.reshape(size, queries, self.n)
-        out[..., self.n : self.n + length] = a.transpose(0, 2, 1)
+        out[..., self.n : self.n + length] = a
