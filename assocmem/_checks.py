@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from importlib import import_module
 from math import inf, isfinite
-from numbers import Real
+from numbers import Number, Real
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -123,9 +123,17 @@ def checked_names(
     )
 
 
+def checked_flag(name: str, given: Any) -> bool:
+    """True or False, of Python or NumPy; "no" is true, and so is no flag."""
+    if isinstance(given, bool | np.bool_):
+        return bool(given)
+    raise TypeError(f"{name}: expected True or False; got {given!r}. Pass one of the two.")
+
+
 def checked_sequence(name: str, given: Any, expected: str) -> list[Any]:
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise TypeError(f"{name}: expected {expected}; got {given!r}.")
+    """A list of what is given, in its order; sets have none, and mappings are no lists."""
+    if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
+        raise TypeError(f"{name}: expected {expected}; got {given!r}. Pass a list or a tuple.")
     return list(given)
 
 
@@ -152,13 +160,63 @@ def checked_kind(name: str, given: Any, kind: type[Kind], remedy: str = "") -> K
 
 
 def checked_array(name: str, given: Any) -> Array:
-    """An array of whatever is given, unless its rows differ in length."""
+    """An array of whatever is given, if it has a value at each place.
+
+    Half floats are taken as float64: a sum of their squares soon exceeds 65 504, their largest.
+    """
+    if _has_masked(given):
+        raise ValueError(
+            f"{name}: expected a value at every place; got a masked array with some masked. Fill "
+            f"them by .filled(value), or leave their rows out."
+        )
+    if hasattr(given, "nnz") and hasattr(given, "toarray"):
+        raise TypeError(
+            f"{name}: expected a dense array; got the sparse {type(given).__name__}. Write it out "
+            f"by .toarray()."
+        )
     try:
-        return np.asarray(given)
+        array = np.asarray(given)
     except ValueError as error:
         raise ValueError(
             f"{name}: expected rows of one length; got others ({error}). Fill or cut them."
         ) from None
+    if array.ndim == 0 and array.dtype == object and not _is_scalar(given):
+        raise TypeError(
+            f"{name}: expected numbers in an array or nested lists; got {type(given).__name__}. "
+            f"Convert it by np.array."
+        )
+    return array.astype(np.float64) if array.dtype == np.float16 else array
+
+
+def _has_masked(given: Any) -> bool:
+    """Whether a value is masked in an array, or in a list of arrays; np.asarray drops the mask."""
+    if isinstance(given, np.ma.MaskedArray):
+        return bool(np.ma.getmaskarray(given).any())
+    if isinstance(given, list | tuple):
+        return any(
+            isinstance(part, list | tuple | np.ma.MaskedArray) and _has_masked(part)
+            for part in given
+        )
+    return False
+
+
+def _is_scalar(given: Any) -> bool:
+    """A number, one of SymPy's, or an array that holds one."""
+    sympys = hasattr(given, "free_symbols") or hasattr(given, "field")
+    return sympys or isinstance(given, Number | np.ndarray)
+
+
+def checked_integers(name: str, given: Any, expected: str = "integers") -> NDArray[np.int64]:
+    """Integers of any width, as int64: narrow ones overflow in sums, and unsigned ones wrap."""
+    array = checked_array(name, given)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected {expected}; got dtype {array.dtype}. Convert with int.")
+    if array.dtype == np.uint64 and array.size and int(array.max()) >= 2**63:
+        raise ValueError(
+            f"{name}: expected {expected} below 2^63; got {array.max()}. Look for a negative "
+            f"number that was made unsigned."
+        )
+    return array.astype(np.int64, copy=False)
 
 
 def checked_reals(name: str, given: Any) -> Array:
@@ -173,6 +231,28 @@ def checked_reals(name: str, given: Any) -> Array:
             f"{name}: expected finite numbers; got NaN or infinity. Check where they come from."
         )
     return array
+
+
+def checked_laws(name: str, given: Any) -> NDArray[np.float64]:
+    """Probabilities as float64, that sum to 1 along the last axis up to rounding."""
+    array = checked_reals(name, given)
+    laws = array.astype(np.float64, copy=False)
+    if laws.min(initial=0) < 0:
+        raise ValueError(
+            f"{name}: expected probabilities, at least 0; got {laws.min()}. Check its sign."
+        )
+    # rounding of a normaliser and of its check: (n - 1) eps / 2 each, eps / 2 to divide
+    rounding = max(np.count_nonzero(laws, axis=-1).max(initial=0), 1) * np.finfo(np.float64).eps
+    sums = laws.sum(axis=-1)
+    off = np.abs(np.atleast_1d(sums) - 1)
+    if off.max(initial=0) > rounding:
+        narrow = np.asarray(given).dtype
+        first = f"Convert it by .astype(float), as {narrow} rounds by more, then d"
+        raise ValueError(
+            f"{name}: expected a sum of 1 for each law; got {float(np.ravel(sums)[off.argmax()])}. "
+            f"{first if narrow in (np.float16, np.float32) else 'D'}ivide each law by its sum."
+        )
+    return laws
 
 
 def checked_rows(name: str, rows: ArrayLike) -> Array:
@@ -257,11 +337,7 @@ def checked_targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int
                 f"as keys; got {n} keys and {m} values. Pass targets of shape ({n},)."
             )
         return np.arange(n)
-    chosen = checked_array("targets", targets)
-    if chosen.dtype.kind not in "iu":
-        raise TypeError(
-            f"targets: expected integers, the index of each key's value; got {chosen.dtype}."
-        )
+    chosen = checked_integers("targets", targets, "integers, the index of each key's value")
     if chosen.shape != (n,):
         raise ValueError(f"targets: expected shape ({n},), one per key; got {chosen.shape}.")
     if chosen.min() < 0 or chosen.max() >= m:
@@ -269,7 +345,7 @@ def checked_targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int
             f"targets: expected indices of values from 0 to {m - 1}; got {chosen.min()} to "
             f"{chosen.max()}. They count from 0."
         )
-    return chosen.astype(np.int64)
+    return chosen
 
 
 def checked_scalar(sign: str, given: Any) -> None:

@@ -6,7 +6,7 @@ are safe for colour-blind readers: single-hue or diverging maps, and the Okabe-I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 
 from assocmem._checks import (
     checked_array,
+    checked_flag,
+    checked_integers,
     checked_kind,
     checked_mapping,
     checked_option,
@@ -148,7 +150,7 @@ def recall_curve(
     axes = _axes(ax)
     (curve,) = axes.plot(x, mean, **{"marker": "o"} | line)
     colour = curve.get_color()
-    if band:
+    if checked_flag("band", band):
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.vlines(x, low, high, color=colour, linewidth=1.5)
     return curve
@@ -414,9 +416,11 @@ def _outline(axes: Axes, cells: Any, inset: float = 0) -> None:
     rectangle = required("matplotlib.patches", "plots").Rectangle
 
     side = 1 - 2 * inset
-    found = checked_array("marked", list(checked_sequence("marked", cells, "cells (row, column)")))
-    if len(found) and (found.shape != (len(found), 2) or found.dtype.kind not in "iu"):
-        raise ValueError(f"marked: expected cells (row, column), counted from 0; got {cells!r}.")
+    expected = "cells (row, column), counted from 0"
+    cells = list(cells) if isinstance(cells, Set) else checked_sequence("marked", cells, expected)
+    found = checked_integers("marked", cells, expected) if cells else np.empty((0, 2))
+    if found.shape != (len(found), 2):
+        raise ValueError(f"marked: expected {expected}; got {cells!r}.")
     for row, column in found:
         corner = (column - 0.5 + inset, row - 0.5 + inset)
         axes.add_patch(rectangle(corner, side, side, fill=False, edgecolor=ORANGE, linewidth=1.8))

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from assocmem._checks import (
     Array,
     checked_array,
+    checked_integers,
     checked_kind,
     checked_mapping,
     checked_names,
@@ -183,9 +184,9 @@ def pairs_of(task: Task, pairs: Mapping[str, ArrayLike] | None = None) -> dict[s
 
 
 def _checked_pairs(name: str, pairs: ArrayLike, cues: Array, answers: Array) -> Ints:
-    rows = checked_array(f"pairs[{name!r}]", pairs)
+    rows = checked_integers(f"pairs[{name!r}]", pairs, f"rows (cue, answer) of {ROLES[name]}")
     text = f"pairs[{name!r}]: expected rows (cue, answer) of {ROLES[name]}"
-    if rows.ndim != 2 or rows.shape[1:] != (2,) or not len(rows) or rows.dtype.kind not in "iu":
+    if rows.ndim != 2 or rows.shape[1:] != (2,) or not len(rows):
         raise ValueError(f"{text}, one at least; got {rows.dtype} of shape {rows.shape}.")
     valid = np.isin(rows[:, 0], cues) & np.isin(rows[:, 1], answers)
     if name == "W_K1":
@@ -194,7 +195,7 @@ def _checked_pairs(name: str, pairs: ArrayLike, cues: Array, answers: Array) -> 
         raise ValueError(f"{text}; got {tuple(rows[~valid][0].tolist())}. They count from 0.")
     if len(np.unique(rows[:, 0])) < len(rows):
         raise ValueError(f"{text}, one answer a cue; got a cue twice. A recall has one answer.")
-    return rows.astype(np.int64, copy=False)
+    return rows
 
 
 def induction_head(

@@ -160,7 +160,7 @@ def recall_probability(
     density = step * np.exp(-(normal**2) / 2) / sqrt(2 * pi)
     scores = weight * (1 - 1 / (2 * d)) + sqrt(right) * normal
     log_win = [counts @ log_ndtr(score / np.sqrt(wrong)) for score in scores]
-    return float(density @ np.exp(log_win))
+    return min(1.0, float(density @ np.exp(log_win)))  # rounding may exceed 1
 
 
 def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> float:
@@ -333,6 +333,7 @@ def _overlaps(
         )
     if item >= n:
         raise ValueError(f"item: expected an index from 0 to {n - 1:g}; got {item}.")
+    w = w / w.max()  # recall does not depend on the scale, and squares overflow or vanish
     rivals, counts = np.unique(np.delete(w, item) ** 2, return_counts=True)
     return float(w[item]), 0.0, rivals, counts
 

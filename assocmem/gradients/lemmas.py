@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import Array, checked_array, checked_table, renamed
+from assocmem._checks import (
+    Array,
+    checked_array,
+    checked_integers,
+    checked_laws,
+    checked_table,
+    renamed,
+)
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 
@@ -116,7 +123,7 @@ def noisy_linear_step(
     [BCBJB2023], Lemma 2.
     """
     step = linear_step(checked_table("inputs", inputs), values, joint, matrix=matrix)
-    label = np.asarray(joint).sum(axis=1)
+    label = _distribution("joint", joint).sum(axis=1)
     if not np.all(label):
         raise ValueError(
             "joint: expected every label to occur; got a row of zeros. Leave its value out, or use "
@@ -176,7 +183,7 @@ def attention_step(
     ----------
     [BCBJB2023], Lemma 3.
     """
-    x, y = checked_array("inputs", inputs), checked_array("targets", targets)
+    x, y = checked_array("inputs", inputs), checked_integers("targets", targets)
     outputs, Phi2 = checked_table("outputs", outputs), checked_table("Phi2", Phi2)
     if x.ndim != 3 or y.shape != x.shape[:1]:
         raise ValueError(
@@ -191,13 +198,13 @@ def attention_step(
             f"Phi2: expected shape ({outputs.shape[1]}, {width}), the width of outputs by that of "
             f"inputs; got {Phi2.shape}."
         )
-    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= len(outputs):
+    if y.min() < 0 or y.max() >= len(outputs):
         raise ValueError(
             f"targets: expected integers in 0..{len(outputs) - 1}, rows of outputs; got {y!r}."
         )
     if weights is None:
         weights = np.full(size, 1 / size)
-    weights = checked_array("weights", weights)
+    weights = _distribution("weights", weights)
     if weights.shape != (size,):
         raise ValueError(f"weights: expected shape ({size},); got {weights.shape}.")
     if 8 * size**2 > 2**30:
@@ -209,7 +216,7 @@ def attention_step(
     residual = np.eye(len(outputs), dtype=int)[y] - softmax(read.mean(axis=1))
     worth = (read @ residual[:, :, None])[:, :, 0] / length  # of attending to t: (B, T)
     keys = (worth[:, :, None] * (x - x.mean(axis=1, keepdims=True))).sum(axis=1)
-    probabilities = np.diag(_distribution("weights", weights))
+    probabilities = np.diag(weights)
     return AssociativeMemory(keys=keys, values=x[:, -1], coefficients=probabilities)
 
 
@@ -252,15 +259,4 @@ def _distribution(name: str, probabilities: ArrayLike) -> Array:
     array = checked_array(name, probabilities)
     if array.dtype == object:
         return array
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name}: expected probabilities; got dtype {array.dtype}.")
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise ValueError(
-            f"{name}: expected probabilities, finite and at least 0; got {array.min()} among them."
-        )
-    if abs(array.sum() - 1) > array.size * np.finfo(float).eps:
-        raise ValueError(
-            f"{name}: expected probabilities that sum to 1; got a sum of {array.sum()}. Divide by "
-            "the sum."
-        )
-    return array
+    return checked_laws(name, np.ravel(probabilities)).reshape(array.shape)

@@ -164,8 +164,9 @@ def third_step(
     lead : float
         Deprecated name of ``margin``.
 
-    Raises ValueError for a negative or non-finite margin, for a task whose step 2 does not lead
-    (pass ``second``), and for a table of another task; TypeError for SymPy sizes with λ > 0.
+    Raises ValueError for a margin that is negative, not finite or too large for float64, for a task
+    whose step 2 does not lead (pass ``second``), and for a table of another task; TypeError for
+    SymPy sizes with λ > 0.
     Source: [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
     if lead is not None:
@@ -186,8 +187,11 @@ def third_step(
     if margin == 0:
         total = signal.value(signal.uniform)
     else:
-        a = softmax(margin * signal.scores)
-        total = signal.value(a) + margin * signal.through_scores(a, margin)
+        a = _attention(signal, margin)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = signal.value(a) + margin * signal.through_scores(a, margin)
+        if not np.isfinite(total).all():
+            raise _too_large(margin)
     return BlockTable(task, "W_K1", {(POSITIONS, POSITIONS): signal.block(total)})
 
 
@@ -234,7 +238,23 @@ def third_step_error(
             f"task: expected sizes that are numbers; got {task!r}. Build it with integers."
         )
     signal = _signal(task, second)
-    return signal.dropped_at_most(softmax(margin * signal.scores), margin)
+    return signal.dropped_at_most(_attention(signal, margin), margin)
+
+
+def _attention(signal: PreviousTokenSignal, margin: float) -> Array:
+    """Layer-2 attention given τ at its mean scores."""
+    with np.errstate(over="ignore"):
+        scores = margin * signal.scores
+    if not np.isfinite(scores).all():
+        raise _too_large(margin)
+    return softmax(scores)
+
+
+def _too_large(margin: float) -> ValueError:
+    return ValueError(
+        f"margin: expected one whose step float64 holds; got {margin:g}. Attention has settled "
+        f"long before: take a smaller one."
+    )
 
 
 def _signal(task: InductionTask, second: BlockTable | None) -> PreviousTokenSignal:

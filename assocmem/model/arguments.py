@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_array, checked_kind, checked_reals
+from assocmem._checks import checked_array, checked_integers, checked_kind, checked_reals
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
@@ -43,12 +43,12 @@ def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: in
 
 def checked_tokens(tokens: ArrayLike, embeddings: FrozenEmbeddings) -> Ints:
     """The tokens as a (B, T) array of ids that the embeddings have."""
-    array = checked_array("tokens", tokens)
+    array = checked_integers("tokens", tokens)
     n, length = embeddings.n_tokens, embeddings.length
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+    if array.ndim != 2:
         raise ValueError(
-            f"tokens: expected a (B, T) array of integers; got shape {array.shape} and dtype "
-            f"{array.dtype}. A single sequence is tokens[None, :]."
+            f"tokens: expected a (B, T) array of integers; got shape {array.shape}. A single "
+            f"sequence is tokens[None, :]."
         )
     if not 0 < array.shape[1] <= length:
         raise ValueError(
@@ -67,8 +67,8 @@ def checked_positions(positions: ArrayLike | None, length: int) -> Ints:
     """The positions, counted from 0; all of them, if none are given."""
     if positions is None:
         return np.arange(length)
-    queries = checked_array("positions", positions)
-    if queries.ndim != 1 or not np.issubdtype(queries.dtype, np.integer):
+    queries = checked_integers("positions", positions)
+    if queries.ndim != 1:
         raise ValueError(
             f"positions: expected a list of integers; got {positions!r}. A single position is [t]."
         )

@@ -7,7 +7,8 @@ the same token, and on the positions: a handful of numbers, however many tokens 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,39 @@ class TokenBlock(NamedTuple):
     same: Array
 
 
+def _checked_block(task: InductionTask, name: tuple[str, str], block: Any) -> TokenBlock | Array:
+    """The block, of the shape that its atoms have by class, without NaN or infinity."""
+    classes = 1 if task.random_triggers else 2
+    sides = [task.length if atom in (POSITIONS, REMAPPED_POSITIONS) else classes for atom in name]
+    if not {*name} & {POSITIONS, REMAPPED_POSITIONS}:
+        if not isinstance(block, TokenBlock):
+            raise TypeError(
+                f"blocks[{name}]: expected a TokenBlock, as both atoms are of tokens; got "
+                f"{type(block).__name__}. Write TokenBlock(different=..., same=...)."
+            )
+        shapes = {"different": (classes, classes), "same": (classes,)}
+        return TokenBlock(
+            *(
+                _checked_part(f"blocks[{name}].{part}", getattr(block, part), shape)
+                for part, shape in shapes.items()
+            )
+        )
+    return _checked_part(f"blocks[{name}]", block, tuple(sides))
+
+
+def _checked_part(name: str, given: Any, shape: tuple[int, ...]) -> Array:
+    """An array of this shape, of finite numbers or SymPy expressions."""
+    array = checked_array(name, given)
+    if array.dtype != object:
+        array = checked_reals(name, array)
+    if array.shape != shape:
+        raise ValueError(
+            f"{name}: expected shape {shape}, by the classes (trigger, content), or one if they "
+            f"are random, and the positions of the task; got {array.shape}."
+        )
+    return array
+
+
 class BlockTable:
     """The coefficients of one learned matrix over the frozen atoms, block by block.
 
@@ -74,6 +108,14 @@ class BlockTable:
         Classes are (trigger, content), or a single one when triggers are random. A block that is
         absent is zero. W_K1 without a token block is its position block alone.
 
+    Raises
+    ------
+    ValueError
+        For an unknown matrix, a block of atoms that the matrix does not have or of another shape,
+        NaN or infinity.
+    TypeError
+        For a block of tokens that is no `TokenBlock`, and for what is no array of numbers.
+
     Tokens and positions count from 0. Coefficients are those at infinite width. Tables of one
     matrix and task are added, subtracted and scaled, and ``np.asarray(table)`` is `coefficients`.
 
@@ -86,9 +128,16 @@ class BlockTable:
     ) -> None:
         checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
         self.task, self.matrix = checked_kind("task", task, InductionTask), matrix
-        self._blocks = {
-            _renamed(name): block for name, block in checked_mapping("blocks", blocks).items()
-        }
+        rows, columns = _axes(matrix, with_tokens=True)
+        self._blocks: dict[tuple[str, str], TokenBlock | Array] = {}
+        for name, block in checked_mapping("blocks", blocks).items():
+            name = _renamed(name)
+            if name not in product(rows, columns):
+                raise ValueError(
+                    f"blocks: expected names (row, column) from {rows} and {columns}, those of "
+                    f"{matrix}; got {name!r}. Leave out what is zero."
+                )
+            self._blocks[name] = _checked_block(task, name, block)
 
     def __getitem__(self, block: tuple[str, str]) -> Any:
         block = _renamed(block)
@@ -154,7 +203,7 @@ class BlockTable:
         _check_alike(checked_kind("task", task, InductionTask), representatives)
         with_tokens = array.ndim == 2 and len(array) > task.length
         rows, columns = _axes(matrix, with_tokens=with_tokens)
-        heights, lengths = ([len(small._tokens(f)) for f in names] for names in (rows, columns))
+        heights, lengths = (list(map(small._count, names)) for names in (rows, columns))
         if array.shape != (sum(heights), sum(lengths)):
             raise ValueError(
                 f"coefficients: expected shape {(sum(heights), sum(lengths))}, {matrix} over the "
@@ -278,10 +327,11 @@ class BlockTable:
     def _heads(self) -> range:
         return range(1, self.task.length - 1)
 
-    def block(self, row: str, column: str) -> Array:
+    def block(self, row: str, column: str, *, max_bytes: int = 2**30) -> Array:
         """Return one block in full, a coefficient for every pair of atoms.
 
-        Raises ValueError for a row or column that this matrix does not have.
+        Raises ValueError for a row or column that this matrix does not have, and for a block that
+        would take more than ``max_bytes``; TypeError for SymPy sizes.
         """
         row, column = _renamed((row, column))
         named = isinstance(row, str) and isinstance(column, str)
@@ -291,6 +341,9 @@ class BlockTable:
                 f"{(row, column)!r}."
             )
         block = self._blocks.get((row, column))
+        if {POSITIONS, REMAPPED_POSITIONS} >= {row, column} and block is not None:
+            return np.asarray(block)  # it is stored in full
+        self._require_room([row], [column], max_bytes)
         rows, columns = self._tokens(row), self._tokens(column)
         if block is None:
             return np.zeros((len(rows), len(columns)))
@@ -299,11 +352,7 @@ class BlockTable:
             equal = rows[:, None] == columns[None, :]
             return np.where(equal, block.same[a][:, None], block.different[np.ix_(a, b)])
         if row in (POSITIONS, REMAPPED_POSITIONS):
-            return (
-                block
-                if column in (POSITIONS, REMAPPED_POSITIONS)
-                else block[:, self._classes(columns)]
-            )
+            return block[:, self._classes(columns)]
         return block[self._classes(rows)]
 
     def coefficients(self, *, max_bytes: int = 2**30) -> Array:
@@ -314,20 +363,32 @@ class BlockTable:
         ValueError
             If it would take more than ``max_bytes``.
         """
+        rows, columns = self._axes
+        self._require_room(rows, columns, max_bytes)
+        return np.block(
+            [[self.block(row, column, max_bytes=max_bytes) for column in columns] for row in rows]
+        )
+
+    def _require_room(self, rows: Iterable[str], columns: Iterable[str], max_bytes: int) -> None:
+        """Refuse to write out what does not fit, by its size alone."""
         if self.task.is_symbolic:
             raise TypeError(
                 f"task: expected integers for n_tokens and n_triggers, to write out coefficients; "
                 f"got {self.task!r}. Read single blocks instead, table[row, column]."
             )
-        rows, columns = self._axes
-        sizes = [sum(len(self._tokens(name)) for name in names) for names in (rows, columns)]
-        if 8 * sizes[0] * sizes[1] > checked_bytes("max_bytes", max_bytes):
+        n, m = (sum(map(self._count, names)) for names in (rows, columns))
+        if 8 * n * m > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
-                f"max_bytes: expected room for the {sizes[0]} x {sizes[1]} coefficients of "
-                f"{self.matrix}, {8 * sizes[0] * sizes[1]:.3g} bytes; got {max_bytes}. Read single "
-                f"blocks instead, table[row, column]."
+                f"max_bytes: expected room for the {n} x {m} coefficients of {self.matrix}, "
+                f"{8 * n * m:.3g} bytes; got {max_bytes}. Read them by class of token instead, "
+                f"table[row, column]."
             )
-        return np.block([[self.block(row, column) for column in columns] for row in rows])
+
+    def _count(self, family: str) -> int:
+        """How many atoms a family has."""
+        if family in (POSITIONS, REMAPPED_POSITIONS):
+            return self.task.length
+        return int(self.task.n_outputs if family == OUTPUTS else self.task.n_tokens)
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
         """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ."""
@@ -368,7 +429,8 @@ class BlockTable:
 
 def _renamed(name: Any) -> Any:
     """The name of a block, also of one that goes by its name of before."""
-    if not (isinstance(name, tuple) and any(part in _NAMES_OF_BEFORE for part in name)):
+    parts = name if isinstance(name, tuple) else ()
+    if not any(isinstance(part, str) and part in _NAMES_OF_BEFORE for part in parts):
         return name
     new = tuple(_NAMES_OF_BEFORE.get(part, part) for part in name)
     renamed(f"the block {name}", f"{new}", stacklevel=4)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from assocmem._checks import (
     Seed,
     checked_dtype,
+    checked_flag,
     checked_kind,
     checked_option,
     checked_rows,
@@ -154,7 +155,7 @@ class FrozenEmbeddings:
         """
         n_tokens, length, n_outputs = sizes_of(task)
         width, n_inputs = checked_size("width", width), n_tokens + length
-        draw = family_named(family)
+        draw, compressed = family_named(family), checked_flag("compressed", compressed)
         if compressed and family not in FROM_GAUSSIAN_ROWS:
             raise ValueError(
                 f"family: expected one of {', '.join(FROM_GAUSSIAN_ROWS)} with compressed=True, as "
@@ -309,4 +310,6 @@ def sizes_of(task: Any) -> tuple[int, int, int]:
         )
     n_tokens = checked_size("task.n_tokens", task.n_tokens)
     length = checked_size("task.length", task.length)
-    return n_tokens, length, checked_size("len(task.outputs)", len(task.outputs))
+    # by its number, where the task has one: a list of them may not fit into memory
+    n_outputs = task.n_outputs if hasattr(task, "n_outputs") else len(task.outputs)
+    return n_tokens, length, checked_size("len(task.outputs)", n_outputs)

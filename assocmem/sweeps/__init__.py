@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from assocmem._checks import Seed, generator, required
+from assocmem._checks import Seed, checked_flag, generator, required
 from assocmem.sweeps.digest import digest_of
 from assocmem.sweeps.grid import Grid, cells_of, check_signature, keys_of
 from assocmem.sweeps.log import Log
@@ -101,7 +101,7 @@ def run(
             f"executor: expected a concurrent.futures.Executor; got {executor!r}. Make one, such "
             f"as ProcessPoolExecutor(4)."
         )
-    keys = keys_of(cells)
+    keys, progress = keys_of(cells), checked_flag("progress", progress)
     seed = None if rng is None else _seed(rng)
     identity = {} if output is None else _identity(function)
     missing: dict[str, dict[str, str]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from assocmem.sweeps.table import Cell
@@ -42,9 +42,10 @@ def cells_of(grid: Grid) -> list[Cell]:
 
 
 def _values(name: Any, given: Any) -> list[Any]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(given, str | Set | Mapping) or not isinstance(given, Iterable):
         raise TypeError(
-            f"grid: expected values for {name!r}; got {given!r}. Put a single one in a list."
+            f"grid: expected values for {name!r}, in their order; got {given!r}. Put them, also a "
+            f"single one, in a list."
         )
     return list(given)
 

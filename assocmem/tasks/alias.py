@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from assocmem._checks import Array
 
+_AT_ONCE = 512, 2**22  # rows to cut at once, or entries: their masses and order take 64 MB or more
+
 
 class AliasTables(NamedTuple):
-    """A row per law: `keep` (R, n) probabilities and `alias` (R, n) token ids.
+    """A row per law: `keep` (R, n) probabilities and `alias` (R, n) token ids, in int32.
 
     >>> tables = alias_tables(np.array([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0]]))
     >>> tables.laws().round(12)
@@ -27,7 +29,7 @@ class AliasTables(NamedTuple):
     """
 
     keep: NDArray[np.float64]
-    alias: NDArray[np.int64]
+    alias: NDArray[np.int32]
 
     def cells(self, uniforms: Array) -> tuple[NDArray[np.int64], Array]:
         """From uniforms on [0, 1): the cell that each picks, and its place on [0, 1) in the cell.
@@ -59,22 +61,36 @@ def alias_tables(laws: NDArray[np.float64]) -> AliasTables:
 
     A token without mass is never drawn. Otherwise the laws are kept up to rounding.
     """
-    n = laws.shape[1]
-    tables = [_cut((law * n).tolist()) for law in laws]
-    return AliasTables(
-        np.array([keep for keep, _ in tables]), np.array([alias for _, alias in tables])
-    )
+    keep = np.ones_like(laws)
+    alias = np.tile(np.arange(laws.shape[1], dtype=np.int32), (len(laws), 1))
+    step = max(_AT_ONCE[0], _AT_ONCE[1] // laws.shape[1])
+    for start in range(0, len(laws), step):
+        rows = slice(start, start + step)
+        _cut(laws[rows] * laws.shape[1], keep[rows], alias[rows])
+    return AliasTables(keep, alias)
 
 
-def _cut(mass: list[float]) -> tuple[list[float], list[int]]:
-    """Fill up each light cell from a heavy one, which may turn light itself; masses average 1."""
-    keep, alias = [1.0] * len(mass), list(range(len(mass)))
-    light = [i for i, m in enumerate(mass) if m < 1]
-    heavy = [i for i, m in enumerate(mass) if m >= 1]
-    while light and heavy:
-        i, j = light.pop(), heavy[-1]
-        keep[i], alias[i] = mass[i], j
-        mass[j] -= 1 - mass[i]
-        if mass[j] < 1:
-            light.append(heavy.pop())
-    return keep, alias  # whoever is left over has mass 1 up to rounding
+def _cut(mass: Array, keep: Array, alias: Array) -> None:
+    """Fill up each light cell from a heavy one, which may turn light itself; masses average 1.
+
+    Of all rows at once, a light cell of each at a time: the last one, or the heavy one that has
+    just turned light. What is left over has mass 1 up to rounding.
+    """
+    heavy = mass >= 1
+    order = np.argsort(heavy, axis=1, kind="stable")  # light cells, then heavy ones
+    n_light = mass.shape[1] - heavy.sum(axis=1)
+    rows = np.flatnonzero(n_light < mass.shape[1])
+    light, last = n_light[rows] - 1, np.full(len(rows), mass.shape[1] - 1)  # the next of each kind
+    i = order[rows, light]  # what is to be filled; any cell where there is none, and left alone
+    rows, light, last, i = (each[light >= 0] for each in (rows, light, last, i))
+    while len(rows):
+        j = order[rows, last]
+        filled = mass[rows, i]
+        keep[rows, i], alias[rows, i] = filled, j
+        mass[rows, j] -= 1 - filled
+        turned = mass[rows, j] < 1
+        light, last = light - ~turned, last - turned
+        i = np.where(turned, j, order[rows, light])
+        left = (light >= 0) | turned
+        left &= last >= n_light[rows]
+        rows, light, last, i = (each[left] for each in (rows, light, last, i))

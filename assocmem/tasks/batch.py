@@ -10,7 +10,14 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import MOST_BYTES, Seed, at_least, checked_array
+from assocmem._checks import (
+    MOST_BYTES,
+    Seed,
+    at_least,
+    checked_integers,
+    checked_laws,
+    checked_reals,
+)
 
 Ints = NDArray[np.int64]
 
@@ -36,13 +43,8 @@ class Batch:
     weights: NDArray[np.float64]
 
     def __init__(self, *, tokens: ArrayLike, targets: ArrayLike, weights: ArrayLike) -> None:
-        tokens, targets = _integers("tokens", tokens), _integers("targets", targets)
-        weights = checked_array("weights", weights)
-        if weights.dtype.kind not in "iuf":
-            raise TypeError(
-                f"weights: expected real numbers; got dtype {weights.dtype}. Convert with float."
-            )
-        weights = weights.astype(np.float64, copy=False)
+        tokens, targets = checked_integers("tokens", tokens), checked_integers("targets", targets)
+        given, weights = weights, checked_reals("weights", weights)
         if tokens.ndim != 2 or tokens.size == 0:
             raise ValueError(
                 f"tokens: expected a non-empty array of shape (sequences, length); got "
@@ -58,7 +60,7 @@ class Batch:
             raise ValueError(
                 f"tokens: expected ids from 0 up; got {tokens.min()}. Tokens count from 0."
             )
-        _check_weights(weights)
+        weights = checked_laws("weights", np.ravel(given)).reshape(tokens.shape)
         if targets.min() < -1 or (targets[weights > 0] < 0).any():
             raise ValueError(
                 f"targets: expected classes from 0 up where the weight is positive, and -1 allowed "
@@ -167,32 +169,6 @@ def sampled(task: Any, size: int, rng: np.random.Generator) -> Any:
 
 
 _TASK = ("n_tokens", "length", "outputs", "sample")
-
-
-def _integers(name: str, given: ArrayLike) -> Ints:
-    array = checked_array(name, given)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers; got dtype {array.dtype}. Convert with int.")
-    return array.astype(np.int64, copy=False)
-
-
-def _check_weights(weights: NDArray[np.float64]) -> None:
-    if not np.isfinite(weights).all():
-        raise ValueError(
-            "weights: expected finite numbers; got NaN or infinity. Look for a division by zero."
-        )
-    if weights.min() < 0:
-        raise ValueError(
-            f"weights: expected probabilities, at least 0; got {weights.min()}. A weight says how "
-            f"much a prediction counts."
-        )
-    # rounding of a normaliser and of its check: (n - 1) eps / 2 each, and eps / 2 for dividing
-    rounding = np.count_nonzero(weights) * np.finfo(np.float64).eps
-    if abs(weights.sum() - 1) > rounding:
-        raise ValueError(
-            f"weights: expected a sum of 1 over the batch; got {weights.sum()}. Divide the weights "
-            f"by their sum."
-        )
 
 
 def checked_batch_size(name: str, size: Any, length: int) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_array
+from assocmem._checks import checked_integers
 from assocmem.tasks.batch import Batch, Ints
 
 Mask = NDArray[np.bool_]
@@ -34,15 +34,13 @@ class BigramBatch(Batch):
     def __init__(self, *, triggers: ArrayLike, outputs: ArrayLike, **batch: ArrayLike) -> None:
         super().__init__(**batch)
         for name, given in ("triggers", triggers), ("outputs", outputs):
-            array = checked_array(name, given)
-            if array.dtype.kind not in "iu":
-                raise TypeError(f"{name}: expected token ids; got dtype {array.dtype}.")
+            array = checked_integers(name, given, "token ids")
             if array.ndim != 2 or len(array) != len(self) or array.shape != np.shape(triggers):
                 raise ValueError(
                     f"{name}: expected shape ({len(self)}, K), triggers and outputs of each "
                     f"sequence; got {array.shape}."
                 )
-            object.__setattr__(self, name, array.astype(np.int64, copy=False))
+            object.__setattr__(self, name, array)
 
     @cached_property
     def is_trigger(self) -> Mask:

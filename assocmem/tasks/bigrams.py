@@ -11,13 +11,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, at_least, checked_array, checked_bytes, checked_option, generator
+from assocmem._checks import (
+    Seed,
+    at_least,
+    checked_bytes,
+    checked_integers,
+    checked_option,
+    checked_sequence,
+    generator,
+)
 from assocmem.tasks.batch import Ints, checked_batch_size
 from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 
 _MORE = 2**20  # tokens to draw at once, in search of a batch with loss
 _STEPS = 16  # whose random numbers are drawn together: few calls, and they stay in cache
+_LAWS = 2**22  # entries of the laws of outputs that are held at a time
 
 
 @dataclass(frozen=True)
@@ -150,12 +159,11 @@ class BigramTask:
         array([[[0. , 0.5, 0.5, 0. ],
                 [0. , 0.5, 0.5, 0. ]]])
         """
-        ids = checked_array("triggers", triggers)
-        fits = ids.ndim == 2 and ids.size > 0 and ids.dtype.kind in "iu"
-        if not fits or ids.min() < 0 or ids.max() >= self.n_tokens:
+        ids = checked_integers("triggers", triggers, "token ids")
+        if ids.ndim != 2 or ids.size == 0 or ids.min() < 0 or ids.max() >= self.n_tokens:
             raise ValueError(
                 f"triggers: expected token ids in 0 .. {self.n_tokens - 1}, a row per sequence; "
-                f"got dtype {ids.dtype} and shape {ids.shape}, or others."
+                f"got shape {ids.shape}, or others."
             )
         admitted = np.ones((*ids.shape, self.n_tokens))
         if self.output_tokens is not None:
@@ -197,13 +205,17 @@ class BigramTask:
         """Independent words of T + 1 tokens, their triggers and the outputs of these."""
         if self.random_triggers:
             triggers = self._race(size, rng)
-            law = self.output_law(triggers)
         else:
             triggers = np.tile(self.trigger_tokens, (size, 1))
-            law = self.output_law(triggers[:1])
-        cdf = law.cumsum(axis=2)
-        cdf /= cdf[:, :, -1:]  # exactly 1 from the last possible output on
-        outputs = (cdf <= rng.random(triggers.shape)[:, :, None]).sum(axis=2)
+        fixed = self.output_law(triggers[:1])
+        places, outputs = rng.random(triggers.shape), np.empty_like(triggers)
+        # a few sequences at a time: their laws are (R, K, N)
+        step = max(1, _LAWS // (self.n_triggers * self.n_tokens))
+        for rows in (slice(start, start + step) for start in range(0, size, step)):
+            laws = self.output_law(triggers[rows]) if self.random_triggers else fixed
+            cdf = laws.cumsum(axis=2)
+            cdf /= cdf[:, :, -1:]  # exactly 1 from the last possible output on
+            outputs[rows] = (cdf <= places[rows][:, :, None]).sum(axis=2)
         return self._walk(triggers, outputs, rng), triggers, outputs
 
     def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
@@ -276,20 +288,21 @@ class BigramTask:
     def _walk(self, triggers: Ints, outputs: Ints, rng: np.random.Generator) -> Ints:
         """Sequences (B, T + 1), all at once from left to right.
 
-        Every next token is drawn from one of the language's tables: the bigram row of the token
-        before, the unigram at the start, and after a trigger the point mass at its output.
+        Every next token is drawn from one of the language's tables, the bigram row of the token
+        before or the unigram at the start; after a trigger it is the output, whatever was drawn.
         """
         size, n, tables = len(triggers), self.n_tokens, self.language.tables
-        law = np.tile(np.arange(n + 1), (size, 1))
-        np.put_along_axis(law, triggers, n + 1 + outputs, axis=1)
-        law_of, row = law.ravel(), np.arange(size) * (n + 1)
+        rows = np.arange(size)
         tokens = np.empty((size, self.length + 1), dtype=np.int64)
         token = np.full(size, n)  # before the first
         for start in range(0, self.length + 1, _STEPS):
             block = tokens.T[start : start + _STEPS]
             cells, places = tables.cells(rng.random(block.shape))
             for t in range(len(block)):
-                block[t] = token = tables.draw(law_of.take(row + token), cells[t], places[t])
+                drawn = tables.draw(token, cells[t], places[t])
+                is_trigger = triggers == token[:, None]
+                output = outputs[rows, is_trigger.argmax(axis=1)]
+                block[t] = token = np.where(is_trigger.any(axis=1), output, drawn)
         return tokens
 
     def _has_loss(self, words: Ints, triggers: Ints) -> NDArray[np.bool_]:
@@ -350,9 +363,12 @@ class BigramTask:
 
     def _token_ids(self, name: str, given: Sequence[int]) -> tuple[int, ...]:
         try:
-            ids = tuple(at_least(name, token, 0) for token in list(given))
+            given = checked_sequence(name, given, "a sequence of token ids")
+            ids = tuple(at_least(name, token, 0) for token in given)
         except TypeError:
-            raise TypeError(f"{name}: expected a sequence of token ids; got {given!r}.") from None
+            raise TypeError(
+                f"{name}: expected a sequence of token ids; got {given!r}. Pass a list of integers."
+            ) from None
         if not ids or len(set(ids)) < len(ids) or max(ids) >= self.n_tokens:
             raise ValueError(
                 f"{name}: expected different token ids in 0 .. {self.n_tokens - 1}, one at least; "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_array
+from assocmem._checks import checked_reals
 
 _BLANKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
@@ -60,20 +62,47 @@ def _code_points(text: str) -> NDArray[np.int64]:
     return np.array(list(map(ord, text)), dtype=np.int64)
 
 
-def read_counts(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
+def read_text(path: Path) -> str:
+    """The text of a file, in UTF-8 or as its byte-order mark says; the mark is no part of it.
+
+    Lines end with a line feed, whatever ends them in the file. Raises ValueError for a file in
+    another encoding, or for what is no file.
+    """
+    if path.exists() and not (path.is_file() or path.is_fifo()):  # a device may never end
+        raise ValueError(f"{path}: expected a file; got a folder or a device. Name a file.")
+    content = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected {encoding}; got other bytes at {error.start}. Convert the file, or "
+            f"read it yourself with Path.read_text(encoding=...)."
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# The longer mark first: that of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+Names = list[str] | None
+
+
+def read_counts(path: Path) -> tuple[Names, NDArray[np.float64]]:
     """Names, if the table has them, and the numbers of a CSV file; see `Language.from_counts`."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = file.readlines()
+    lines = read_text(path).splitlines()
     start = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     rows = [row for row in csv.reader(lines[start:]) if row]
-    names = None
+    of_rows: Names = None
+    of_columns: Names = None
     if rows and rows[0][0] == "":
-        names = rows[0][1:]
-        if [row[0] for row in rows[1:]] != names:
-            raise ValueError(
-                f"counts: expected the first row and the first column of {path.name} to name the "
-                f"same tokens in the same order; got others."
-            )
+        of_columns, of_rows = rows[0][1:], [row[0] for row in rows[1:]]
         rows = [row[1:] for row in rows[1:]]
     if not rows or len({len(row) for row in rows}) > 1:
         raise ValueError(f"counts: expected rows of one length in {path.name}; got others or none.")
@@ -84,16 +113,50 @@ def read_counts(path: Path) -> tuple[list[str] | None, NDArray[np.float64]]:
             f"counts: expected numbers in {path.name}; got {error}. Names stand in the first row "
             f"and column, with an empty corner."
         ) from None
-    return names, nonnegative("counts", table)
+    return aligned(of_rows, of_columns, nonnegative("counts", table))
+
+
+def labelled_counts(given: Any) -> tuple[Names, NDArray[np.float64]]:
+    """Names and numbers of an array, or of a data frame whose rows and columns have labels."""
+    if not (hasattr(given, "index") and hasattr(given, "columns")):
+        return None, nonnegative("counts", given)
+    of_rows, of_columns = (list(map(str, names)) for names in (given.index, given.columns))
+    return aligned(of_rows, of_columns, nonnegative("counts", given))
+
+
+def aligned(
+    of_rows: Names, of_columns: Names, table: NDArray[np.float64]
+) -> tuple[Names, NDArray[np.float64]]:
+    """A row and a column for every name, in the order of the rows, then of further columns.
+
+    >>> aligned(["a", "b"], ["b", "c"], np.array([[1.0, 2.0], [3.0, 4.0]]))
+    (['a', 'b', 'c'], array([[0., 1., 2.],
+           [0., 3., 4.],
+           [0., 0., 0.]]))
+    """
+    if of_rows is None or of_columns is None:
+        return None, table
+    if table.shape != (len(of_rows), len(of_columns)):
+        raise ValueError(
+            f"counts: expected a name for each row and column; got {len(of_rows)} and "
+            f"{len(of_columns)} for a table of shape {table.shape}. Leave the corner empty."
+        )
+    for names in (of_rows, of_columns):
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(
+                f"counts: expected different names; got {twice!r} twice. Add their counts up."
+            )
+    names = list(dict.fromkeys([*of_rows, *of_columns]))
+    place = {name: i for i, name in enumerate(names)}
+    square = np.zeros((len(names), len(names)))
+    square[np.ix_([place[name] for name in of_rows], [place[name] for name in of_columns])] = table
+    return names, square
 
 
 def nonnegative(name: str, given: ArrayLike) -> NDArray[np.float64]:
     """Finite numbers that are at least 0."""
-    array = checked_array(name, given)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(
-            f"{name}: expected real numbers; got dtype {array.dtype}. Convert with float."
-        )
-    if not (np.isfinite(array).all() and (array >= 0).all()):
-        raise ValueError(f"{name}: expected finite numbers, at least 0; got others.")
+    array = checked_reals(name, given)
+    if (array < 0).any():
+        raise ValueError(f"{name}: expected numbers that are at least 0; got {array.min()}.")
     return array.astype(np.float64, copy=False)

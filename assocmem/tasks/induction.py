@@ -11,6 +11,7 @@ from assocmem._checks import (
     Seed,
     at_least,
     checked_bytes,
+    checked_flag,
     checked_option,
     generator,
     is_symbolic,
@@ -175,7 +176,7 @@ class InductionTask:
         """
         if up_to_symmetry is not None:
             renamed("up_to_symmetry", "task.patterns(), which is enumerate up to symmetry")
-            if up_to_symmetry:
+            if checked_flag("up_to_symmetry", up_to_symmetry):
                 return self.patterns(max_bytes)
         self._require_numbers("enumerate")
         n_bytes = self.n_sequences * self.length * 3 * 8  # tokens, targets, weights
@@ -201,13 +202,18 @@ class InductionTask:
         """
         self._require_numbers("patterns")
         slots, small = self.length - 2, self.representatives
-        n_patterns = slots * count_partitions(slots, self.n_content)
-        n_bytes = 8 * n_patterns * (3 * self.length + small.n_outputs + 1)
-        if n_bytes > checked_bytes("max_bytes", max_bytes):
+        each = 8 * (3 * self.length + small.n_outputs + 1)
+        most = min(checked_bytes("max_bytes", max_bytes), 2**63)  # no array holds more
+        # Partitions into one block or two are 2^(slots - 1): where they alone are too many, the
+        # others are not counted, which takes minutes for a thousand slots.
+        n_patterns, bound = slots * 2 ** (slots - 1), "at least "
+        if each * n_patterns <= most:
+            n_patterns, bound = slots * count_partitions(slots, self.n_content), ""
+        if each * n_patterns > most:
             raise ValueError(
-                f"patterns: expected at most max_bytes={max_bytes}; got more: {n_patterns} "
-                f"patterns of length {self.length} need {n_bytes} bytes. Use sample, or raise "
-                f"max_bytes."
+                f"patterns: expected at most max_bytes={max_bytes}; got more: "
+                f"{bound}{readable(n_patterns)} patterns of length {self.length} need "
+                f"{readable(each * n_patterns)} bytes. Use sample, or raise max_bytes."
             )
         words = np.tile(set_partitions(slots, self.n_content), (slots, 1))
         places = np.repeat(np.arange(slots), len(words) // slots)  # the stratum of trigger 0
@@ -276,7 +282,7 @@ class InductionTask:
         tokens[is_content] = content.ravel()
         label = np.take_along_axis(tokens, place + 1, axis=1)
         targets, weights = np.full(tokens.shape, -1), np.zeros(tokens.shape)
-        targets[:, -1:] = label - self.outputs[0]
+        targets[:, -1:] = label - (self.n_tokens - self.n_outputs)  # the first of the outputs
         weights[:, -1] = 1 / len(tokens)
         return InductionBatch(
             tokens=tokens,

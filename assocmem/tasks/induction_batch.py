@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_array
+from assocmem._checks import checked_flag, checked_integers
 from assocmem.tasks.batch import Batch, Ints
 
 
@@ -47,9 +47,8 @@ class InductionBatch(Batch):
         self, *, trigger_position: ArrayLike, drawn: bool = False, **batch: ArrayLike
     ) -> None:
         super().__init__(**batch)
-        position = checked_array("trigger_position", trigger_position)
-        if position.dtype.kind not in "iu":
-            raise TypeError(f"trigger_position: expected integers; got dtype {position.dtype}.")
+        position = checked_integers("trigger_position", trigger_position)
+        drawn = checked_flag("drawn", drawn)
         size, length = self.tokens.shape
         if position.shape != (size,) or position.min() < 0 or position.max() > length - 3:
             raise ValueError(
@@ -66,8 +65,8 @@ class InductionBatch(Batch):
             raise ValueError(
                 "drawn: expected equal weights of draws; got different ones. Leave drawn=False."
             )
-        object.__setattr__(self, "trigger_position", position.astype(np.int64, copy=False))
-        object.__setattr__(self, "drawn", bool(drawn))
+        object.__setattr__(self, "trigger_position", position)
+        object.__setattr__(self, "drawn", drawn)
 
     @classmethod
     def of(cls, batch: Batch) -> InductionBatch:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import Seed, checked_kind, generator, required
+from assocmem._checks import Seed, checked_flag, checked_kind, generator, required
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.step import TrainingStep
 from assocmem.model.threads import one_blas_thread
@@ -101,6 +101,7 @@ def train(
     ----------
     [BCBJB2023], Section 5.
     """
+    progress = checked_flag("progress", progress)
     asked = _settings(task, embeddings, settings, rng, checkpoint)
     step = TrainingStep(
         embeddings, layers=asked.layers, scale=asked.scale, readout=asked.readout, workers=workers

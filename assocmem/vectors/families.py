@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from math import log, sqrt
+from math import isfinite, log, sqrt
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from assocmem._checks import (
     MOST_BYTES,
     Seed,
     checked_dtype,
+    checked_flag,
     checked_option,
     checked_probability,
     checked_rows,
@@ -125,15 +126,21 @@ def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
     maximum, not the mean, that an associative memory pays for. Raises ValueError for a zero row.
     """
     rows = checked_rows("u", u)
-    if normalised:
-        rows = directions(rows)
+    if checked_flag("normalised", normalised):
+        rows = directions(rows.astype(np.float64, copy=False))
     largest = 0.0
     block = 1024  # bounds the memory at block x n; pairs (i, j) with i < j are enough
     for start in range(0, len(rows), block):
-        inner = np.abs(rows[start : start + block] @ rows[start:].T)
+        with np.errstate(over="ignore", invalid="ignore"):
+            inner = np.abs(rows[start : start + block] @ rows[start:].T)
         np.fill_diagonal(inner, 0)
-        largest = max(largest, float(inner.max()))
-    return largest
+        if not isfinite(most := float(inner.max())):
+            raise ValueError(
+                f"u: expected inner products that {rows.dtype} holds; got an overflow. Scale the "
+                f"rows down."
+            )
+        largest = max(largest, most)
+    return min(largest, 1.0) if normalised else largest  # rounding exceeds Cauchy-Schwarz
 
 
 def directions(rows: NDArray[Any]) -> NDArray[Any]:
@@ -178,6 +185,7 @@ def coherence_bound(
     n, d = checked_size("n", n), checked_size("d", d)
     family_named(family)
     delta = checked_probability("delta", delta)
+    normalised, sharp = checked_flag("normalised", normalised), checked_flag("sharp", sharp)
     if family == "orthonormal":
         require_room(n, d)
         return 0.0

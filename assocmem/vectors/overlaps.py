@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_number, checked_probability, checked_size
+from assocmem._checks import (
+    checked_array,
+    checked_flag,
+    checked_number,
+    checked_probability,
+    checked_size,
+)
 from assocmem.vectors.families import coherence_bound, family_named, require_room
 
 
@@ -66,7 +72,7 @@ class SignOverlap:
     def pmf(self, x: ArrayLike) -> Any:
         """P(overlap = x)."""
         count = self._count(x)
-        off = np.abs((2 * count - self.d) / self.d - np.asarray(x))
+        off = np.abs((2 * count - self.d) / self.d - checked_array("x", x))
         return np.where(off <= 8 * np.finfo(float).eps, self._equal_signs.pmf(count), 0.0)
 
     def ppf(self, q: ArrayLike) -> Any:
@@ -97,7 +103,7 @@ class SignOverlap:
 
     def _count(self, x: ArrayLike) -> NDArray[Any]:
         """The largest number of equal signs with overlap <= x; x may be off by rounding."""
-        count = (self.d + self.d * np.asarray(x, dtype=float)) / 2
+        count = (self.d + self.d * checked_array("x", x).astype(float)) / 2
         return np.floor(count + 4 * np.finfo(float).eps * self.d)
 
 
@@ -120,6 +126,7 @@ def overlap_moment(
     """
     order, d = checked_size("order", order), checked_size("d", d)
     family_named(family)
+    normalised = checked_flag("normalised", normalised)
     if order > 500:
         raise ValueError(f"order: expected at most 500; got {order}. Fractions swell beyond.")
     if order % 2 or family == "orthonormal":
@@ -216,6 +223,7 @@ def how_many_fit(
     """
     d, delta = checked_size("d", d), checked_probability("delta", delta)
     family_named(family)
+    sharp = checked_flag("sharp", sharp)
     coherence = checked_number(
         "coherence",
         coherence,

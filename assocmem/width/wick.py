@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import Array
+from assocmem._checks import Array, checked_flag
 
 Pairing = tuple[tuple[int, int], ...]
 
@@ -187,6 +187,7 @@ def term_moments(terms: Sequence[Term], *, joint: bool = False) -> ScoreMoments:
 
     With ``joint``, scores of different cues too: all s_qi are the answers of a single cue.
     """
+    joint = checked_flag("joint", joint)
     cues, answers = len(terms[0].cues), len(terms[0].answers)
     within = "q{0},{1}{2},i{3},q{4},{5}{6},j{7}->qij"
     formula = "q{0},{1}{2},i{3},p{4},{5}{6},j{7}->qipj" if joint else within

@@ -179,7 +179,9 @@ def test_repr_names_matrix_task_and_blocks():
 
 def test_more_than_memory_is_refused():
     table = am.gradients.second_step(am.InductionTask(10**6, 4))
-    text = r"max_bytes: .*2000008 x 2000008 .*W_K2, 3\.2e\+13 bytes; got 1073741824.*single blocks"
+    text = (
+        r"max_bytes: .*2000008 x 2000008 .*W_K2, 3\.2e\+13 bytes; got 1073741824.*by class of token"
+    )
     with pytest.raises(ValueError, match=text):
         table.coefficients()
     small = am.gradients.second_step(TASKS[0])

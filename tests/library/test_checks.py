@@ -127,7 +127,7 @@ CALLS = [
         am.top_down,
         {"task": TASK, "embeddings": EMB, "margins": (1, 2, 3), "gradient": "population", "rng": 0},
     ),
-    (am.top_down, {"task": TASK, "readout": "attention", "sequences": 30, "evaluate_on": 20}),
+    (am.top_down, {"task": TASK, "gradient": "population", "sequences": 30, "evaluate_on": 20}),
     (capacity.score_moments, {"coefficients": EYE, "d": 8, "family": "sphere"}),
     (capacity.margin_moments, {"coefficients": EYE, "d": 8, "targets": [0, 1, 2]}),
     (capacity.recall_probability, {"n": 10, "d": 8, "classes": 5}),

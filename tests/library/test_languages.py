@@ -195,10 +195,12 @@ def test_counts_from_files(tmp_path):
         ("", "expected rows of one length in counts.csv; got others or none"),
         ("1,2\n3\n", "expected rows of one length in counts.csv"),
         ("1,2\n3,x\n", "expected numbers in counts.csv; .*'x'.* empty corner"),
-        (",a,b\na,1,2\nc,3,4\n", "first row and the first column of counts.csv .* same tokens"),
+        (",a,b\na,1,2\nc,3,4\n", r"followed by some token; the rows \['b'\] hold no count"),
+        (",a,a\na,1,2\nc,3,4\n", "counts: expected different names; got 'a' twice"),
+        (",a,b,c\na,1,2\nc,3,4\n", r"a name for each row and column; got 2 and 3 .* \(2, 2\)"),
         ("1,2,3\n3,4,5\n", r"expected a square table.* \(2, 3\)"),
-        ("1,nan\n3,4\n", "counts: expected finite numbers, at least 0"),
-        ("1,-2\n3,4\n", "counts: expected finite numbers, at least 0"),
+        ("1,nan\n3,4\n", "counts: expected finite numbers; got NaN"),
+        ("1,-2\n3,4\n", "counts: expected numbers that are at least 0; got -2"),
         ("0,0\n3,4\n", r"followed by some token; the rows \[0\] hold no count.* smoothing"),
     ],
 )
@@ -215,11 +217,13 @@ def test_wrong_arguments_are_named():
         Language(unigram=[1], bigram=[[1]])
     with pytest.raises(ValueError, match=r"bigram: expected shape \(2, 2\).*got \(1, 2\)"):
         Language(unigram=half, bigram=[half])
-    with pytest.raises(ValueError, match=r"unigram: expected laws that sum to 1; .*e-01"):
+    with pytest.raises(ValueError, match=r"unigram: expected a sum of 1 for each law; got 1.1"):
         Language(unigram=[0.5, 0.6], bigram=square)
-    with pytest.raises(ValueError, match=r"bigram: expected laws that sum to 1; .*from_counts"):
+    with pytest.raises(
+        ValueError, match=r"bigram: expected a sum of 1 for each law; .*Divide each"
+    ):
         Language(unigram=half, bigram=[[0.5, 0.5], [0.5, 0.6]])
-    with pytest.raises(ValueError, match=r"unigram: expected finite numbers, at least 0"):
+    with pytest.raises(ValueError, match=r"unigram: expected probabilities, at least 0"):
         Language(unigram=[1.5, -0.5], bigram=square)
     with pytest.raises(TypeError, match=r"bigram: expected real numbers; got dtype <U"):
         Language(unigram=half, bigram=[["a", "b"], ["c", "d"]])

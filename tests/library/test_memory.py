@@ -545,7 +545,7 @@ BAD_CALLS = [
     (lambda W: W.recall([0]), ValueError, r"targets: expected shape \(2,\), one per key; got \(1"),
     (lambda W: W.recall([0, 2]), ValueError, r"targets: .*from 0 to 1; got 0 to 2"),
     (lambda W: W.recall([-1, 0]), ValueError, r"targets: .*from 0 to 1; got -1 to 0"),
-    (lambda W: W.recall([0.0, 1.0]), TypeError, r"targets: expected integers.*got float64"),
+    (lambda W: W.recall([0.0, 1.0]), TypeError, r"targets: expected integers.*got dtype float64"),
     (lambda W: W.recall(among=E), TypeError, r"among: expected a boolean mask; got dtype float64"),
     (
         lambda W: W.margin(among=[[True, True]]),

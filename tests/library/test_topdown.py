@@ -159,7 +159,8 @@ def test_no_evaluation_without_a_step():
 
 @pytest.mark.parametrize("gradient", ["closed-form", "population"])
 def test_same_seed_same_bits(gradient):
-    options = {"gradient": gradient, "sequences": 500, "evaluate_on": 100}
+    sequences = 500 if gradient == "population" else None
+    options = {"gradient": gradient, "sequences": sequences, "evaluate_on": 100}
     first, again = (am.top_down(SMALL, rng=7, **options) for _ in range(2))
     other = am.top_down(SMALL, rng=8, **options)
     assert bits(first) == bits(again)
@@ -219,6 +220,14 @@ def test_an_interrupted_save_leaves_the_old_run(tmp_path, monkeypatch):
         ({"blocks": "all"}, r"blocks: .* got 'all'\. Pass gradient='population'"),
         ({"readout": "logits"}, r"readout: expected one of .*; got 'logits'"),
         ({"sequences": 0}, "sequences: expected at least 1; got 0"),
+        (
+            {"sequences": 10},
+            r"sequences: expected None with gradient='closed-form'.* got 10\. Pass",
+        ),
+        (
+            {"margins": {1.0, 2.0, 3.0}},
+            r"margins: expected three positive numbers; got \{1.*a list",
+        ),
         ({"evaluate_on": 1.5}, r"evaluate_on: expected an integer; got 1\.5"),
     ],
 )

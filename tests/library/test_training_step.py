@@ -338,13 +338,13 @@ def test_data_are_checked():
     for tokens, message in (
         (BATCH.tokens + N, r"tokens: expected ids from 0 to 4"),
         (BATCH.tokens - 9, r"tokens: expected ids from 0 to 4"),
-        (BATCH.tokens * 1.0, r"tokens: expected a \(B, T\) array of integers; .* float64"),
+        (BATCH.tokens * 1.0, r"tokens: expected integers; got dtype float64"),
         (np.zeros((1, LONGEST + 1), int), r"tokens: expected 1 to 70 columns.* got 71"),
         (BATCH.tokens[0], r"tokens: expected a \(B, T\) array of integers; got shape"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((TypeError, ValueError), match=message):
             fast.predict({}, tokens, where)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((TypeError, ValueError), match=message):
             fast.first_attention({}, tokens)
     for marks in where * 1, where[:2]:
         with pytest.raises(ValueError, match=r"where: expected booleans of the shape \(3, 6\)"):

@@ -399,14 +399,14 @@ def test_bad_models(options, text):
     ("tokens", "text"),
     [
         ([0, 1, 2], r"tokens: .*\(B, T\).*; got shape \(3,\).*tokens\[None, :\]"),
-        ([[0.0, 1.0]], "tokens: .* integers; got .*float64"),
+        ([[0.0, 1.0]], "tokens: expected integers; got dtype float64"),
         ([[0] * (T + 1)], f"tokens: expected 1 to {T} columns.*; got {T + 1}"),
         ([[0, N]], rf"tokens: expected ids from 0 to {N - 1}; got 0 to {N}\. .*count from 0"),
         ([[-1, 0]], r"tokens: expected .*; got -1 to 0"),
     ],
 )
 def test_bad_tokens(tokens, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises((TypeError, ValueError), match=text):
         am.FrozenTransformer(EMB).logits(tokens)
 
 
@@ -415,12 +415,12 @@ def test_bad_tokens(tokens, text):
     [
         ([T], rf"positions: .* from -{T} to {T - 1}; got \[{T}\]"),
         ([-T - 1], rf"positions: expected .*; got \[-{T + 1}\]"),
-        ([0.5], r"positions: .* integers; got \[0\.5\]"),
+        ([0.5], r"positions: expected integers; got dtype float64"),
         (0, "positions: expected a list of integers; got 0"),
     ],
 )
 def test_bad_positions(positions, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises((TypeError, ValueError), match=text):
         am.FrozenTransformer(EMB).attention([[0] * T], positions=positions)
 
 

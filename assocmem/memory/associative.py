@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.linalg import multi_dot
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from assocmem._checks import (
@@ -18,6 +17,7 @@ from assocmem._checks import (
     checked_targets,
 )
 from assocmem._statistics import margins
+from assocmem.memory.products import held, product, pseudo_inverse, scaled_product
 
 __all__ = ["AssociativeMemory"]
 
@@ -128,7 +128,7 @@ class AssociativeMemory:
                 f"matrix: expected shape ({values.shape[1]}, {keys.shape[1]}), the width of the "
                 f"values by the width of the keys; got {matrix.shape}. It maps keys to values."
             )
-        coefficients = _product(_pseudo_inverse(values.T), matrix, _pseudo_inverse(keys))
+        coefficients = product(pseudo_inverse(values.T), matrix, pseudo_inverse(keys))
         return cls(keys=keys, values=values, coefficients=coefficients)
 
     @property
@@ -144,7 +144,7 @@ class AssociativeMemory:
     @property
     def matrix(self) -> Array:
         """The matrix W = VᵀCU, of shape (d_v, d_k)."""
-        return _product(self.values.T, self.coefficients, self.keys)
+        return product(self.values.T, self.coefficients, self.keys)
 
     @property
     def T(self) -> AssociativeMemory:
@@ -174,7 +174,7 @@ class AssociativeMemory:
                     f"@: expected a memory whose values have width {self.shape[1]}, that of the "
                     f"keys; got {other.shape[0]}. Transpose one with .T if the roles are exchanged."
                 )
-            between = _product(self.coefficients, self.keys, other.values.T, other.coefficients)
+            between = product(self.coefficients, self.keys, other.values.T, other.coefficients)
             return AssociativeMemory(keys=other.keys, values=self.values, coefficients=between)
         x = checked_array("@", other)
         if x.ndim not in (1, 2) or len(x) != self.shape[1]:
@@ -184,8 +184,8 @@ class AssociativeMemory:
                 f"left of W.T: x @ W.T."
             )
         columns = checked_table("@", x.reshape(len(x), -1))
-        product = _product(self.values.T, self.coefficients, self.keys, columns)
-        return product.reshape((self.shape[0], *x.shape[1:]))
+        image = product(self.values.T, self.coefficients, self.keys, columns)
+        return image.reshape((self.shape[0], *x.shape[1:]))
 
     def __rmatmul__(self, other: ArrayLike) -> Any:
         """xᵀ W for x (d_v,), or X W for X (p, d_v)."""
@@ -208,9 +208,12 @@ class AssociativeMemory:
 
         Raises ValueError for keys or values of another width than the memory's.
         """
+        return held(*self._scores(keys, values))
+
+    def _scores(self, keys: ArrayLike | None, values: ArrayLike | None) -> tuple[Array, int]:
         u = self.keys if keys is None else checked_table("keys", keys, self.keys.shape[1])
         v = self.values if values is None else checked_table("values", values, self.values.shape[1])
-        return _product(v, self.values.T, self.coefficients, self.keys, u.T)
+        return scaled_product(v, self.values.T, self.coefficients, self.keys, u.T)
 
     def margin(
         self,
@@ -236,7 +239,18 @@ class AssociativeMemory:
         Raises ValueError for targets out of range or not admissible, TypeError for targets that
         are not integers, a mask that is not boolean, and symbolic scores.
         """
-        scores = as_floats("scores", self.scores(keys, values))
+        return held(*self._margin(targets, among, keys, values))
+
+    def _margin(
+        self,
+        targets: ArrayLike | None,
+        among: ArrayLike | None,
+        keys: ArrayLike | None,
+        values: ArrayLike | None,
+    ) -> tuple[Array, int]:
+        """The margins over a power of two, and its exponent: so no sign is lost."""
+        scores, exponent = self._scores(keys, values)
+        scores = as_floats("scores", scores)
         m, n = scores.shape
         chosen = checked_targets(targets, m, n)
         answers = None if among is None else _mask(among, m, n)
@@ -246,7 +260,7 @@ class AssociativeMemory:
                 f"among: expected every target to be admissible; got a mask without the target "
                 f"{chosen[i]} of key {i}. Admit it, or leave that key out by passing `keys`."
             )
-        return margins(scores.T, chosen, None if answers is None else answers.T)
+        return margins(scores.T, chosen, None if answers is None else answers.T), exponent
 
     def recall(
         self,
@@ -267,7 +281,7 @@ class AssociativeMemory:
 
         Arguments and errors as in `margin`; `chance` is what guessing reaches.
         """
-        return float(np.mean(self.margin(targets, among, keys=keys, values=values) > 0))
+        return float(np.mean(self._margin(targets, among, keys, values)[0] > 0))
 
     def chance(self, among: ArrayLike | None = None) -> float:
         """Expected recall of a guess, uniform over the admissible values of each key.
@@ -374,19 +388,6 @@ class AssociativeMemory:
             f"AssociativeMemory({self.n_keys} keys in R^{self.keys.shape[1]} -> "
             f"{self.n_values} values in R^{self.values.shape[1]}, {self.coefficients.dtype})"
         )
-
-
-def _product(*factors: Array) -> Array:
-    """The product of the factors, in the cheapest order."""
-    dtype = np.result_type(*factors)  # any two of them may be multiplied before the others
-    product: Array = multi_dot([factor.astype(dtype, copy=False) for factor in factors])
-    return product
-
-
-def _pseudo_inverse(table: Array) -> Array:
-    table = np.asarray(table, dtype=np.result_type(table, np.float32))
-    # NumPy's default cut-off, 1e-15, can take rounding for rank
-    return np.linalg.pinv(table, rcond=max(table.shape) * np.finfo(table.dtype).eps)
 
 
 def _mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> Mask:
