@@ -22,12 +22,12 @@ from assocmem._checks import (
     generator,
     renamed,
 )
-from assocmem.gradients import first_step, second_step, third_step
+from assocmem.gradients import bigram_memory_step, first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer, Readout
 from assocmem.probes import Evaluation, Rate, Share, evaluate, pairs_of, probe
-from assocmem.tasks import Batch, InductionBatch, InductionTask, Task
+from assocmem.tasks import Batch, BigramBatch, BigramTask, InductionBatch, InductionTask, Task
 from assocmem.tasks.batch import checked_batch_size, checked_task, sampled
 from assocmem.tasks.identity import described
 
@@ -84,6 +84,7 @@ class TopDownStep:
     Attributes
     ----------
     name : {"W_O2", "W_K2", "W_K1"}
+        Or "W_F", the step 0 on a `BigramTask`.
     memory : AssociativeMemory
         The learned matrix after the step (it was zero before).
     strength : float
@@ -298,7 +299,7 @@ def top_down(
     Parameters
     ----------
     task : Task
-        An `InductionTask`; with ``gradient="population"`` any task.
+        An `InductionTask` or a `BigramTask`; with ``gradient="population"`` any task.
     embeddings : FrozenEmbeddings
         Default: orthonormal, the infinite-width limit.
     margins : three positive numbers
@@ -324,6 +325,12 @@ def top_down(
     rng
         Seed or generator: the same seed gives the same bits.
 
+    On a `BigramTask` the closed forms are the exact population gradients of the language, of which
+    each step moves the block of its memory alone (`gradients.bigram_memory_step`), and step 3 a
+    sample of `sequences`. With readout "residual" a step 0 comes first, "W_F": the bigrams, without
+    which the gradient on W_O2 does not lead when all tokens have loss (claim B1). Tested are
+    repeated triggers, and the attention is that on what followed the trigger's last occurrence.
+
     A step whose strength is not positive is not taken: the run stops, and ``run.failure`` says why.
 
     Raises
@@ -346,8 +353,13 @@ def top_down(
         if count is not None:
             checked_batch_size(argument, count, task.length)
     rng = generator(rng)
-    held_out = None if evaluate_on is None else sampled(task, evaluate_on, rng)
+    tested = replace(task, loss="triggers") if isinstance(task, BigramTask) else task
+    held_out = None if evaluate_on is None else sampled(tested, evaluate_on, rng)
     run = TopDownRun(task, embeddings, settings, ())
+    if isinstance(task, BigramTask) and (gradient, readout) == ("closed-form", "residual"):
+        bigrams = bigram_memory_step("W_F", run.model(), task, rng=rng)
+        largest = float(bigrams.coefficients.max())
+        run = replace(run, steps=(_step(run, "W_F", bigrams, (largest, 1.0), wanted, held_out),))
     for name, margin in zip(STEPS, settings.margins, strict=True):
         memory = _negative_gradient(run, name, rng)
         strength = _strength(name, task, memory.coefficients, wanted)
@@ -364,9 +376,12 @@ def _checked_task(task: Any, settings: TopDownSettings) -> Any:
     """The task, refused unless it has numeric sizes, and the closed forms if they are asked for."""
     closed = settings.gradient == "closed-form"
     remedy = 'gradient="population" takes any task.' if closed else ""
-    if getattr(task, "is_symbolic", False) or (closed and not isinstance(task, InductionTask)):
+    if getattr(task, "is_symbolic", False) or (
+        closed and not isinstance(task, (InductionTask, BigramTask))
+    ):
         raise TypeError(
-            f"task: expected an InductionTask with numeric sizes; got {task!r}. {remedy}".rstrip()
+            f"task: expected an InductionTask with numeric sizes, or a BigramTask; got {task!r}. "
+            f"{remedy}".rstrip()
         )
     return checked_task("task", task)
 
@@ -387,15 +402,24 @@ def _step(
         margins = probe(name, run.task, run.embeddings, pairs=wanted).margins(memory)
     evaluation = None
     if held_out is not None:
-        attend_to = None if isinstance(held_out, InductionBatch) else -1
-        evaluation = evaluate(model, held_out, attend_to=attend_to)
+        evaluation = evaluate(model, held_out, attend_to=_goal(held_out))
     return TopDownStep(name, memory, *strength_and_size, margins, evaluation)
+
+
+def _goal(batch: Batch) -> ArrayLike | None:
+    """Where attention should go: `evaluate` knows it of induction, and -1 is nowhere."""
+    if isinstance(batch, BigramBatch):
+        return batch.after_last_occurrence
+    return None if isinstance(batch, InductionBatch) else -1
 
 
 def _negative_gradient(run: TopDownRun, name: str, rng: np.random.Generator) -> AssociativeMemory:
     """Return -∇ of the loss on the named matrix, as a memory over the atoms."""
     task, embeddings, settings = run.task, run.embeddings, run.settings
     if settings.gradient == "closed-form":
+        if isinstance(task, BigramTask):
+            sequences = settings.sequences or ENUMERATE_UP_TO
+            return bigram_memory_step(name, run.model(), task, sequences=sequences, rng=rng)
         assert isinstance(task, InductionTask)
         if name == "W_O2":
             return first_step(task).memory(embeddings)

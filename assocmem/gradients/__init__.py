@@ -11,6 +11,7 @@ and outputs are averaged over. The leads of these steps at any length, a number 
 """
 
 from assocmem.gradients import conditions
+from assocmem.gradients.bigram_memories import bigram_memory_step
 from assocmem.gradients.bigrams import BigramStep, bigram_predictor, bigram_step
 from assocmem.gradients.lemmas import attention as attention  # deprecated
 from assocmem.gradients.lemmas import attention_step, linear_step, noisy_linear_step
@@ -31,6 +32,7 @@ __all__ = [
     "BigramStep",
     "Slope",
     "attention_step",
+    "bigram_memory_step",
     "bigram_predictor",
     "bigram_step",
     "conditions",

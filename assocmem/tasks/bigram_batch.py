@@ -52,6 +52,24 @@ class BigramBatch(Batch):
         """Where the token is a trigger that has occurred before, (B, T): the next is known."""
         return repeated(self.tokens, self.triggers)
 
+    @cached_property
+    def after_last_occurrence(self) -> Ints:
+        """The position after the token's last occurrence before each position, (B, T); else -1.
+
+        >>> from assocmem.tasks import BigramTask, Language
+        >>> batch = BigramTask(Language.uniform(3), 4, n_triggers=1).sample(1, rng=0)
+        >>> batch.tokens.tolist(), batch.after_last_occurrence.tolist()
+        ([[0, 2, 0, 2]], [[-1, -1, 1, 2]])
+        """
+        size, length = self.tokens.shape
+        last = np.full((size, self.tokens.max() + 1), -1)
+        goal, rows = np.empty((size, length), dtype=np.int64), np.arange(size)
+        for t, tokens in enumerate(self.tokens.T):
+            seen = last[rows, tokens]
+            goal[:, t] = np.where(seen < 0, -1, seen + 1)
+            last[rows, tokens] = t
+        return goal
+
     def __repr__(self) -> str:
         return f"Bigram{super().__repr__()[:-1]}, {self.triggers.shape[1]} triggers each)"
 
