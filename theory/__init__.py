@@ -25,6 +25,7 @@ CHAPTERS: dict[str, ModuleType] = {
         "symmetry",
         "width",
         "heads",
+        "writers",
     )
 }
 

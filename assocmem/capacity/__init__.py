@@ -15,6 +15,7 @@ from assocmem.capacity.laws import (
     zipf_recall,
 )
 from assocmem.capacity.rules import Rule, memorise, polar_factor
+from assocmem.capacity.writers import polar_recall, polar_scores, sign_scores
 
 __all__ = [
     "LinearRule",
@@ -23,9 +24,12 @@ __all__ = [
     "margin_moments",
     "memorise",
     "polar_factor",
+    "polar_recall",
+    "polar_scores",
     "recall_probability",
     "sampled_recall",
     "score_moments",
+    "sign_scores",
     "storage_bound",
     "zipf_recall",
 ]

@@ -1,0 +1,58 @@
+"""Planted errors that the check and the derivation of WR3 must see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import validation.writers.wr3
+from assocmem import capacity
+from tests.controls import derivation_fails, failures, plant
+from tests.writers.planting import scaled, tilted
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        scaled(1.02),
+        scaled(0.98),
+        lambda f: lambda p, d: f(p, 2 * d),
+        lambda f: lambda p, d: np.minimum(1, f(p, d) * 1.02),
+    ],
+    ids=["larger", "smaller", "another width", "capped"],
+)
+def test_WR3_sees_another_law(error, monkeypatch, seed):
+    plant(monkeypatch, capacity, "polar_scores", error)
+    assert any(failures("WR3", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("power", [0.3, 0.5])
+def test_WR3_sees_an_error_of_a_larger_order(power, monkeypatch, seed):
+    """The mean of memories misses its limit by 0.16 d^-power instead."""
+
+    def other(nuclear):
+        def wrong(n, d, draws, rng):
+            law = capacity.polar_scores(np.ones(n), d)[0]
+            mean, error = nuclear(n, d, draws, rng)
+            return law + (mean - law) * (d / 8) ** (1 - power), error
+
+        return wrong
+
+    plant(monkeypatch, validation.writers.wr3, "nuclear", other)
+    assert any("exponent" in case.case for case in failures("WR3", seed)), f"{seed=}"
+
+
+def test_WR3_sees_another_law_of_rare_items(monkeypatch, seed):
+    plant(monkeypatch, capacity, "polar_scores", tilted(0.4))
+    assert any("Zipf" in case.case for case in failures("WR3", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("error", [scaled(1 + 1e-8), tilted(1e-6)])
+def test_WR3_fails_for_another_law(error, monkeypatch):
+    plant(monkeypatch, capacity, "polar_scores", error)
+    derivation_fails("WR3", "The library's")
+
+
+def test_WR3_fails_for_another_factor(monkeypatch):
+    plant(monkeypatch, capacity, "polar_factor", scaled(1 + 1e-8))
+    derivation_fails("WR3", "The first equation is exact")

@@ -1,0 +1,1 @@
+"""Checks of what one step of an optimiser writes."""
