@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, checked_kind, checked_probability
+from assocmem._checks import Seed, checked_kind, checked_option, checked_probability
 from assocmem.heads.maps import Head, Heads, Place
 from assocmem.heads.null import Law, Null
 
@@ -33,47 +33,71 @@ _ENTRIES = 2**24  # of a table of scores at a time
 class Detection:
     """What one detector says of one head, or of a pair.
 
+    It holds no table: scores are cues · W · answersᵀ, for copying cues · Wᵀ · answersᵀ, and are
+    computed when they are asked for.
+
     Attributes
     ----------
     kind : {"previous token", "copying", "induction"}
     places : tuple of (layer, head)
         The head; of an induction head the earlier one first.
-    cues (n, d_h or d), answers (m, d or d_h) : array
-        The scores are cues · W · answersᵀ, or with Wᵀ where cues are on the side of `answers_d_h`.
-    weights : (d_h, d) array
-        The head's matrix W between them, the one that the null turns.
+    model : Heads
+        Where they stand.
+    asked : (n,) integers
+        The positions or tokens that are asked.
     targets : (n,) integers
-        The right answer to each cue.
-    causal : bool
-        Whether only answers up to the cue's own place are admissible.
+        The right answer to each: the number of a position, of an output, or of an asked token.
     """
 
     kind: str
     places: tuple[Place, ...]
-    cues: Array
-    answers: Array
-    weights: Array
+    model: Heads
+    asked: NDArray[np.int64]
     targets: NDArray[np.int64]
-    causal: bool
 
     @property
-    def _left(self) -> Array:
-        """The cues times W, or times its transpose."""
-        return self.cues @ (self.weights if self._cues_in_head else self.weights.T)
+    def head(self) -> Head:
+        """The head that is asked, the later one of a pair."""
+        return self.model[self.places[-1]]
 
     @property
-    def _cues_in_head(self) -> bool:
-        return self.kind != "copying"
+    def weights(self) -> Array:
+        """The matrix W, (d_h, d), between cues and answers: W_V for copying, W_K else."""
+        return self.head.W_V if self.kind == "copying" else self.head.W_K
+
+    @property
+    def cues(self) -> Array:
+        """What asks: queries (n, d_h); for copying the tokens themselves, (n, d)."""
+        atoms = self.model.atoms("positions" if self._causal else "tokens")[self.asked]
+        ask = _normed if self.kind == "copying" else _queries
+        return ask(self.model, self.head, atoms)
+
+    @property
+    def answers(self) -> Array:
+        """What is found: keys (m, d); for copying what the outputs make of a value, (m, d_h)."""
+        if self.kind == "copying":
+            return np.asarray(self.model.atoms("outputs") @ self.head.W_O.T)
+        if self._causal:
+            return _normed(self.model, self.head, self.model.atoms("positions"))
+        wrote = self.model[self.places[0]]
+        tokens = _normed(self.model, wrote, self.model.atoms("tokens")[self.asked])
+        return _normed(self.model, self.head, tokens @ wrote.W_V.T @ wrote.W_O)
+
+    @property
+    def _causal(self) -> bool:
+        """Whether only answers up to the cue's own place are admissible."""
+        return self.kind == "previous token"
 
     def _tables(self) -> Iterator[tuple[slice, Array]]:
         """The scores, some cues at a time; -inf where an answer is not admissible."""
-        left, (n, m) = self._left, (len(self.cues), len(self.answers))
-        for start in range(0, n, step := max(1, _ENTRIES // m)):
-            part = slice(start, min(start + step, n))
-            scores = left[part] @ self.answers.T
-            if self.causal:
-                places = self.targets[part] + 1
-                scores = np.where(np.arange(m) <= places[:, None], scores, -np.inf)
+        answers, W = self.answers, self.weights
+        left = self.cues @ (W.T if self.kind == "copying" else W)
+        m = len(answers)
+        for start in range(0, len(left), step := max(1, _ENTRIES // m)):
+            part = slice(start, min(start + step, len(left)))
+            scores = left[part] @ answers.T
+            if self._causal:
+                scores = np.where(np.arange(m) <= self.asked[part, None], scores, -np.inf)
             yield part, scores
 
     def table(self) -> Array:
@@ -81,7 +105,7 @@ class Detection:
 
         Raises ValueError for more than 2^24 scores.
         """
-        if (size := len(self.cues) * len(self.answers)) > _ENTRIES:
+        if (size := len(self.asked) * len(self.answers)) > _ENTRIES:
             raise ValueError(
                 f"table: expected at most {_ENTRIES} scores; got {size}. Recall and margins need "
                 f"no table."
@@ -91,7 +115,7 @@ class Detection:
     @cached_property
     def margins(self) -> Array:
         """Per cue, the right score minus the best wrong one that is admissible."""
-        margins = np.empty(len(self.cues))
+        margins = np.empty(len(self.asked))
         for part, scores in self._tables():
             rows = np.arange(len(scores))
             right = scores[rows, self.targets[part]].copy()
@@ -112,29 +136,33 @@ class Detection:
     @property
     def chance(self) -> float:
         """Expected recall of a guess among the admissible answers."""
-        n_answers = self.targets + 2.0 if self.causal else len(self.answers)
-        return float(np.mean(1 / n_answers))
+        return float(np.mean(1 / (self.asked + 1.0 if self._causal else len(self.answers))))
 
-    @cached_property
+    @property
     def null(self) -> Null:
         """The law of the right scores minus the mean admissible ones, weights turned at random."""
-        if self.causal:
-            sums = np.cumsum(self.answers, axis=0)
-            ends = self.targets + 1  # the cue's own place
-            means = sums[ends] / (ends + 1)[:, None]
+        answers, cues = self.answers, self.cues
+        if self._causal:
+            means = np.cumsum(answers, axis=0)[self.asked] / (self.asked + 1.0)[:, None]
         else:
-            means = self.answers.mean(axis=0)
-        wanted = self.cues.T @ (self.answers[self.targets] - means)
-        return Null(self.weights, wanted if self._cues_in_head else wanted.T)
+            means = answers.mean(axis=0)
+        wanted = cues.T @ (answers[self.targets] - means)
+        return Null(self.weights, wanted.T if self.kind == "copying" else wanted)
+
+    @cached_property
+    def _verdicts(self) -> dict[str, float]:
+        """z, and the p-value by each law."""
+        null = self.null
+        return {"z": null.z} | {law: null.p_value(law) for law in get_args(Law)}
 
     @property
     def z(self) -> float:
         """How many standard deviations of the null the right scores stand out."""
-        return self.null.z
+        return self._verdicts["z"]
 
     def p_value(self, law: Law = "rotation") -> float:
         """The chance that randomly turned weights do as well: see `Null.p_value`."""
-        return self.null.p_value(law)
+        return self._verdicts[checked_option("law", law, get_args(Law))]
 
     def permutation_p_value(self, *, draws: int = 9999, rng: Seed) -> float:
         """The same by signed permutations, exact to the draws: see `Null.permutation_p_value`."""
@@ -161,15 +189,8 @@ def previous_token(model: Heads, place: Place) -> Detection:
     if len(positions) < 3:
         raise ValueError(f"positions: expected at least 3; got {len(positions)}.")
     _refuse_rotary(head)
-    return Detection(
-        kind="previous token",
-        places=(head.place,),
-        cues=_queries(model, head, positions)[1:],
-        answers=_normed(model, head, positions),
-        weights=head.W_K,
-        targets=np.arange(len(positions) - 1),
-        causal=True,
-    )
+    asked = np.arange(1, len(positions))
+    return Detection("previous token", (head.place,), model, asked, asked - 1)
 
 
 def copying(
@@ -191,24 +212,20 @@ def copying(
     """
     head = checked_kind("model", model, Heads)[place]
     embeddings, outputs = model.atoms("tokens"), model.atoms("outputs")
-    asked = np.arange(len(embeddings)) if tokens is None else _ids("tokens", tokens, embeddings)
+    asked = _ids("tokens", tokens, embeddings)
     right = asked if targets is None else targets
-    return Detection(
-        kind="copying",
-        places=(head.place,),
-        cues=_normed(model, head, embeddings[asked]),
-        answers=outputs @ head.W_O.T,
-        weights=head.W_V,
-        targets=_ids("targets", right, outputs, len(asked)),
-        causal=False,
-    )
+    right = _ids("targets", right, outputs, len(asked))
+    return Detection("copying", (head.place,), model, asked, right)
 
 
-def induction(model: Heads, first: Place, second: Place) -> Detection:
+def induction(
+    model: Heads, first: Place, second: Place, *, tokens: ArrayLike | None = None
+) -> Detection:
     """Whether a token looks for what an earlier head wrote of the same token (K-composition).
 
     If `first` is a previous-token head, what it wrote of a token stands one place after it: there
-    `second` attends to what followed the token before.
+    `second` attends to what followed the token before. `tokens` (n,): those that are asked, and
+    among which they look for themselves; all when left out.
 
     Raises
     ------
@@ -222,17 +239,8 @@ def induction(model: Heads, first: Place, second: Place) -> Detection:
             f"and {second}."
         )
     _refuse_rotary(head)
-    tokens = model.atoms("tokens")
-    written = _normed(model, wrote, tokens) @ wrote.W_V.T @ wrote.W_O
-    return Detection(
-        kind="induction",
-        places=(wrote.place, head.place),
-        cues=_queries(model, head, tokens),
-        answers=_normed(model, head, written),
-        weights=head.W_K,
-        targets=np.arange(len(tokens)),
-        causal=False,
-    )
+    asked = _ids("tokens", tokens, model.atoms("tokens"))
+    return Detection("induction", (wrote.place, head.place), model, asked, np.arange(len(asked)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -253,13 +261,13 @@ class Findings:
     level: float
     law: Law
 
-    @property
+    @cached_property
     def significant(self) -> tuple[Detection, ...]:
         """Those that chance does not explain, whatever they recall."""
         threshold = self.level / len(self.detections)
         return tuple(each for each in self.detections if each.p_value(self.law) <= threshold)
 
-    @property
+    @cached_property
     def found(self) -> tuple[Detection, ...]:
         """Those of them that recall more than half of their cues."""
         return tuple(each for each in self.significant if each.recall > 0.5)
@@ -281,11 +289,19 @@ class Findings:
         return "\n  ".join(lines + [repr(each) for each in self.found])
 
 
-def find(model: Heads, *, level: float = 1e-3, law: Law = "rotation") -> Findings:
+def find(
+    model: Heads,
+    *,
+    level: float = 1e-3,
+    law: Law = "rotation",
+    tokens: ArrayLike | None = None,
+) -> Findings:
     """Ask every head, and every pair of an earlier and a later one, by every detector that applies.
 
     `level` is the chance, at most, of any significant test on randomly turned weights. What a model
-    does not have (positions, outputs) is not asked.
+    does not have (positions, outputs) is not asked. `tokens` (n,): those that copying and induction
+    are asked for, all when left out. Of a large vocabulary take a few thousand: the time is that of
+    n d d_h products for each pair of heads, and n² d_h for the recall of a significant one.
 
     Raises
     ------
@@ -302,10 +318,10 @@ def find(model: Heads, *, level: float = 1e-3, law: Law = "rotation") -> Finding
     if model.positions is not None and len(model.positions) > 2:
         tests += [previous_token(model, head.place) for head in unrotated]
     if 0 < n_tokens <= n_outputs:
-        tests += [copying(model, head.place) for head in model]
+        tests += [copying(model, head.place, tokens=tokens) for head in model]
     if n_tokens:
         tests += [
-            induction(model, first.place, second.place)
+            induction(model, first.place, second.place, tokens=tokens)
             for first in model
             for second in unrotated
             if first.layer < second.layer
@@ -329,15 +345,11 @@ def _refuse_rotary(head: Head) -> None:
 def _normed(model: Heads, head: Head, atoms: Array) -> Array:
     """Atoms behind the head's norm, divided by the deviation of the first layer's stream.
 
-    Of all deviations this is the one that the weights know: the root mean square of w_E(i) + p_t.
     It weighs atoms against biases, and changes nothing where there are none.
     """
-    if head.norm.kind == "none":
-        return atoms
-    parts = [part for part in (model.tokens, model.positions) if part is not None]
-    centred = [p - p.mean(axis=1, keepdims=True) for p in parts]
-    square = sum(float((c**2).mean()) for c in centred)
-    return head.norm.linear(atoms) / np.sqrt(square + head.norm.eps)
+    return np.asarray(
+        head.norm.linear(atoms) / (1 if head.norm.kind == "none" else model.deviation)
+    )
 
 
 def _queries(model: Heads, head: Head, atoms: Array) -> Array:
@@ -346,8 +358,9 @@ def _queries(model: Heads, head: Head, atoms: Array) -> Array:
     return np.asarray(head.scale * (_normed(model, head, atoms) @ head.W_Q.T + asked))
 
 
-def _ids(name: str, given: ArrayLike, rows: Array, length: int | None = None) -> Array:
-    ids = np.asarray(given)
+def _ids(name: str, given: ArrayLike | None, rows: Array, length: int | None = None) -> Array:
+    """Numbers of rows, all of them when left out."""
+    ids = np.arange(len(rows)) if given is None else np.asarray(given)
     if ids.ndim != 1 or ids.dtype.kind not in "iu" or len(ids) == 0:
         raise ValueError(
             f"{name}: expected integers of shape (n,); got {ids.dtype} of shape {ids.shape}."

@@ -291,6 +291,18 @@ class Heads:
         """The (M, d) rows whose product with the stream is a logit, up to deviation and bias."""
         return None if self.unembedding is None else self.final.folded(self.unembedding)
 
+    @cached_property
+    def deviation(self) -> float:
+        """The deviation of the first layer's stream, the one that weights know: a root mean square.
+
+        Of w_E(i) + p_t over all tokens and positions, centred if the norm is; 1 without embeddings.
+        """
+        parts = [part for part in (self.tokens, self.positions) if part is not None]
+        if self.final.kind == "layer":
+            parts = [part - part.mean(axis=1, keepdims=True) for part in parts]
+        squares = [float(np.mean(part**2)) for part in parts]
+        return float(np.sqrt(sum(squares) + self.final.eps)) if parts else 1.0
+
     def __getitem__(self, place: Place) -> Head:
         if not isinstance(place, tuple) or len(place) != 2:
             raise TypeError(f"place: expected (layer, head); got {place!r}. Both count from 0.")

@@ -72,7 +72,8 @@ class Null:
     @property
     def std(self) -> float:
         """‖B‖/√d: the standard deviation of D over rotations, and over signed permutations."""
-        return float(np.linalg.norm(self.turned)) / sqrt(self.weights.shape[1])
+        N, W = self.direction, self.weights  # ‖NᵀW‖² = ⟨NNᵀ, WWᵀ⟩, without a (d, d) array
+        return sqrt(max(0.0, float(np.sum((N @ N.T) * (W @ W.T)))) / W.shape[1])
 
     @property
     def z(self) -> float:

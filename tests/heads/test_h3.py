@@ -9,7 +9,7 @@ import pytest
 
 from assocmem import heads
 from assocmem.heads import Detection
-from tests.controls import failures, plant
+from tests.controls import failures
 from validation.heads import h3, two_heads
 
 
@@ -36,13 +36,16 @@ def test_H3_sees_significance_left_out_of_a_wrong_table(monkeypatch, seed):
 
 def test_H3_sees_a_composition_with_the_wrong_head(monkeypatch, seed):
     """What the head beside it wrote, under the name of the head that is asked."""
-    induction = heads.induction
+    answers = Detection.answers.fget
 
-    def beside(model, first, second):
-        other = (first[0], (first[1] + 1) % len(model.layers[0]))
-        return replace(induction(model, other, second), places=(first, second))
+    def beside(found):
+        if found.kind != "induction":
+            return answers(found)
+        (layer, index), second = found.places
+        other = (layer, (index + 1) % len(found.model.layers[0]))
+        return answers(replace(found, places=(other, second)))
 
-    plant(monkeypatch, heads, "induction", lambda _: beside)
+    monkeypatch.setattr(Detection, "answers", property(beside))
     assert seen("circuit", seed), f"{seed=}"
 
 
