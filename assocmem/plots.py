@@ -47,6 +47,7 @@ Cells = Iterable[tuple[int, int]]
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe-Ito
 GREY, NO_VALUE = "#6b6b6b", "#d9d9d9"
+COLOURS, DASHES = (BLUE, ORANGE, GREEN, GREY), ("-", "--", ":", "-.")
 
 
 def attention_map(
@@ -98,20 +99,17 @@ def memory(
     >>> image.get_array().tolist(), image.get_clim()
     ([[3.0, 0.0], [0.0, -1.0]], (-3.0, 3.0))
 
-    `scores`: a memory, whose `scores()` are drawn, or any table (m, n), row = value, column = key.
+    `scores`: a memory, whose `scores()` are drawn, or any table (m, n), row = value, column = key;
+    grey where they are not finite.
     `rows` and `columns` label the axes; `marked` cells (row, column), counted from 0, are outlined.
     `ax`: the current axes when left out.
 
     Raises ValueError for a table that is not 2-d, or another number of labels.
     """
-    norm = required("matplotlib.colors", "plots").CenteredNorm()
-
     given = scores.scores() if isinstance(scores, AssociativeMemory) else scores
-    table = _table("scores", given)
-    axes = _axes(ax)
-    image = axes.imshow(table, cmap="PuOr_r", norm=norm, interpolation="none")
-    _label(axes, table, "rows and columns", rows, columns)
-    _outline(axes, marked)
+    image = _signed(_table("scores", given), _axes(ax))
+    _label(image.axes, image.get_array(), "rows and columns", rows, columns)
+    _outline(image.axes, marked)
     return image
 
 
@@ -148,7 +146,7 @@ def recall_curve(
         )
     x, mean, low, high = arrays
     axes = _axes(ax)
-    (curve,) = axes.plot(x, mean, **{"marker": "o"} | line)
+    (curve,) = axes.plot(x, mean, **{"marker": "o"} | _named(line))
     colour = curve.get_color()
     if checked_flag("band", band):
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -179,7 +177,7 @@ def learning_curve(
             f"Measure all runs at the same steps."
         )
     axes = _axes(ax)
-    (curve,) = axes.plot(at, table.mean(axis=0), **line)
+    (curve,) = axes.plot(at, table.mean(axis=0), **_named(line))
     low, high = table.min(axis=0), table.max(axis=0)
     axes.fill_between(at, low, high, color=curve.get_color(), alpha=0.2, linewidth=0)
     return curve
@@ -223,14 +221,16 @@ def phase_map(
         raise TypeError(f"text: expected a function from a value to its text; got {text!r}.")
     axes = _axes(ax)
     axes.set_facecolor(NO_VALUE)
-    drawn = axes.imshow(table, origin="lower", aspect="auto", interpolation="none", **image)
-    _label(axes, table, "rows and columns", _strings("rows", rows), _strings("columns", columns))
+    seen = np.ma.masked_invalid(table)
+    if {"norm", "vmin", "vmax"}.isdisjoint(image) and seen.count() and seen.min() == seen.max():
+        image |= {"vmin": seen.min() - 0.5, "vmax": seen.max() + 0.5}  # one value: the middle
+    drawn = axes.imshow(seen, origin="lower", aspect="auto", interpolation="none", **image)
+    _label(axes, table, "rows and columns", rows, columns, shown=_as_name)
     for row, column in np.argwhere(np.isfinite(table)):
         value = table[row, column]
         if text:
             red, green, blue, _ = drawn.cmap(drawn.norm(value))
-            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-            colour = "white" if dark else "black"
+            colour = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "black"
             axes.text(
                 column, row, text(value), ha="center", va="center", color=colour, fontsize="small"
             )
@@ -253,17 +253,20 @@ def trajectory(
     Raises ValueError for a series of another length.
     """
     axes = _axes(ax)
-    styles = zip((BLUE, ORANGE, GREEN, GREY), "osD^", strict=True)
-    lines = []
-    named, stages = checked_mapping("series", series), _strings("stages", stages)
-    for (name, values), (colour, marker) in zip(named.items(), styles, strict=False):
+    lines: list[Line2D] = []
+    named, stages = checked_mapping("series", series), _strings("stages", stages, _as_name)
+    for i, (name, values) in enumerate(named.items()):
         values = _floats("series", values)
         if values.shape != (len(stages),):
             raise ValueError(
                 f"series: expected a number for each of the {len(stages)} stages; got "
                 f"{values.size} for {name!r}. Use NaN where there is none."
             )
-        lines += axes.plot(range(len(stages)), values, color=colour, marker=marker, label=name)
+        # every pair of a colour and a marker before one comes again, with another kind of line
+        colour, marker, dashes = COLOURS[i % 4], "osD^"[(i + i // 4) % 4], DASHES[i // 16 % 4]
+        (line,) = axes.plot(range(len(stages)), values, color=colour, marker=marker)
+        line.set(linestyle=dashes, label=_as_name(str(name)))
+        lines.append(line)
     axes.set_xticks(range(len(stages)), stages)
     axes.set_ylim(-0.03, 1.03)
     return lines
@@ -293,7 +296,6 @@ def head_table(
 
     Raises ValueError for another number of labels, or a table of more than 2^24 scores.
     """
-    norm = required("matplotlib.colors", "plots").CenteredNorm()
 
     from assocmem.heads import Detection
 
@@ -302,8 +304,7 @@ def head_table(
     table[np.isneginf(table)] = np.nan
     table -= np.nanmean(table, axis=1, keepdims=True)
     axes = _axes(ax)
-    axes.set_facecolor(NO_VALUE)
-    image = axes.imshow(np.ma.masked_invalid(table), cmap="PuOr_r", norm=norm, interpolation="none")
+    image = _signed(table, axes)
     _label(axes, table, "rows and columns", rows, columns)
     axes.set(xlabel="answer", ylabel="cue")
     _outline(axes, list(enumerate(found.targets.tolist())))
@@ -387,23 +388,46 @@ def _floats(name: str, given: ArrayLike) -> Any:
     raise TypeError(f"{name}: expected real numbers; got dtype {array.dtype}. Convert with float.")
 
 
-def _strings(name: str, labels: Any) -> list[str]:
+def _strings(name: str, labels: Any, shown: Callable[[str], str]) -> list[str]:
     if not isinstance(labels, str):  # of which each character is one
         labels = checked_sequence(name, labels, "labels")
-    return list(map(str, labels))
+    return [shown(str(label)) for label in labels]
 
 
-def _label(
-    axes: Axes, table: Any, name: str, rows: Sequence[str] | None, columns: Sequence[str] | None
-) -> None:
+def _signed(table: Any, axes: Axes) -> AxesImage:
+    """The table in diverging colours with 0 in the middle, also where all of it is 0."""
+    norm = required("matplotlib.colors", "plots").CenteredNorm
+    largest = float(np.abs(table[np.isfinite(table)]).max(initial=0))
+    axes.set_facecolor(NO_VALUE)
+    style = {"cmap": "PuOr_r", "norm": norm(0, largest or 1), "interpolation": "none"}
+    return axes.imshow(np.ma.masked_invalid(table), **style)
+
+
+def _literal(label: str) -> str:
+    """The label as it is: dollars are no formula."""
+    return label.replace("$", r"\$")
+
+
+def _as_name(label: str) -> str:
+    """A label that may hold a formula between dollars, as it is if that is none."""
+    if "$" in label:
+        with suppress(ValueError):
+            required("matplotlib.mathtext", "plots").MathTextParser("path").parse(label)
+            return label
+    return _literal(label)
+
+
+def _named(line: dict[str, Any]) -> dict[str, Any]:
+    return line | {"label": _as_name(str(line["label"]))} if "label" in line else line
+
+
+def _label(axes: Axes, table: Any, name: str, *sides: Any, shown: Any = _literal) -> None:
     """Put a label at every row and column; without labels the ticks stay numbers."""
-    for labels, count, set_ticks in (
-        (rows, table.shape[0], axes.set_yticks),
-        (columns, table.shape[1], axes.set_xticks),
-    ):
+    setters = axes.set_yticks, axes.set_xticks
+    for labels, count, set_ticks in zip(sides, table.shape, setters, strict=True):
         if labels is None:
             continue
-        labels = _strings(name, labels)
+        labels = _strings(name, labels, shown)
         if len(labels) != count:
             raise ValueError(
                 f"{name}: expected {count} labels for an array of shape {table.shape}; got "

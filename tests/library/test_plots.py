@@ -8,6 +8,8 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -234,3 +236,114 @@ def test_a_map_of_heads_frames_what_is_found(kind, ax):
     assert np.unravel_index(z.argmax(), z.shape) == (row, column)
     with pytest.raises(ValueError, match="kind: expected one of 'copying'"):
         plots.head_map(findings, "previous", ax=ax)
+
+
+# What the pictures say at the edges of what they are given
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 60), st.integers(1, 4))
+def test_every_series_is_drawn_and_no_two_alike(n_series, n_stages):
+    axes = Figure().subplots()
+    series = {f"series {i}": np.arange(n_stages) / (i + 1) for i in range(n_series)}
+    lines = plots.trajectory([str(i) for i in range(n_stages)], series, ax=axes)
+    assert [line.get_label() for line in lines] == list(series)
+    for line, values in zip(lines, series.values(), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    styles = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
+    assert len(styles) == n_series
+
+
+def colours(image):
+    return image.to_rgba(image.get_array()).reshape(-1, 4)
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from([0.0, 1e-300, 1e-9, 1.0, 1e9, 1e300]),
+    st.integers(1, 4),
+    st.sampled_from([None, np.nan, np.inf, -np.inf]),
+)
+def test_zero_is_the_middle_colour_whatever_else_there_is(size, n, odd):
+    table = np.zeros((n, 3))
+    table[0, :2] = size, -size
+    shown = table.copy()
+    if odd is not None:
+        table[-1, 2] = odd
+    image = plots.memory(table, ax=Figure().subplots())
+    middle = image.cmap(0.5)
+    drawn = colours(image).reshape(n, 3, 4)
+    for cell in np.argwhere((shown == 0) & np.isfinite(table)):
+        assert drawn[tuple(cell)].tolist() == pytest.approx(middle, abs=0.01)
+    if size:
+        assert np.abs(drawn[0, 0] - drawn[0, 1]).max() > 0.2
+    if odd is not None:  # no colour of the scale: what is behind shows
+        assert drawn[-1, 2, 3] == 0
+
+
+def test_a_memory_of_zeros_is_neither_positive_nor_negative():
+    image = plots.memory(
+        0 * AssociativeMemory(keys=np.eye(3), values=np.eye(3)), ax=Figure().subplots()
+    )
+    low, high = image.get_clim()
+    assert low == -high < 0
+
+
+@given(st.sampled_from([0.0, 0.5, 1.0, -3.0, 1e6]), st.booleans())
+def test_a_phase_map_of_one_value_takes_no_side(value, hole):
+    table = np.full((2, 3), value)
+    if hole:
+        table[0, 0] = np.nan
+    image = plots.phase_map(table, rows="ab", columns="xyz", ax=Figure().subplots())
+    assert np.ptp(colours(image)[1:], axis=0).max() == 0
+    assert colours(image)[-1].tolist() == pytest.approx(image.cmap(0.5), abs=0.01)
+    fixed = plots.phase_map(
+        table, rows="ab", columns="xyz", vmin=0, vmax=1e7, ax=Figure().subplots()
+    )
+    assert fixed.get_clim() == (0, 1e7)
+
+
+labels = st.lists(
+    st.text(st.sampled_from("$_^\\{}%&#~ab1 "), max_size=8), min_size=2, max_size=2, unique=True
+)
+
+
+@settings(max_examples=15)
+@given(labels)
+@example(["$5 to $10", "$"])
+@example(["$$", "a$b$c"])
+@example(["$\\frac$", "$x_$"])
+def test_labels_with_dollars_are_drawn(labels):
+    """Of tokens as they are; a name may hold a formula, and is as it is where it holds none."""
+    image = np.eye(2)
+    for draw in (
+        lambda ax: plots.attention_map(image, tokens=labels, ax=ax),
+        lambda ax: plots.memory(image, rows=labels, columns=labels, ax=ax),
+        lambda ax: plots.phase_map(image, rows=labels, columns=labels, ax=ax),
+        lambda ax: plots.trajectory(labels, {label: [0, 1] for label in labels}, ax=ax),
+        lambda ax: plots.recall_curve([1], [1], [1], [1], label=labels[0], ax=ax),
+        lambda ax: plots.learning_curve([1], [[1]], label=labels[1], ax=ax),
+    ):
+        figure = Figure(figsize=(2, 2))
+        axes = figure.subplots()
+        draw(axes)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+        figure.canvas.draw()
+    figure = Figure()
+    shown = plots.memory(image, rows=labels, ax=figure.subplots()).axes.get_yticklabels()
+    for label, text in zip(labels, shown, strict=True):
+        assert text._preprocess_math(text.get_text()) == (label, False)
+
+
+def test_names_may_hold_formulas():
+    axes = Figure().subplots()
+    (line,) = plots.trajectory(["start", "$W_O^2$"], {"recall of $W_O^2$": [0, 1]}, ax=axes)
+    assert line.get_label() == "recall of $W_O^2$"
+    assert ticks(axes.xaxis) == ["start", "$W_O^2$"]
+
+
+def test_marked_cells_may_be_a_set():
+    axes = Figure().subplots()
+    plots.memory(np.eye(3), marked={(0, 1), (2, 2)}, ax=axes)
+    assert frames(axes) == [(0, 1), (2, 2)]

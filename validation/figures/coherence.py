@@ -210,7 +210,7 @@ def draw(rows: list[Row]) -> Figure:
 def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> None:
     rows = [row for row in rows if row["panel"] == panel]
     groups = list(dict.fromkeys(row[group] for row in rows))
-    for value, colour in zip(groups, COLOURS, strict=False):
+    for value, colour in zip(groups, COLOURS[: len(groups)], strict=True):
         chosen = [row for row in rows if row[group] == value]
         at, limit, low, high, band_low, band_high, plain = (
             np.array([row[name] for row in chosen], dtype=float)
