@@ -3,6 +3,9 @@
 One convention of sign: what is called a step is the descent direction -∇, which a step of size η
 adds η times; what is called a gradient (`loss_and_gradients`) is +∇.
 
+One rule for randomness: whatever may draw takes ``rng`` by name. None, the default, draws anew each
+time; an integer or a generator of NumPy draws the same again.
+
 Packages and names load on first use, so that the import costs little more than that of NumPy.
 """
 

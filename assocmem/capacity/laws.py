@@ -251,7 +251,7 @@ def sampled_recall(
     item: int = 0,
     rule: LinearRule = "outer products",
     draws: int = 1000,
-    rng: Seed,
+    rng: Seed = None,
 ) -> Rate:
     """How often a key is recalled in independent draws of the exact law, at any width.
 

@@ -179,7 +179,7 @@ def bigram_step(
     predictor: Literal["uniform", "bigrams"] | ArrayLike = "uniform",
     first: BigramStep | ArrayLike | None = None,
     sets: int = 16,
-    rng: Seed = 0,
+    rng: Seed = None,
 ) -> BigramStep:
     """Negative population gradient on W_F, W_O2 or W_K2 at zero attention, at infinite width.
 
@@ -237,7 +237,7 @@ def bigram_step(
     checked_option(
         "matrix", matrix, get_args(Matrix)[:3], "Of W_K1 take previous_token_step of a model."
     )
-    sets, rng = at_least("sets", sets, 2), generator(rng)
+    sets, rng = _checked_sets(sets), generator(rng)
     table = bigram_predictor(task, predictor, rng=rng)
     if first is not None and matrix != "W_K2":
         raise ValueError(f"first: expected None with {matrix}, which does not depend on it.")
@@ -250,11 +250,20 @@ def bigram_step(
     return BigramStep(task, matrix, *found)
 
 
+def _checked_sets(sets: int) -> int:
+    number: int = at_least("sets", sets, 2)
+    if number > 10**6:
+        raise ValueError(
+            f"sets: expected at most 10^6; got {number}. Their errors fall as 1/√sets."
+        )
+    return number
+
+
 def bigram_predictor(
     task: BigramTask,
     predictor: Literal["uniform", "bigrams"] | ArrayLike,
     *,
-    rng: Seed = 0,
+    rng: Seed = None,
 ) -> Array:
     """The table p̂(k|i), row i, of a named predictor, or the given one, checked.
 
@@ -267,7 +276,8 @@ def bigram_predictor(
     "bigrams" with random triggers needs how often a token is a trigger where it stands, averaged
     over positions: exact for few draws, else from 64 sets of them.
     """
-    n, language = task.n_tokens, task.language
+    rng = generator(rng)
+    n, language = checked_kind("task", task, BigramTask).n_tokens, task.language
     if not isinstance(predictor, str):
         return _checked_laws(task, predictor)
     checked_option("predictor", predictor, ("uniform", "bigrams"))
@@ -277,7 +287,6 @@ def bigram_predictor(
     if not task.random_triggers:
         table[task.trigger_tokens] = task.output_law(task.trigger_tokens[None])[0]
         return table
-    rng = generator(rng)
     exact = is_enumerated(task)
     seen, moved = np.zeros(n), np.zeros((n, n))
     for _ in range(1 if exact else 64):

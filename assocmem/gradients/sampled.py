@@ -17,6 +17,7 @@ from assocmem.gradients.bigrams import BigramStep
 from assocmem.gradients.draws import spread_outputs, spread_triggers
 from assocmem.model import FrozenTransformer
 from assocmem.tasks import BigramBatch, BigramTask
+from assocmem.tasks.batch import checked_batch_size
 
 Array = NDArray[Any]
 
@@ -29,7 +30,7 @@ def previous_token_step(
     *,
     sequences: int = 4000,
     sets: int = 8,
-    rng: Seed = 0,
+    rng: Seed = None,
 ) -> BigramStep:
     """-∇ on the position block of W_K1 of a model, exactly or with standard errors.
 
@@ -67,7 +68,7 @@ def previous_token_step(
         checked_kind("task", task, BigramTask)
     )
     sets, rng = at_least("sets", sets, 2), generator(rng)
-    size = -(-at_least("sequences", sequences, 1) // sets)
+    size = -(-checked_batch_size("sequences", sequences, task.length) // sets)
     try:
         batch = task.enumerate(max_bytes=ENUMERATED_BYTES)
     except ValueError:

@@ -164,7 +164,7 @@ class Detection:
         """The chance that randomly turned weights do as well: see `Null.p_value`."""
         return self._verdicts[checked_option("law", law, get_args(Law))]
 
-    def permutation_p_value(self, *, draws: int = 9999, rng: Seed) -> float:
+    def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
         """The same by signed permutations, exact to the draws: see `Null.permutation_p_value`."""
         return self.null.permutation_p_value(draws=draws, rng=rng)
 

@@ -99,7 +99,7 @@ class Null:
         overlap = self.statistic / (np.linalg.norm(self.weights) * np.linalg.norm(self.direction))
         return float(overlap_law(self.weights.size).sf(overlap))
 
-    def permutation_p_value(self, *, draws: int = 9999, rng: Seed) -> float:
+    def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
         """The share of D itself and of `draws` signed permutations of coordinates that reach D.
 
         Q permutes the coordinates of the atoms R and flips their signs. Where the entries of W are

@@ -93,7 +93,7 @@ def specimen(
     noise: float = 0.0,
     coherence: float = 0.0,
     beta: float = 30.0,
-    rng: Seed,
+    rng: Seed = None,
 ) -> Specimen:
     """Make a model with a known induction head, or with none, among heads that only look right.
 

@@ -429,8 +429,9 @@ class BlockTable:
 
 def _renamed(name: Any) -> Any:
     """The name of a block, also of one that goes by its name of before."""
-    parts = name if isinstance(name, tuple) else ()
-    if not any(isinstance(part, str) and part in _NAMES_OF_BEFORE for part in parts):
+    if not isinstance(name, tuple) or not all(isinstance(part, str) for part in name):
+        return name
+    if not any(part in _NAMES_OF_BEFORE for part in name):
         return name
     new = tuple(_NAMES_OF_BEFORE.get(part, part) for part in name)
     renamed(f"the block {name}", f"{new}", stacklevel=4)

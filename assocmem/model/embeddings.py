@@ -138,7 +138,7 @@ class FrozenEmbeddings:
         width: int,
         family: str = "gaussian",
         compressed: bool = False,
-        rng: Seed,
+        rng: Seed = None,
     ) -> FrozenEmbeddings:
         """Tokens, positions and outputs drawn from a family; Phi1 and W_V2 with N(0, 1/d) entries.
 

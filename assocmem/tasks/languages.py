@@ -93,7 +93,7 @@ class Language:
 
     @classmethod
     def zipf(
-        cls, n: int, *, exponent: float = 1.0, concentration: float = 20.0, rng: Seed
+        cls, n: int, *, exponent: float = 1.0, concentration: float = 20.0, rng: Seed = None
     ) -> Language:
         """Zipf's law, and independent Dirichlet rows around it.
 

@@ -111,7 +111,7 @@ def memories(
 
 
 def random_memory(
-    n: int, d: int, *, m: int | None = None, family: str = "sphere", rng: Seed
+    n: int, d: int, *, m: int | None = None, family: str = "sphere", rng: Seed = None
 ) -> AssociativeMemory:
     """A memory over n random keys and m random values (n, paired one to one, without `m`).
 

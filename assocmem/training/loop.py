@@ -30,7 +30,7 @@ def train(
     embeddings: FrozenEmbeddings,
     *,
     initial: Initial = "zero",
-    rng: Seed = 0,
+    rng: Seed = None,
     test: Task | Mapping[str, Task] | None = None,
     pairs: Mapping[str, ArrayLike] | None = None,
     checkpoint: str | Path | None = None,

@@ -14,7 +14,7 @@ from assocmem.tasks import Task
 
 
 def published(
-    task: Task, *, width: int = 128, rng: Seed = 0, dtype: DTypeLike = np.float32, **changes: Any
+    task: Task, *, width: int = 128, rng: Seed = None, dtype: DTypeLike = np.float32, **changes: Any
 ) -> dict[str, Any]:
     """Return the arguments of `train` for the published setting, with any of them changed.
 
@@ -54,7 +54,7 @@ def published(
 
 
 def published_embeddings(
-    task: Task, *, width: int, rng: Seed, dtype: DTypeLike = np.float32
+    task: Task, *, width: int, rng: Seed = None, dtype: DTypeLike = np.float32
 ) -> FrozenEmbeddings:
     """Return the frozen half of the published setting, see `published`.
 

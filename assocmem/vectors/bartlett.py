@@ -19,7 +19,7 @@ from assocmem.vectors.families import Array, require_room
 LARGEST_WIDTH = 2**53  # the degrees of freedom d - i stay exact
 
 
-def bartlett(n: int, d: int, *, rng: Seed) -> Array:
+def bartlett(n: int, d: int, *, rng: Seed = None) -> Array:
     """Lower-triangular L with the law of the LQ factor of n <= d Gaussian rows.
 
     >>> bartlett(3, 10**9, rng=0).shape
@@ -65,7 +65,7 @@ FROM_GAUSSIAN_ROWS: dict[str, Callable[[Array], Array]] = {
 
 
 def compressed_draw(
-    n_inputs: int, n_outputs: int, d: int, *, family: str, rng: Seed
+    n_inputs: int, n_outputs: int, d: int, *, family: str, rng: Seed = None
 ) -> dict[str, Any]:
     """Inputs, outputs, Phi1 and W_V2 at width n = 2 n_inputs + n_outputs, in the law of width d.
 

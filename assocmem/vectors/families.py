@@ -29,7 +29,7 @@ from assocmem._checks import (
 Array: TypeAlias = NDArray[np.floating[Any]]
 
 
-def gaussian(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+def gaussian(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
     """n independent rows with independent N(0, 1/d) entries.
 
     >>> gaussian(3, 8, rng=0).shape
@@ -43,7 +43,7 @@ def gaussian(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Arr
     return rows.astype(dtype, copy=False)
 
 
-def sphere(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+def sphere(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
     """n independent rows, uniform on the unit sphere.
 
     >>> u = sphere(3, 8, rng=0)
@@ -57,7 +57,7 @@ def sphere(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array
     return (rows / norms).astype(checked_dtype("dtype", dtype), copy=False)
 
 
-def rademacher(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+def rademacher(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
     """n independent rows with independent entries, +1/sqrt(d) or -1/sqrt(d) with equal odds.
 
     >>> bool(np.all(np.abs(rademacher(3, 4, rng=0)) == 0.5))
@@ -70,7 +70,7 @@ def rademacher(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> A
     return (signs / sqrt(d)).astype(dtype, copy=False)
 
 
-def orthonormal(n: int, d: int, *, rng: Seed, dtype: DTypeLike = np.float64) -> Array:
+def orthonormal(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
     """n <= d orthonormal rows: the first n rows of a Haar-distributed orthogonal matrix.
 
     >>> u = orthonormal(3, 8, rng=0)

@@ -19,10 +19,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import Array
+from assocmem._checks import Array, Seed, generator
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
+from assocmem.width.arguments import checked_draws, checked_memories, checked_width, numeric_task
 from assocmem.width.moments import head_moments, streams
 
 
@@ -32,6 +33,8 @@ class AttentionLaw:
     def __init__(
         self, task: InductionTask, memories: Mapping[str, AssociativeMemory], tokens: Array
     ) -> None:
+        numeric_task(task)
+        checked_memories(task, memories, whole=True)
         self.first = head_moments(
             task, memories["W_K1"].coefficients, tokens, np.arange(task.length)
         )
@@ -44,8 +47,9 @@ class AttentionLaw:
         limit = softmax(np.where(self.causal, self.first.mean(np.inf), -np.inf))
         self.second = table_noise(C, np.concatenate([X, limit @ X], axis=1))
 
-    def attends(self, d: float, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    def attends(self, d: float, draws: int, *, rng: Seed = None) -> NDArray[np.bool_]:
         """Whether the output's position gets most attention, in normal draws of all scores."""
+        d, draws, rng = checked_width(d), checked_draws(draws, self.causal.size), generator(rng)
         length = len(self.causal)
         normals = rng.standard_normal((length, length, draws))
         first = self.first.mean(d)[:, :, None] + _root(self.first.covariance(d)) @ normals

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
-from assocmem._checks import Array
+from assocmem._checks import Array, checked_array, checked_kind
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
+from assocmem.width.arguments import checked_memories, checked_width, numeric_task
 from assocmem.width.wick import Segment, Term, term_moments
 
 Ints = NDArray[np.int64]
@@ -60,6 +61,7 @@ class Deviations:
     """
 
     def __init__(self, task: InductionTask, memories: Mapping[str, AssociativeMemory]) -> None:
+        checked_memories(numeric_task(task), memories, whole=True)
         n, n_outputs = task.n_tokens + task.length, task.n_outputs
         K1 = np.zeros((n, n))  # the memory holds positions only
         K1[task.n_tokens :, task.n_tokens :] = memories["W_K1"].coefficients
@@ -109,7 +111,7 @@ class Deviations:
 
     def at(self, d: float) -> ScoreTables:
         """Return the root mean squares at width d; 0 for scores that no answer depends on."""
-        found = ScoreTables(*map(np.zeros_like, self.limit))
+        d, found = checked_width(d), ScoreTables(*map(np.zeros_like, self.limit))
         for name, entries, powers in self._parts:
             squares = np.tensordot(float(d) ** -np.arange(1.0, 1 + len(powers)), powers, 1)
             getattr(found, name)[entries] = np.sqrt(squares)
@@ -155,7 +157,15 @@ class Guarantee(NamedTuple):
 
 def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guarantee:
     """Propagate tolerances of the tables to the answers on induction sequences, tokens (B, T)."""
-    (size, length), n = tokens.shape, len(limit.K1)
+    _check_tables(limit, tolerance)
+    tokens, n = checked_array("tokens", tokens), len(limit.K1)
+    of_integers = tokens.ndim == 2 and tokens.dtype.kind in "iu"
+    if not of_integers or not np.isin(tokens, range(n - tokens.shape[1])).all():
+        raise ValueError(
+            f"tokens: expected integers of shape (sequences, T), with tokens and positions as in "
+            f"the tables; got shape {tokens.shape} of {tokens.dtype}. Take task.sample(...).tokens."
+        )
+    size, length = tokens.shape
     X = np.zeros((size, length, n))
     np.put_along_axis(X, tokens[:, :, None], 1, axis=2)
     X[:, :, n - length :] = np.eye(length)
@@ -175,6 +185,19 @@ def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guara
         leads=np.where(itself, np.inf, scores[rows, output][:, None] - scores),
         lead_errors=np.where(itself, 0, errors[rows, output][:, None] + errors),
     )
+
+
+def _check_tables(limit: Any, tolerance: Any) -> None:
+    """Refuse what are no two tables of one task."""
+    shapes = [
+        [np.shape(table) for table in checked_kind(name, given, ScoreTables)]
+        for name, given in (("limit", limit), ("tolerance", tolerance))
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"tolerance: expected tables of the shapes {shapes[0]} of limit; got {shapes[1]}. Take "
+            f"Deviations.at(d), times a factor."
+        )
 
 
 def _first_attention(K1: Array, tolerance: Array, X: Array) -> tuple[Array, Array]:

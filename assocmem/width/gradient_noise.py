@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from assocmem._checks import Array
+from assocmem._checks import Array, checked_number, checked_sequence
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask
+from assocmem.width.arguments import numeric_task
 from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 
 
@@ -70,7 +71,11 @@ def true_steps(
     two memories that the embeddings enter, the scores of all three between their own atoms, and the
     logits of all sequences at the end.
     """
-    batch, positions = task.enumerate(), slice(task.n_tokens, None)
+    batch, positions = numeric_task(task).enumerate(), slice(task.n_tokens, None)
+    sizes = checked_sequence("sizes", sizes, "three step sizes")
+    if len(sizes) != 3:
+        raise ValueError(f"sizes: expected three step sizes; got {sizes!r}. Take those of a run.")
+    sizes = [checked_number("sizes", size, "three finite numbers") for size in sizes]
 
     def quantities(emb: FrozenEmbeddings) -> dict[str, Array]:
         memories: dict[str, Any] = {}

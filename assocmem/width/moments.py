@@ -9,14 +9,30 @@ both the query and the keys are residual streams w_E(z_t) + p_t.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Array
+from assocmem._checks import (
+    Array,
+    Seed,
+    checked_array,
+    checked_kind,
+    checked_targets,
+    generator,
+)
 from assocmem._statistics import margins
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
+from assocmem.width.arguments import (
+    checked_coefficients,
+    checked_draws,
+    checked_memories,
+    checked_tokens,
+    checked_width,
+    numeric_task,
+)
 from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
 
 
@@ -65,7 +81,14 @@ def head_moments(
     task: InductionTask, coefficients: Array, tokens: ArrayLike, rows: NDArray[np.int64]
 ) -> ScoreMoments:
     """Moments of the first layer's scores on one sequence: the given rows t, all columns s."""
-    x = streams(task, tokens)
+    x = streams(numeric_task(task), checked_tokens(task, tokens))
+    coefficients = checked_coefficients("W_K1", task, coefficients)
+    rows = checked_array("rows", rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not np.isin(rows, range(task.length)).all():
+        raise ValueError(
+            f"rows: expected positions from 0 to {task.length - 1}; got {rows!r}. They count "
+            f"from 0."
+        )
     return term_moments(in_context_terms(task, coefficients, x[rows], x))
 
 
@@ -75,7 +98,7 @@ def recall_moments(
     """Moments of the scores that each memory of a run is asked for, by name."""
     return {
         name: term_moments(recall_terms(name, task, memory.coefficients))
-        for name, memory in memories.items()
+        for name, memory in checked_memories(numeric_task(task), memories).items()
     }
 
 
@@ -86,6 +109,7 @@ def cantelli_failure(
     among: NDArray[np.bool_] | None = None,
 ) -> float:
     """An upper bound on P(some cue is not recalled): Cantelli's inequality and a union bound."""
+    d, targets = _asked(moments, d, targets, among)
     mean, variance = moments.margins(d, targets)
     rivals = np.ones(mean.shape, bool) if among is None else among.T.copy()
     rivals[np.arange(len(mean)), targets] = False
@@ -99,7 +123,7 @@ def gaussian_recall(
     targets: NDArray[np.int64],
     among: NDArray[np.bool_] | None = None,
     *,
-    rng: np.random.Generator,
+    rng: Seed = None,
     draws: int = 1000,
 ) -> Array:
     """P(the target scores strictly highest), for every cue, if scores were jointly normal.
@@ -107,8 +131,10 @@ def gaussian_recall(
     The mean and the covariance are the exact ones; ``among`` (answers, cues) admits answers, as in
     a `Probe`. The probability is a mean over ``draws`` normal vectors.
     """
+    d, targets = _asked(moments, d, targets, among)
     mean, covariance = moments.mean(d), moments.covariance(d)
     cues, answers = mean.shape
+    rng, draws = generator(rng), checked_draws(draws, mean.size)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # rounding may go below 0
     scores = mean[:, :, None] + root @ rng.standard_normal((answers, draws))
@@ -116,3 +142,21 @@ def gaussian_recall(
     others = None if among is None else among.T[:, None]
     probability: Array = (margins(scores.swapaxes(1, 2), right, others) > 0).mean(axis=1)
     return probability
+
+
+def _asked(
+    moments: ScoreMoments, d: float, targets: Any, among: Any
+) -> tuple[float, NDArray[np.int64]]:
+    """The width and the right answer of every cue, refused unless they fit the moments."""
+    cues, answers = checked_kind("moments", moments, ScoreMoments).mean_powers.shape[1:]
+    chosen = checked_targets(targets, answers, cues)
+    if among is not None:
+        mask = checked_array("among", among)
+        fits = mask.dtype == bool and mask.shape == (answers, cues)
+        if not fits or not mask[chosen, range(cues)].all():
+            raise ValueError(
+                f"among: expected a boolean mask of shape ({answers}, {cues}), a row per answer, "
+                f"that admits the targets; got {mask.dtype} of shape {mask.shape}. Take that of a "
+                f"Probe."
+            )
+    return checked_width(d), chosen

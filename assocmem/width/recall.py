@@ -10,18 +10,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Array
+from assocmem._checks import Array, Seed, checked_array, checked_rows, generator
 from assocmem._statistics import margins
 from assocmem.tasks import InductionTask
+from assocmem.width.arguments import (
+    checked_coefficients,
+    checked_draws,
+    integer_width,
+    numeric_task,
+)
 
 
 def output_scores(
-    task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: np.random.Generator
+    task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
     """Scores of W_O2 at the keys V x of the content tokens x, up to a positive factor.
 
     Over the outputs U: UU'y is a chi along the answer y and normals across, up to a factor (C2).
     """
+    rng = generator(rng)
     answers = output_answers(task, coefficients, d, draws=draws, rng=rng)
     along = answers / np.linalg.norm(answers, axis=-1, keepdims=True)
     normals = rng.standard_normal(answers.shape)
@@ -32,15 +39,16 @@ def output_scores(
 
 
 def output_answers(
-    task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: np.random.Generator
+    task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
     """What W_O2 answers to each content token x, in terms of the outputs; cues are independent.
 
     V = W_V2 and F = Phi1 meet the other inputs a through e = V'V x and f = F'e alone: with Va by
     a'e, with VFa by a'f. So three coordinates do, along x and the new directions of e and f.
     """
-    cues, n_inputs = task.contents, task.n_tokens + task.length
-    shape = draws, len(cues)
+    cues, n_inputs = numeric_task(task).contents, task.n_tokens + task.length
+    coefficients, d = checked_coefficients("W_O2", task, coefficients), integer_width(d, 3)
+    shape, rng = (checked_draws(draws, 3 * len(cues) * n_inputs), len(cues)), generator(rng)
 
     def chi(freedom: int) -> Array:
         return np.sqrt(rng.chisquare(freedom, shape) / d)
@@ -58,7 +66,7 @@ def output_answers(
 
 
 def trigger_scores(
-    task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: np.random.Generator
+    task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
     """Scores of W_K2 for the trigger tokens q, among the images F a of all tokens a, F = Phi1.
 
@@ -66,7 +74,9 @@ def trigger_scores(
     is b + F c with b = X'y and c = X'z known, and F is Gaussian across q; given F c as well, it is
     Gaussian across c. Needs d >= N + T.
     """
-    n = task.n_tokens + task.length
+    n = numeric_task(task).n_tokens + task.length
+    coefficients, rng = checked_coefficients("W_K2", task, coefficients), generator(rng)
+    d, draws = integer_width(d, n), checked_draws(draws, n * (n + task.n_tokens))
     gram = wishart(n, d, draws, rng)
     root, small = np.linalg.cholesky(gram), 1 / np.sqrt(d)
 
@@ -103,15 +113,29 @@ def head_scores(
     tokens: ArrayLike | None = None,
     *,
     draws: int,
-    rng: np.random.Generator,
+    rng: Seed = None,
 ) -> Array:
     """Scores of W_K1 on one sequence (T,), or between the positions alone: all rows and columns.
 
     Streams w + p meet the memory by their overlaps with the positions: G for p, with a Wishart
     matrix G, and given G normals of covariance G/d for each token. Needs d >= T.
     """
-    overlaps = gram = wishart(len(coefficients), d, draws, rng)
+    coefficients, rng = checked_rows("coefficients", coefficients), generator(rng)
+    length, width = coefficients.shape
+    if width != length:
+        raise ValueError(
+            f"coefficients: expected a square of positions by positions; got {length} x {width}. "
+            f"Take those of W_K1 that `top_down` writes."
+        )
+    d, draws = integer_width(d, length), checked_draws(draws, 3 * length**2)
+    overlaps = gram = wishart(length, d, draws, rng)
     if tokens is not None:
+        tokens = checked_array("tokens", tokens)
+        if tokens.shape != (length,) or tokens.dtype.kind not in "iu" or tokens.min() < 0:
+            raise ValueError(
+                f"tokens: expected a sequence of {length} integers, at least 0; got shape "
+                f"{tokens.shape} of {tokens.dtype}. Take a row of task.sample(...).tokens."
+            )
         normals = rng.standard_normal((draws, int(np.max(tokens)) + 1, len(coefficients)))
         of_tokens = normals @ np.linalg.cholesky(gram).swapaxes(1, 2) / np.sqrt(d)
         overlaps = gram + of_tokens[:, np.asarray(tokens)]

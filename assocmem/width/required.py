@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil, exp, inf, log
 
-from assocmem._checks import checked_kind, checked_mapping, checked_number, checked_probability
+from assocmem._checks import checked_number, checked_probability
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenEmbeddings
 from assocmem.probes import probe
@@ -47,9 +47,6 @@ class RecallBound:
     """
 
     def __init__(self, task: InductionTask, memories: Mapping[str, AssociativeMemory]) -> None:
-        checked_kind("task", task, InductionTask)
-        for name, memory in checked_mapping("memories", memories).items():
-            checked_kind(f"memories[{name!r}]", memory, AssociativeMemory)
         moments = recall_moments(task, memories)
         limit = FrozenEmbeddings.orthonormal(task)
         self._parts = [(moments[name], probe(name, task, limit)) for name in memories]

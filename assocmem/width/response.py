@@ -19,10 +19,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from assocmem._checks import Array
+from assocmem._checks import Array, checked_number, checked_option
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import InductionTask
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, from_factors
+from assocmem.width.arguments import numeric_task
 
 Quantities = Callable[[FrozenEmbeddings], Mapping[str, Array]]
 
@@ -47,7 +48,13 @@ def linear_response(
     Rows are the entries of L, then of H, on and below the diagonal, row by row. Derivatives are
     central differences. Raises ValueError for a family without factors.
     """
-    n_atoms = 2 * (task.n_tokens + task.length)
+    if not callable(quantities):
+        raise TypeError(
+            f"quantities: expected a function of embeddings; got {type(quantities).__name__}. See "
+            f"true_steps."
+        )
+    step = checked_number("step", step, "a positive number", lambda step: 0 < step < np.inf)
+    n_atoms = 2 * (numeric_task(task).n_tokens + task.length)
     sizes = n_atoms + task.n_outputs, n_atoms
     rows: dict[str, list[Array]] = {}
     for which, size in enumerate(sizes):
@@ -66,11 +73,8 @@ def linear_response(
 
 def _embeddings(task: InductionTask, L: Array, H: Array, family: str) -> FrozenEmbeddings:
     """The embeddings that W1 makes of two factors."""
-    if family not in FROM_GAUSSIAN_ROWS:
-        raise ValueError(
-            f"family: expected one of {', '.join(FROM_GAUSSIAN_ROWS)}, which are made of Gaussian "
-            f"rows; got {family!r}. Take one of these, or draw embeddings and count."
-        )
+    remedy = "They are made of Gaussian rows; of others, draw embeddings and count."
+    checked_option("family", family, FROM_GAUSSIAN_ROWS, remedy)
     parts = from_factors(L, H, family=family)
     tokens, positions = np.split(parts.pop("inputs"), [task.n_tokens])
     return FrozenEmbeddings.from_matrices(tokens=tokens, positions=positions, **parts)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import assocmem as am
 from assocmem import _checks as checks
-from assocmem import capacity, gradients, plots, sweeps, testing, training
+from assocmem import capacity, gradients, plots, sweeps, testing, training, width
 
 REFUSAL = re.compile(r"[^:\n]+: expected .*; got ", re.DOTALL)
 NAN = float("nan")
@@ -31,6 +31,15 @@ BATCH = TASK.sample(12, rng=0)
 PATTERNS = TASK.patterns()
 BIGRAMS = am.BigramTask(am.Language.uniform(4), length=8, n_triggers=1)
 BIGRAM_EMB = am.FrozenEmbeddings.random(BIGRAMS, width=8, rng=0)
+BIGRAM_MODEL = am.FrozenTransformer(BIGRAM_EMB)
+WIDE, TINY = am.InductionTask(8, 12), am.InductionTask(3, 3)
+MEMORIES = {
+    "W_O2": gradients.first_step(TASK).memory(am.FrozenEmbeddings.orthonormal(TASK)),
+    "W_K2": gradients.second_step(TASK).memory(am.FrozenEmbeddings.orthonormal(TASK)),
+    "W_K1": gradients.third_step(TASK, 0).memory(am.FrozenEmbeddings.orthonormal(TASK)),
+}
+MOMENTS = width.recall_moments(TASK, MEMORIES)["W_K2"]
+LIMIT = width.Deviations(TASK, MEMORIES).limit
 FIRST, SECOND = gradients.first_step(TASK), gradients.second_step(TASK)
 EYE, ALL = np.eye(3), np.ones((3, 3), bool)
 W = am.AssociativeMemory(keys=EYE, values=EYE)
@@ -48,6 +57,10 @@ def cell(n, rng):
 
 def train(**arguments):
     return training.train(**arguments, **SIZES | {"steps": 0})
+
+
+def response(**arguments):
+    return width.linear_response(lambda emb: {"x": emb.tokens[0]}, **arguments)
 
 
 # Calls that work. Each argument is replaced by each wrong value.
@@ -147,8 +160,8 @@ CALLS = [
         {"inputs": EYE[None], "targets": [0], "outputs": EYE, "Phi2": EYE, "weights": [1.0]},
     ),
     (gradients.first_step, {"task": TASK}),
-    (gradients.third_step, {"task": TASK, "lead": 1.0, "second": SECOND}),
-    (gradients.third_step_error, {"task": TASK, "lead": 1.0, "second": SECOND}),
+    (gradients.third_step, {"task": TASK, "margin": 1.0, "second": SECOND}),
+    (gradients.third_step_error, {"task": TASK, "margin": 1.0, "second": SECOND}),
     (gradients.third_step_slope, {"task": TASK, "second": SECOND}),
     (training.History, {"columns": {"step": np.array([0])}}),
     (training.History.of(ROW).with_row, {"row": ROW}),
@@ -213,11 +226,51 @@ CALLS = [
             "name": "W_O2",
             "predicted": {("outputs", "tokens"): np.zeros((3, 4))},
             "sequences": 64,
-            "gradient": None,
             "delta": 0.1,
             "rng": 0,
         },
     ),
+    (width.required_width, {"task": WIDE, "delta": 0.1, "margins": (0.5, 1.0, 5.0)}),
+    (width.RecallBound, {"task": TASK, "memories": MEMORIES}),
+    (width.RecallBound(TASK, MEMORIES).at, {"width": 100}),
+    (width.recall_moments, {"task": TASK, "memories": MEMORIES}),
+    (
+        width.head_moments,
+        {"task": TASK, "coefficients": np.eye(6), "tokens": BATCH.tokens[0], "rows": [1, 2]},
+    ),
+    (width.cantelli_failure, {"moments": MOMENTS, "d": 50, "targets": [0]}),
+    (width.gaussian_recall, {"moments": MOMENTS, "d": 50, "targets": [0], "rng": 0, "draws": 9}),
+    (
+        width.output_scores,
+        {"task": TASK, "coefficients": np.ones((3, 20)), "d": 30, "draws": 2, "rng": 0},
+    ),
+    (
+        width.trigger_scores,
+        {"task": TASK, "coefficients": np.ones((20, 20)), "d": 30, "draws": 2, "rng": 0},
+    ),
+    (
+        width.head_scores,
+        {"coefficients": np.eye(6), "d": 30, "tokens": BATCH.tokens[0], "draws": 2, "rng": 0},
+    ),
+    (width.AttentionLaw, {"task": TASK, "memories": MEMORIES, "tokens": BATCH.tokens[0]}),
+    (
+        width.AttentionLaw(TASK, MEMORIES, BATCH.tokens[0]).attends,
+        {"d": 50, "draws": 3, "rng": 0},
+    ),
+    (width.Deviations, {"task": TASK, "memories": MEMORIES}),
+    (width.Deviations(TASK, MEMORIES).at, {"d": 50}),
+    (width.guarantee, {"limit": LIMIT, "tolerance": LIMIT, "tokens": BATCH.tokens}),
+    (width.true_steps, {"task": TASK, "sizes": [1, 2, 3]}),
+    (response, {"task": TINY, "step": 1e-4, "family": "sphere"}),
+    (
+        gradients.bigram_step,
+        {"task": BIGRAMS, "matrix": "W_O2", "predictor": "uniform", "sets": 2, "rng": 0},
+    ),
+    (
+        gradients.previous_token_step,
+        {"model": BIGRAM_MODEL, "task": BIGRAMS, "sequences": 8, "sets": 2, "rng": 0},
+    ),
+    (gradients.bigram_predictor, {"task": BIGRAMS, "predictor": "bigrams", "rng": 0}),
     (sweeps.run, {"function": cell, "grid": {"n": [1]}, "rng": 0}),
 ]
 
@@ -261,7 +314,7 @@ def test_an_error_of_python_is_no_refusal():
 
 def seeded():
     """The names of all public functions and methods that take a seed."""
-    for module in (am, capacity, gradients, sweeps, testing, training):
+    for module in (am, capacity, gradients, sweeps, testing, training, width):
         for found in vars(module).values():
             if inspect.isclass(found) and not getattr(found, "_is_protocol", False):
                 yield from seeds_of(getattr(found, each) for each in vars(found) if each[0] != "_")
@@ -344,7 +397,7 @@ def test_options():
         (lambda: training.published(BIGRAMS, width=10**6), r"width: .*; got width 1000000"),
         (lambda: FIRST.on(am.InductionTask(4, 7)), "task: expected tasks that differ in th"),
         (
-            lambda: training.train(BIGRAMS, BIGRAM_EMB, checkpoint=3),
+            lambda: training.train(BIGRAMS, BIGRAM_EMB, checkpoint=3, rng=0),
             "checkpoint: expected a path; got 3",
         ),
         (lambda: am.TopDownRun.load(3), "path: expected a path; got 3"),

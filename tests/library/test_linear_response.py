@@ -12,7 +12,7 @@ from assocmem.width import response as linear_response
 
 def test_a_family_without_factors_is_refused():
     task = am.InductionTask(3, 3)
-    with pytest.raises(ValueError, match=r"family: expected one of gaussian, sphere, orthonormal"):
+    with pytest.raises(ValueError, match=r"family: expected one of 'gaussian', 'sphere', 'ortho"):
         linear_response.linear_response(lambda emb: {}, task, family="rademacher")
 
 

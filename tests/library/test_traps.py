@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import subprocess
 import sys
 from fractions import Fraction
@@ -277,3 +279,38 @@ def test_a_room_is_an_attribute_that_lists_its_names(name):
     assert room.__doc__
     assert all(hasattr(room, each) for each in room.__all__)
     assert name in am.__all__
+
+
+# --- one rule for randomness ---------------------------------------------------------------------
+
+
+def public_functions():
+    """All functions that the rooms list, and the public methods of their classes."""
+    for room in ("", *(f".{name}" for name in (*ROOMS, "training", "vectors", "width"))):
+        module = importlib.import_module(f"assocmem{room}")
+        for name in module.__all__:
+            found = getattr(module, name)
+            if inspect.isclass(found):
+                for each, member in vars(found).items():
+                    function = getattr(member, "__func__", member)
+                    if inspect.isfunction(function) and (each == "__init__" or each[0] != "_"):
+                        yield f"{room}.{name}.{each}", function
+            elif inspect.isfunction(found):
+                yield f"{room}.{name}", found
+
+
+def test_whoever_draws_takes_rng_by_name_and_draws_anew_without():
+    """SPEC 7 of the Scientific Python community: keyword-only, None by default."""
+    found = dict(public_functions())
+    drawing = 0
+    for name, function in found.items():
+        parameters = inspect.signature(function).parameters
+        assert not {"random_state", "generator", "random"} & set(parameters), name
+        if "rng" in parameters:
+            rng = parameters["rng"]
+            assert rng.kind is inspect.Parameter.KEYWORD_ONLY, name
+            assert rng.default is None, name
+            assert rng.annotation == "Seed", name
+            drawing += 1
+    assert drawing > 20
+    assert len(found) > 150

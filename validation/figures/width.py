@@ -197,7 +197,7 @@ class ClosedForm:
 
     def looks_law(self, d: float, draws: int, rng: np.random.Generator) -> float:
         """How often it does by the normal law of W7."""
-        return float(np.mean([law.attends(d, draws, rng) for law in self.attention]))
+        return float(np.mean([law.attends(d, draws, rng=rng) for law in self.attention]))
 
 
 def closed_form(

@@ -56,7 +56,7 @@ class InductionHead:
 
     def predicted(self, d: float, draws: int, rng: np.random.Generator) -> Array:
         """Fraction of the sequences where the output gets most attention, by the normal law."""
-        return np.mean([law.attends(d, draws, rng) for law in self.laws], axis=0)
+        return np.mean([law.attends(d, draws, rng=rng) for law in self.laws], axis=0)
 
     def measured(self, d: float, draws: int, rng: np.random.Generator) -> Array:
         """The same fraction in draws of the embeddings."""
