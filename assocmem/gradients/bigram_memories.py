@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import Seed, checked_kind, checked_option
+from assocmem._checks import Seed, checked_kind, checked_option, generator
 from assocmem.gradients.bigram_population import columns_of
 from assocmem.gradients.bigrams import bigram_predictor, bigram_step
 from assocmem.gradients.sampled import previous_token_step
@@ -32,7 +32,7 @@ def bigram_memory_step(
     *,
     sequences: int = 8000,
     sets: int = 8,
-    rng: Seed = 0,
+    rng: Seed = None,
 ) -> AssociativeMemory:
     """The memory that a top-down step writes into a model that has the steps before it.
 
@@ -69,6 +69,7 @@ def bigram_memory_step(
     checked_option("name", name, ("W_F", "W_O2", "W_K2", "W_K1"))
     emb = checked_kind("model", model, FrozenTransformer).embeddings
     emb.check_fits(checked_kind("task", task, BigramTask))
+    rng = generator(rng)
     if name == "W_F":
         scores = np.log(np.maximum(bigram_predictor(task, "bigrams", rng=rng), LEAST)).T
         scores = scores - scores.mean(axis=0)

@@ -267,6 +267,10 @@ CALLS = [
         {"task": BIGRAMS, "matrix": "W_O2", "predictor": "uniform", "sets": 2, "rng": 0},
     ),
     (
+        gradients.bigram_memory_step,
+        {"name": "W_O2", "model": BIGRAM_MODEL, "task": BIGRAMS, "sets": 2, "rng": 0},
+    ),
+    (
         gradients.previous_token_step,
         {"model": BIGRAM_MODEL, "task": BIGRAMS, "sequences": 8, "sets": 2, "rng": 0},
     ),
