@@ -46,7 +46,9 @@ class Detection:
     asked : (n,) integers
         The positions or tokens that are asked.
     targets : (n,) integers
-        The right answer to each: the number of a position, of an output, or of an asked token.
+        The right answer to each, a row of `answers`.
+    among : (m,) integers
+        The positions, outputs or tokens that are answers.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Detection:
     model: Heads
     asked: NDArray[np.int64]
     targets: NDArray[np.int64]
+    among: NDArray[np.int64]
 
     @property
     def head(self) -> Head:
@@ -76,11 +79,11 @@ class Detection:
     def answers(self) -> Array:
         """What is found: keys (m, d); for copying what the outputs make of a value, (m, d_h)."""
         if self.kind == "copying":
-            return np.asarray(self.model.atoms("outputs") @ self.head.W_O.T)
+            return np.asarray(self.model.atoms("outputs")[self.among] @ self.head.W_O.T)
         if self._causal:
-            return _normed(self.model, self.head, self.model.atoms("positions"))
+            return _normed(self.model, self.head, self.model.atoms("positions")[self.among])
         wrote = self.model[self.places[0]]
-        tokens = _normed(self.model, wrote, self.model.atoms("tokens")[self.asked])
+        tokens = _normed(self.model, wrote, self.model.atoms("tokens")[self.among])
         return _normed(self.model, self.head, tokens @ wrote.W_V.T @ wrote.W_O)
 
     @property
@@ -105,7 +108,7 @@ class Detection:
 
         Raises ValueError for more than 2^24 scores.
         """
-        if (size := len(self.asked) * len(self.answers)) > _ENTRIES:
+        if (size := len(self.asked) * len(self.among)) > _ENTRIES:
             raise ValueError(
                 f"table: expected at most {_ENTRIES} scores; got {size}. Recall and margins need "
                 f"no table."
@@ -136,7 +139,7 @@ class Detection:
     @property
     def chance(self) -> float:
         """Expected recall of a guess among the admissible answers."""
-        return float(np.mean(1 / (self.asked + 1.0 if self._causal else len(self.answers))))
+        return float(np.mean(1 / (self.asked + 1.0 if self._causal else len(self.among))))
 
     @property
     def null(self) -> Null:
@@ -189,8 +192,8 @@ def previous_token(model: Heads, place: Place) -> Detection:
     if len(positions) < 3:
         raise ValueError(f"positions: expected at least 3; got {len(positions)}.")
     _refuse_rotary(head)
-    asked = np.arange(1, len(positions))
-    return Detection("previous token", (head.place,), model, asked, asked - 1)
+    among = np.arange(len(positions))
+    return Detection("previous token", (head.place,), model, among[1:], among[:-1], among)
 
 
 def copying(
@@ -215,22 +218,29 @@ def copying(
     asked = _ids("tokens", tokens, embeddings)
     right = asked if targets is None else targets
     right = _ids("targets", right, outputs, len(asked))
-    return Detection("copying", (head.place,), model, asked, right)
+    return Detection("copying", (head.place,), model, asked, right, np.arange(len(outputs)))
 
 
 def induction(
-    model: Heads, first: Place, second: Place, *, tokens: ArrayLike | None = None
+    model: Heads,
+    first: Place,
+    second: Place,
+    *,
+    tokens: ArrayLike | None = None,
+    among: ArrayLike | None = None,
 ) -> Detection:
     """Whether a token looks for what an earlier head wrote of the same token (K-composition).
 
     If `first` is a previous-token head, what it wrote of a token stands one place after it: there
-    `second` attends to what followed the token before. `tokens` (n,): those that are asked, and
-    among which they look for themselves; all when left out.
+    `second` attends to what followed the token before. `tokens` (n,): those that are asked, such as
+    the triggers of a task; `among` (m,): those among which each looks for itself, the asked ones
+    included. All when left out.
 
     Raises
     ------
     ValueError
-        For heads that are not in two layers, the earlier first; rotary heads; no token embeddings.
+        For heads that are not in two layers, the earlier first; rotary heads; no token embeddings;
+        tokens that are asked and not among the answers.
     """
     wrote, head = checked_kind("model", model, Heads)[first], model[second]
     if wrote.layer >= head.layer:
@@ -239,8 +249,16 @@ def induction(
             f"and {second}."
         )
     _refuse_rotary(head)
-    asked = _ids("tokens", tokens, model.atoms("tokens"))
-    return Detection("induction", (wrote.place, head.place), model, asked, np.arange(len(asked)))
+    embeddings = model.atoms("tokens")
+    asked, answers = _ids("tokens", tokens, embeddings), _ids("among", among, embeddings)
+    row = {token: i for i, token in enumerate(answers.tolist())}
+    if missing := set(asked.tolist()) - row.keys():
+        raise ValueError(
+            f"among: expected all tokens that are asked; got {len(answers)} without "
+            f"{sorted(missing)[:5]}. A token looks for itself."
+        )
+    targets = np.array([row[token] for token in asked.tolist()])
+    return Detection("induction", (wrote.place, head.place), model, asked, targets, answers)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -321,7 +339,7 @@ def find(
         tests += [copying(model, head.place, tokens=tokens) for head in model]
     if n_tokens:
         tests += [
-            induction(model, first.place, second.place, tokens=tokens)
+            induction(model, first.place, second.place, tokens=tokens, among=tokens)
             for first in model
             for second in unrotated
             if first.layer < second.layer

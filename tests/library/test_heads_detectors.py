@@ -224,7 +224,7 @@ def test_no_false_head_in_two_hundred_random_models():
     assert max(false.values()) <= 5
 
 
-def test_heads_of_ours_after_three_steps_are_found():
+def test_our_hand_built_head_is_found():
     task = am.InductionTask(n_tokens=16, length=16, n_triggers="random", predict="all")
     emb = am.FrozenEmbeddings.random(task, width=400, rng=0)
     planted = am.FrozenTransformer(emb, **am.induction_head(task, emb, beta=5))
@@ -232,6 +232,28 @@ def test_heads_of_ours_after_three_steps_are_found():
     assert found.circuits == (((0, 0), (1, 0)),)
     untrained = am.FrozenTransformer(emb)
     assert heads.find(heads.read(untrained), level=1e-7).found == ()
+
+
+def test_the_memories_of_three_steps_are_found_where_they_were_written():
+    """Triggers among all tokens, contents among the classes: as the probes ask."""
+    task = am.InductionTask(n_tokens=20, length=16, n_triggers=4)
+    emb = am.FrozenEmbeddings.random(task, width=600, rng=0)
+    run = am.top_down(task, emb, margins=(0.5, 10, 20), rng=0)
+    model = heads.read(run.model())
+    contents = task.contents
+    found = {
+        "W_K2": heads.induction(model, (0, 0), (1, 0), tokens=task.triggers),
+        "W_O2": heads.copying(model, (1, 0), tokens=contents, targets=contents - task.outputs[0]),
+    }
+    for name, each in found.items():
+        assert each.p_value() < 1e-6
+        probe = am.probe(name, task, emb)
+        assert each.recall == probe.recall(run.model().weights[name]) == 1.0
+        np.testing.assert_allclose(each.chance, probe.chance)
+    others = heads.induction(model, (0, 0), (1, 0), tokens=contents)
+    assert others.recall < 0.5
+    with pytest.raises(ValueError, match="among: expected all tokens that are asked"):
+        heads.induction(model, (0, 0), (1, 0), tokens=[0, 1], among=[1, 2])
 
 
 def test_what_a_detector_needs_is_said(rng):
