@@ -27,6 +27,7 @@ from validation.figures.sheets import Row
 from validation.figures.steps_map import make as make_map
 from validation.figures.width import agreements as agreements_width
 from validation.figures.width import make as make_width
+from validation.figures.writers import make as make_writers
 from validation.runner.cases import Context
 
 FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
@@ -41,6 +42,7 @@ FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "phase": make_phase,
     "coherence": make_coherence,
     "capacity": make_capacity,
+    "writers": make_writers,
 }
 
 AGREEMENTS: dict[str, Callable[[list[Row]], list[Agreement]]] = {
