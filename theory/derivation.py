@@ -6,6 +6,7 @@ library computes. It cannot be written down wrong: a step that does not hold rai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,12 +25,23 @@ class DerivationError(Exception):
 class Step:
     """What a step says, in words, and its formula in LaTeX (may be empty).
 
-    ``checked`` tells whether SymPy verified the formula, or it is a definition or a quotation.
+    Attributes
+    ----------
+    checked : bool
+        Whether SymPy verified something, or the step is a definition or a quotation.
+    scope : str
+        What was verified: "1 equation in C, K" holds for all values of the symbols it names,
+        "6 equations of numbers" at these six places.
+    written : bool
+        Whether the formula was written by hand. It then says in a reader's notation what was
+        checked, and nothing compares it with the expressions that were.
     """
 
     text: str
     latex: str = ""
     checked: bool = False
+    scope: str = ""
+    written: bool = False
 
 
 class Derivation:
@@ -38,6 +50,8 @@ class Derivation:
     >>> x = sympy.Symbol("x")
     >>> derivation = Derivation("example")
     >>> derivation.equal("Expand the square.", (x + 1) ** 2, x**2 + 2 * x + 1)
+    >>> derivation.steps[0].scope
+    '1 equation in x'
     >>> derivation.equal("A wrong step.", (x + 1) ** 2, x**2 + 1)
     Traceback (most recent call last):
     ...
@@ -55,24 +69,42 @@ class Derivation:
     def equal(self, text: str, left: Any, right: Any, *, latex: str | None = None) -> None:
         """Add an equation after checking that both sides are identical.
 
-        ``left`` and ``right`` are expressions, or arrays or matrices of them, compared entry by
-        entry. ``latex`` replaces the printed equation when the expressions are too long to read.
+        ``left`` and ``right`` are expressions, or arrays or matrices of them of one shape, compared
+        entry by entry. ``latex`` is shown, marked as written by hand, in place of the printed
+        equation when the expressions are too long to read.
         """
-        for a, b in zip(_entries(left), _entries(right), strict=True):
+        pairs = list(self._pairs(text, left, right))
+        if not pairs:
+            raise DerivationError(f"{self.claim_id}: {text} It compares nothing.")
+        for a, b in pairs:
             difference = _simplified(a - b)
             if difference != 0:
                 raise DerivationError(
                     f"{self.claim_id}: {text} The two sides differ by {difference}"
                 )
-        if latex is None:
-            latex = f"{sympy.latex(left)} = {sympy.latex(right)}"
-        self.steps.append(Step(text, latex, checked=True))
+        printed = f"{sympy.latex(left)} = {sympy.latex(right)}" if latex is None else latex
+        scope = _scope("equation", [entry for pair in pairs for entry in pair], len(pairs))
+        self.steps.append(Step(text, printed, True, scope, latex is not None))
 
     def holds(self, text: str, relation: Any, *, latex: str | None = None) -> None:
         """Add an inequality (or any relation) after checking that SymPy finds it true."""
         if sympy.simplify(relation) != sympy.true:
             raise DerivationError(f"{self.claim_id}: {text} Not shown to be true: {relation}")
-        self.steps.append(Step(text, latex or sympy.latex(relation), checked=True))
+        printed = sympy.latex(relation) if latex is None else latex
+        found = sympy.sympify(relation)  # SymPy decides most relations as they are written
+        scope = _scope("relation", [found], 1) if found.free_symbols else "1 relation"
+        self.steps.append(Step(text, printed, True, scope, latex is not None))
+
+    def _pairs(self, text: str, left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
+        """The entries of both sides that stand at one place; their shapes are the same."""
+        left, right = _opened(left), _opened(right)
+        if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+            for a, b in zip(left, right, strict=True):
+                yield from self._pairs(text, a, b)
+        elif isinstance(left, list) or isinstance(right, list):
+            raise DerivationError(f"{self.claim_id}: {text} The two sides have different shapes.")
+        else:
+            yield left, right
 
 
 def has_derivation(claim: Claim) -> bool:
@@ -102,9 +134,17 @@ def _simplified(difference: Any) -> Any:
     return sympy.simplify(difference)
 
 
-def _entries(side: Any) -> list[Any]:
+def _opened(side: Any) -> Any:
+    """A list of what an array, a matrix or a sequence holds, or a single SymPy expression."""
     if hasattr(side, "field"):  # an element of a SymPy field of fractions
-        return [side.as_expr()]
-    if hasattr(side, "__iter__"):
-        return [entry for part in side for entry in _entries(part)]
-    return [sympy.sympify(side)]
+        return side.as_expr()
+    if isinstance(side, sympy.MatrixBase):
+        return side.tolist()
+    return list(side) if hasattr(side, "__iter__") else sympy.sympify(side)
+
+
+def _scope(noun: str, entries: list[Any], number: int) -> str:
+    """What was verified, in words: how many, and for all values of which symbols."""
+    names = sorted({str(symbol) for entry in entries for symbol in entry.free_symbols})
+    plural = noun if number == 1 else f"{noun}s"
+    return f"{number} {plural} in {', '.join(names)}" if names else f"{number} {plural} of numbers"

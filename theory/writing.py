@@ -43,6 +43,11 @@ def files(claim: Claim) -> list[str]:
     ]
 
 
+def scope(step: Step) -> str:
+    """What the tick of a step stands for, and whether its formula is what was checked."""
+    return f"{step.scope}; formula written by hand" if step.written else step.scope
+
+
 # For the terminal
 
 
@@ -68,6 +73,8 @@ def step_as_text(number: int, step: Step) -> str:
     lines = [_wrapped(step.text, f"{number:>3} {mark} ", " " * 6)]
     if step.latex:
         lines.append(_displayed(step.latex))
+    if step.checked:
+        lines.append(_wrapped(f"[{scope(step)}]", " " * 6))
     return "\n".join(lines)
 
 
@@ -225,7 +232,8 @@ def _latex_list(title: str, kind: str, items: Iterable[str], remark: str = "") -
 
 
 def _latex_step(step: Step) -> str:
-    text = _latex(step.text) + (r" \hfill$\checkmark$" if step.checked else "")
+    tick = rf" \hfill$\checkmark$ {{\footnotesize {_latex(scope(step))}}}"
+    text = _latex(step.text) + (tick if step.checked else "")
     return text + (f"\n  \\[ \\fitted{{{step.latex}}} \\]" if step.latex else "")
 
 

@@ -171,7 +171,8 @@ def badge(claim: Claim) -> str:
 
 def step_as_item(number: int, step: Step) -> str:
     """One item of a numbered list."""
-    mark = f" [{writing.CHECKED}]{{.checked}}" if step.checked else ""
+    tick = f"{writing.CHECKED} {writing.scope(step)}".strip()
+    mark = f" [{tick}]{{.checked}}" if step.checked else ""
     lines = f"{number}. {markdown(step.text)}{mark}"
     if step.latex:
         indent = " " * len(f"{number}. ")

@@ -18,5 +18,10 @@ def check(context: Context) -> Iterator[Case]:
         yield Case(f"recall of n* = {most} pairs, d = {d}", 1, full, 0.01, evidence="statistics")
         beyond, _ = drawn_recall(4 * most, d, memories, context.rng, rule="cross-entropy")
         yield Case(
-            f"recall of 4 n* pairs: below 1/2, d = {d}", 0.25, beyond, 0.25, evidence="statistics"
+            f"recall of 4 n* pairs: from 0 to 1/2, d = {d}",
+            0.25,
+            beyond,
+            0.25,
+            scale=0.5,
+            evidence="statistics",
         )

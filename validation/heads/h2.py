@@ -57,6 +57,7 @@ def enumerated(context: Context) -> Iterator[Case]:
             ((n - 1) / d + n - 1) / 2,
             ratio(X, X),
             (n - 1 - (n - 1) / d) / 2,
+            scale=n - 1,
         )
 
 

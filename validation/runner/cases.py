@@ -48,9 +48,10 @@ ROUNDING = 2**10 * float(np.finfo(float).eps)
 class Case:
     """One row of the report. ``case`` says in a few words what was compared, and where.
 
-    ``evidence`` says what it rests on, ``power`` is the smallest error of the prediction that it
-    would have caught (None: not worked out), and ``undecided`` says why the numbers, though they
-    were measured, decide nothing: such a case neither holds nor fails.
+    ``evidence`` says what it rests on, ``undecided`` why the numbers, though they were measured,
+    decide nothing: such a case neither holds nor fails. ``scale`` is the size of what is compared,
+    which `power` refers to: |predicted| when left out, or 1 where that is 0, as it is for
+    differences that are relative already.
     """
 
     case: str
@@ -59,12 +60,21 @@ class Case:
     tolerance: float
     seconds: float = 0.0
     evidence: Evidence = "identity"
-    power: float | None = None
+    scale: float | None = None
     undecided: str = ""
 
     def __post_init__(self) -> None:
         for name in ("predicted", "measured", "tolerance"):
             object.__setattr__(self, name, float(getattr(self, name)))
+        if self.tolerance < 0:
+            raise ValueError(
+                f"tolerance: expected a number >= 0 in the case {self.case!r}; got "
+                f"{self.tolerance}. A bound that is met by less than nothing holds for no number."
+            )
+        if self.scale is not None and not self.scale > 0:
+            raise ValueError(
+                f"scale: expected a positive size in the case {self.case!r}; got {self.scale}."
+            )
 
     def passed(self, kind: str) -> bool | None:
         """Whether the measurement agrees with the prediction; None when that is undecided."""
@@ -77,6 +87,29 @@ class Case:
             "high_prob": (-np.inf, self.tolerance),
         }.get(kind, (-self.tolerance, self.tolerance))
         return bool(low <= excess <= high)  # False for NaN
+
+    def power(self, kind: str) -> float:
+        """The smallest relative error of the prediction that this case catches for certain.
+
+        An error e of a prediction p, in the less favourable direction, turns the verdict once
+
+            equal, rate, empirical   |e| > tolerance + |measured - p|
+            upper, lower             |e| > the larger of |measured - p| and tolerance - that
+            high_prob                e > tolerance: a true frequency of p + e is then measured
+            order                    the sign is the prediction: its change is one of size 2
+
+        A case that does not see an error of the size of its quantity, power >= 1, checks nothing.
+
+        >>> Case("one", predicted=2, measured=2.5, tolerance=1).power("equal")
+        0.75
+        """
+        excess = abs(self.measured - self.predicted)
+        seen = {
+            "upper": max(excess, self.tolerance - excess),
+            "lower": max(excess, self.tolerance - excess),
+            "high_prob": self.tolerance,
+        }.get(kind, self.tolerance + excess)
+        return float(seen / (self.scale or abs(self.predicted) or 1.0))
 
 
 @dataclass(frozen=True)

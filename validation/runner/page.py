@@ -191,6 +191,10 @@ def _list(title: str, items: Iterable[str]) -> str:
     return f'<div class="soft">{title}:<ul>{rows}</ul></div>' if rows else ""
 
 
+def _tick(step: Step) -> str:
+    return f"{writing.CHECKED} {html.escape(writing.scope(step))}"
+
+
 def _derivation(steps: Sequence[Step] | str | None) -> str:
     if steps is None:
         return ""
@@ -198,7 +202,7 @@ def _derivation(steps: Sequence[Step] | str | None) -> str:
         return f'<p class="FAILS">The derivation fails. {html.escape(steps)}</p>'
     lines = [
         f"<li>{writing.as_html(step.text)}"
-        + (f' <span class="tick">{writing.CHECKED}</span>' if step.checked else "")
+        + (f' <span class="tick">{_tick(step)}</span>' if step.checked else "")
         + (writing.mathml(step.latex, displayed=True) if step.latex else "")
         + "</li>"
         for step in steps

@@ -49,7 +49,7 @@ def checked(claim: Claim, case: Case) -> Row:
         "seconds": round(case.seconds, 6),
         "verdict": {True: HOLDS, False: FAILS, None: f"{UNDECIDED}: {case.undecided}"}[passed],
         "evidence": case.evidence,
-        "power": case.power if case.power is not None and math.isfinite(case.power) else None,
+        "power": power if math.isfinite(power := case.power(claim.kind)) else None,
     }
 
 
@@ -74,13 +74,6 @@ def distance(row: Row) -> float | None:
     if error == 0:
         return 0.0
     return float(error / row["tolerance"]) if row["tolerance"] > 0 else math.inf
-
-
-def relative_power(row: Row) -> float | None:
-    """The power of a case over the size of its prediction, or as it is where that is 0."""
-    if row["power"] is None or row["predicted"] is None:
-        return None
-    return float(row["power"] / (abs(row["predicted"]) or 1))
 
 
 @dataclass(frozen=True)
@@ -118,9 +111,8 @@ class Outcome:
 
     @property
     def power(self) -> float | None:
-        """The error that every case whose power is known would have caught."""
-        found = [value for value in map(relative_power, self.ran) if value is not None]
-        return max(found, default=None)
+        """The relative error of the prediction that every one of its cases would have caught."""
+        return max((row["power"] for row in self.ran if row["power"] is not None), default=None)
 
     @property
     def seconds(self) -> float:

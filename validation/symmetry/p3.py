@@ -81,5 +81,10 @@ def _three_real_steps(task: am.InductionTask) -> Iterator[Case]:
     for place in (0, last):
         accuracy = patterns.mean(result.correct, where=tau == place)
         yield Case(
-            f"accuracy, tau={place + 1}, {where}", bound, accuracy, bound, evidence="enumeration"
+            f"accuracy, tau={place + 1}, {where}",
+            bound,
+            accuracy,
+            bound,
+            scale=1,
+            evidence="enumeration",
         )

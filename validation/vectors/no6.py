@@ -27,7 +27,7 @@ def two_sided(
 def check(context: Context) -> Iterator[Case]:
     """NO6: the law of the coherence at a few of its quantiles."""
     d, levels, families = 64, (0.25, 0.5, 0.75), ("gaussian", "sphere", "rademacher")
-    sizes = {2: 20_000, 96: 10_000, 512: 3_000} if context.full else {2: 2_500, 96: 1_000}
+    sizes = {2: 20_000, 96: 10_000, 512: 3_000} if context.full else {2: 2_500, 96: 4_000}
     tests = len(families) * len(sizes) * len(levels)
     for family, (n, draws) in product(families, sizes.items()):
         measured = coherences(family, n, d, draws, context.rng)

@@ -75,8 +75,9 @@ def moment_cases(
     over_variance = noise / variance
     along = np.einsum("nqi,qij,nqj->n", over_variance, covariance, over_variance, optimize=True)
     correlations = covariance**2 / (variance[:, :, None] * variance[:, None, :])  # squared
+    signal = (scores * coefficients).sum((1, 2)) / np.sum(mean * coefficients)
     for name, statistic, value in (
-        ("mean, along the coefficients", (noise * coefficients).sum((1, 2)), 0.0),
+        ("mean, along the coefficients", signal, 1.0),
         ("noise / variance", (noise * over_variance).mean((1, 2)), 1.0),
         ("along correlations", along / np.sum(correlations), 1.0),
     ):

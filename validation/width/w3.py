@@ -39,7 +39,7 @@ def all_recalled(
 def check(context: Context) -> Iterator[Case]:
     """W3: the width of the bound, how often a cue fails there, and that far below many do."""
     sizes = list(SUFFICIENT) if context.full else [(8, 16, 1)]
-    delta, draws, few = 0.1, 1000 if context.full else 200, 600
+    delta, draws, few = 0.1, 1000 if context.full else 400, 600
     for size in sizes:
         task = am.InductionTask(*size)
         d = am.width.required_width(task, delta)

@@ -128,7 +128,7 @@ def ahead(tables: ScoreTables, tokens: Array) -> tuple[Array, Array]:
 def check(context: Context) -> Iterator[Case]:
     """W6: how often anything fails at the width of the bound; and what the bound is made of."""
     sizes = list(TOO_LARGE) if context.full else [(8, 16, 1)]
-    sequences, draws = (1000, 500) if context.full else (500, 100)
+    sequences, draws = (4000, 500) if context.full else (4000, 300)
     tests = 4 * len(sizes)
     for size in sizes:
         model = WholeModel(am.InductionTask(*size))
