@@ -14,9 +14,8 @@ Array = NDArray[Any]
 
 
 def statistical(case: str, predicted: float, measured: float, tolerance: float) -> Case:
-    """A case that draws decide: an error of twice the tolerance is caught wherever they fall."""
-    power = 2 * tolerance / abs(predicted)
-    return Case(case, predicted, measured, tolerance, evidence="statistics", power=power)
+    """A case that draws decide."""
+    return Case(case, predicted, measured, tolerance, evidence="statistics")
 
 
 def scores_of(W: Array, u: Array, v: Array) -> Array:
