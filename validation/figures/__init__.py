@@ -25,6 +25,7 @@ from validation.figures.phase import agreements as agreements_phase
 from validation.figures.phase import make as make_phase
 from validation.figures.sheets import Row
 from validation.figures.steps_map import make as make_map
+from validation.figures.triggers import make as make_triggers
 from validation.figures.width import agreements as agreements_width
 from validation.figures.width import make as make_width
 from validation.figures.writers import make as make_writers
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "3": make_3,
     "4": make_4,
     "depth": make_depth,
+    "triggers": make_triggers,
     "map": make_map,
     "width": make_width,
     "margins": make_margins,
@@ -60,6 +62,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "T-S3": ("map",),
     "D1": ("depth",),
     "D2": ("3", "2"),
+    "B1": ("triggers",),
+    "B2": ("triggers",),
+    "B2-text": ("triggers",),
     "D3": ("4",),
     "D4": ("4",),
     "W3": ("width",),

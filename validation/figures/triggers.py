@@ -1,0 +1,198 @@
+"""Figure triggers: what slows the head down, leads predicted by theory beside training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assocmem import plots
+from assocmem.gradients import bigram_step, output_lead
+from assocmem.plots import BLUE, GREEN, GREY, ORANGE
+from validation.bigrams.b0 import occupied
+from validation.bigrams.b2_text import RANKS, characters, repeats
+from validation.dynamics import experiments
+from validation.dynamics.experiments import Scale, curves_of
+from validation.figures.sheets import Row, canvas, publish
+from validation.runner.cases import Context
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = Any
+
+# Loss and predictor of each column of the table.
+SETTINGS = {
+    "loss on repeated triggers": ("triggers", "uniform"),
+    "loss on all, W_F = 0": ("all", "uniform"),
+    "loss on all, bigrams known": ("all", "bigrams"),
+}
+TRAINED = {  # experiment: its test, colour, and what it is
+    "K = 1 fixed": ("accuracy", GREEN, "most frequent alone"),
+    "K = 5 fixed": ("accuracy_third", BLUE, "five most frequent, third asked"),
+    "third alone": ("accuracy_third", ORANGE, "third alone"),
+    "K = 5 rare": ("accuracy", GREY, "ranks 11 to 15"),
+}
+COLOURS = {"1": GREEN, "1 to 5": BLUE, "3": ORANGE}
+TIMES = (0, 100, 300, 1000, 1500, 2000, 3000, 5000, 8000, 12_000, 20_000, 50_000)  # of the flow
+STEP = 5.0  # of W_F; stable below 4 / m_i for every token
+COLUMNS = ("panel", "name", "experiment", "seed", "step", "x", "y", "error", "recall", "all")
+
+
+def make(
+    out: Path,
+    context: Context,
+    *,
+    scale: Scale | None = None,
+    ranks: Sequence[str] = tuple(RANKS),
+    times: Sequence[float] = TIMES,
+    sets: int | None = None,
+) -> list[Path]:
+    """Write the table of leads, the lead while the bigrams are learned, and training curves."""
+    scale = scale or experiments.SCALES["quick"]
+    sets = sets or (64 if context.full else 8)
+    rows = leads(context.rng, ranks, sets) + while_bigrams_are_learned(times)
+    rows += training(scale, context.rng, seeds=5 if context.full else 2)
+    rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows]
+    return publish(out, "triggers", rows, draw(rows))
+
+
+def leads(rng: np.random.Generator, ranks: Sequence[str], sets: int) -> list[Row]:
+    """The table: Σ f_q², the median lead over possible outputs, its error, recall, and over all."""
+    rows = []
+    for name in ranks:
+        for setting, (loss, predictor) in SETTINGS.items():
+            task = characters(RANKS[name], loss=loss)
+            every = (loss, predictor) == ("all", "uniform")  # all tokens asked: 65 times the cost
+            number = max(2, sets // 8 if every or task.n_triggers > 5 else sets)
+            step = bigram_step(task, "W_O2", predictor=predictor, sets=number, rng=rng)
+            f = task.language.unigram[task.trigger_tokens]
+            rows.append(
+                {
+                    "panel": setting,
+                    "name": name,
+                    "x": float((f**2).sum()),
+                    "y": step.lead,
+                    "error": step.lead_error()[0],
+                    "recall": float(np.mean(step.leads > 0)),
+                    "all": float(np.median(step.leads)),
+                }
+            )
+        m = task.n_tokens - task.n_triggers
+        mass = repeats(task) * (m - 1) / m**2
+        closed = output_lead(f, task.n_tokens, task.length)
+        rows.append({"panel": "mass", "name": name, "x": rows[-1]["x"], "y": mass, "all": closed})
+    return rows
+
+
+def while_bigrams_are_learned(times: Sequence[float]) -> list[Row]:
+    """The lead of W_O2 against the divergence from the bigrams, along the flow of W_F; exact."""
+    rows = []
+    for name in "1", "3":
+        task = characters(RANKS[name])
+        mass, law = occupied(task)
+        off = np.setdiff1d(task.outputs, task.trigger_tokens)
+        scores, done = np.zeros_like(law), 0.0
+        for time in times:
+            while done < time:
+                scores += STEP * (mass * (law - softmax(scores)).T)
+                done += STEP
+            predicted = softmax(scores)
+            gain = np.log(np.where(law > 0, law / predicted, 1))
+            divergence = mass[off] @ (law * gain)[off].sum(axis=1) / mass[off].sum()
+            lead = bigram_step(task, "W_O2", predictor=predicted).lead
+            row = {"panel": "flow", "name": name, "step": time, "x": divergence}
+            rows.append(row | {"y": lead})
+    return rows
+
+
+def softmax(scores: Array) -> Array:
+    """The law of the output, row by current token, of scores output by token."""
+    exponentials = np.exp(scores - scores.max(axis=0))
+    return (exponentials / exponentials.sum(axis=0)).T
+
+
+def training(scale: Scale, rng: np.random.Generator, *, seeds: int) -> list[Row]:
+    """In-context accuracy of runs with loss on all tokens and W_F trained."""
+    found = experiments.histories(list(TRAINED), scale=scale, seeds=seeds, rng=rng)
+    rows = []
+    for name, (column, _, label) in TRAINED.items():
+        for row in experiments.rows_of({name: found[name]}, [column]):
+            rows.append({"panel": "training", "name": label, **row, "y": row[column]})
+    return rows
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Predicted leads by triggers; the lead while W_F learns; accuracy over training."""
+    figure = canvas(20, 7)
+    left, middle, right = figure.subplots(1, 3)
+    draw_leads(left, rows)
+    for name in dict.fromkeys(row["name"] for row in rows if row["panel"] == "flow"):
+        flow = [row for row in rows if (row["panel"], row["name"]) == ("flow", name)]
+        scale = abs(flow[0]["y"])
+        label = {"1": "most frequent alone", "3": "third alone"}[name]
+        middle.plot(
+            [row["x"] for row in flow],
+            [row["y"] / scale for row in flow],
+            "o-",
+            color=COLOURS[name],
+            label=label,
+            linewidth=2.6,
+        )
+    middle.axhline(0, color="black", linewidth=1)
+    middle.invert_xaxis()
+    middle.set_title("Predicted: the lead turns positive\nas the bigrams get known", fontsize=16)
+    middle.set_xlabel("divergence from the bigrams, nats", fontsize=14)
+    middle.set_ylabel("lead of $W_O^2$, over its size at $W_F = 0$", fontsize=14)
+    middle.legend(frameon=False, fontsize=14, loc="lower right")
+    for name, (_, colour, label) in TRAINED.items():
+        curves = [row | {"accuracy": row["y"]} for row in rows if row["panel"] == "training"]
+        steps, runs = curves_of(curves, name, "accuracy")
+        plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=right)
+    right.set_title(
+        "Measured: in-context accuracy,\nloss on all tokens, $W_F$ trained", fontsize=16
+    )
+    right.set(ylim=(-0.03, 1.55), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    right.set_xlabel("updates", fontsize=14)
+    right.legend(frameon=False, fontsize=13, loc="upper left")
+    for axes in (left, middle, right):
+        axes.tick_params(labelsize=13)
+    figure.suptitle(
+        "Repeated triggers make the induction head, and the bigrams come first", fontsize=21
+    )
+    return figure
+
+
+def draw_leads(axes: Any, rows: list[Row]) -> None:
+    """Leads with the bigrams known against Σ f², beside the mass of repeats."""
+    known = [row for row in rows if row["panel"] == "loss on all, bigrams known"]
+    mass = sorted((row for row in rows if row["panel"] == "mass"), key=lambda row: row["x"])
+    axes.errorbar(
+        [row["x"] for row in known],
+        [row["y"] for row in known],
+        yerr=[2 * row["error"] for row in known],
+        fmt="o",
+        color=BLUE,
+        markersize=9,
+        label="exact population gradient",
+    )
+    options = {"linestyle": "none", "markersize": 13, "fillstyle": "none", "color": ORANGE}
+    x = [row["x"] for row in mass]
+    label = "(M-1)/M² · mass of repeats"
+    axes.plot(x, [row["y"] for row in mass], marker="s", label=label, **options)
+    label = "independent tokens: claim B2"
+    axes.plot(x, [row["all"] for row in mass], color=GREY, linewidth=2, label=label)
+    for row in known:
+        axes.annotate(
+            row["name"], (row["x"], row["y"]), (9, -15), textcoords="offset points", fontsize=12
+        )
+    axes.set(xscale="log", yscale="log")
+    axes.margins(x=0.13)
+    axes.set_title(
+        "Predicted: lead of $W_O^2$, the bigrams known,\nby the ranks of the triggers", fontsize=16
+    )
+    axes.set_xlabel(r"$\sum_q f_q^2$", fontsize=14)
+    axes.set_ylabel("median lead of the gradient", fontsize=14)
+    axes.legend(frameon=False, fontsize=13, loc="upper left")
