@@ -24,7 +24,7 @@ $(2n + 6d + 5)/d^2$.
             "(kappa = 1)",
         ),
         kind="equal",
-        source="derived here; with the leading order in [BCBJB2023], section 3",
+        source="derived here; with the leading order in [BCBJB2023], Section 4.1",
         status="proved",
         note="""
 Uncorrelated is not independent: all scores of a key share the factor |u_i| |V'f| of claim C2.

@@ -13,7 +13,7 @@ $$v_j^\top W u_i = C_{ji} .$$
 """.strip(),
         assumptions=("keys are orthonormal", "values are orthonormal"),
         kind="equal",
-        source="[BCBJB2023], section 3",
+        source="[BCBJB2023], Section 4.1",
         status="proved",
         note="""
 With one-hot keys and values no rounding occurs, whatever the coefficients: the tolerance is 0.
@@ -44,7 +44,7 @@ $$\frac{n + 4d + 3}{d^2} \text{ for the right score}, \qquad
             "rows have mean 0, are isotropic (E uu^T = I/d), and each family has one E ||u||^4",
         ),
         kind="equal",
-        source="derived here; with the leading order in [BCBJB2023], section 3",
+        source="derived here; with the leading order in [BCBJB2023], Section 4.1",
         status="proved",
         note="""
 All products of different overlaps vanish in the mean, so the squares add up: the Gram matrix G of

@@ -46,7 +46,7 @@ gradients with the reference transformer on the enumerated population, at random
     ),
     Claim(
         id="P2",
-        title="Step 2 after a first step of real size: the correction is kappa_T m_1 / C",
+        title="Step 2 after a small first step: the correction is kappa_T m_1 / C to first order",
         statement=r"""
 Let $W_O^2 = \eta_1 G_1$ with $\eta_1$ such that the wanted coefficient leads by $m_1$, predicting
 the content with fixed triggers, and let $L(m_1)$ be the lead of the trigger query,

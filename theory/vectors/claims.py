@@ -16,7 +16,7 @@ $$\mathbb{E}\,\langle u, v\rangle^2 = \frac1d .$$
             "both are isotropic with mean square norm 1: E uu^T = E vv^T = I/d",
         ),
         kind="equal",
-        source="[BCBJB2023], section 3, for the use of it; the moment is elementary",
+        source="[BCBJB2023], Section 4.1, for the use of it; the moment is elementary",
         status="proved",
         note="""
 Isotropy of one of the two is enough: E <u, v>^2 = E u^T (E vv^T) u = E ||u||^2 / d. So it also
@@ -96,7 +96,7 @@ order.
 """.strip(),
         assumptions=("the entries of W are independent N(0, 1/d)", "u is independent of W"),
         kind="equal",
-        source="[BCBJB2023], section 3, for the use of it; the laws are elementary",
+        source="[BCBJB2023], Section 4.1, for the use of it; the laws are elementary",
         status="proved",
         note="""
 The check reads the remapped tokens and positions of a FrozenEmbeddings with orthonormal inputs, and
