@@ -53,8 +53,9 @@ class InductionTask:
     Raises ValueError for T < 3, K < 1, fewer than two content tokens, an unknown `predict`, or
     random triggers with `predict="content"`; TypeError for sizes that are not integers.
 
-    Source: [BCBJB2023], the in-context bigram task of its theory with uniform statistics,
-    conditioned on the trigger's second occurrence being the last input.
+    Source: [BCBJB2023], the data of its theorem. For K = 1 it is the in-context bigram task with
+    uniform statistics, conditioned on the trigger's second occurrence being the last input. For
+    K >= 2 it is not: the other triggers never occur in a sequence, as they do in a `BigramTask`.
     """
 
     n_tokens: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from theory.record import Claim
 
 _TOP_DOWN = (
-    "InductionTask, population loss at the last position",
+    "InductionTask, population loss at the last position; no trigger but the one asked occurs",
     "infinite width: all atoms exactly orthonormal",
     "readout from the attention output: xi_T = W_U W_O2 o_T",
     "all learned matrices start at zero",
@@ -45,9 +45,10 @@ $s$, $\sum_{r \ge s} r^{-1}$ and $\sum_{r \ge s} r^{-2}$. For fixed triggers and
 content the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ leads by
 $$\mathrm{lead}(J_2) = \frac{u}{K T^2}\, \Phi(T) \cdot \Big(1 - \frac1{C^2}\Big)\ (K = 1),\quad
 \Big(1 - \frac1C\Big)\ (K \ge 2,\ T \ge 5),\qquad u = \frac1{CT},$$
-$$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4x - 2y - 8) - T^5 (x^2 - 2xy + 2x - 3y - 12)
-\\ & - T^4 (x^3 + x^2 + 3xy + 2x - y - 12) \\ & + T^3 (x^3 - x^2 + xy + 4x - 3y - 28) \\ & + T^2 (3x^2
-- 12x + y + 18) + 6T (x - 2) + 4. \end{aligned}$$""",
+$$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4x - 2y - 8) \\
+& - T^5 (x^2 - 2xy + 2x - 3y - 12) - T^4 (x^3 + x^2 + 3xy + 2x - y - 12) \\
+& + T^3 (x^3 - x^2 + xy + 4x - 3y - 28) + T^2 (3x^2 - 12x + y + 18) \\
+& + 6T (x - 2) + 4. \end{aligned}$$""",
         assumptions=_TOP_DOWN,
         kind="equal",
         source="[BCBJB2023], Section 6 and appendix, second step; closed form derived here",
@@ -205,11 +206,11 @@ $T \to \infty$.""",
 prediction over the content: $T \ge 5$. Prediction over all tokens, $T \ge 5$: $C > C^*(T, K)$, the
 positive root of
 $$\Phi\, C^2 + \big((K-1)\Phi + Kc + 2a + wb\big) C - K \big(\Phi + (T-2) a + (T-w) b\big),$$
-with, in means over $\tau$ and with $s$ uniform on $1..T$, $h_r = \sum_{s \ge r} \frac1s$ and the share
-$m_s = \frac1s 1\{s \ge \tau\} + \frac1T 1\{s{=}T\}$ of the trigger in the past of $s$: $w = \langle
-h_\tau \rangle + \frac1T$, $a = T^2\, \mathrm{Cov}_s(1\{s{=}\tau\} + 1\{s{=}T\}, m_s)$, $b = T^2\,
-\mathrm{Var}_s(m_s)$, $c = T^2\, \mathrm{Cov}_s(\frac1s \sum_{r \le s} h_r, m_s)$ and $\Phi$ of S2, all
-rational in $T$, $H_T$ and $H_T^{(2)}$; as $T \to \infty$,
+with, in means over $\tau$ and with $s$ uniform on $1..T$, $h_r = \sum_{s \ge r} \frac1s$ and the
+share $m_s = \frac1s 1\{s \ge \tau\} + \frac1T 1\{s{=}T\}$ of the trigger in the past of $s$: $w =
+\langle h_\tau \rangle + \frac1T$, $a = T^2\, \mathrm{Cov}_s(1\{s{=}\tau\} + 1\{s{=}T\}, m_s)$,
+$b = T^2\, \mathrm{Var}_s(m_s)$, $c = T^2\, \mathrm{Cov}_s(\frac1s \sum_{r \le s} h_r, m_s)$ and
+$\Phi$ of S2, all rational in $T$, $H_T$ and $H_T^{(2)}$; as $T \to \infty$,
 $C^* (C^* + K) = K T\,(1 + O(1/\ln T))$, that is $T^*(N, K) \sim \frac{CN}{K}$. $T = 3$: $(C, K) =
 (2,1), (2,2)$ only; $T = 4$: $K = 1$ and $C \le 11$, or $K = 2$ and $3 \le C \le 9$. Random
 triggers: $N \ge N^*(T)$ with $N^* = 38, 11, 8, 7$ at $T = 5, ..., 8$, $6$ for $T = 9..13$, $5$ for
@@ -219,11 +220,11 @@ $14..40$ and $4$ from $T = 41$ on; besides, $N = T = 3$.""",
         source="derived here from S2",
         status="proved",
         note="Derived at symbolic T, step by step; the library's tables are compared at T = 3..6 "
-        "in symbols, and by number up to T = 64 in the check. The margin is the wanted coefficient "
-        "J of the derivation, times 1 + 1/C for K = 1 and random triggers. The law is slow: "
-        "C N / (K T*) = 1 + (1 + pi^2/12) / ln T* + ... for K much smaller than C, so C N / K is no "
-        "threshold at small sizes: at (C, K) = (16, 4) it is 80, and step 2 fails from T = 44 on; "
-        "at (10, 1) it is 110 and 72.",
+        "in symbols, and by number up to T = 64 in the check. The margin is the wanted "
+        "coefficient J of the derivation, times 1 + 1/C for K = 1 and random triggers. The law is "
+        "slow: C N / (K T*) = 1 + (1 + pi^2/12) / ln T* + ... for K much smaller than C, so C N / "
+        "K is no threshold at small sizes: at (C, K) = (16, 4) it is 80, and step 2 fails from T "
+        "= 44 on; at (10, 1) it is 110 and 72.",
     ),
     Claim(
         id="T-m1",
@@ -243,28 +244,30 @@ falls to $\pi^*$.""",
         kind="upper",
         source="derived here from S2",
         status="empirical",
-        note="The derivation replaces logits by their means; no bound on what that drops is proved. "
-        "The exact crossing is 9 to 10 percent below m1* at T = 7, 6 to 7 at T = 8 and 4 to 5 at "
-        "T = 9, whatever C and K; further below at T = 5 and 6 (a third and a sixth); sampled, 2 "
-        "percent at T = 12 and 16. m1* is small: 0.09 at (C, K, T) = (10, 4, 32).",
+        note="The derivation replaces logits by their means; no bound on what that drops is "
+        "proved. The exact crossing is 9 to 10 percent below m1* at T = 7, 6 to 7 at T = 8 and 4 "
+        "to 5 at T = 9, whatever C and K; further below at T = 5 and 6 (a third and a sixth); "
+        "sampled, 2 percent at T = 12 and 16. m1* is small: 0.09 at (C, K, T) = (10, 4, 32).",
     ),
     Claim(
         id="T-S3",
-        title="At small lead and few triggers step 3 writes rows 3 to T - 1 of the previous-token head",
+        title="At small lead and few triggers step 3 writes the previous-token head from row 3 on",
         statement=r"""Rows $t = 2..T-1$ of $A + \lambda B$ (S3a) as $\lambda \to 0$, fixed triggers,
-prediction over the content, $u$, $\Phi$ and $H$ of S2 and S3a, $h_r = \sum_{s \ge r} \frac1s$. Row 2 is not recalled; a row $t \ge 3$ is if and only if $B_{t,t-1} >
-B_{tr}$ for the other $r = 2..t$. $T = 5$: row 4 never. $T = 6, ..., 10$: all rows $t \ge 3$ if $C
-\ge 3$ and $K \le K^* = 3, 6, 10, 15, 20$, and not if $K > K^*$ and $C$ is large. For $C \to \infty$
+prediction over the content, $u$, $\Phi$ and $H$ of S2 and S3a, $h_r = \sum_{s \ge r} \frac1s$. Row
+2 is not recalled; a row $t \ge 3$ is if and only if $B_{t,t-1} > B_{tr}$ for the other $r =
+2..t$. $T = 5$: row 4 never. $T = 6, ..., 10$: all rows $t \ge 3$ if $C \ge 3$ and $K \le K^* = 3,
+6, 10, 15, 20$, and not if $K > K^*$ and $C$ is large.
+For $C \to \infty$
 and every $T$, with $\rho = 2 + \frac1T + \frac{4}{T^2}$, $\sigma = K(1 + \frac1T) + 1 +
-\frac{4}{T^2}$ and $y_s = -(1 + H^2) + \frac{T}{T-2} (1 + H \frac{s-1}{s})\, 1\{s > 1\}$ for $s < T$, the
-coefficient $w_E(q) \to p_s$ of $J_2$ in units of $\frac{u}{K T^2}$,
+\frac{4}{T^2}$ and, for $s < T$, $y_s = -(1 + H^2) + \frac{T}{T-2} (1 + H \frac{s-1}{s})\, 1\{s >
+1\}$, the coefficient $w_E(q) \to p_s$ of $J_2$ in units of $\frac{u}{K T^2}$,
 $$\frac{K T^3}{u^2}\, t\,(B_{t,t-1} - B_{tr}) = \tfrac{\rho\Phi}{T-2}\Big[1 + \tfrac HT (h_{r+1} -
 h_t + h_{r-1} - h_{t-2})\Big] - \tfrac\sigma T y_t \sum_{s=r}^{t-2} \tfrac{y_s}{s},\quad r \le t-2.
 $$
 At rows $t = 3..6$, $T \to \infty$: $\frac{KT^3}{u^2} B_{t,t-1} \sim \frac{2\Phi}{Tt}(1 - \frac1t +
-\frac{2}{t^2})$, its largest competitor $\sim -\frac{2\Phi}{Tt} (\frac1t - \frac{2}{t^2})$, these rows
-are recalled up to $K + 1 = \frac{360}{13} \Phi$, which grows like $\ln T$, and row 2 too once $\lambda > \lambda_2 \to
-\Phi/(2\Phi + (K+1)(\frac32 + \frac{\pi^2}{6}))$.""",
+\frac{2}{t^2})$, its largest competitor $\sim -\frac{2\Phi}{Tt} (\frac1t - \frac{2}{t^2})$, these
+rows are recalled up to $K + 1 = \frac{360}{13} \Phi$, which grows like $\ln T$, and row 2 too once
+$\lambda > \lambda_2 \to \Phi/(2\Phi + (K+1)(\frac32 + \frac{\pi^2}{6}))$.""",
         assumptions=(*_TASK, "lambda -> 0; lambda_2 to first order in lambda"),
         kind="equal",
         source="derived here from S3a",

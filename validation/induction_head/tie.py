@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
+from scipy.stats import binomtest
 
 import assocmem as am
 from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from validation import reference
 from validation.runner import tolerances
-from validation.runner.cases import ROUNDING, Case, Context
+from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context
 from validation.steps.populations import reference_parameters
-from validation.steps.three_steps import MARGINS, PIECE, SIZES
+from validation.steps.three_steps import MARGINS, PIECE, SIZES, reference_run
 
 Array = NDArray[Any]
 
@@ -89,3 +90,28 @@ def check(context: Context) -> Iterator[Case]:
             tolerance,
             evidence="statistics",
         )
+    yield from several_triggers(context)
+
+
+def several_triggers(context: Context) -> Iterator[Case]:
+    """At tau = 1 and K >= 2 the learned head fails most sequences, the hand-built one none."""
+    for n, length, k in ((20, 48, 2), (24, 40, 3), *([(40, 64, 3)] if context.full else [])):
+        task, where = am.InductionTask(n, length, k), f"({n},{length},{k})"
+        run = am.top_down(task, margins=MARGINS, rng=context.rng, evaluate_on=None)
+        batch = task.sample((200 if context.full else 100) * (length - 2), rng=context.rng)
+        first = batch.tokens[:, 0] == batch.tokens[:, -1]
+        few = am.InductionBatch(
+            tokens=batch.tokens[first],
+            targets=batch.targets[first],
+            weights=batch.weights[first] / batch.weights[first].sum(),
+            trigger_position=batch.trigger_position[first],
+            drawn=True,
+        )
+        correct = reference_run(run.embeddings, run.memories, few).correct
+        rate = binomtest(int(correct.sum()), len(correct))
+        limit = rate.proportion_ci(1 - 2 * FALSE_ALARM).high
+        name = f"tau=1: accuracy at most, learned, {where}"
+        yield Case(name, 0, limit, 0.5, evidence="statistics")
+        built = am.induction_head(task, run.embeddings, beta=50.0)
+        accuracy = reference_run(run.embeddings, built, few).accuracy.value
+        yield Case(f"tau=1: accuracy, hand-built, {where}", 1, accuracy, 0, evidence="statistics")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from validation.runner.cases import Case, Context
+from validation.runner.cases import ROUNDING, Case, Context, agreement
 from validation.steps.populations import _compare, _first, measured_gradient
 
 Array = NDArray[Any]
@@ -31,6 +32,12 @@ def check(context: Context) -> Iterator[Case]:
         lambda task: block(task, measured_gradient(task, "W_K1", [_first(task)])),
         previous,
     )
+    for n, length, k in ((5, 6, 1), (6, 6, 2)):
+        task = am.InductionTask(n, length, k)
+        measured = block(task, measured_gradient(task, "W_K1", [_first(task)]))
+        name = f"A by the formula in T, N={n} T={length} K={k}"
+        stated = stated_value(n - k, length)
+        yield agreement(name, stated, measured, ROUNDING, evidence="enumeration")
     yield from _compare(
         "B: p_2 to p_1",
         lambda task: am.gradients.third_step_slope(task, second=am.gradients.second_step(task))[
@@ -41,3 +48,13 @@ def check(context: Context) -> Iterator[Case]:
         ),
         previous,
     )
+
+
+def stated_value(content: int, length: int) -> Array:
+    """The value A that the claim states, for prediction over the content."""
+    t = np.arange(1, length + 1)
+    H = (length - (1 / t).sum() - 1 / length) / (length - 2)
+    f = ((t >= 2) & (t < length)) * 1.0
+    mean = np.cumsum(f) / t
+    scale = (1 - 1 / content) * H / (content * length**2 * (length - 2))
+    return np.asarray(scale * np.tril(f[None] - mean[:, None]) / t[:, None])
