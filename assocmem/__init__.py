@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from assocmem.memory import AssociativeMemory
     from assocmem.model import BlockTable, FrozenEmbeddings, FrozenTransformer
     from assocmem.probes import Evaluation, Probe, Rate, Share, evaluate, induction_head, probe
-    from assocmem.symmetric import SymmetricTransformer
+    from assocmem.model.symmetric import SymmetricTransformer
     from assocmem.tasks import (
         Batch,
         BigramBatch,

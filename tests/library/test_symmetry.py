@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import assocmem as am
 from assocmem.model.blocks import BlockTable
-from assocmem.symmetric import LEARNED, SymmetricTransformer
+from assocmem.model.symmetric import LEARNED, SymmetricTransformer
 from assocmem.tasks.symmetry import Patterns, set_partitions
 
 AGREE = 1e-12

@@ -8,7 +8,7 @@ import numpy as np
 
 import assocmem as am
 from assocmem.model.blocks import BlockTable
-from assocmem.symmetric import LEARNED, SymmetricTransformer
+from assocmem.model.symmetric import LEARNED, SymmetricTransformer
 from validation import reference
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import reference_parameters, small_tasks

@@ -9,7 +9,7 @@ import numpy as np
 
 import assocmem as am
 from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
-from assocmem.symmetric import SymmetricTransformer
+from assocmem.model.symmetric import SymmetricTransformer
 from theory.symmetry.claims import SECOND_ORDER
 from validation import reference
 from validation.runner.cases import ROUNDING, Case, Context

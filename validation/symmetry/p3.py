@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.model.blocks import POSITIONS
-from assocmem.symmetric import LEARNED, SymmetricTransformer
+from assocmem.model.symmetric import LEARNED, SymmetricTransformer
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 from validation.steps.paired import dropped_part
 from validation.symmetry.real_steps import _lead_by
