@@ -29,9 +29,13 @@ if TYPE_CHECKING:
         width,
     )
     from assocmem.memory import AssociativeMemory
-    from assocmem.model import BlockTable, FrozenEmbeddings, FrozenTransformer
+    from assocmem.model import (
+        BlockTable,
+        FrozenEmbeddings,
+        FrozenTransformer,
+        SymmetricTransformer,
+    )
     from assocmem.probes import Evaluation, Probe, Rate, Share, evaluate, induction_head, probe
-    from assocmem.model.symmetric import SymmetricTransformer
     from assocmem.tasks import (
         Batch,
         BigramBatch,
@@ -114,7 +118,7 @@ _PACKAGES = (
     *("capacity", "gradients", "heads", "model", "plots", "sweeps"),
     *("tasks", "testing", "training", "vectors", "width"),
 )
-_ROOMS = ("vectors", "memory", "tasks", "model", "probes", "topdown", "symmetric")
+_ROOMS = ("vectors", "memory", "tasks", "model", "probes", "topdown")
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,6 @@ ROOMS = {
     "gradients": "closed forms of steps",
     "probes": "recall, attention, accuracy",
     "topdown": "the three steps",
-    "symmetric": "the model at any vocabulary",
     "width": "finite width",
     "training": "loop, run, presets, optimisers",
     "heads": "other people's transformers",

@@ -10,6 +10,7 @@ from assocmem.model.blocks import (
     TokenBlock,
 )
 from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.symmetric import SymmetricTransformer
 from assocmem.model.transformer import FrozenTransformer
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "BlockTable",
     "FrozenEmbeddings",
     "FrozenTransformer",
+    "SymmetricTransformer",
     "TokenBlock",
 ]

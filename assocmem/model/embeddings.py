@@ -291,7 +291,7 @@ def require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
     if (needed := 2 * 8 * width**2) <= max_bytes:
         return
     remedy = {
-        "task": "Take fewer tokens, or am.gradients and am.SymmetricTransformer, which need no "
+        "task": "Take fewer tokens, or am.gradients and top_down(gradient='exact'), which need no "
         "embeddings",
         "width": "Take a smaller width, or compressed=True, whose memory the width does not enter",
     }

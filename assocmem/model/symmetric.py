@@ -8,15 +8,14 @@ softmax over outputs as often as there are tokens like it. Nothing is approximat
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Literal
 
-from assocmem.model.blocks import POSITIONS, BlockTable
+from assocmem._checks import renamed
+from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import InductionTask, Patterns
-from assocmem.topdown import STEPS, TopDownSettings
-
-__all__ = ["SymmetricTransformer"]
 
 LEARNED = ("W_K1", "W_K2", "W_O2")
 
@@ -121,34 +120,18 @@ class SymmetricTransformer:
     ) -> SymmetricTransformer:
         """Return the model after the three steps, each along the exact gradient of the one before.
 
-        As `top_down` with ``gradient="population"`` over all sequences, at any number of tokens.
+        Deprecated: write ``assocmem.top_down(task, gradient="exact").model()``.
 
-        >>> import assocmem as am
-        >>> task = am.InductionTask(n_tokens=10**6, length=8)
-        >>> model = am.SymmetricTransformer.top_down(task)
-        >>> row = model.weights["W_K1"]["positions", "positions"][5]
-        >>> int(row.argmax())  # a previous-token head
-        4
-
-        Raises ValueError at a step whose lead is not positive, for margins that are not three
+        Raises ValueError at a step whose strength is not positive, for margins that are not three
         positive numbers and unknown blocks.
         """
-        model = cls(task)
-        patterns = task.patterns()
-        settings = TopDownSettings(margins=margins, gradient="population", blocks=blocks)
-        for name, margin in zip(STEPS, settings.margins, strict=True):
-            _, gradients = model.loss_and_tables(patterns, (name,))
-            table = -1 * gradients[name]
-            if name == "W_K1" and blocks == "position":
-                table = BlockTable(
-                    task, name, {(POSITIONS, POSITIONS): table[POSITIONS, POSITIONS]}
-                )
-            if not table.strength > 0:
-                raise ValueError(
-                    f"task: expected a positive strength of the step on {name}; got "
-                    f"{table.strength:.3g}. Take longer sequences or other margins."
-                )
-            model = cls(task, **model.weights, **{name: table * (margin / table.strength)})
+        renamed("SymmetricTransformer.top_down(task)", 'top_down(task, gradient="exact").model()')
+        run = import_module("assocmem.topdown").top_down(
+            task, margins=margins, gradient="exact", blocks=blocks, evaluate_on=None
+        )
+        if run.failure:
+            raise ValueError(f"task: expected one where every step can be taken; {run.failure}.")
+        model: SymmetricTransformer = run.model()
         return model
 
 

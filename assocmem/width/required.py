@@ -10,7 +10,7 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenEmbeddings
 from assocmem.probes import probe
 from assocmem.tasks import InductionTask
-from assocmem.topdown import STEPS, top_down
+from assocmem.topdown.steps import STEPS, top_down
 from assocmem.width.moments import cantelli_failure, recall_moments
 
 WIDEST = 1e12  # beyond it no float64 model tells the scores apart

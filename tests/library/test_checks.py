@@ -135,7 +135,7 @@ CALLS = [
     (am.Rate(3, 5).interval, {"confidence": 0.9}),
     (am.SymmetricTransformer, {"task": TASK, "W_K2": SECOND}),
     (am.SymmetricTransformer(TASK).loss_and_tables, {"patterns": PATTERNS, "wrt": ("W_O2",)}),
-    (am.SymmetricTransformer.top_down, {"task": TASK, "margins": (1, 2, 3), "blocks": "position"}),
+    (am.top_down, {"task": TASK, "margins": (1, 2, 3), "gradient": "exact", "blocks": "all"}),
     (
         am.top_down,
         {"task": TASK, "embeddings": EMB, "margins": (1, 2, 3), "gradient": "population", "rng": 0},

@@ -238,7 +238,7 @@ def test_patterns_are_evaluated_with_their_weights():
     """Three in four patterns have a right answer, two in three sequences."""
     task = am.InductionTask(n_tokens=10**6, length=8)
     patterns = task.patterns()
-    small = am.SymmetricTransformer.top_down(task).restricted
+    small = am.top_down(task, gradient="exact", evaluate_on=None).model().restricted
     result = am.evaluate(small, patterns.batch)
     assert result.accuracy.value == pytest.approx(patterns.mean(result.correct), abs=1e-12)
     assert result.attention == pytest.approx(patterns.mean(result.attention_on_output), abs=1e-12)

@@ -217,7 +217,8 @@ def test_three_steps_equal_those_on_the_full_population():
     run = am.top_down(
         task, margins=margins, gradient="population", blocks="all", evaluate_on=None, rng=0
     )
-    model = SymmetricTransformer.top_down(task, margins=margins, blocks="all")
+    exact = am.top_down(task, margins=margins, gradient="exact", blocks="all")
+    model = exact.model()
     for name, memory in run.memories.items():
         expected, found = memory.coefficients, model.weights[name].coefficients()
         # the lead by which a step is scaled is a difference of coefficients: it rounds as they do
@@ -226,7 +227,7 @@ def test_three_steps_equal_those_on_the_full_population():
 
 def test_position_blocks_alone():
     task = am.InductionTask(10**6, 7)
-    model = SymmetricTransformer.top_down(task)
+    model = am.top_down(task, gradient="exact").model()
     assert list(model.weights["W_K1"]) == [("positions", "positions")]
     assert repr(model) == f"SymmetricTransformer({task}, non-zero=['W_K1', 'W_K2', 'W_O2'])"
     patterns = task.patterns()
@@ -236,16 +237,56 @@ def test_position_blocks_alone():
 
 
 def test_a_step_without_a_lead_is_refused():
-    with pytest.raises(ValueError, match="expected a positive strength of the step on W_K2; got -"):
-        SymmetricTransformer.top_down(am.InductionTask(10**6, 4))
+    run = am.top_down(am.InductionTask(10**6, 4), gradient="exact")
+    assert run.failed_step == 2
+    assert run.failure.startswith("the gradient on W_K2 has strength -")
+    with (
+        pytest.warns(DeprecationWarning, match="write top_down"),
+        pytest.raises(ValueError, match="W_K2"),
+    ):
+        SymmetricTransformer.top_down(run.task)
 
 
 def test_bad_settings_are_refused():
     task = am.InductionTask(7, 6)
     with pytest.raises(ValueError, match="margins: expected three positive numbers"):
-        SymmetricTransformer.top_down(task, margins=(0.5, 10.0))
+        am.top_down(task, margins=(0.5, 10.0), gradient="exact")
     with pytest.raises(ValueError, match="blocks: expected one of"):
-        SymmetricTransformer.top_down(task, blocks="tokens")
+        am.top_down(task, blocks="tokens", gradient="exact")
+    emb = am.FrozenEmbeddings.orthonormal(task)
+    for options in {"embeddings": emb}, {"evaluate_on": 5}, {"pairs": {"W_O2": [[1, 0]]}}:
+        with pytest.raises(ValueError, match="embeddings, pairs, evaluate_on: expected none with"):
+            am.top_down(task, gradient="exact", **options)
+    for options in {"readout": "residual"}, {"sequences": 9}:
+        with pytest.raises(ValueError, match="readout, sequences: expected 'attention' and None"):
+            am.top_down(task, gradient="exact", **options)
+    with pytest.raises(TypeError, match="task: expected an InductionTask with numeric sizes"):
+        am.top_down(am.BigramTask(length=5), gradient="exact")
+
+
+@pytest.mark.parametrize("blocks", ["position", "all"])
+def test_an_exact_run_is_saved_and_read(tmp_path, blocks):
+    task = am.InductionTask(40, 6, 2)
+    run = am.top_down(task, gradient="exact", blocks=blocks)
+    run.save(tmp_path / "run")
+    again = am.TopDownRun.load(tmp_path / "run")
+    assert (repr(again), again.embeddings) == (repr(run), None)
+    for name, table in run.memories.items():
+        assert list(table) == list(again.memories[name])
+        for block in table:
+            found, expected = again.memories[name].block(*block), table.block(*block)
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="interval: expected a rate over equally weighted draws"):
+        again.accuracy.interval()
+
+
+def test_the_deprecated_name_gives_the_same_model():
+    task = am.InductionTask(30, 6)
+    with pytest.warns(DeprecationWarning, match=r"write top_down\(task, gradient=.exact.\).model"):
+        old = SymmetricTransformer.top_down(task)
+    new = am.top_down(task, gradient="exact").model()
+    for name, table in new.weights.items():
+        np.testing.assert_array_equal(old.weights[name].coefficients(), table.coefficients())
 
 
 def test_only_symmetric_weights_of_the_task_are_taken():

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assocmem import gradients, topdown
+from assocmem import gradients
 from assocmem.model.blocks import TokenBlock
+from assocmem.topdown import steps
 from tests.controls import altered_result, derivation_fails, failures, with_block
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "change"),
     [
-        (topdown, "third_step", with_block(("positions", "positions"), np.negative)),
+        (steps, "third_step", with_block(("positions", "positions"), np.negative)),
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):

@@ -47,5 +47,5 @@ def test_the_check_fails_when_tokens_are_drawn_with_replacement(monkeypatch):
 
 
 def test_the_check_fails_when_absent_tokens_count_once(monkeypatch):
-    monkeypatch.setattr(FrozenTransformer, "_loss_and_tables", no_multiplicity)
+    monkeypatch.setattr(FrozenTransformer, "_sums", no_multiplicity)
     assert any(failures("P1", seed=0))

@@ -64,7 +64,8 @@ def check(context: Context) -> Iterator[Case]:
 
 
 def _three_real_steps(task: am.InductionTask) -> Iterator[Case]:
-    model = SymmetricTransformer.top_down(task, margins=(0.5, 10.0, 20.0))
+    run = am.top_down(task, margins=(0.5, 10.0, 20.0), gradient="exact")
+    model = run.model()
     patterns, small = task.patterns(), model.restricted
     recalled = [
         am.probe(name, patterns.representatives, small.embeddings).margins(small.weights[name]) > 0
