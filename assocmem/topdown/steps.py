@@ -19,6 +19,7 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model.blocks import POSITIONS, BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.symmetric import SymmetricTransformer
+from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import FrozenTransformer, Readout
 from assocmem.probes import evaluate, pairs_of, probe
 from assocmem.tasks import Batch, BigramBatch, BigramTask, InductionBatch, InductionTask, Task
@@ -30,6 +31,7 @@ ENUMERATE_UP_TO = 20_000  # sequences: below this a population gradient is exact
 Pairs = Mapping[str, NDArray[np.int64]]
 
 
+@one_blas_thread()
 def top_down(
     task: Task,
     embeddings: FrozenEmbeddings | None = None,
@@ -78,7 +80,7 @@ def top_down(
     pairs : mapping of matrix to rows (cue, answer)
         What each matrix should recall, see `probe`; default what the task says, or nothing.
     rng
-        Seed or generator: the same seed gives the same bits.
+        Seed or generator: the same seed gives the same bits, with any number of BLAS threads.
 
     On a `BigramTask` the closed forms are the exact population gradients of the language, of which
     each step moves the block of its memory alone (`gradients.bigram_memory_step`), and step 3 a
@@ -161,15 +163,12 @@ def _failure(name: str, strength: float) -> str:
 
 def _checked_task(task: Any, settings: TopDownSettings) -> Any:
     """The task, refused unless it has numeric sizes, and the closed forms if they are asked for."""
-    closed = settings.gradient != "population"
-    remedy = 'gradient="population" takes any task.' if closed else ""
-    if getattr(task, "is_symbolic", False) or (
-        closed and not isinstance(task, (InductionTask, BigramTask))
-    ):
-        raise TypeError(
-            f"task: expected an InductionTask with numeric sizes, or a BigramTask; got {task!r}. "
-            f"{remedy}".rstrip()
-        )
+    asked = {"closed-form": (InductionTask, BigramTask), "exact": (InductionTask,)}
+    kinds = asked.get(settings.gradient)
+    if getattr(task, "is_symbolic", False) or (kinds and not isinstance(task, kinds)):
+        expected = " or a ".join(kind.__name__ for kind in kinds or (InductionTask,))
+        remedy = 'gradient="population" takes any task.' if kinds else "Build it with integers."
+        raise TypeError(f"task: expected an {expected}, with numeric sizes; got {task!r}. {remedy}")
     return checked_task("task", task)
 
 

@@ -260,7 +260,7 @@ def test_bad_settings_are_refused():
     for options in {"readout": "residual"}, {"sequences": 9}:
         with pytest.raises(ValueError, match="readout, sequences: expected 'attention' and None"):
             am.top_down(task, gradient="exact", **options)
-    with pytest.raises(TypeError, match="task: expected an InductionTask with numeric sizes"):
+    with pytest.raises(TypeError, match="task: expected an InductionTask, with numeric sizes"):
         am.top_down(am.BigramTask(length=5), gradient="exact")
 
 

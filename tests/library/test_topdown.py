@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import sympy
+from threadpoolctl import threadpool_limits
 
 import assocmem as am
 from assocmem.topdown import run as runs
@@ -238,7 +239,7 @@ def test_bad_options(options, text):
 
 
 def test_bad_tasks_and_embeddings():
-    with pytest.raises(TypeError, match="task: expected an InductionTask with numeric sizes"):
+    with pytest.raises(TypeError, match="task: expected an InductionTask or a Bigram"):
         am.top_down(am.InductionTask(sympy.Symbol("N", positive=True), 5))
     with pytest.raises(TypeError, match=r"task: .* got 'induction'"):
         am.top_down("induction")
@@ -261,3 +262,20 @@ def test_as_many_outputs_as_positions():
     run = am.top_down(am.InductionTask(17, 16), rng=0, evaluate_on=10)
     assert run.failure is None
     assert run.recall["W_O2"] == 1
+
+
+@pytest.mark.parametrize("gradient", ["closed-form", "population"])
+def test_bits_do_not_depend_on_the_threads_of_blas(gradient):
+    task = am.InductionTask(12, 10, 2)
+    emb = am.FrozenEmbeddings.random(task, width=400, rng=0)
+    runs = []
+    for threads in 1, 2, 1:
+        with threadpool_limits(threads, user_api="blas"):
+            runs.append(am.top_down(task, emb, gradient=gradient, evaluate_on=300, rng=0))
+    for other in runs[1:]:
+        for step, expected in zip(other.steps, runs[0].steps, strict=True):
+            assert (step.strength, step.size) == (expected.strength, expected.size)
+            np.testing.assert_array_equal(step.memory.coefficients, expected.memory.coefficients)
+            np.testing.assert_array_equal(step.margins, expected.margins)
+            measured = step.evaluation.attention_on_output
+            np.testing.assert_array_equal(measured, expected.evaluation.attention_on_output)
