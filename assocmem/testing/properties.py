@@ -11,15 +11,26 @@ never. `assert_recalls` leaves nothing to chance: what may fail by chance is the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, at_least, checked_rows, checked_size, generator, required
+from assocmem._checks import (
+    Seed,
+    at_least,
+    checked_probability,
+    checked_rows,
+    checked_size,
+    generator,
+    required,
+)
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
+from assocmem.testing.gram import eigenvalue_bound, mean_cosine_bound
 from assocmem.vectors.families import (
     Array,
     coherence,
@@ -44,13 +55,19 @@ __all__ = [
 ]
 
 Sizes: TypeAlias = "int | range | st.SearchStrategy[int]"
+Family: TypeAlias = "str | Callable[..., ArrayLike]"
 SEEDS = st.integers(0, 2**64 - 1)
+# Of delta, what the mean and the spectrum may take. Their bounds hardly depend on it, and nearly
+# all is left to the largest cosine, whose bound is sharp.
+SHARE = 1e-3
 
 
 def embeddings(
-    family: str = "sphere", n: Sizes = range(2, 9), d: Sizes = range(64, 129)
+    family: Family = "sphere", n: Sizes = range(2, 9), d: Sizes = range(64, 129)
 ) -> st.SearchStrategy[Array]:
     """Strategy: n random vectors of a family in dimension d, an (n, d) array.
+
+    `family` is a name, or a function of yours: it is called as ``family(n, d, rng=seed)``.
 
     >>> from hypothesis import given, settings
     >>> @settings(max_examples=10, deadline=None)
@@ -63,9 +80,10 @@ def embeddings(
     is reported as a call to repeat, such as ``rademacher(n=4, d=8, rng=0)``. For "orthonormal",
     dimensions below n are left out.
 
-    Raises TypeError or ValueError for an unknown family and for sizes that are not positive.
+    Raises TypeError or ValueError for an unknown family and for sizes that are not positive, and
+    where a function returns anything but n finite vectors in dimension d.
     """
-    draw, sizes = family_named(family), st.tuples(_sizes("n", n), _sizes("d", d))
+    draw, sizes = _drawing(family), st.tuples(_sizes("n", n), _sizes("d", d))
     if family == "orthonormal":
         require_room(_extremes(n)[0], _extremes(d)[1])
         sizes = sizes.filter(lambda size: size[0] <= size[1])
@@ -77,7 +95,7 @@ def embeddings(
 
 
 def memories(
-    family: str = "orthonormal",
+    family: Family = "orthonormal",
     n: Sizes = range(2, 9),
     d: Sizes = range(16, 33),
     m: Sizes | None = None,
@@ -95,7 +113,7 @@ def memories(
     (m, n) are independent standard normals. A failing example is reported as a call of
     `random_memory`. Raises as `embeddings`.
     """
-    family_named(family)
+    _drawing(family)
     values: st.SearchStrategy[int | None] = st.none() if m is None else _sizes("m", m)
     sizes = st.tuples(_sizes("n", n), _sizes("d", d), values)
     if family == "orthonormal":
@@ -111,7 +129,7 @@ def memories(
 
 
 def random_memory(
-    n: int, d: int, *, m: int | None = None, family: str = "sphere", rng: Seed = None
+    n: int, d: int, *, m: int | None = None, family: Family = "sphere", rng: Seed = None
 ) -> AssociativeMemory:
     """A memory over n random keys and m random values (n, paired one to one, without `m`).
 
@@ -120,7 +138,7 @@ def random_memory(
 
     With `m` the coefficients are independent standard normals. Raises as `gaussian`.
     """
-    draw, rng = family_named(family), generator(rng)
+    draw, rng = _drawing(family), generator(rng)
     if m is not None:
         checked_size("m", m)
     keys, values = draw(n, d, rng=rng), draw(n if m is None else m, d, rng=rng)
@@ -170,7 +188,7 @@ def induction_tasks(
 
 
 def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "sphere") -> None:
-    """Fail when two rows of u are closer to parallel than random vectors would be.
+    """Fail when rows of u are closer to parallel than random vectors would be: two, or all.
 
     >>> import assocmem as am
     >>> u = am.sphere(98, 1000, rng=0)
@@ -181,10 +199,12 @@ def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "
     ...
     AssertionError: u: rows 3 and 7 have cosine -1; 98 vectors of the family "sphere" ...
 
-    The largest |cos| over all pairs is held against the sharp `coherence_bound`, and rounding: rows
-    that are independent draws of the family fail with probability at most `delta`. In a test that
-    runs many examples, divide `delta` by their number. Norms are not looked at. A strong common
-    direction shows in the cosines, too: a component c in every unit row adds about c² to each.
+    Three numbers are held against bounds, and rounding: the largest |cos| over all pairs (the sharp
+    `coherence_bound`, from the exact law of a pair); the mean cosine, which a common direction
+    raises; and the largest eigenvalue of the Gram matrix, which is large where the rows lean to few
+    directions. Rows that are independent draws of the family fail with probability at most `delta`,
+    all three together. In a test that runs many examples, divide `delta` by their number. Norms are
+    not looked at. The source of the last two is `assocmem.testing.gram`.
 
     Raises AssertionError; TypeError or ValueError for arrays that are no vectors, and where
     the assertion could not fail: fewer than two rows, or so few dimensions that the bound is 1.
@@ -194,8 +214,10 @@ def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "
     n, d = rows.shape
     if n < 2:
         raise ValueError("u: expected at least two rows, as one vector has no pairs; got one.")
-    bound = coherence_bound(n, d, delta=delta, family=family, sharp=True)
-    allowed = bound + _rounding(rows, family)
+    delta = checked_probability("delta", delta)
+    bound = coherence_bound(n, d, delta=delta * (1 - 2 * SHARE), family=family, sharp=True)
+    rounding = _rounding(rows, family)
+    allowed = bound + rounding
     if allowed >= 1:
         raise ValueError(
             f"u: expected more dimensions; got {n} vectors in dimension {d}, where parallel "
@@ -211,6 +233,38 @@ def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "
             f"in dimension {d} stay within {bound:.6g} with probability 1 - {delta:g}. These are "
             f"not independent draws: look for rows that are repeated, negated or correlated."
         )
+    if family != "orthonormal":  # of which the largest cosine says all
+        _assert_spread(directions(rows), delta, family, rounding)
+
+
+def _assert_spread(unit: Array, delta: float, family: str, rounding: float) -> None:
+    """Fail when the mean cosine or the largest eigenvalue of the Gram matrix is too large."""
+    __tracebackhide__ = True
+    n, d = unit.shape
+    total = unit.sum(axis=0)
+    smaller = unit @ unit.T if n < d else unit.T @ unit  # their largest eigenvalues are equal
+    for what, measured, bound, error, look in (
+        (
+            "mean cosine",
+            float(total @ total - n) / (n * (n - 1)),
+            mean_cosine_bound(n, d, SHARE * delta, family),
+            rounding,
+            "a direction that all rows share; subtract their mean",
+        ),
+        (
+            "largest eigenvalue of the Gram matrix",
+            float(np.linalg.eigvalsh(smaller)[-1]),
+            eigenvalue_bound(n, d, SHARE * delta, family),
+            n * rounding,
+            "rows that lie near a space of few dimensions, or in groups",
+        ),
+    ):
+        if measured > bound + error:
+            raise AssertionError(
+                f'u: the {what} is {measured:.6g}; that of {n} vectors of the family "{family}" in '
+                f"dimension {d} stays below {bound:.6g} with probability 1 - {delta:g}. These are "
+                f"not independent draws: look for {look}."
+            )
 
 
 def assert_recalls(
@@ -270,6 +324,24 @@ def assert_recalls(
     raise AssertionError(
         " ".join([f"memory: {len(wrong)} of {len(margin)} keys {verb} not recalled.", *told, *more])
     )
+
+
+def _drawing(family: Family) -> Callable[..., Any]:
+    """A family by its name, or a function under its own, of which each draw is checked."""
+    if not callable(family):
+        return family_named(family)
+
+    @wraps(family)
+    def draw(n: int, d: int, *, rng: Seed) -> Any:
+        rows = family(n, d, rng=rng)
+        if checked_rows("family", rows).shape != (n, d):
+            raise ValueError(
+                f"family: expected a function of n, d and rng that returns an (n, d) array; got "
+                f"shape {np.shape(rows)} for n = {n} and d = {d}. A vector is a row."
+            )
+        return rows
+
+    return draw
 
 
 def _sizes(name: str, sizes: Sizes) -> st.SearchStrategy[int]:
