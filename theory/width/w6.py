@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import exp, log
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sympy import Rational
 
 from assocmem import InductionTask
 from assocmem._statistics import softmax
+from assocmem.memory import AssociativeMemory
 from assocmem.width.bounds import Deviations, ScoreTables, guarantee, moved
 from theory.algebra.calculus import symbols
 from theory.algebra.moments import agrees, expectation, gaussian_moment
@@ -202,8 +202,11 @@ def all_scores_at_once(d: Derivation) -> None:
     for table in tables.values():
         for _ in range(4):
             table[tuple(rng.integers(table.shape))] = rng.integers(1, 4)
-    memories: Any = {
-        name: SimpleNamespace(coefficients=table.astype(float)) for name, table in tables.items()
+    memories = {
+        name: AssociativeMemory(
+            keys=np.eye(table.shape[1]), values=np.eye(len(table)), coefficients=table
+        )
+        for name, table in tables.items()
     }
     deviations = Deviations(task, memories)
     n, K, M = 6, 1, 2
