@@ -12,7 +12,7 @@ from scipy.stats import t as student
 import assocmem as am
 from assocmem.gradients import conditions
 from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
-from assocmem.symmetric import SymmetricTransformer
+from assocmem.model.symmetric import SymmetricTransformer
 from validation.runner.cases import FALSE_ALARM, Case, Context
 from validation.steps.sizes import moments, over_all
 
@@ -55,7 +55,7 @@ def exact_crossing(task: am.InductionTask, formula: float) -> float:
         block = model.loss_and_tables(patterns, ("W_K2",))[1]["W_K2"][TOKENS, REMAPPED_TOKENS]
         return -float(block.same[0])
 
-    return float(brentq(lead, formula / 2, 2 * formula, xtol=1e-9 * formula))
+    return float(brentq(lead, formula / 8, 8 * formula, xtol=1e-9 * formula))
 
 
 def sampled_crossing(
