@@ -16,8 +16,9 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-# An array whose dtype is checked at run time.
+# An array whose dtype is checked at run time, and one of token ids or positions.
 Array: TypeAlias = NDArray[Any]
+Ints: TypeAlias = NDArray[np.int64]
 
 Kind = TypeVar("Kind")
 Option = TypeVar("Option")

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import (
     Array,
+    Ints,
     checked_array,
     checked_integers,
     checked_kind,
@@ -45,7 +46,6 @@ __all__ = [
     "probe",
 ]
 
-Ints = NDArray[np.int64]
 PAIRED = ("W_O2", "W_K2", "W_K1")
 ROLES = {
     "W_O2": "a token and one of the task's outputs",

@@ -6,12 +6,9 @@ The other blocks of these gradients hold how often tokens and positions occur. O
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import Seed, checked_kind, checked_option, generator
+from assocmem._checks import Array, Seed, checked_kind, checked_option, generator
 from assocmem.gradients.bigram_population import columns_of
 from assocmem.gradients.bigrams import bigram_predictor, bigram_step
 from assocmem.gradients.sampled import previous_token_step
@@ -19,8 +16,6 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenTransformer
 from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
 from assocmem.tasks import BigramTask
-
-Array = NDArray[Any]
 
 LEAST = 1e-4  # what the memory of the bigrams gives a successor that never comes
 

@@ -16,11 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import Array
-
-Ints = NDArray[np.int64]
+from assocmem._checks import Array, Ints
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assocmem._checks import Array, Ints
 from assocmem.tasks import BigramTask
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 EXACT_UP_TO = 5_000  # draws of triggers and outputs
 

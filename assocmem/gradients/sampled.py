@@ -7,19 +7,14 @@ permutation; sets are independent, and their spread is the standard error.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import Seed, at_least, checked_kind, generator
+from assocmem._checks import Array, Seed, at_least, checked_kind, generator
 from assocmem.gradients.bigrams import BigramStep
 from assocmem.gradients.draws import spread_outputs, spread_triggers
 from assocmem.model import FrozenTransformer
 from assocmem.tasks import BigramBatch, BigramTask
 from assocmem.tasks.batch import checked_batch_size
-
-Array = NDArray[Any]
 
 ENUMERATED_BYTES = 2**24  # of the words of a task that is enumerated
 

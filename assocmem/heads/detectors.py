@@ -15,16 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Seed, checked_kind, checked_option, checked_probability
+from assocmem._checks import Array, Seed, checked_kind, checked_option, checked_probability
 from assocmem.heads.maps import Head, Heads, Place
 from assocmem.heads.null import Law, Null
-
-Array = NDArray[Any]
 
 _ENTRIES = 2**24  # of a table of scores at a time
 

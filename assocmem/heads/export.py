@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import checked_kind
+from assocmem._checks import Array, checked_kind
 from assocmem._files import beside, replaced
 from assocmem.heads.ours import MATRICES, head_weights, matrix_of
 from assocmem.heads.sources import INTEROP
@@ -25,7 +24,6 @@ from assocmem.model import FrozenEmbeddings, FrozenTransformer
 if TYPE_CHECKING:
     from torch import nn
 
-Array = NDArray[Any]
 
 _FORMAT = "assocmem.FrozenTransformer/1"
 _ATOMS = tuple(field.name for field in fields(FrozenEmbeddings) if field.name != "family")

@@ -17,12 +17,18 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from assocmem._checks import at_least, checked_kind, checked_option, checked_rows, checked_size
+from assocmem._checks import (
+    Array,
+    at_least,
+    checked_kind,
+    checked_option,
+    checked_rows,
+    checked_size,
+)
 from assocmem.memory import AssociativeMemory
 
-Array = NDArray[Any]
 Kind = Literal["layer", "rms", "none"]
 Via = Literal["key", "query", "value"]
 Place = tuple[int, int]  # layer and head, both counted from 0

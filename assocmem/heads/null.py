@@ -18,15 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import Seed, checked_option, checked_rows, checked_size, generator
+from assocmem._checks import Array, Seed, checked_option, checked_rows, checked_size, generator
 from assocmem.vectors import overlap_law
 
-Array = NDArray[Any]
 Law = Literal["rotation", "gaussian"]
 
 _DRAWS_AT_ONCE = 2**20  # entries of the array of permutations

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assocmem._checks import checked_kind
+from assocmem._checks import Array, checked_kind
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenTransformer
-
-Array = NDArray[Any]
 
 MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")
 

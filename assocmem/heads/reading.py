@@ -8,9 +8,10 @@ from math import sqrt
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assocmem._checks import (
+    Array,
     checked_kind,
     checked_number,
     checked_option,
@@ -22,8 +23,6 @@ from assocmem.heads.maps import FEED_FORWARD, READOUT, Head, Heads, Kind, Norm, 
 from assocmem.heads.ours import head_weights
 from assocmem.heads.sources import Entry, entries, listed
 from assocmem.model import FrozenTransformer
-
-Array = NDArray[Any]
 
 DEVIATIONS = "deviations of the norms"
 _OPTIONAL = {"query_bias", "key_bias", "value_bias", "qkv_bias", "output_bias", "outputs_bias"}

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from assocmem._checks import Array
 
 INTEROP = "pip install 'assocmem[interop]'"
 _SAFE = {"F32": "float32", "F64": "float64"}

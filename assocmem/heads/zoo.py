@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem._checks import (
+    Array,
     Seed,
     checked_number,
     checked_option,
@@ -34,7 +34,6 @@ from assocmem.heads.reading import read
 from assocmem.memory import AssociativeMemory
 from assocmem.vectors import gaussian, orthonormal
 
-Array = NDArray[Any]
 Decoy = Literal["duplicate", "shuffled", "wrong source", "recent", "anti-copying"]
 
 _WRITING = ("previous token", "source", "other source")

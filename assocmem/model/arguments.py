@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_array, checked_integers, checked_kind, checked_reals
+from assocmem._checks import (
+    Array,
+    Ints,
+    checked_array,
+    checked_integers,
+    checked_kind,
+    checked_reals,
+)
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
 
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
 Weights = ArrayLike | AssociativeMemory | None
 
 

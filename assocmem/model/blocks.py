@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from assocmem._checks import (
+    Array,
     checked_array,
     checked_bytes,
     checked_kind,
@@ -27,8 +28,6 @@ from assocmem._checks import (
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import InductionTask
-
-Array = NDArray[Any]
 
 # The families of vectors that the atoms of a block belong to: attributes of `FrozenEmbeddings`.
 OUTPUTS, TOKENS, POSITIONS = "outputs", "tokens", "positions"

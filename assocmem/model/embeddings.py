@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from assocmem._checks import (
+    Array,
     Seed,
     checked_dtype,
     checked_flag,
@@ -24,7 +25,7 @@ from assocmem._checks import (
     generator,
 )
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
-from assocmem.vectors.families import Array, family_named, gaussian, require_room
+from assocmem.vectors.families import family_named, gaussian, require_room
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem._checks import Array, Ints
 from assocmem.model.passes import LANES, Pass, Sums, Tables
 from assocmem.model.streams import Buffers, Chunk
 from assocmem.tasks import Batch
 
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -30,15 +30,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assocmem._checks import Array, Ints
 from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Vectors
-
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
 
 PAD = 8  # queries come in multiples of this, if there are more
 CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache

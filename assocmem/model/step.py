@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assocmem._checks import (
+    Array,
     at_least,
     checked_array,
     checked_kind,
@@ -25,9 +25,6 @@ from assocmem.model.streams import FirstLayer, Inputs
 from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import DRAW, MATRICES, Readout
 from assocmem.tasks import Batch
-
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
 
 TABLE_BYTES = 2**32
 

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
+from assocmem._checks import Array, Ints
 
 ROWS = 64  # queries in a block of layer 1: fewer would skip more of the future, but slow down BLAS
 QUERIES = 64  # at most so many in a block of layer 2

@@ -6,12 +6,12 @@ memories; the formulas of the passes are in `assocmem.model.layers`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_kind, checked_names, checked_number, checked_option
+from assocmem._checks import Array, checked_kind, checked_names, checked_number, checked_option
 from assocmem.memory import AssociativeMemory
 from assocmem.model.arguments import (
     Weights,
@@ -28,7 +28,6 @@ from assocmem.model.streams import FirstLayer
 from assocmem.model.threads import one_blas_thread
 from assocmem.tasks import Batch
 
-Array = NDArray[Any]
 Readout = Literal["attention", "residual"]
 
 MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")

@@ -1,6 +1,7 @@
 """What a loss is an expectation over: tasks, and the weighted batches they produce."""
 
-from assocmem.tasks.batch import Batch, Ints, Task
+from assocmem._checks import Ints
+from assocmem.tasks.batch import Batch, Task
 from assocmem.tasks.bigram_batch import BigramBatch
 from assocmem.tasks.bigrams import BigramTask
 from assocmem.tasks.induction import InductionTask

@@ -12,14 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import (
     MOST_BYTES,
+    Ints,
     Seed,
     at_least,
     checked_integers,
     checked_laws,
     checked_reals,
 )
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)

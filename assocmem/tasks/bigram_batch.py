@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_integers
-from assocmem.tasks.batch import Batch, Ints
+from assocmem._checks import Ints, checked_integers
+from assocmem.tasks.batch import Batch
 
 Mask = NDArray[np.bool_]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import (
+    Ints,
     Seed,
     at_least,
     checked_bytes,
@@ -20,7 +21,7 @@ from assocmem._checks import (
     checked_sequence,
     generator,
 )
-from assocmem.tasks.batch import Ints, checked_batch_size
+from assocmem.tasks.batch import checked_batch_size
 from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from assocmem._checks import (
+    Ints,
     Seed,
     at_least,
     checked_bytes,
@@ -17,7 +18,7 @@ from assocmem._checks import (
     is_symbolic,
     renamed,
 )
-from assocmem.tasks.batch import Ints, checked_batch_size, readable
+from assocmem.tasks.batch import checked_batch_size, readable
 from assocmem.tasks.induction_batch import InductionBatch
 from assocmem.tasks.symmetry import Patterns, count_partitions, set_partitions
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_flag, checked_integers
-from assocmem.tasks.batch import Batch, Ints
+from assocmem._checks import Ints, checked_flag, checked_integers
+from assocmem.tasks.batch import Batch
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)

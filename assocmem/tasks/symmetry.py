@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_array, checked_reals
-from assocmem.tasks.batch import Ints, readable
+from assocmem._checks import Ints, checked_array, checked_reals
+from assocmem.tasks.batch import readable
 from assocmem.tasks.induction_batch import InductionBatch
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assocmem._checks import (
+    Array,
     Seed,
     checked_array,
     checked_mapping,
@@ -30,7 +31,6 @@ from assocmem.tasks import Batch, Task
 
 __all__ = ["Comparison", "Gradient", "check_gradient", "check_mean", "reference_gradient"]
 
-Array = NDArray[Any]
 
 # A model's gradient: embeddings, batch and the name of a learned matrix to ∂L/∂matrix, all learned
 # matrices being zero.

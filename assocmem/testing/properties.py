@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import (
+    Array,
     Seed,
     at_least,
     checked_probability,
@@ -32,7 +33,6 @@ from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
 from assocmem.testing.gram import eigenvalue_bound, mean_cosine_bound
 from assocmem.vectors.families import (
-    Array,
     coherence,
     coherence_bound,
     directions,

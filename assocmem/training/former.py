@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
+from assocmem._checks import Array
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.probes import Probe, probe
 from assocmem.tasks import BigramTask
 from assocmem.training.metrics import EARLY
-from assocmem.training.optimizers import SGD, Array, update
+from assocmem.training.optimizers import SGD, update
 
 Matrices = dict[str, Array]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import Seed, checked_flag, checked_kind, generator, required
+from assocmem._checks import Array, Seed, checked_flag, checked_kind, generator, required
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.step import TrainingStep
 from assocmem.model.threads import one_blas_thread
@@ -19,7 +19,7 @@ from assocmem.tasks import Task
 from assocmem.tasks.batch import checked_batch_size, checked_task, sampled
 from assocmem.training.checkpoint import Checkpoint
 from assocmem.training.metrics import Metrics
-from assocmem.training.optimizers import SGD, Array, update
+from assocmem.training.optimizers import SGD, update
 from assocmem.training.run import TrainingRun
 from assocmem.training.settings import Settings
 from assocmem.training.start import BATCH, Initial, held_out, start, stream

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import checked_kind, checked_mapping
+from assocmem._checks import Array, checked_kind, checked_mapping
 from assocmem.model.step import TrainingStep
 from assocmem.probes import Probe, pairs_of, probe
 from assocmem.tasks import Batch, BigramBatch, BigramTask, Task
 
-Array = NDArray[Any]
 EARLY = 64  # positions that every sequence of the experiments has
 CHUNK_FLOATS = 2**22  # attention of the sequences that are measured together
 

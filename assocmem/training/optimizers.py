@@ -12,12 +12,11 @@ from math import cos, inf, pi
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from assocmem._checks import at_least, checked_mapping, checked_number, checked_option
+from assocmem._checks import Array, at_least, checked_mapping, checked_number, checked_option
 from assocmem.capacity import polar_factor
 
-Array = NDArray[Any]
 State: TypeAlias = Mapping[str, ArrayLike]  # what an optimiser remembers of one matrix
 Rate: TypeAlias = float | Callable[[int], float]
 

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import _files as files
-from assocmem._checks import at_least
+from assocmem._checks import Array, at_least
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks.identity import differences
 from assocmem.training.history import History
 from assocmem.training.settings import Settings
 
-Array = NDArray[Any]
 KIND = "TrainingRun"
 
 

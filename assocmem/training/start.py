@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import checked_names, checked_option
+from assocmem._checks import Array, checked_names, checked_option
 from assocmem.memory import AssociativeMemory
 from assocmem.model.arguments import checked_weights
 from assocmem.model.embeddings import FrozenEmbeddings
@@ -18,7 +18,6 @@ from assocmem.tasks.batch import checked_task, sampled
 from assocmem.tasks.identity import array_digest, described
 from assocmem.training.history import History
 from assocmem.training.metrics import Metrics
-from assocmem.training.optimizers import Array
 from assocmem.training.presets import uniform
 from assocmem.training.run import TrainingRun
 from assocmem.training.settings import Settings

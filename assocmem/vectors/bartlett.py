@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from assocmem._checks import Seed, checked_size, generator
-from assocmem.vectors.families import Array, require_room
+from assocmem._checks import Array, Seed, checked_size, generator
+from assocmem.vectors.families import require_room
 
 LARGEST_WIDTH = 2**53  # the degrees of freedom d - i stay exact
 

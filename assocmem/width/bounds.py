@@ -22,14 +22,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
-from assocmem._checks import Array, checked_array, checked_kind
+from assocmem._checks import Array, Ints, checked_array, checked_kind
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
 from assocmem.width.arguments import checked_memories, checked_width, numeric_task
 from assocmem.width.wick import Segment, Term, term_moments
 
-Ints = NDArray[np.int64]
 Moved = tuple[Array, Array]  # attention at the limit, and how far each row may move
 
 
