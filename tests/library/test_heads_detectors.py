@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -84,6 +86,30 @@ def test_tables_margins_and_recall_are_those_of_the_maps(rng):
     table = memory.scores(keys=model.tokens, values=model.tokens)
     np.testing.assert_allclose(found.table(), table, rtol=0, atol=1e-12)
     assert found.recall == np.mean(table.argmax(axis=1) == np.arange(n))
+
+
+def test_biases_of_queries_and_norms_are_part_of_the_table(rng):
+    """Up to a constant for each query, the scores of the head on a stream of these atoms.
+
+    The stream is scaled so that a norm divides it by what the detector takes for its deviation.
+    """
+    weights = random_weights(rng)
+    for norm in ("layer", "none"):
+        model = heads.read(weights, n_heads=2, norm=norm)
+        found, head = heads.previous_token(model, (1, 0)), model[1, 0]
+        positions = model.positions
+        scores = head.scores(positions)
+        if norm == "layer":
+            centred = positions - positions.mean(axis=1, keepdims=True)
+            same = centred / centred.std(axis=1, keepdims=True)  # a deviation of 1 each
+            with_same = replace(model, positions=same, tokens=None)
+            found = heads.previous_token(with_same, (1, 0))
+            scores = head.scores(same)
+        past = np.tri(len(positions), dtype=bool)[1:]
+        difference = np.where(past, found.table() - scores[1:], np.nan)
+        assert np.nanmax(np.ptp(np.where(past, difference, difference[:, :1]), axis=1)) < 1e-4
+        without = replace(head, b_Q=0 * head.b_Q)
+        assert np.abs(without.scores(positions) - head.scores(positions)).max() > 1e-3
 
 
 def test_the_statistic_is_right_scores_minus_the_mean_of_admissible_ones(rng):
@@ -208,6 +234,17 @@ def test_planted_heads_are_found_and_only_they(options, law):
     assert {(each.kind, each.places) for each in found.found} == specimen.wanted
     assert found.circuits == ((specimen.circuit,) if specimen.circuit else ())
     assert set(found.found) <= set(found.significant)
+
+
+def test_the_level_is_that_of_all_tests_together(rng):
+    """Of random models with 12 tests each, a fifth is wrong somewhere, up to a chance of 1e-7."""
+    wrong = 0
+    for _ in range(100):
+        findings = heads.find(heads.read(random_weights(rng), n_heads=2), level=0.2)
+        assert len(findings.detections) == 4 + 4 + 4
+        wrong += bool(findings.significant)
+    assert wrong <= stats.binom.isf(1e-7, 100, 0.2)
+    assert 1 - 0.8**12 > 0.9  # which a level for each test would reach
 
 
 @pytest.mark.slow

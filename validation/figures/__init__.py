@@ -19,6 +19,7 @@ from validation.figures.coherence import agreements as agreements_coherence
 from validation.figures.coherence import make as make_coherence
 from validation.figures.depth import make as make_depth
 from validation.figures.forming import make as make_3
+from validation.figures.heads import make as make_heads
 from validation.figures.induction_head import make as make_induction_head
 from validation.figures.margins import make as make_margins
 from validation.figures.phase import agreements as agreements_phase
@@ -44,40 +45,4 @@ FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "phase": make_phase,
     "coherence": make_coherence,
     "capacity": make_capacity,
-    "writers": make_writers,
-}
-
-AGREEMENTS: dict[str, Callable[[list[Row]], list[Agreement]]] = {
-    "width": agreements_width,
-    "phase": agreements_phase,
-    "coherence": agreements_coherence,
-    "capacity": agreements_capacity,
-}
-
-# The figures that show a claim.
-SHOWN_BY: dict[str, tuple[str, ...]] = {
-    "T": ("induction-head", "margins"),
-    "T-S1": ("map",),
-    "T-S2": ("map",),
-    "T-S3": ("map",),
-    "D1": ("depth",),
-    "D2": ("3", "2"),
-    "B1": ("triggers",),
-    "B2": ("triggers",),
-    "B2-text": ("triggers",),
-    "D3": ("4",),
-    "D4": ("4",),
-    "W3": ("width",),
-    "W4": ("width",),
-    "W6": ("width",),
-    "W7": ("phase",),
-    "NO2": ("coherence",),
-    "NO5": ("coherence",),
-    "NO6": ("coherence",),
-    "NO7": ("coherence",),
-    "AM3": ("capacity",),
-    "C2": ("capacity",),
-    "C3": ("capacity",),
-    "C4": ("capacity",),
-    "C6": ("capacity",),
-}
+    "heads": make_heads,
