@@ -107,7 +107,7 @@ def test_biases_of_queries_and_norms_are_part_of_the_table(rng):
             scores = head.scores(same)
         past = np.tri(len(positions), dtype=bool)[1:]
         difference = np.where(past, found.table() - scores[1:], np.nan)
-        assert np.nanmax(np.ptp(np.where(past, difference, difference[:, :1]), axis=1)) < 1e-4
+        assert np.nanmax(np.ptp(np.where(past, difference, difference[:, :1]), axis=1)) < 1e-9
         without = replace(head, b_Q=0 * head.b_Q)
         assert np.abs(without.scores(positions) - head.scores(positions)).max() > 1e-3
 
