@@ -46,3 +46,41 @@ FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
     "coherence": make_coherence,
     "capacity": make_capacity,
     "heads": make_heads,
+    "writers": make_writers,
+}
+
+AGREEMENTS: dict[str, Callable[[list[Row]], list[Agreement]]] = {
+    "width": agreements_width,
+    "phase": agreements_phase,
+    "coherence": agreements_coherence,
+    "capacity": agreements_capacity,
+}
+
+# The figures that show a claim.
+SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "T": ("induction-head", "margins"),
+    "T-S1": ("map",),
+    "T-S2": ("map",),
+    "T-S3": ("map",),
+    "D1": ("depth",),
+    "D2": ("3", "2"),
+    "B1": ("triggers",),
+    "B2": ("triggers",),
+    "B2-text": ("triggers",),
+    "D3": ("4",),
+    "D4": ("4",),
+    "W3": ("width",),
+    "W4": ("width",),
+    "W6": ("width",),
+    "W7": ("phase",),
+    "NO2": ("coherence",),
+    "NO5": ("coherence",),
+    "NO6": ("coherence",),
+    "NO7": ("coherence",),
+    "AM3": ("capacity",),
+    "C2": ("capacity",),
+    "C3": ("capacity",),
+    "C4": ("capacity",),
+    "C6": ("capacity",),
+    "H3": ("heads",),
+}
