@@ -32,7 +32,7 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model.arguments import checked_batch
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
-from assocmem.tasks import Batch, InductionBatch, InductionTask, Task
+from assocmem.tasks import Batch, BigramBatch, InductionBatch, InductionTask, Language, Task
 from assocmem.tasks.batch import checked_task
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Probe",
     "Rate",
     "Share",
+    "bigram_divergence",
     "evaluate",
     "induction_head",
     "pairs_of",
@@ -377,6 +378,30 @@ def evaluate(
         weights=weights[:, -1] if np.ptp(weights[:, -1]) else None,
         drawn=batch.drawn,
     )
+
+
+def bigram_divergence(model: FrozenTransformer, batch: BigramBatch, language: Language) -> float:
+    """Mean of KL(π_b(· | z_t) ‖ p̂_t) over the positions of a batch that hold no trigger, in nats.
+
+    >>> import assocmem as am
+    >>> task = am.BigramTask(am.Language.uniform(4), length=8, n_triggers=1)
+    >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    >>> bigram_divergence(model, task.sample(3, rng=0), task.language)    # all weights zero
+    0.0
+
+    Raises ValueError if every position holds a trigger, TypeError for another kind of batch.
+    """
+    checked_kind("model", model, FrozenTransformer)
+    checked_kind("batch", batch, BigramBatch, "Use BigramTask.sample.")
+    plain = ~batch.is_trigger
+    if not plain.any():
+        raise ValueError("batch: expected a position without a trigger; got none. Sample more.")
+    laws = checked_kind("language", language, Language).bigram[batch.tokens[plain]]
+    logits = model.logits(batch.tokens)[plain]
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_predicted = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    log_laws = np.log(np.where(laws > 0, laws, 1))
+    return float((laws * (log_laws - log_predicted)).sum(axis=-1).mean())
 
 
 def _evaluated(model: FrozenTransformer, batch: Batch, attend_to: ArrayLike) -> Evaluation:

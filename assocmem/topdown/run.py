@@ -72,11 +72,6 @@ class TopDownSettings:
         for name in ("sequences", "evaluate_on"):
             if getattr(self, name) is not None:
                 checked_size(name, getattr(self, name))
-        if self.sequences is not None and self.gradient == "closed-form":
-            raise ValueError(
-                f"sequences: expected None with gradient='closed-form', which samples none; got "
-                f"{self.sequences!r}. Pass gradient='population', or no sequences."
-            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,7 @@ def top_down(
     readout : {"attention", "residual"}
         Of the model, in population gradients and evaluation.
     sequences : int
-        Fresh sequences for each population gradient. Default: all of them if at most 20 000 exist,
+        Fresh sequences for each population gradient, and for step 3 on a `BigramTask`. Default: all of them if at most 20 000 exist,
         else a sample of 20 000.
     evaluate_on : int or None
         Fresh sequences on which attention and accuracy are measured after each step; None measures
@@ -169,6 +169,12 @@ def _checked_task(task: Any, settings: TopDownSettings) -> Any:
         expected = " or a ".join(kind.__name__ for kind in kinds or (InductionTask,))
         remedy = 'gradient="population" takes any task.' if kinds else "Build it with integers."
         raise TypeError(f"task: expected an {expected}, with numeric sizes; got {task!r}. {remedy}")
+    closed = settings.gradient == "closed-form" and isinstance(task, InductionTask)
+    if closed and settings.sequences is not None:
+        raise ValueError(
+            f"sequences: expected None with gradient='closed-form', which samples none; got "
+            f"{settings.sequences!r}. Pass gradient='population', or no sequences."
+        )
     return checked_task("task", task)
 
 

@@ -51,3 +51,23 @@ def test_the_position_after_the_last_occurrence():
         for t, token in enumerate(tokens):
             before = [s + 1 for s in range(t) if tokens[s] == token]
             assert goal[t] == (before[-1] if before else -1)
+
+
+def test_the_divergence_is_that_of_the_metrics(seed):
+    task = am.BigramTask(length=16, n_triggers=2, loss="all")
+    emb = am.FrozenEmbeddings.random(task, width=32, rng=seed)
+    rng = np.random.default_rng(seed)
+    weights = {name: rng.normal(size=(32, 32)) for name in ("W_K1", "W_K2", "W_O2", "W_F")}
+    model = am.FrozenTransformer(emb, readout="residual", **weights)
+    batch = task.sample(5, rng=rng)
+    divergence = am.probes.bigram_divergence(model, batch, task.language)
+    logits = model.logits(batch.tokens)
+    found = []
+    for tokens, rows, plain in zip(batch.tokens, logits, ~batch.is_trigger, strict=True):
+        for token, row in zip(tokens[plain], rows[plain], strict=True):
+            p = np.exp(row - row.max())
+            law = task.language.bigram[token]
+            found.append(sum(q * np.log(q / r) for q, r in zip(law, p / p.sum(), strict=True) if q))
+    assert divergence == pytest.approx(np.mean(found))
+    with pytest.raises(TypeError, match="batch"):
+        am.probes.bigram_divergence(model, am.InductionTask(65, 16).sample(2, rng=0), task.language)
