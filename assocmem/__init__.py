@@ -35,7 +35,16 @@ if TYPE_CHECKING:
         FrozenTransformer,
         SymmetricTransformer,
     )
-    from assocmem.probes import Evaluation, Probe, Rate, Share, evaluate, induction_head, probe
+    from assocmem.probes import (
+        Evaluation,
+        Probe,
+        Rate,
+        Share,
+        bigram_divergence,
+        evaluate,
+        induction_head,
+        probe,
+    )
     from assocmem.tasks import (
         Batch,
         BigramBatch,
@@ -84,6 +93,7 @@ __all__ = [
     "SymmetricTransformer",
     "Task",
     "TopDownRun",
+    "bigram_divergence",
     "capacity",
     "coherence",
     "coherence_band",

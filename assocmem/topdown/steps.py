@@ -72,8 +72,8 @@ def top_down(
     readout : {"attention", "residual"}
         Of the model, in population gradients and evaluation.
     sequences : int
-        Fresh sequences for each population gradient, and for step 3 on a `BigramTask`. Default: all of them if at most 20 000 exist,
-        else a sample of 20 000.
+        Fresh sequences for each population gradient, and for step 3 on a `BigramTask`. Default: all
+        of them if at most 20 000 exist, else a sample of 20 000.
     evaluate_on : int or None
         Fresh sequences on which attention and accuracy are measured after each step; None measures
         neither, and draws nothing for it. With the exact gradient leave it, or pass None.

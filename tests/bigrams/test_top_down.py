@@ -60,7 +60,7 @@ def test_the_divergence_is_that_of_the_metrics(seed):
     weights = {name: rng.normal(size=(32, 32)) for name in ("W_K1", "W_K2", "W_O2", "W_F")}
     model = am.FrozenTransformer(emb, readout="residual", **weights)
     batch = task.sample(5, rng=rng)
-    divergence = am.probes.bigram_divergence(model, batch, task.language)
+    divergence = am.bigram_divergence(model, batch, task.language)
     logits = model.logits(batch.tokens)
     found = []
     for tokens, rows, plain in zip(batch.tokens, logits, ~batch.is_trigger, strict=True):
@@ -70,4 +70,4 @@ def test_the_divergence_is_that_of_the_metrics(seed):
             found.append(sum(q * np.log(q / r) for q, r in zip(law, p / p.sum(), strict=True) if q))
     assert divergence == pytest.approx(np.mean(found))
     with pytest.raises(TypeError, match="batch"):
-        am.probes.bigram_divergence(model, am.InductionTask(65, 16).sample(2, rng=0), task.language)
+        am.bigram_divergence(model, am.InductionTask(65, 16).sample(2, rng=0), task.language)
