@@ -293,18 +293,18 @@ class BigramTask:
         before or the unigram at the start; after a trigger it is the output, whatever was drawn.
         """
         size, n, tables = len(triggers), self.n_tokens, self.language.tables
-        rows = np.arange(size)
-        tokens = np.empty((size, self.length + 1), dtype=np.int64)
+        rows = (n + 1) * np.arange(size)
+        forced = np.full((size, n + 1), -1)  # what comes after each token, if that is certain
+        np.put_along_axis(forced, triggers, outputs, axis=1)
+        tokens = np.empty((self.length + 1, size), dtype=np.int64)
         token = np.full(size, n)  # before the first
         for start in range(0, self.length + 1, _STEPS):
-            block = tokens.T[start : start + _STEPS]
+            block = tokens[start : start + _STEPS]
             cells, places = tables.cells(rng.random(block.shape))
             for t in range(len(block)):
-                drawn = tables.draw(token, cells[t], places[t])
-                is_trigger = triggers == token[:, None]
-                output = outputs[rows, is_trigger.argmax(axis=1)]
-                block[t] = token = np.where(is_trigger.any(axis=1), output, drawn)
-        return tokens
+                output, drawn = forced.take(rows + token), tables.draw(token, cells[t], places[t])
+                block[t] = token = np.where(output < 0, drawn, output)
+        return np.ascontiguousarray(tokens.T)
 
     def _has_loss(self, words: Ints, triggers: Ints) -> NDArray[np.bool_]:
         """Which positions (B, T) of words (B, T + 1) carry loss."""
