@@ -13,7 +13,7 @@ import numpy as np
 
 import assocmem as am
 from assocmem._checks import required
-from assocmem.model.blocks import TokenBlock
+from assocmem.model.families import TokenBlock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

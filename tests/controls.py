@@ -13,7 +13,8 @@ import pytest
 
 import theory
 import validation
-from assocmem.model.blocks import BlockTable, TokenBlock
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import TokenBlock
 from theory import CLAIMS
 from theory.derivation import DerivationError, derive
 from validation.runner.cases import Case, run

@@ -14,7 +14,7 @@ from assocmem.gradients.bigrams import bigram_predictor, bigram_step
 from assocmem.gradients.sampled import previous_token_step
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenTransformer
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from assocmem.tasks import BigramTask
 
 LEAST = 1e-4  # what the memory of the bigrams gives a successor that never comes

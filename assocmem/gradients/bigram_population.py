@@ -16,7 +16,7 @@ from assocmem.gradients.chains import (
     present_moments,
 )
 from assocmem.gradients.draws import Draws, all_draws, draw_set, is_enumerated
-from assocmem.model.blocks import ATOMS
+from assocmem.model.families import ATOMS
 from assocmem.tasks import BigramTask
 
 Matrix = Literal["W_F", "W_O2", "W_K2", "W_K1"]

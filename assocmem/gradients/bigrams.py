@@ -38,7 +38,7 @@ from assocmem.gradients.bigram_population import Matrix, Population, chains_of, 
 from assocmem.gradients.draws import all_draws, draw_set, is_enumerated
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenEmbeddings
-from assocmem.model.blocks import ATOMS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import ATOMS, REMAPPED_TOKENS, TOKENS
 from assocmem.tasks import BigramTask
 
 

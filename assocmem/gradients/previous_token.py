@@ -30,7 +30,8 @@ import numpy as np
 
 from assocmem._checks import Array
 from assocmem.gradients.roles import CONTENT, FREE, OUTPUT, TRIGGER, TRIGGERS, FirstReadout, Roles
-from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 
 
 class PreviousTokenSignal:

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from assocmem._checks import Array, checked_kind
-from assocmem.model.blocks import (
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import (
     OUTPUTS,
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,
     TOKENS,
-    BlockTable,
     TokenBlock,
 )
 from assocmem.tasks import InductionTask

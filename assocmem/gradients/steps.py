@@ -17,13 +17,13 @@ from assocmem._checks import Array, checked_kind, checked_number, renamed
 from assocmem._statistics import softmax
 from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.gradients.roles import FREE, FirstReadout, Roles
-from assocmem.model.blocks import (
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import (
     OUTPUTS,
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,
     TOKENS,
-    BlockTable,
     TokenBlock,
 )
 from assocmem.tasks import InductionTask

@@ -1,15 +1,15 @@
 """The model: frozen embeddings, tables of coefficients over them, and the transformer's passes."""
 
-from assocmem.model.blocks import (
+from assocmem.model.blocks import BlockTable
+from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.families import (
     OUTPUTS,
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,
     TOKENS,
-    BlockTable,
     TokenBlock,
 )
-from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.symmetric import SymmetricTransformer
 from assocmem.model.transformer import FrozenTransformer
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from assocmem._checks import (
     Array,
@@ -23,65 +23,26 @@ from assocmem._checks import (
     checked_option,
     checked_reals,
     checked_scalar,
-    renamed,
 )
 from assocmem.memory import AssociativeMemory
 from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.families import (
+    OUTPUTS,
+    POSITIONS,
+    REMAPPED_POSITIONS,
+    REMAPPED_TOKENS,
+    TOKENS,
+    TokenBlock,
+    axes,
+    check_alike,
+    checked_block,
+    class_means,
+    classes,
+    count,
+    new_name,
+    tokens_of,
+)
 from assocmem.tasks import InductionTask
-
-# The families of vectors that the atoms of a block belong to: attributes of `FrozenEmbeddings`.
-OUTPUTS, TOKENS, POSITIONS = "outputs", "tokens", "positions"
-REMAPPED_TOKENS, REMAPPED_POSITIONS = "remapped_tokens", "remapped_positions"
-ATOMS = (TOKENS, POSITIONS, REMAPPED_TOKENS, REMAPPED_POSITIONS)
-
-_NAMES_OF_BEFORE = {
-    "w_U": OUTPUTS,
-    "w_E": TOKENS,
-    "p": POSITIONS,
-    "Phi1 w_E": REMAPPED_TOKENS,
-    "Phi1 p": REMAPPED_POSITIONS,
-}
-
-
-class TokenBlock(NamedTuple):
-    """A token by token block: ``different[a, b]`` for two different tokens of classes a and b,
-    ``same[a]`` for one token of class a with itself."""
-
-    different: Array
-    same: Array
-
-
-def _checked_block(task: InductionTask, name: tuple[str, str], block: Any) -> TokenBlock | Array:
-    """The block, of the shape that its atoms have by class, without NaN or infinity."""
-    classes = 1 if task.random_triggers else 2
-    sides = [task.length if atom in (POSITIONS, REMAPPED_POSITIONS) else classes for atom in name]
-    if not {*name} & {POSITIONS, REMAPPED_POSITIONS}:
-        if not isinstance(block, TokenBlock):
-            raise TypeError(
-                f"blocks[{name}]: expected a TokenBlock, as both atoms are of tokens; got "
-                f"{type(block).__name__}. Write TokenBlock(different=..., same=...)."
-            )
-        shapes = {"different": (classes, classes), "same": (classes,)}
-        return TokenBlock(
-            *(
-                _checked_part(f"blocks[{name}].{part}", getattr(block, part), shape)
-                for part, shape in shapes.items()
-            )
-        )
-    return _checked_part(f"blocks[{name}]", block, tuple(sides))
-
-
-def _checked_part(name: str, given: Any, shape: tuple[int, ...]) -> Array:
-    """An array of this shape, of finite numbers or SymPy expressions."""
-    array = checked_array(name, given)
-    if array.dtype != object:
-        array = checked_reals(name, array)
-    if array.shape != shape:
-        raise ValueError(
-            f"{name}: expected shape {shape}, by the classes (trigger, content), or one if they "
-            f"are random, and the positions of the task; got {array.shape}."
-        )
-    return array
 
 
 class BlockTable:
@@ -127,19 +88,19 @@ class BlockTable:
     ) -> None:
         checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
         self.task, self.matrix = checked_kind("task", task, InductionTask), matrix
-        rows, columns = _axes(matrix, with_tokens=True)
+        rows, columns = axes(matrix, with_tokens=True)
         self._blocks: dict[tuple[str, str], TokenBlock | Array] = {}
         for name, block in checked_mapping("blocks", blocks).items():
-            name = _renamed(name)
+            name = new_name(name)
             if name not in product(rows, columns):
                 raise ValueError(
                     f"blocks: expected names (row, column) from {rows} and {columns}, those of "
                     f"{matrix}; got {name!r}. Leave out what is zero."
                 )
-            self._blocks[name] = _checked_block(task, name, block)
+            self._blocks[name] = checked_block(task, name, block)
 
     def __getitem__(self, block: tuple[str, str]) -> Any:
-        block = _renamed(block)
+        block = new_name(block)
         if not isinstance(block, tuple) or block not in self._blocks:
             raise KeyError(
                 f"block: expected one of {list(self._blocks)} in this table of {self.matrix}; got "
@@ -198,11 +159,13 @@ class BlockTable:
         """
         array = checked_array("coefficients", coefficients)
         checked_kind("representatives", representatives, InductionTask)
-        small, blocks = cls(representatives, matrix, {}), dict[tuple[str, str], Any]()
-        _check_alike(checked_kind("task", task, InductionTask), representatives)
+        blocks = dict[tuple[str, str], Any]()
+        check_alike(checked_kind("task", task, InductionTask), representatives)
         with_tokens = array.ndim == 2 and len(array) > task.length
-        rows, columns = _axes(matrix, with_tokens=with_tokens)
-        heights, lengths = (list(map(small._count, names)) for names in (rows, columns))
+        rows, columns = axes(matrix, with_tokens=with_tokens)
+        heights, lengths = (
+            [count(representatives, name) for name in names] for names in (rows, columns)
+        )
         if array.shape != (sum(heights), sum(lengths)):
             raise ValueError(
                 f"coefficients: expected shape {(sum(heights), sum(lengths))}, {matrix} over the "
@@ -213,7 +176,7 @@ class BlockTable:
             for column, part in zip(
                 columns, np.split(band, np.cumsum(lengths)[:-1], axis=1), strict=True
             ):
-                blocks[row, column] = _class_means(task, small, (row, column), part)
+                blocks[row, column] = class_means(task, representatives, (row, column), part)
         return cls(task, matrix, blocks)
 
     def on(self, task: InductionTask) -> BlockTable:
@@ -224,7 +187,7 @@ class BlockTable:
         >>> table.on(am.InductionTask(n_tokens=7, length=6)).coefficients().shape
         (6, 26)
         """
-        _check_alike(self.task, checked_kind("task", task, InductionTask))
+        check_alike(self.task, checked_kind("task", task, InductionTask))
         return BlockTable(task, self.matrix, self._blocks)
 
     # NumPy scalars on the left of * leave the product to __rmul__
@@ -332,7 +295,7 @@ class BlockTable:
         Raises ValueError for a row or column that this matrix does not have, and for a block that
         would take more than ``max_bytes``; TypeError for SymPy sizes.
         """
-        row, column = _renamed((row, column))
+        row, column = new_name((row, column))
         named = isinstance(row, str) and isinstance(column, str)
         if not named or row not in self._axes[0] or column not in self._axes[1]:
             raise ValueError(
@@ -343,16 +306,16 @@ class BlockTable:
         if {POSITIONS, REMAPPED_POSITIONS} >= {row, column} and block is not None:
             return np.asarray(block)  # it is stored in full
         self._require_room([row], [column], max_bytes)
-        rows, columns = self._tokens(row), self._tokens(column)
+        rows, columns = tokens_of(self.task, row), tokens_of(self.task, column)
         if block is None:
             return np.zeros((len(rows), len(columns)))
         if isinstance(block, TokenBlock):
-            a, b = self._classes(rows), self._classes(columns)
+            a, b = classes(self.task, rows), classes(self.task, columns)
             equal = rows[:, None] == columns[None, :]
             return np.where(equal, block.same[a][:, None], block.different[np.ix_(a, b)])
         if row in (POSITIONS, REMAPPED_POSITIONS):
-            return block[:, self._classes(columns)]
-        return block[self._classes(rows)]
+            return block[:, classes(self.task, columns)]
+        return block[classes(self.task, rows)]
 
     def coefficients(self, *, max_bytes: int = 2**30) -> Array:
         """Return the full coefficient array over the atoms, in the order `FrozenEmbeddings` stacks.
@@ -375,19 +338,13 @@ class BlockTable:
                 f"task: expected integers for n_tokens and n_triggers, to write out coefficients; "
                 f"got {self.task!r}. Read single blocks instead, table[row, column]."
             )
-        n, m = (sum(map(self._count, names)) for names in (rows, columns))
+        n, m = (sum(count(self.task, name) for name in names) for names in (rows, columns))
         if 8 * n * m > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
                 f"max_bytes: expected room for the {n} x {m} coefficients of {self.matrix}, "
                 f"{8 * n * m:.3g} bytes; got {max_bytes}. Read them by class of token instead, "
                 f"table[row, column]."
             )
-
-    def _count(self, family: str) -> int:
-        """How many atoms a family has."""
-        if family in (POSITIONS, REMAPPED_POSITIONS):
-            return self.task.length
-        return int(self.task.n_outputs if family == OUTPUTS else self.task.n_tokens)
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
         """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ."""
@@ -404,87 +361,4 @@ class BlockTable:
 
     @property
     def _axes(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return _axes(self.matrix, with_tokens=any(TOKENS in name for name in self))
-
-    def _tokens(self, family: str) -> NDArray[np.int64]:
-        """Return the tokens (or positions) that the atoms of a family stand for."""
-        if family == OUTPUTS:
-            return self.task.outputs
-        is_position = family in (POSITIONS, REMAPPED_POSITIONS)
-        return np.arange(self.task.length if is_position else self.task.n_tokens)
-
-    def _classes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self.task.random_triggers:
-            return np.zeros(len(tokens), dtype=np.int64)
-        return (tokens >= self.task.n_triggers).astype(np.int64)
-
-    def _members(self, family: str) -> Array:
-        """1 where an atom of the family is of a class: (classes, tokens), or one per position."""
-        if family in (POSITIONS, REMAPPED_POSITIONS):
-            return np.eye(self.task.length)
-        n_classes = 1 if self.task.random_triggers else 2
-        return np.eye(n_classes)[self._classes(self._tokens(family))].T
-
-
-def _renamed(name: Any) -> Any:
-    """The name of a block, also of one that goes by its name of before."""
-    if not isinstance(name, tuple) or not all(isinstance(part, str) for part in name):
-        return name
-    if not any(part in _NAMES_OF_BEFORE for part in name):
-        return name
-    new = tuple(_NAMES_OF_BEFORE.get(part, part) for part in name)
-    renamed(f"the block {name}", f"{new}", stacklevel=4)
-    return new
-
-
-def _check_alike(task: InductionTask, other: InductionTask) -> None:
-    """Refuse a task with other positions or other classes of tokens."""
-    kinds = [(each.length, each.predict, each.random_triggers) for each in (task, other)]
-    if kinds[0] != kinds[1]:
-        raise ValueError(
-            f"task: expected tasks that differ in their numbers of tokens only; got {task} and "
-            f"{other}. Keep length, predict and the kind of triggers."
-        )
-
-
-def _axes(matrix: str, with_tokens: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the families of the rows and of the columns; W_K1 may be its position block alone."""
-    if matrix == "W_O2":
-        return (OUTPUTS,), ATOMS
-    if matrix == "W_K2":
-        return ATOMS, ATOMS
-    inputs = (TOKENS, POSITIONS) if with_tokens else (POSITIONS,)
-    return inputs, inputs
-
-
-def _sizes(task: InductionTask, family: str) -> Array:
-    """Return how many atoms of the family are in each class; each position is its own."""
-    if family in (POSITIONS, REMAPPED_POSITIONS):
-        return np.ones(task.length)
-    if task.random_triggers:
-        return np.array([float(task.n_tokens)])
-    triggers = 0 if family == OUTPUTS and task.predict == "content" else task.n_triggers
-    return np.array([triggers, task.n_content], dtype=float)
-
-
-def _class_means(
-    task: InductionTask, small: BlockTable, name: tuple[str, str], part: Array
-) -> TokenBlock | Array:
-    """Share the sums of one block over (pairs of) classes of atoms among all those of a task."""
-    row, column = name
-    by_row, by_column = small._members(row), small._members(column)
-    n_rows, n_columns = _sizes(task, row), _sizes(task, column)
-
-    def mean(sums: Array, number: Array) -> Array:
-        return np.divide(sums, number, out=np.zeros_like(sums), where=number > 0)
-
-    if {row, column} & {POSITIONS, REMAPPED_POSITIONS}:
-        return mean(by_row @ part @ by_column.T, np.outer(n_rows, n_columns))
-    equal = small._tokens(row)[:, None] == small._tokens(column)
-    return TokenBlock(
-        different=mean(
-            by_row @ np.where(equal, 0, part) @ by_column.T,
-            np.outer(n_rows, n_columns) - np.diag(n_rows),
-        ),
-        same=mean(by_row @ np.where(equal, part, 0).sum(axis=1), n_rows),
-    )
+        return axes(self.matrix, with_tokens=any(TOKENS in name for name in self))

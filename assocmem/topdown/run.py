@@ -21,8 +21,9 @@ from assocmem._checks import (
     renamed,
 )
 from assocmem.memory import AssociativeMemory
-from assocmem.model.blocks import BlockTable, TokenBlock
+from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.families import TokenBlock
 from assocmem.model.symmetric import SymmetricTransformer
 from assocmem.model.transformer import FrozenTransformer, Readout
 from assocmem.probes import Evaluation, Rate, Share

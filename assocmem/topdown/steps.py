@@ -16,8 +16,9 @@ from assocmem._checks import (
 )
 from assocmem.gradients import bigram_memory_step, first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
-from assocmem.model.blocks import POSITIONS, BlockTable
+from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
+from assocmem.model.families import POSITIONS
 from assocmem.model.symmetric import SymmetricTransformer
 from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import FrozenTransformer, Readout

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS
+from assocmem.model.families import OUTPUTS, REMAPPED_TOKENS
 from assocmem.tasks.symmetry import set_partitions
 from theory.algebra.patterns import Pattern, patterns
 from theory.algebra.population import VOCABULARIES, PatternSums, exact, through_softmax

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem.model.blocks import ATOMS, OUTPUTS, POSITIONS, REMAPPED_POSITIONS, TokenBlock
+from assocmem.model.families import ATOMS, OUTPUTS, POSITIONS, REMAPPED_POSITIONS, TokenBlock
 
 TASKS = [
     am.InductionTask(5, 4, 1),

@@ -28,7 +28,7 @@ from assocmem.gradients import (
     third_step_error,
     third_step_slope,
 )
-from assocmem.model.blocks import TokenBlock
+from assocmem.model.families import TokenBlock
 from validation import reference
 
 EPS = np.finfo(float).eps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assocmem import gradients
 from assocmem.gradients.previous_token import PreviousTokenSignal
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS, TokenBlock
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS, TokenBlock
 from tests.controls import block_replaced
 
 

@@ -7,7 +7,8 @@ import pytest
 from sympy import Rational
 
 import assocmem as am
-from assocmem.model.blocks import ATOMS, BlockTable, TokenBlock
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import ATOMS, TokenBlock
 from theory.algebra import telescoping
 from theory.algebra.population import VOCABULARIES, differences
 from theory.algebra.rational import C

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assocmem import gradients
-from assocmem.model.blocks import OUTPUTS, POSITIONS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import OUTPUTS, POSITIONS, REMAPPED_TOKENS, TOKENS
 from tests.controls import (
     altered_result,
     block_replaced,

@@ -7,7 +7,7 @@ import pytest
 from assocmem import gradients
 from assocmem.gradients import steps
 from assocmem.gradients.previous_token import PreviousTokenSignal
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS, TokenBlock
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS, TokenBlock
 from tests.controls import altered_result, block_replaced, derivation_fails, failures
 from tests.steps.planting import term_without
 

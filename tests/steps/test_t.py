@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assocmem import gradients
-from assocmem.model.blocks import TokenBlock
+from assocmem.model.families import TokenBlock
 from assocmem.topdown import steps
 from tests.controls import altered_result, derivation_fails, failures, with_block
 

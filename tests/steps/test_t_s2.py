@@ -8,7 +8,7 @@ import pytest
 
 from assocmem import gradients
 from assocmem.gradients import conditions
-from assocmem.model.blocks import TokenBlock
+from assocmem.model.families import TokenBlock
 from tests.controls import altered_result, derivation_fails, failures, with_block
 from theory.algebra import harmonic
 from theory.derivation import Derivation, DerivationError

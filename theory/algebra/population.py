@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.model.blocks import (
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import (
     ATOMS,
     OUTPUTS,
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,
     TOKENS,
-    BlockTable,
     TokenBlock,
 )
 from theory.algebra.patterns import Pattern, objects, patterns

@@ -12,7 +12,7 @@ from sympy import QQ
 from sympy.polys.rings import ring
 
 import assocmem as am
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from theory.derivation import Derivation
 
 Array = Any

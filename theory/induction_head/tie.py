@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sympy import Rational
 
 import assocmem as am
-from assocmem.model.blocks import BlockTable, TokenBlock
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import TokenBlock
 from theory.derivation import Derivation
 from theory.steps.any_length import at_sizes
 

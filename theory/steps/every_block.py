@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 import assocmem as am
-from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import POSITIONS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.harmonic import PHI
 from theory.algebra.population import FAMILIES, VOCABULARIES
 from theory.algebra.telescoping import (

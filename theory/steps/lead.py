@@ -7,7 +7,7 @@ from typing import Any
 import sympy
 
 import assocmem as am
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from theory.algebra import harmonic
 from theory.algebra.harmonic import PHI, REMAPPED_OUTPUT, at_length
 from theory.algebra.population import VOCABULARIES

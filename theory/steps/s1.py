@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy
 
 import assocmem as am
-from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import OUTPUTS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.harmonic import REMAPPED_OUTPUT, T, at_length, x, y
 from theory.algebra.population import VOCABULARIES
 from theory.algebra.rational import C, c

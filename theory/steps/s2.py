@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from assocmem.model.blocks import OUTPUTS, POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import OUTPUTS, POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.population import VOCABULARIES, exact
 from theory.derivation import Derivation
 from theory.steps.every_block import library_tables, second_step_at_any_length

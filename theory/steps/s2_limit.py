@@ -8,7 +8,7 @@ import sympy
 from sympy import Symbol
 
 import assocmem as am
-from assocmem.model.blocks import ATOMS, POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import ATOMS, POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.harmonic import PHI, REMAPPED_OUTPUT, T, at_length, x, y
 from theory.algebra.rational import C, K
 from theory.derivation import Derivation

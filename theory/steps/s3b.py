@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import _statistics
-from assocmem.model.blocks import POSITIONS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import POSITIONS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.calculus import symbols
 from theory.algebra.patterns import Pattern
 from theory.algebra.population import PatternSums, exact, through_softmax

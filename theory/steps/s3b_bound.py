@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import assocmem as am
 from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.gradients.roles import FirstReadout, Roles
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from theory.algebra.patterns import Pattern, patterns
 from theory.algebra.population import exact
 from theory.algebra.rational import FIELD, c

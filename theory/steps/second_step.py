@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem.model.blocks import (
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import (
     POSITIONS,
     REMAPPED_POSITIONS,
     REMAPPED_TOKENS,
     TOKENS,
-    BlockTable,
     TokenBlock,
 )
 from theory.algebra import rational

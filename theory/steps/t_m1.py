@@ -8,7 +8,7 @@ from sympy import Rational, Symbol
 
 import assocmem as am
 from assocmem.gradients.conditions import reading_of_frequency
-from assocmem.model.blocks import OUTPUTS
+from assocmem.model.families import OUTPUTS
 from theory.algebra import harmonic
 from theory.algebra.rational import C, K, c, k
 from theory.derivation import Derivation

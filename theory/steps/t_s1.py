@@ -8,7 +8,7 @@ from sympy import Rational, Symbol
 
 import assocmem as am
 from assocmem.gradients.conditions import first_leads
-from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import OUTPUTS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.harmonic import T, at_length, x
 from theory.algebra.rational import C, K
 from theory.derivation import Derivation

@@ -18,7 +18,7 @@ from assocmem.gradients.conditions import (
     second_with_all,
     second_with_random,
 )
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from theory.algebra import harmonic
 from theory.algebra.harmonic import GENERATORS, MOMENTS, T, x, y
 from theory.algebra.rational import C, K

@@ -9,7 +9,8 @@ import sympy
 from numpy.typing import NDArray
 from sympy import Rational, Symbol, exp, log, symbols
 
-from assocmem.model.blocks import OUTPUTS, REMAPPED_TOKENS, TOKENS, BlockTable
+from assocmem.model.blocks import BlockTable
+from assocmem.model.families import OUTPUTS, REMAPPED_TOKENS, TOKENS
 from theory.algebra.patterns import Pattern
 from theory.algebra.population import FAMILIES, PatternSums
 from theory.algebra.rational import C

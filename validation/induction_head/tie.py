@@ -11,7 +11,7 @@ from scipy.special import softmax
 from scipy.stats import binomtest
 
 import assocmem as am
-from assocmem.model.blocks import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from validation import reference
 from validation.runner import tolerances
 from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context

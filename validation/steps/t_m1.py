@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 import assocmem as am
 from assocmem.gradients import conditions
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from assocmem.model.symmetric import SymmetricTransformer
 from validation.runner.cases import FALSE_ALARM, Case, Context
 from validation.steps.sizes import moments, over_all

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.gradients.slope import Slope, most_triggers
-from assocmem.model.blocks import POSITIONS
+from assocmem.model.families import POSITIONS
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import measured_gradient
 

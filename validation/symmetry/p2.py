@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import assocmem as am
-from assocmem.model.blocks import REMAPPED_TOKENS, TOKENS
+from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from assocmem.model.symmetric import SymmetricTransformer
 from theory.symmetry.claims import SECOND_ORDER
 from validation import reference

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import assocmem as am
-from assocmem.model.blocks import POSITIONS
+from assocmem.model.families import POSITIONS
 from assocmem.model.symmetric import LEARNED, SymmetricTransformer
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 from validation.steps.paired import dropped_part
