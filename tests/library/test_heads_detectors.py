@@ -112,6 +112,19 @@ def test_biases_of_queries_and_norms_are_part_of_the_table(rng):
         assert np.abs(without.scores(positions) - head.scores(positions)).max() > 1e-3
 
 
+def test_tables_of_normed_heads_are_those_of_the_folded_maps(rng):
+    """Up to the deviation, which divides each time that something passes a norm."""
+    weights = {n: w for n, w in random_weights(rng).items() if "bias" not in n}
+    model = heads.read(weights, n_heads=2)
+    tokens, scale = model.tokens, model.deviation
+    assert abs(scale - 1) > 0.1
+    table = heads.composition(model[1, 1], model[0, 0]).scores(keys=tokens, values=tokens)
+    found = heads.induction(model, (0, 0), (1, 1)).table()
+    np.testing.assert_allclose(found * scale**3, table, rtol=0, atol=1e-10)
+    table = model[1, 0].output_value.scores(keys=tokens, values=model.outputs)
+    np.testing.assert_allclose(heads.copying(model, (1, 0)).table() * scale, table.T, atol=1e-10)
+
+
 def test_the_statistic_is_right_scores_minus_the_mean_of_admissible_ones(rng):
     model = heads.read(random_weights(rng), n_heads=2)
     for kind in KINDS:
