@@ -175,7 +175,7 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
     to 2 ln m, but slowly: it is 1.7 for 8 classes (2 ln m = 4.2) and 10.2 for 1000 (13.8).
 
     Raises ValueError for fewer than 2 classes, a recall that is not between chance and 1, or one
-    that is not reached at the smallest map (one key per class). Source: claims AM3 and C2.
+    that is not reached at the smallest map (one key per class). Source: claim C2.
     """
     from scipy.optimize import brentq
 

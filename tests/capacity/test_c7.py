@@ -14,7 +14,7 @@ from tests.controls import derivation_fails, failures, plant
 
 
 def with_the_scores_own_moments(_):
-    """The moments of AM2, the common factor left in."""
+    """The moments of C1, the common factor left in."""
 
     def probability(n, d, *, classes=None):
         m = classes or n
@@ -34,7 +34,7 @@ def with_the_scores_own_moments(_):
         lambda probability: lambda n, d, **kw: probability(n, round(1.2 * d), **kw),
         lambda probability: lambda n, d, *, classes=None: probability(n, d),
     ],
-    ids=["moments of AM2", "width", "one to one"],
+    ids=["moments of C1", "width", "one to one"],
 )
 def test_C7_sees(error, monkeypatch, seed):
     plant(monkeypatch, library, "recall_probability", error)

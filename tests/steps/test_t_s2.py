@@ -10,6 +10,7 @@ from assocmem import gradients
 from assocmem.gradients import conditions
 from assocmem.model.families import TokenBlock
 from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.steps.planting import second_step_with
 from theory.algebra import harmonic
 from theory.derivation import Derivation, DerivationError
 from theory.steps import t_s2
@@ -65,3 +66,15 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
 def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
     monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
     derivation_fails("T-S2")
+
+
+@pytest.mark.parametrize(
+    ("planted", "where"),
+    [
+        (second_step_with(lambda d, s: (-d, -s)), "the library's coefficient"),
+        (second_step_with(lambda d, s: (0 * d, s)), "In the library's tables"),
+    ],
+)
+def test_the_derivation_finds_an_altered_sign(planted, where, monkeypatch):
+    planted(monkeypatch)
+    derivation_fails("T-S2", ".*" + where)

@@ -117,7 +117,7 @@ def test_claims_not_selected_are_listed_as_not_run(plant, tmp_path, capsys):
     plant()
     assert main(["run", "s2-SIGN", "No1", "--output", str(tmp_path)]) == 0
     rows = read(tmp_path)
-    assert verdicts(rows) == {id: True if id in ("S2-sign", "NO1") else None for id in CLAIMS}
+    assert verdicts(rows) == {id: True if id in ("T-S2", "NO1") else None for id in CLAIMS}
     for row in rows:
         empty = {row[name] for name in FIELDS[4:] if name != "verdict"}
         assert row["passed"] or (empty, row["verdict"]) == ({None}, "not selected")

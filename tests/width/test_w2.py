@@ -34,7 +34,7 @@ def test_W2_sees_wrong_counts_of_pairings(error, monkeypatch, seed):
 
 
 def test_W2_sees_images_taken_for_independent_vectors(monkeypatch, seed):
-    """The crosstalk of images is twice that of independent keys, which AM2 would predict."""
+    """The crosstalk of images is twice that of independent keys, which C1 would predict."""
     right = step_noise.recall_terms
 
     def independent(name, task, coefficients):

@@ -68,7 +68,7 @@ def decided_alike(
 
 
 def right_is_first(theta: Any, direction: Array, gamma: Array, h: Array) -> bool:
-    """X > Y of AM3; the right value comes first in h, direction is that of the other overlaps."""
+    """X > Y of C2; the right value comes first in h, direction is that of the other overlaps."""
     cos, sin = np.cos(theta), np.sin(theta)
     along = h[1:] @ direction
     tau = sin * h[0] - cos * along

@@ -48,7 +48,7 @@ def law_of_an_item(d: Derivation) -> None:
         latex=r"(v_k^\top W u_i)_k = VV^\top b",
     )
     d.say(
-        "By the derivation of AM3 they are $\\gamma f + (I - ff^\\top)h$ up to a positive factor, "
+        "By the derivation of C2 they are $\\gamma f + (I - ff^\\top)h$ up to a positive factor, "
         "with $f = \\beta/|\\beta|$, where $\\beta$ is $b$ over $\\|u_i\\|/\\sqrt d$. All of $A, "
         "\\gamma \\sim \\chi_d$ and the normals $g_k, h_k$ are independent.",
         r"\beta_i = w_i A, \qquad \beta_k = w_k g_k \quad (k \ne i)",
@@ -183,7 +183,7 @@ def every_item(d: Derivation) -> None:
         "The sum over items needs a bound at every $d$ and $i = x\\,d^{1/2\\alpha}$, $x \\ge 1$. "
         "Let $K$ be the integer part of $\\min(x, d^{1/(2\\alpha + 2)})$ and compare with the "
         "items $k \\le K < i$ only ($d \\ge 2$; at $d = 1$ the bound below is above 1). By the "
-        "tails of AM3 at $d/64$, $A^2 \\le 41d/32$, $\\gamma^2 \\ge 3d/4$ and $\\eta \\le "
+        "tails of C2 at $d/64$, $A^2 \\le 41d/32$, $\\gamma^2 \\ge 3d/4$ and $\\eta \\le "
         "\\sqrt{d/32}$ but for probability $3e^{-d/64}$. Then",
         sympy.And(high <= 4, sqrt(low) - sqrt(aside) >= Rational(1, 2)),
         latex=r"A \le 2\sqrt d, \qquad \gamma - \eta \ge \tfrac12 \sqrt d .",

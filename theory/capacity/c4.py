@@ -67,7 +67,7 @@ def least_squares(d: Derivation) -> None:
         "For Gaussian keys the column space is uniform among the $d$-dimensional subspaces of "
         "$\\mathbb{R}^n$. So $P_{ii}$ is the square length of the first $d$ entries of a uniform "
         "unit vector, and the rest of $b$ has a uniform direction. For $n \\le d$, $P = I$. Outer "
-        "products have $\\tan\\theta = \\chi_{n-1}/\\chi_d$ (AM3).",
+        "products have $\\tan\\theta = \\chi_{n-1}/\\chi_d$ (C2).",
         r"\cos^2\theta = \frac{\chi_d^2}{\chi_d^2 + \chi_{n-d}^2} \quad\text{against}\quad"
         r" \cos^2\theta = \frac{\chi_d^2}{\chi_d^2 + \chi_{n-1}^2}",
     )
@@ -99,7 +99,7 @@ def least_squares(d: Derivation) -> None:
     )
     reach = center(n - d_, n - 1)
     d.equal(
-        "Leading order as $n, d \\to \\infty$: for $n \\ge 2d$ that of AM3 with $N = n - d$.",
+        "Leading order as $n, d \\to \\infty$: for $n \\ge 2d$ that of C2 with $N = n - d$.",
         [reach, reach * (n + d_) / d_**2 - 1],
         [
             d_**2 * (n - 1) / (d_ * (n - d_) + n * (n - 1)),
@@ -118,7 +118,7 @@ def least_squares(d: Derivation) -> None:
         r" \ge 0",
     )
     d.equal(
-        "So, as in AM3, half of the pairs are recalled only where $c_0/z_n \\to 1$; there $n/d "
+        "So, as in C2, half of the pairs are recalled only where $c_0/z_n \\to 1$; there $n/d "
         "\\to \\infty$ and $n \\sim d^2/(2 \\ln n)$. At $n = d^2/z^2 - d$, $c_0^2$ "
         "is $z^2$ but for a difference of order $1/d^2$, the effect of a bounded number of pairs, "
         "while outer products are $d$ pairs behind.",
@@ -241,13 +241,13 @@ def recall_of_a_step(d: Derivation) -> None:
         r" \mathbf 1 = \tfrac1n\, \mathbb{E}\,|b|^2 = \frac{d + n - 1}{n} .",
     )
     d.say(
-        "$|b|^2$ and $\\gamma^2$ are near their means by the tails of AM3, and $\\eta$ is "
+        "$|b|^2$ and $\\gamma^2$ are near their means by the tails of C2, and $\\eta$ is "
         "$\\mathcal{N}(0, 1)$, as $f$ is independent of $h$. So in probability, for both rules,",
         r"\rho = (1 + o(1))\,\rho^*, \qquad \rho^* = \sqrt{\frac{n + d}{d}} .",
     )
     d.say(
         "The $b_k + \\rho^* h_k$, $k \\ne t$, are independent $\\mathcal{N}(0, 1 + {\\rho^*}^2)$; "
-        "their maximum is as in AM3. With $\\rho$ for $\\rho^*$ it changes by at most $|\\rho - "
+        "their maximum is as in C2. With $\\rho$ for $\\rho^*$ it changes by at most $|\\rho - "
         "\\rho^*| \\max_k |h_k| = o(\\rho^* z_n)$. The right one is $b_t$ but for "
         "$O(\\rho^*)$:",
         r"\max_{k \ne t}(b_k + \rho h_k) = (1 + o(1))\, \sqrt{1 + {\rho^*}^2}\; z_n, \qquad"

@@ -4,71 +4,6 @@ from theory.record import Claim
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
-        id="C1",
-        title="Two scores of one key: exact covariance at any weights, and the moments of a margin",
-        statement=r"""
-Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$ as in AM2, at one width $d' = d$, and
-$s_{ki} = v_k^\top W u_i$. For $k \ne k'$
-$$\mathrm{Cov}(s_{ki}, s_{k'i}) = \Big(1 + \frac1d\Big)\Big[\frac{(CC^\top)_{kk'}}{d}
-+ \Big(\kappa - \frac1d\Big) C_{ki} C_{k'i}\Big] - C_{ki} C_{k'i} ,$$
-so with the variances of AM2 the margin $s_{ki} - s_{k'i}$ has the mean $C_{ki} - C_{k'i}$ and
-the variance
-$$\mathrm{Var}\, s_{ki} + \mathrm{Var}\, s_{k'i} - 2\,\mathrm{Cov}(s_{ki}, s_{k'i}) .$$
-If every key has one value (one to one or many to one, at any weights), scores of one key are
-uncorrelated. One to one, $C = I_n$, Gaussian: the margin has mean 1 and variance
-$(2n + 6d + 5)/d^2$.
-""".strip(),
-        assumptions=(
-            "keys and values are independent families of independent rows of width d",
-            "Gaussian rows (kappa = 1 + 2/d), or unit rows: uniform on the sphere, or signs "
-            "(kappa = 1)",
-        ),
-        kind="equal",
-        source="derived here; with the leading order in [BCBJB2023], Section 4.1",
-        status="proved",
-        note="""
-Uncorrelated is not independent: all scores of a key share the factor |u_i| |V'f| of claim C2.
-""".strip(),
-    ),
-    Claim(
-        id="C2",
-        title="Many-to-one maps over Gaussian vectors: exact law of recall, and capacity",
-        statement=r"""
-Store $n = rm$ pairs, $r$ keys for each of $m$ values: $W = \sum_i v_{c(i)} u_i^\top$, all entries
-of keys and values independent $\mathcal{N}(0, 1/d)$. The probability that the right value scores
-above all $m - 1$ others is exactly $\Pr(X > Y)$ with $X$, $Y$ as in AM3, but for
-$$\tan\theta = \frac{\sqrt r\,\chi_{m-1}}{\chi_d + \sqrt{r-1}\,\zeta} ,\qquad
-\theta \in (0, \pi), \quad \zeta \sim \mathcal{N}(0, 1), \qquad X \text{ with } \chi^2_{m-2},
-\quad Y \text{ in } \mathbb{R}^{m-1} .$$
-As $m, d \to \infty$, at any rates and for any $r$, in probability
-$$X\sqrt{m-1} = (1 + o(1))\,\frac{d}{\sqrt{n - r + d(1 + r)}} + o(\sqrt{\ln m}) , \qquad
-Y\sqrt{m-1} = (1 + o(1))\, z_m , \qquad \Phi(z_m)^{m-1} = \tfrac12 ,$$
-so that recall tends to 1 where the first fraction over $z_m$ stays above $1 + \varepsilon$ for some
-$\varepsilon > 0$, and to 0 where it stays below $1 - \varepsilon$. If $\ln m = o(d)$, half of the
-pairs are recalled only at
-$$n^*(d, m) \sim \frac{d^2/z_m^2 - d}{1 + (d-1)/m} :$$
-AM3 for $m = n$, $d^2/(2 \ln m)$ for many classes, $m \gg d \gg \ln m$, and $m\,d/(2\ln m)$ for few,
-$d \gg m \gg 1$. At fixed $m$ and $n = \rho\, m d$, as $d \to \infty$:
-$$\Pr(\text{recall}) \to \mathbb{E}\,\Phi\big(\rho^{-1/2} + \zeta\big)^{m-1} .$$
-""".strip(),
-        assumptions=(
-            "keys and values are independent families with independent N(0, 1/d) entries",
-            "m >= 3 values with n/m keys each; a tie is an error",
-        ),
-        kind="rate",
-        source="derived here; [CDB2024] for capacity as a scaling law, [NLB2025] for its order",
-        status="proved in a limit",
-        note="""
-The laws differ because keys of one value add up before they meet it: a wrong value collects r
-overlaps of size 1/sqrt(d) at its full square norm, noise r/d, against the crosstalk n/d^2 = rm/d^2
-of all other values. With few classes the first is larger, so d m, not d^2, limits the map. The law
-is exact; capacity is a limit in m and d, proved with explicit bounds. The check compares recall at
-two sizes around n* with the exact law, sampled without drawing vectors, and the exponents of n* in
-d over the same range: from d = 24 to 96 they are 1.3 for 16 classes, on the way to 1, and 1.7 for d
-classes, on the way to 2.
-""".strip(),
-    ),
-    Claim(
         id="C3",
         title="Zipf weights: the rivals are the heavy items, and d^(1/2a) items are recalled",
         statement=r"""
@@ -109,7 +44,7 @@ largest.
         title="Three rules: least squares at n + d - 1 pairs has the angle of outer products at n",
         statement=r"""
 Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$ as
-in AM3, but for
+in C2, but for
 $$\cos^2\theta \sim \mathrm{Beta}\Big(\frac d2, \frac{n-1}2\Big) \text{ for outer products}, \qquad
 \cos^2\theta \sim \mathrm{Beta}\Big(\frac d2, \frac{n-d}2\Big) \text{ for the pseudo-inverse}, \;
 n > d,$$
@@ -194,7 +129,7 @@ Take the scores of a key, over the factor $\|u_i\| \|V^\top f\|$ that they share
 normals: for equal weights, $r = n/m$, the right one with mean $1 - \frac1{2d}$ and variance
 $(n - r + dr)/d^2$, the wrong ones with mean 0 and variance $(n - r - 1 + d(1 + r))/d^2$. The
 probability of recall so computed differs from the exact one by at most $\frac1{2d}$, at every $n$.
-With the moments of AM2 instead, the error is up to ten times larger. The variance of a wrong score
+With the moments of C1 instead, the error is up to ten times larger. The variance of a wrong score
 is exact; the mean and the mean square of the right one are up to $1/(4d^2)$.
 """.strip(),
         assumptions=("Gaussian keys and values, equal weights, one to one or many to one, d >= 8",),

@@ -1,6 +1,6 @@
 """Leading orders of recall: where the right score lies, the largest wrong one, and who is first.
 
-As the number of values and the width grow, whatever the ratio of the two: AM3, C2 and C4 use it.
+As the number of values and the width grow, whatever the ratio of the two: C2, C2 and C4 use it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def center(size: Any, others: Any) -> Any:
 
 
 def leading_order(d: Derivation) -> None:
-    """AM3: capacity."""
+    """C2: capacity."""
     tails(d)
     right_score(d)
     largest_wrong_score(d)
@@ -252,14 +252,14 @@ def largest_wrong_score(d: Derivation) -> None:
 
 
 def where_they_meet(d: Derivation) -> None:
-    """AM3: capacity."""
+    """C2: capacity."""
     n, z = sympy.symbols("n z", positive=True)
     d.say(
         "Over $z_n$, the one score is $(1 + o(1))\\,c_0/z_n + o(1)$ and the other $1 + o(1)$. So "
         "recall tends to 1 where $c_0/z_n$ stays above $1 + \\varepsilon$ for some $\\varepsilon > "
         "0$, and to 0 where it stays below $1 - \\varepsilon$. Half of the pairs can be recalled "
         "only where the ratio tends to 1. ($n$ does grow there: at bounded $n$ all variances of "
-        "AM2 vanish and all is recalled.)",
+        "C1 vanish and all is recalled.)",
         r"\frac{(n^* - 1 + 2d)\, z_{n^*}^2}{d^2} \to 1",
     )
     d.equal(

@@ -55,25 +55,6 @@ $$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4x - 2y - 8) \\
         status="proved",
     ),
     Claim(
-        id="S2-sign",
-        title="At small sizes step 2 points the wrong way: its lead changes sign with T",
-        statement=r"""Let the lead of $J_2$ be its coefficient $w_E(q) \to \Phi_1 w_E(q)$ minus the
-largest $w_E(q) \to \Phi_1 w_E(i)$, $i \ne q$. For fixed triggers and prediction over the content it
-is negative for $T \le 4$ and positive for $T \ge 5$, at every $N$ and $K$. For random triggers it
-is
-positive from $N = 38, 11, 8, 7$ on at $T = 5, 6, 7, 8$, and negative for $T \le 4$ except at
-$N = T = 3$. Where it is negative an arbitrarily small first step makes the second one forget the
-trigger.""",
-        assumptions=_TOP_DOWN,
-        kind="equal",
-        source="derived here from S2",
-        status="proved",
-        note="For prediction over all tokens with fixed triggers the rule T >= 5 fails at small N: "
-        "the positions, which memorise the label frequencies, compete (K = 2, T = 5 needs N >= 6). "
-        "Beyond T = 8 the signs rest on the wanted coefficient at symbolic T, which S2 derives, as "
-        "it does all others. T-S2 has all thresholds for these two vocabularies.",
-    ),
-    Claim(
         id="S2-limit",
         title="The lead of step 2 grows like 2 ln T over K T^2",
         statement=r"""For fixed triggers and prediction over the content, with $u = \frac{1}{CT}$

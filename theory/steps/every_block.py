@@ -138,7 +138,7 @@ def over_the_content(d: Derivation) -> None:
     token_keys(d, numbers)
     position_keys(d, H)
     d.equal(
-        "Among these the wanted coefficient, $A_P$, is $\\Phi$ of S2-sign.",
+        "Among these the wanted coefficient, $A_P$, is $\\Phi$ of T-S2.",
         [numbers[kind][0] for kind in KINDS],
         [H - 2 - 2 * H**2, FIELD.from_expr(PHI)],
         latex=r"A_I = H - 2 - 2 H^2,\qquad A_P = \Phi(T)",

@@ -69,7 +69,7 @@ def large_lengths(d: Derivation) -> None:
             left.append(value.subs({LENGTH: length, X: first, Y: second}))
             right.append(exact.signal(t, r))
     d.equal(
-        "The same formulas for the first positions at symbolic $T$, by the sums of S2-sign; "
+        "The same formulas for the first positions at symbolic $T$, by the sums of T-S2; "
         "compare with $T = 6, 9$.",
         left,
         right,

@@ -1,4 +1,4 @@
-"""The lead of step 2 in the library's tables, which S2-sign and S2-limit both start from."""
+"""The lead of step 2 in the library's tables, which T-S2 and S2-limit both start from."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def derive(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
     d.say(
         r"For $t < T$ what is kept is of order 1: $\mathbb{E} u$ and $\mathbb{E} b$ vary with the "
         r"position through $\tau$ already for $C \to \infty$ (the lead of $J_2$ is not zero there, "
-        r"see S2-sign). The relative size of the dropped part is therefore $O(C^{-3})$, and the "
+        r"see T-S2). The relative size of the dropped part is therefore $O(C^{-3})$, and the "
         r"term in $\lambda^2$ above attains the order."
     )
     sums = pattern_sums(lengths[0], "random")

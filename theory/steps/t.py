@@ -47,7 +47,7 @@ def derive(d: Derivation) -> None:
         latex=r"c_3, c_4 < 0 < c_5, c_6",
     )
     d.say(
-        "With S2-sign, which shows it for every $T$: the threshold is $T^*(N, K) = 5$ for all $N$ "
+        "With T-S2, which shows it for every $T$: the threshold is $T^*(N, K) = 5$ for all $N$ "
         "and $K$, and beyond it $m_2$ sets the lead at will. The conditions for the other "
         "vocabularies are T-S2, those for step 1 T-S1, those for step 3 at small lead T-S3."
     )

@@ -26,6 +26,7 @@ from theory.derivation import Derivation
 from theory.steps.any_length import LENGTHS, readouts, surplus_of_labels, task
 from theory.steps.averages import MEAN, averages_over_tau, exact_moments
 from theory.steps.from_the_loss import SETTINGS
+from theory.steps.sign import sign_of_the_lead
 from theory.steps.thresholds import positive_for_all, rational_moments
 
 
@@ -79,7 +80,7 @@ def wanted_coefficient(d: Derivation, lengths: tuple[int, ...]) -> None:
                 right.append(second_with_random(C, t, m) / (C**3 * (C + 1) ** 2 * t**3))
     d.equal(
         f"These are the library's coefficients, $T = {lengths[0]}, ..., {lengths[-1]}$; by the "
-        "sum rule of S2-sign the lead has the sign of $J$.",
+        "sum rule above the lead has the sign of $J$.",
         left,
         right,
         latex="",
@@ -87,12 +88,9 @@ def wanted_coefficient(d: Derivation, lengths: tuple[int, ...]) -> None:
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = LENGTHS[:4]) -> None:
+    sign_of_the_lead(d)
     averages_over_tau(d)
     wanted_coefficient(d, lengths)
-    d.say(
-        "Prediction over the content: the sign is that of $\\Phi(T)$ (S2-sign), negative for $T "
-        "\\le 4$ and positive from $T = 5$ on, whatever $N$ and $K$."
-    )
     _with_all(d)
     _small_lengths_with_all(d)
     _law_of_the_threshold(d)
@@ -119,7 +117,7 @@ def _with_all(d: Derivation) -> None:
     )
     later = Symbol("t", nonnegative=True)
     d.holds(
-        "For $T \\ge 5$ the last coefficient is negative: $\\Phi > 0$ (S2-sign), $b > 0$ as a "
+        "For $T \\ge 5$ the last coefficient is negative: $\\Phi > 0$ (above), $b > 0$ as a "
         "variance, $w < T$, and $a = T\\,\\mathbb{E}_\\tau\\frac1\\tau + 2 - 2w > 0$ "
         "already with $\\mathbb{E}_\\tau\\frac1\\tau > \\frac{1}{T-2}$, by a numerator "
         "without negative coefficients at $T = 5 + t$.",
@@ -224,7 +222,7 @@ def random_triggers(d: Derivation) -> None:
         bounds.append(bound)
         exponents += terms
     d.holds(
-        f"For $T \\ge {PROVED_FROM}$, as in S2-sign: drop positive terms of the numerators but "
+        f"For $T \\ge {PROVED_FROM}$, as above: drop positive terms of the numerators but "
         "constants and multiples of $x$ at the highest power of $T$; the terms $x^j/T^i$ that are "
         "subtracted have $j \\le 2i$ and fall with $T$. The coefficients in $C - 3$, and minus the "
         f"value at $C = 2$, are then positive at $T = {PROVED_FROM}$, hence beyond: $N^* = 4$, and "

@@ -59,7 +59,7 @@ $$\mathbb{E}\, s_{ki} = C_{k i}, \qquad
 \mathrm{Var}\, s_{ki} = \sum_{j, l} C_{jl}^2\, g_{jk}\, h_{li} - C_{ki}^2 ,$$
 $g_{kk} = 1 + \tfrac2d$ and $\tfrac1d$ otherwise; $h_{ii} = (1 + \tfrac2d)^2$,
 $h = (1 + \tfrac2d)(\tfrac2d + \tfrac1{d^2})$ for $\Phi_1 w_E(i)$, and $\tfrac2d + \tfrac1{d^2}$ for
-all other keys: crosstalk of images is twice that of independent keys (AM2).
+all other keys: crosstalk of images is twice that of independent keys (C1).
 """.strip(),
         assumptions=(
             "tokens, positions, outputs, Phi1 and W_V2 have independent N(0, 1/d) entries",

@@ -81,8 +81,8 @@ def output_memory(d: Derivation) -> None:
 
     d.equal(
         "The output memory. Products of different overlaps vanish in the mean, as every input and "
-        "every letter must occur an even number of times; so squares add up as in AM2. An overlap "
-        "of outputs has the $g$ of AM2; an overlap of the value $W_V^2 w_E(i)$ with itself, with "
+        "every letter must occur an even number of times; so squares add up as in C1. An overlap "
+        "of outputs has the $g$ of C1; an overlap of the value $W_V^2 w_E(i)$ with itself, with "
         "$W_V^2 \\Phi_1 w_E(i)$, with another value and another image:",
         [h(0, ""), h(0, "f"), h(1, ""), h(1, "f")],
         [

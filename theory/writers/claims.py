@@ -68,7 +68,7 @@ d \sqrt{2/\pi n}$.
         source="derived here",
         status="proved",
         note="""
-Gradient descent has the variances (S + (d - 1)(p_i^2 + p_k^2)) / d^2, S the sum of p^2 (AM2): the
+Gradient descent has the variances (S + (d - 1)(p_i^2 + p_k^2)) / d^2, S the sum of p^2 (C1): the
 same with p for beta, d times smaller, and S for 1. The rivals of a rare item are the frequent ones
 for both, with noise beta_k sqrt(d) against a signal beta_i d, and beta_i is proportional to p_i for
 rare items; so the exponent of what is recalled is 1/(2a) for both (C3). At equal frequencies the

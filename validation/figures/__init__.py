@@ -77,7 +77,6 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "NO5": ("coherence",),
     "NO6": ("coherence",),
     "NO7": ("coherence",),
-    "AM3": ("capacity",),
     "C2": ("capacity",),
     "C3": ("capacity",),
     "C4": ("capacity",),

@@ -1,4 +1,4 @@
-"""Checks of AM1 to AM3: the scores of associative memories, their noise, and what is recalled."""
+"""Checks of AM1 to C2: the scores of associative memories, their noise, and what is recalled."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import assocmem as am
 from assocmem.gradients import conditions
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import measured_gradient
+from validation.steps.sign import signs
 from validation.steps.sizes import moments, over_all
 
 
@@ -23,8 +24,13 @@ def smallest(candidates: range, holds: Callable[[int], bool]) -> float:
     return float(candidates[first]) if answers[first:] and all(answers[first:]) else math.nan
 
 
-# T-S2
 def check(context: Context) -> Iterator[Case]:
+    """T-S2: thresholds and signs, by the tables and by the reference."""
+    yield from thresholds(context)
+    yield from signs(context)
+
+
+def thresholds(context: Context) -> Iterator[Case]:
     sizes = [(5, 1), (5, 2), (6, 1), *([(6, 2), (7, 1)] if context.full else [])]
     for length, k in sizes:
         predicted = 1 + math.floor(conditions.fewest_content(length, k, moments(length)))

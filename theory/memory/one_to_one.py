@@ -1,5 +1,4 @@
-"""Derivation of AM3: recall of one-to-one memories over Gaussian vectors; capacity of order d^2 /
-log n."""
+"""The exact law of recall with a value for each key, and its leading order, for C2."""
 
 from __future__ import annotations
 
@@ -22,8 +21,8 @@ Array = NDArray[Any]
 n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 
 
-def derive(d: Derivation) -> None:
-    """AM3."""
+def one_to_one(d: Derivation) -> None:
+    """The law of recall with a value for each key, and its leading order."""
     law_of_the_scores(d)
     sampled(d)
     moments_of_the_law(d)
@@ -31,7 +30,7 @@ def derive(d: Derivation) -> None:
 
 
 def law_of_the_scores(d: Derivation) -> None:
-    """AM3: from the definition to X and Y."""
+    """C2: from the definition to X and Y."""
     keys, values = symbols("u", 3, 2), symbols("v", 3, 2)
     scores = am.AssociativeMemory(keys=keys, values=values).scores()
     b = keys @ keys[0]
@@ -91,7 +90,7 @@ def law_of_the_scores(d: Derivation) -> None:
 
 
 def sampled(d: Derivation) -> None:
-    """AM3: the library's sampler."""
+    """C2: the library's sampler."""
 
     def decide(own: Array, _: Array, others: Array, h: Array, gamma: Array) -> bool:
         norm = np.linalg.norm(others)
@@ -112,7 +111,7 @@ def sampled(d: Derivation) -> None:
 
 
 def moments_of_the_law(d: Derivation) -> None:
-    """AM3: with the factors put back, the law has the moments of AM2."""
+    """C2: with the factors put back, the law has the moments of C1."""
     A, B, gamma, chi, tau = sympy.symbols("A B gamma chi tau")
     freedom = {A: d_, B: n_ - 1, gamma: d_, chi: n_ - 2, tau: 1}
 
@@ -139,7 +138,7 @@ def moments_of_the_law(d: Derivation) -> None:
     d.equal(
         "A check on the law. Put the factors back, with $A = \\sqrt d\\,\\|u_i\\| \\sim \\chi_d$ "
         "and $B \\sim \\chi_{n-1}$: the right score is $A\\gamma(\\gamma A + \\tau B)/d^2$. Its "
-        "mean is 1 and its variance that of AM2,",
+        "mean is 1 and its variance that of C1,",
         [mean(right), mean(sympy.expand(right**2)) - 1],
         [1, (n_ + 4 * d_ + 3) / d_**2],
         latex=r"\mathbb{E}\,\frac{A\gamma(\gamma A + \tau B)}{d^2} = 1, \qquad"
@@ -147,7 +146,7 @@ def moments_of_the_law(d: Derivation) -> None:
     )
     d.equal(
         "and the square length of the vector of wrong scores, shared by $n - 1$ of them, has the "
-        "mean that AM2 gives to each.",
+        "mean that C1 gives to each.",
         mean(sympy.expand(along_r**2 + rest)) / (n_ - 1),
         (n_ + 2 * d_ + 2) / d_**2,
         latex=r"\frac{1}{n-1}\,\mathbb{E}\sum_{k \ne i} (v_k^\top W u_i)^2"

@@ -1,4 +1,4 @@
-"""Derivation of S2-sign: at small sizes step 2 points the wrong way."""
+"""The sign of the lead of step 2 at every length, for T-S2."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def closed_form(d: Derivation, rows: Rows) -> None:
         )
 
 
-def derive(d: Derivation) -> None:
+def sign_of_the_lead(d: Derivation) -> None:
     rows = library_rows()
     sum_rule(d, rows)
     closed_form(d, rows)

@@ -1,4 +1,4 @@
-"""Derivation of AM2: over random keys and values: exact mean and variance of every score."""
+"""The exact mean and variance of every score over random keys and values, for C1."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def overlap_moments(d: Derivation) -> None:
 
 
 def stated_variance(C: Array, k: int, i: int, widths: tuple[int, int], kappas: Array) -> Any:
-    """The variance of AM2, term by term; widths and fourth moments of values, keys."""
+    """The variance of C1, term by term; widths and fourth moments of values, keys."""
 
     def square(j: int, k: int, width: int, kappa: Any) -> Any:  # E G_jk^2
         return kappa if j == k else Rational(1, width)
@@ -80,8 +80,8 @@ def stated_variance(C: Array, k: int, i: int, widths: tuple[int, int], kappas: A
     return sum(terms) - C[k, i] ** 2
 
 
-def derive(d: Derivation) -> None:
-    """AM2."""
+def moments_of_scores(d: Derivation) -> None:
+    """The mean and variance of every score."""
     overlap_moments(d)
     m, n, widths = 2, 3, (3, 2)
     C, values, keys = symbols("C", m, n), symbols("v", m, widths[0]), symbols("u", n, widths[1])
@@ -117,7 +117,7 @@ def derive(d: Derivation) -> None:
 
 
 def special_cases(d: Derivation) -> None:
-    """AM2: Gaussian rows of one width; one-to-one memories."""
+    """C1: Gaussian rows of one width; one-to-one memories."""
     total, row, column, entry = sympy.symbols("F R S c", positive=True)  # sums of squares
     kappa = 1 + 2 / d_
     d.equal(

@@ -1,4 +1,4 @@
-"""Check of AM2: over random keys and values: exact mean and variance of every score."""
+"""Mean and variance of every score over drawn keys and values, for C1."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def drawn_scores(
     return np.stack([W.scores() for W in memories])
 
 
-def check(context: Context) -> Iterator[Case]:
-    """AM2: mean and variance of scores over keys and values drawn again and again."""
+def variances(context: Context) -> Iterator[Case]:
+    """C1: mean and variance of scores over keys and values drawn again and again."""
     draws, tests, rng = 10_000 if context.full else 2_000, 15, context.rng
     n = d = 32
     right = np.eye(n, dtype=bool)

@@ -1,4 +1,4 @@
-"""Check of S2-sign: at small sizes step 2 points the wrong way: its lead changes sign with T."""
+"""The sign of the lead of step 2 over the content, and where random triggers have one: for T-S2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _measured_lead(task: am.InductionTask) -> float:
     return float(np.median(probe.margins(matrix)))
 
 
-def check(context: Context) -> Iterator[Case]:
+def signs(context: Context) -> Iterator[Case]:
     for task in (
         am.InductionTask(4, 6, "random", "all"),
         am.InductionTask(4, 6),

@@ -16,6 +16,7 @@ from theory.algebra.moments import agrees
 from theory.capacity.approximation import win
 from theory.capacity.rivals import against_one_rival
 from theory.derivation import Derivation
+from theory.memory.one_to_one import one_to_one
 from theory.memory.recall_limits import center
 
 d_, m_ = sympy.symbols("d m", positive=True, integer=True)
@@ -25,7 +26,8 @@ r, z, rho = sympy.symbols("r z rho", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    """C2."""
+    """C2: one to one, then many to one."""
+    one_to_one(d)
     keys, values = symbols("u", 4, 2), symbols("v", 2, 2)
     classes = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
     scores = am.AssociativeMemory(keys=keys, values=values, coefficients=classes).scores()
@@ -45,7 +47,7 @@ def derive(d: Derivation) -> None:
     )
     d.say(
         "The direction of $b_{\\ne t}$ is uniform and independent of both. This is all that "
-        "the derivation of AM3 uses of $b$; the rest of it applies with $m$ values for $n$. So "
+        "the derivation of C2 uses of $b$; the rest of it applies with $m$ values for $n$. So "
         "$VV^\\top b \\propto \\gamma f + (I - ff^\\top)h$, and recall is $X > Y$.",
         r"\tan\theta = \frac{|b_{\ne t}|}{b_t}, \qquad"
         r" f = \cos\theta\, e_t + \sin\theta\, \hat r",
@@ -80,7 +82,7 @@ def sampled(d: Derivation) -> None:
 
 
 def moments_of_the_law(d: Derivation) -> None:
-    """C2: with the factors put back, the law has the moments of C1 and AM2."""
+    """C2: with the factors put back, the law has the moments of C1."""
     A, B, gamma, chi, tau, zeta = sympy.symbols("A B gamma chi tau zeta")
     freedom = {A: d_, B: m_ - 1, gamma: d_, chi: m_ - 2, tau: 1, zeta: 1}
 
@@ -102,7 +104,7 @@ def moments_of_the_law(d: Derivation) -> None:
     d.equal(
         "A check on the law. With the factors put back, the right score is $A\\gamma(\\gamma b_t + "
         "\\tau |b_{\\ne t}|)/d^2$ with $A = \\sqrt d\\|u_i\\|$: its mean and variance, and the "
-        "mean square of a wrong score, are those of AM2 for rows of $C$ with $r$ ones.",
+        "mean square of a wrong score, are those of C1 for rows of $C$ with $r$ ones.",
         [
             mean(sympy.expand(right)),
             mean(sympy.expand(right**2)) - 1,
@@ -127,10 +129,10 @@ def leading_order(d: Derivation) -> None:
     n, total, x = r * m_, sympy.Symbol("N", positive=True), sympy.Symbol("x", positive=True)
     reach = center(r * (m_ - 1), m_ - 1)
     d.equal(
-        "Leading order as $m$ and $d$ grow, at any rates and for any $r$: as in AM3, $x = (\\ln "
+        "Leading order as $m$ and $d$ grow, at any rates and for any $r$: as in C2, $x = (\\ln "
         "\\min(m, d))^{1/4}$ and all $\\chi^2$ are within $1 \\pm \\varepsilon$. If $r \\le "
         "d/x^3$, then $\\sqrt{r-1}\\,|\\zeta| \\le \\sqrt{2 r x}$ is small against $\\sqrt d$, and "
-        "AM3 holds with $N = r(m - 1)$ and $m$ for $n$:",
+        "C2 holds with $N = r(m - 1)$ and $m$ for $n$:",
         [sympy.limit(sqrt(2 * x / x**3), x, sympy.oo), reach],
         [0, d_**2 / (n - r + d_ * (1 + r))],
         latex=r"X\sqrt{m-1} = (1 + o(1))\, c_0 + o(\sqrt{\ln m}), \qquad"
@@ -150,7 +152,7 @@ def leading_order(d: Derivation) -> None:
     )
     stated = (d_**2 / z**2 - d_) / (1 + (d_ - 1) / m_)
     d.equal(
-        "and the same holds again. $Y\\sqrt{m-1} = (1 + o(1))\\, z_m$ as in AM3, so recall tends "
+        "and the same holds again. $Y\\sqrt{m-1} = (1 + o(1))\\, z_m$ as in C2, so recall tends "
         "to 1 where $c_0/z_m$ stays above $1 + \\varepsilon$ for some $\\varepsilon > 0$, to 0 "
         "where it stays below $1 - \\varepsilon$, and half of the keys are recalled only where "
         "$c_0/z_m \\to 1$. Where they are equal, solved for $n = rm$:",
@@ -159,7 +161,7 @@ def leading_order(d: Derivation) -> None:
         latex=r"c_0 = z_m \iff n = \frac{d^2/z_m^2 - d}{1 + (d-1)/m}",
     )
     d.equal(
-        "With as many values as keys it is AM3,",
+        "With as many values as keys it is C2,",
         d_**2 / (total + 2 * d_ - 1),
         reach.subs(r, 1).subs(m_, total),
         latex=r"r = 1: \quad \frac{d^2}{n - 1 + 2d} = z_n^2,",
@@ -169,7 +171,7 @@ def leading_order(d: Derivation) -> None:
         "If $\\ln m = o(d)$, so that $p = z_m^2/d \\to 0$, the term $-d$ is of lower order, and "
         "$c_0/z_m \\to 1$ means that $n$ over this tends to 1. With many more values than "
         "dimensions, $q = d/m \\to 0$, it is $d^2/z_m^2$, with many fewer, $q = m/d \\to 0$, $m\\,"
-        "d/z_m^2$ ($z_m^2 \\sim 2 \\ln m$ as in AM3).",
+        "d/z_m^2$ ($z_m^2 \\sim 2 \\ln m$ as in C2).",
         [
             (stated * z**2 / d_**2).subs(z, sqrt(share * d_)).subs(m_, d_ / few),
             (stated * z**2 / (m_ * d_)).subs(z, sqrt(share * d_)).subs(m_, d_ * few),

@@ -8,12 +8,19 @@ import numpy as np
 
 from assocmem import capacity
 from validation.capacity.draws import drawn_recall, law
+from validation.memory.one_to_one import one_to_one
 from validation.memory.recall import exponent, half_recall
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 
 
 def check(context: Context) -> Iterator[Case]:
+    """C2: many to one, then one to one."""
+    yield from many_to_one(context)
+    yield from one_to_one(context)
+
+
+def many_to_one(context: Context) -> Iterator[Case]:
     """C2: recall below and above capacity, and the exponent of capacity, for two kinds of maps."""
     widths = np.array((24, 48, 96, 192) if context.full else (24, 48, 96))
     memories, draws = (400, 100_000) if context.full else (40, 20_000)

@@ -20,16 +20,18 @@ from theory.algebra.moments import (
     sum_over,
 )
 from theory.derivation import Derivation
+from theory.memory.variances import moments_of_scores
 
 d_ = sympy.Symbol("d", positive=True, integer=True)
 
 
 def derive(d: Derivation) -> None:
-    """C1."""
+    """C1: moments of scores, then of two scores of one key."""
+    moments_of_scores(d)
     a, b = sympy.symbols("a b", integer=True, positive=True)
     same = sympy.KroneckerDelta(a, b)
     d.say(
-        "As in AM2, the score is bilinear in the Gram matrices $G'$ of the values and $G$ of the "
+        "As in C1, the score is bilinear in the Gram matrices $G'$ of the values and $G$ of the "
         "keys, and products of different overlaps of one key vanish: $\\mathbb{E}\\,G_{li}G_{l'i} "
         "= \\delta_{ll'}\\,g_{li}$ with $g_{li} = \\kappa$ for $l = i$, else $1/d$.",
         r"\mathbb{E}\,s_{ki}s_{k'i} = \sum_{j,j',l} C_{jl}C_{j'l}\, g_{li}\;"
@@ -101,7 +103,7 @@ def brute_force(d: Derivation) -> None:
 
 
 def one_value_per_key(d: Derivation) -> None:
-    """C1: scores of one key are uncorrelated, and AM2 is recovered."""
+    """C1: scores of one key are uncorrelated, and C1 is recovered."""
     w = symbols("w", 4)
     C = np.array([[w[0], w[1], 0, 0], [0, 0, w[2], w[3]]])
     targets = [0, 0, 1, 1]
@@ -119,7 +121,7 @@ def one_value_per_key(d: Derivation) -> None:
         _, variance = capacity.score_moments(np.eye(n, dtype=int), d_)
         _, margin = capacity.margin_moments(np.eye(n, dtype=int), d_)
         d.equal(
-            f"One to one, $n = {n}$: the variances of AM2, and their sum.",
+            f"One to one, $n = {n}$: the variances of C1, and their sum.",
             [variance[0, 0], variance[1, 0], margin[1, 0]],
             [(n + 4 * d_ + 3) / d_**2, (n + 2 * d_ + 2) / d_**2, (2 * n + 6 * d_ + 5) / d_**2],
             latex=r"\frac{n + 4d + 3}{d^2} + \frac{n + 2d + 2}{d^2} = \frac{2n + 6d + 5}{d^2}",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from assocmem import capacity
 from assocmem.vectors.families import FAMILIES
+from validation.memory.variances import variances
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 
@@ -25,6 +26,12 @@ def drawn_scores(C: Array, d: int, family: str, draws: int, rng: np.random.Gener
 
 
 def check(context: Context) -> Iterator[Case]:
+    """C1: moments of margins, then of single scores."""
+    yield from margins(context)
+    yield from variances(context)
+
+
+def margins(context: Context) -> Iterator[Case]:
     """C1: moments of margins over keys and values drawn again and again."""
     draws, tests, rng = 60_000 if context.full else 16_000, 12, context.rng
     n, m, d = 6, 4, 32

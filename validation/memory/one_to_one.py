@@ -1,4 +1,4 @@
-"""Check of AM3: recall of one-to-one memories over Gaussian vectors."""
+"""Recall and capacity of one-to-one memories over Gaussian vectors, for C2."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def log_square(log_n: Array, widths: Array) -> Array:
     return np.log((n + 2 * widths - 1) * np.vectorize(largest_wrong)(n) ** 2)
 
 
-def check(context: Context) -> Iterator[Case]:
-    """AM3: recall below and above capacity at several widths, and the exponent of capacity."""
+def one_to_one(context: Context) -> Iterator[Case]:
+    """C2: recall below and above capacity at several widths, and the exponent of capacity."""
     widths = np.array((24, 48, 96, 192) if context.full else (24, 48, 96))
     keys = 200_000 if context.full else 40_000  # asked for, in all memories of one size
     tests = 2 * len(widths) + 2

@@ -1,0 +1,158 @@
+"""Planted errors that the check and the derivation of C2 must see."""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import assocmem as am
+from assocmem import capacity as library
+from tests.capacity.planting import SAMPLER, overlaps, scaled, squared, term_replaced
+from tests.controls import derivation_fails, failures, plant
+from tests.memory.planting import coefficients_squared, doubled, without_the_last_pair
+from theory.memory import recall_limits
+from validation.memory import one_to_one, recall
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        overlaps(lambda weight, own, rivals, counts: (weight, own, 0 * rivals + 1, counts)),
+        overlaps(lambda weight, own, rivals, counts: (1.2 * weight, own, rivals, counts)),
+    ],
+    ids=["crosstalk of one key a class", "signal"],
+)
+def test_C2_sees(error, monkeypatch, seed):
+    plant(monkeypatch, library, "_overlaps", error)
+    assert any(failures("C2", seed)), f"{seed=}"
+
+
+def test_C2_sees_a_lenient_margin(monkeypatch, seed):
+    plant(monkeypatch, am.AssociativeMemory, "margin", lenient)
+    assert any(failures("C2", seed)), f"{seed=}"
+
+
+def test_C2_fails_for_another_limit_of_few_values(monkeypatch):
+    term_replaced(monkeypatch, "recall_probability", "right = (d *", "right = (0.999 * d *")
+    derivation_fails("C2")
+
+
+@pytest.mark.parametrize(("term", "other"), SAMPLER)
+def test_the_derivation_fails_for_another_sampler(term, other, monkeypatch):
+    term_replaced(monkeypatch, "sampled_recall", term, other)
+    derivation_fails("C2")
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "other"),
+    [
+        ("sampled_recall", "sqrt(own) * rng", "0 * rng"),
+        ("_overlaps", "1.0, n / m - 1,", "1.0, n / m,"),
+        ("_overlaps", "np.array([n / m])", "np.array([n / m - 1])"),
+    ],
+)
+def test_the_derivation_fails_for_other_overlaps(name, term, other, monkeypatch):
+    term_replaced(monkeypatch, name, term, other)
+    derivation_fails("C2")
+
+
+@pytest.mark.parametrize("error", [doubled, squared])
+def test_the_derivation_fails_for_other_scores(error, monkeypatch):
+    plant(monkeypatch, am.AssociativeMemory, "scores", error)
+    derivation_fails("C2")
+
+
+def test_the_derivation_fails_for_other_moments_of_scores(monkeypatch):
+    plant(monkeypatch, library, "score_moments", scaled(2))
+    derivation_fails("C2")
+
+
+def lenient(margin):
+    """Counts a key as recalled that is beaten by a little."""
+    return lambda W, *args, **kw: margin(W, *args, **kw) + 0.05
+
+
+@pytest.mark.parametrize("error", [lenient, lambda margin: lambda W, *a, **kw: -margin(W)])
+def test_C2_sees_first(error, monkeypatch, seed):
+    plant(monkeypatch, am.AssociativeMemory, "margin", error)
+    assert any(failures("C2", seed)), f"{seed=}"
+
+
+@pytest.mark.parametrize("family", [am.sphere, am.orthonormal])
+def test_C2_sees_another_family(family, monkeypatch, seed):
+    monkeypatch.setattr(one_to_one, "gaussian", lambda n, d, *, rng: family(n, n, rng=rng)[:, :d])
+    assert any(failures("C2", seed)), f"{seed=}"
+
+
+def test_C2_sees_a_capacity_that_grows_with_another_power(monkeypatch, seed):
+    """Recall measured at a width that does not grow as it should: the exponent tells."""
+    gaussian = one_to_one.gaussian
+    monkeypatch.setattr(
+        one_to_one,
+        "gaussian",
+        lambda n, d, *, rng: gaussian(n, round(24 * (d / 24) ** 0.9), rng=rng),
+    )
+    assert any("exponent" in case.case for case in failures("C2", seed)), f"{seed=}"
+
+
+def test_the_law_of_recall_is_exact_at_the_smallest_sizes():
+    """d = 1, n = 3, by hand: the signs and the largest |value| decide.
+
+    In one dimension v_k W u_i = v_k u_i s with s = sum v_j u_j, so pair i is recalled if v_i is the
+    extreme value on the side of the sign of u_i s.
+    """
+    rng = np.random.default_rng(secrets.randbits(32))
+    draws = 100_000
+    u, v = rng.standard_normal((2, draws, 3))
+    side = np.sign(u[:, 0] * np.sum(u * v, axis=1))
+    recalled = side * v[:, 0] > np.max(side[:, None] * v[:, 1:], axis=1)
+    law, error = one_to_one.recall_law(3, 1, draws, rng)
+    deviation = np.hypot(error, recalled.std() / np.sqrt(draws))
+    assert abs(recalled.mean() - law) <= stats.norm.isf(5e-7) * deviation
+
+
+def test_half_recall_inverts_a_probit_line():
+    sizes = np.array([100, 200])
+    shares = stats.norm.cdf(3 - 2 * np.log(sizes / 50))  # 1/2 at ln(n / 50) = 3/2
+    log_n, error = recall.half_recall(sizes, shares, np.array([1e-3, 1e-3]))
+    assert log_n == pytest.approx(np.log(50) + 1.5, rel=1e-12)
+    nudge = 1e-6 * np.eye(2)
+    shifted = [recall.half_recall(sizes, shares + step, np.zeros(2))[0] for step in nudge]
+    assert error == pytest.approx(1e-3 * np.hypot(*(np.array(shifted) - log_n)) / 1e-6, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda X, X_0, moved: (X, X_0, moved / 2),
+        lambda X, X_0, moved: (X + 0.1 * moved * (1 + abs(X_0)), X_0, moved),
+    ],
+    ids=["half the shift", "another right score"],
+)
+def test_C2_fails_for_a_bound_that_the_draws_break(error, monkeypatch):
+    right = recall_limits.right_scores_drawn
+    plant(monkeypatch, recall_limits, "right_scores_drawn", lambda _: lambda: error(*right()))
+    derivation_fails("C2", r"As \$L \\ge")
+
+
+def test_a_bound_for_large_right_scores_only_is_broken_by_the_draws():
+    """(X₀ - η) / (1 + η) <= X holds where X₀ >= η, and not below."""
+    X, X_0, moved = recall_limits.right_scores_drawn()
+    below = (X_0 - moved) / (1 + moved) - 1e-9 > X
+    assert below.sum() > 100
+    assert np.all(X_0[below] < moved[below])
+
+
+@pytest.mark.parametrize("error", [without_the_last_pair, coefficients_squared, doubled])
+def test_the_derivation_fails_for_other_scores_first(error, monkeypatch):
+    plant(monkeypatch, am.AssociativeMemory, "scores", error)
+    derivation_fails("C2", ".*differ")
+
+
+@pytest.mark.parametrize(("term", "other"), SAMPLER)
+def test_the_derivation_fails_for_another_sampler_first(term, other, monkeypatch):
+    term_replaced(monkeypatch, "sampled_recall", term, other)
+    derivation_fails("C2")
