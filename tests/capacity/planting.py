@@ -10,9 +10,17 @@ from assocmem import capacity as library
 from tests.controls import located, plant
 
 
-def lenient(margin):
-    """Counts a key as recalled that is beaten by a little."""
-    return lambda W, *args, **kw: margin(W, *args, **kw) + 0.1
+def lenient(by):
+    """An error of `_margin`: a key that is beaten by no more than this counts as recalled."""
+
+    def error(margin):
+        def larger(*args):
+            found, exponent = margin(*args)
+            return found + by * 2.0**-exponent, exponent
+
+        return larger
+
+    return error
 
 
 def by_rule(instead):

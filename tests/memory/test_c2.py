@@ -10,7 +10,7 @@ from scipy import stats
 
 import assocmem as am
 from assocmem import capacity as library
-from tests.capacity.planting import SAMPLER, overlaps, scaled, squared, term_replaced
+from tests.capacity.planting import SAMPLER, lenient, overlaps, scaled, squared, term_replaced
 from tests.controls import derivation_fails, failures, plant
 from tests.memory.planting import coefficients_squared, doubled, without_the_last_pair
 from theory.memory import recall_limits
@@ -31,7 +31,7 @@ def test_C2_sees(error, monkeypatch, seed):
 
 
 def test_C2_sees_a_lenient_margin(monkeypatch, seed):
-    plant(monkeypatch, am.AssociativeMemory, "margin", lenient)
+    plant(monkeypatch, am.AssociativeMemory, "_margin", lenient(0.1))
     assert any(failures("C2", seed)), f"{seed=}"
 
 
@@ -70,14 +70,19 @@ def test_the_derivation_fails_for_other_moments_of_scores(monkeypatch):
     derivation_fails("C2")
 
 
-def lenient(margin):
-    """Counts a key as recalled that is beaten by a little."""
-    return lambda W, *args, **kw: margin(W, *args, **kw) + 0.05
+def negative(margin):
+    """The worst rival counts as the right answer."""
+
+    def turned(*args):
+        found, exponent = margin(*args)
+        return -found, exponent
+
+    return turned
 
 
-@pytest.mark.parametrize("error", [lenient, lambda margin: lambda W, *a, **kw: -margin(W)])
-def test_C2_sees_first(error, monkeypatch, seed):
-    plant(monkeypatch, am.AssociativeMemory, "margin", error)
+@pytest.mark.parametrize("error", [lenient(0.05), negative])
+def test_C2_sees_other_margins(error, monkeypatch, seed):
+    plant(monkeypatch, am.AssociativeMemory, "_margin", error)
     assert any(failures("C2", seed)), f"{seed=}"
 
 
