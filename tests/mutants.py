@@ -33,6 +33,7 @@ TESTS = {
     "memory.products": ("test_memory.py test_arrays_of_all_kinds.py", ""),
     "tasks.induction": ("test_tasks.py", ""),
     "model.blocks": ("test_blocks.py test_symmetry.py", ""),
+    "model.families": ("test_blocks.py test_symmetry.py", ""),
     "gradients.roles": ("test_roles.py", ""),
     "model.layers": ("test_transformer.py test_symmetry.py", ""),
     "model.arguments": ("test_transformer.py test_symmetry.py", ""),
@@ -131,7 +132,7 @@ MUTANTS = [
     Mutant("gradients.roles", "form transposed", "(matrix @ left.reshape", "(matrix.T @ left.reshape"),
     Mutant("model.blocks", "trigger as a rival", "del wrong[0]  # triggers are not among the outputs", "pass"),
     Mutant("model.blocks", "same and different", "np.where(equal, block.same", "np.where(~equal, block.same"),
-    Mutant("model.blocks", "classes shifted", "(tokens >= self.task.n_triggers)", "(tokens > self.task.n_triggers)"),
+    Mutant("model.families", "classes shifted", "(tokens >= task.n_triggers)", "(tokens > task.n_triggers)"),
     # The forward pass.
     Mutant("model.layers", "attends to the next token", "np.tri(scores.shape[-1], dtype=bool)", "np.tri(scores.shape[-1], k=1, dtype=bool)"),
     Mutant("model.layers", "layer 1: query and key", "b @ one_hot\n", "b.transpose(0, 2, 1) @ one_hot\n"),
