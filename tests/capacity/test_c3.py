@@ -7,12 +7,7 @@ import pytest
 
 import validation.capacity
 from assocmem import capacity as library
-from tests.capacity.planting import (
-    SAMPLER,
-    overlaps,
-    scaled,
-    term_replaced,
-)
+from tests.capacity.planting import SAMPLER, overlaps, scaled, term_replaced
 from tests.controls import derivation_fails, failures, plant
 
 

@@ -7,14 +7,7 @@ import pytest
 
 import assocmem as am
 from assocmem import capacity as library
-from tests.capacity.planting import (
-    SAMPLER,
-    by_rule,
-    doubled,
-    scaled,
-    squared,
-    term_replaced,
-)
+from tests.capacity.planting import SAMPLER, by_rule, doubled, scaled, squared, term_replaced
 from tests.controls import derivation_fails, failures, plant
 
 

@@ -7,9 +7,7 @@ import pytest
 from scipy import special, stats
 
 from assocmem import capacity as library
-from tests.capacity.planting import (
-    term_replaced,
-)
+from tests.capacity.planting import term_replaced
 from tests.controls import derivation_fails, failures, plant
 
 

@@ -11,16 +11,7 @@ import pytest
 
 from assocmem.capacity import polar_factor
 from assocmem.tasks import BigramTask, Language
-from assocmem.training import (
-    SGD,
-    Adam,
-    Muon,
-    Schedule,
-    SignDescent,
-    TrainingRun,
-    published,
-    train,
-)
+from assocmem.training import SGD, Adam, Muon, Schedule, SignDescent, TrainingRun, published, train
 from assocmem.training.optimizers import update
 
 TASK = BigramTask(Language.zipf(7, rng=3), length=12, n_triggers=2)

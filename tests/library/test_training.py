@@ -11,14 +11,7 @@ import pytest
 
 from assocmem import FrozenTransformer, probe
 from assocmem.tasks import BigramTask, Language
-from assocmem.training import (
-    SGD,
-    History,
-    Metrics,
-    TrainingStep,
-    published,
-    train,
-)
+from assocmem.training import SGD, History, Metrics, TrainingStep, published, train
 from assocmem.training.optimizers import update
 from assocmem.training.start import BATCH, TEST, stream
 

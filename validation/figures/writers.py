@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assocmem.capacity import (
-    polar_factor,
-    polar_recall,
-    polar_scores,
-    sampled_recall,
-    sign_scores,
-)
+from assocmem.capacity import polar_factor, polar_recall, polar_scores, sampled_recall, sign_scores
 from assocmem.plots import BLUE, GREY, ORANGE
 from validation.figures.agreement import of_mean
 from validation.figures.sheets import Row, canvas, in_parallel, publish
