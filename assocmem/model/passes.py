@@ -17,13 +17,16 @@ and backwards, g_v the gradient on v, every line undoing one of these:
     g_O    = Σ_l g_ξ m_lᵀ,  g_R = Σ_l g_ξ x¹_lᵀ,  g_m = Oᵀ g_ξ
     g_sl   = a_sl (g_m·x¹_s - Σ_s a_sl g_m·x¹_s)
     k_l    = Σ_s g_sl x¹_s,  g_K² = Σ_l x¹_l k_lᵀ,  g_x¹_l = K² k_l + Rᵀ g_ξ
+    g_x¹_s = Σ_l a_sl g_m + g_sl q_l + 1{s = l} g_x¹_l     only for gradients on the embeddings
     g_b_sr = Σ_l g_sl q_l·V_r + a_sl g_m·V_r + 1{s = l} g_x¹_l·V_r
     g_S_sr = b_sr (g_b_sr - Σ_r b_sr g_b_sr)      added up by pairs of inputs, as K¹ was looked up
 
-So x¹ is needed in three ways only, which are all that a stream has: its products with vectors
-(`dot`), its weighted sums (`sum`), and its rows at the positions l (`at`). Attention is causal:
-queries of layer 1 go in blocks of rows, those of layer 2 in blocks of positions, and the keys of a
-block end with its last query. Scores have the scale of attention in them.
+An input gets g_x¹_s as itself, Φ₁ᵀ Σ_s b_sr g_x¹_s through layer 1, and its share of g_S. But for
+embeddings that train, x¹ is needed in three ways only, which are all that a stream has: its
+products with vectors (`dot`), its weighted sums (`sum`), and its rows at the positions l (`at`).
+Attention is causal: queries of layer 1 go in blocks of rows, those of layer 2 in blocks of
+positions, and the keys of a block end with its last query. Scores have the scale of attention in
+them.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Ve
 
 PAD = 8  # queries come in multiples of this, if there are more
 CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
+INPUTS = ("tokens", "positions")  # embeddings that enter x_s
 LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
 
@@ -85,8 +89,14 @@ class Sums:
         self.wrt, self.loss = wrt, 0.0
         arrays = {"O": tables.O, "R": tables.O, "K2": tables.K2}
         self.sums = {name: np.zeros_like(array) for name, array in arrays.items()}
-        if "W_K1" in wrt and tables.first is not None:
+        self.inputs = not set(INPUTS).isdisjoint(wrt)
+        self.first = tables.first is not None and ("W_K1" in wrt or self.inputs)
+        if self.first:
+            assert tables.first is not None
             self.sums |= tables.first.zeros()
+        if self.inputs:
+            assert tables.inputs is not None
+            self.sums |= {k: np.zeros_like(v) for k, v in vars(tables.inputs).items()}
 
     def add(self, other: Sums) -> None:
         self.loss += other.loss
@@ -139,11 +149,11 @@ class Pass:
         """Add this chunk's loss and gradients; overwrites what the forward pass left."""
         tables, stream, wrt, sums = self.tables, self.stream, total.wrt, total.sums
         g_logits = self._cross_entropy(targets, weights, total, log_counts)
-        if "W_O2" in wrt or "W_F" in wrt:
+        if not {"W_O2", "W_F", "outputs"}.isdisjoint(wrt):
             sums["O"] += g_logits.T @ self.m
-        if "W_F" in wrt:
+        if ("W_F" in wrt or "outputs" in wrt) and tables.R is not None:
             sums["R"] += g_logits.T @ self.x1
-        if "W_K1" in wrt or "W_K2" in wrt:  # and no further than asked
+        if "W_K2" in wrt or total.first or total.inputs:  # and no further than asked
             g_m = self._product("g_m", g_logits, tables.O).reshape(self.q.shape)
             g_s = stream.dot(g_m, "g_s")
             g_s -= np.vecdot(g_s, self.a)[:, :, None]
@@ -151,11 +161,16 @@ class Pass:
             k = stream.sum(g_s, "k").reshape(self.x1.shape)
             if "W_K2" in wrt:
                 sums["K2"] += self.x1.T @ k
-        if "W_K1" in wrt:
+        if total.first or total.inputs:
             g_x1 = self._product("g_x1", k, tables.K2.T)
             if tables.R is not None:
                 g_x1 += self._product("more g_x1", g_logits, tables.R)
-            self._first_backward(g_s, g_m, g_x1.reshape(self.q.shape), total)
+            g_x1 = g_x1.reshape(self.q.shape)
+            if total.inputs:
+                assert isinstance(stream, Vectors)
+                stream.add(((self.a, g_m), (g_s, self.q)), g_x1, sums)
+            if total.first:
+                self._first_backward(g_s, g_m, g_x1, total)
 
     def _cross_entropy(
         self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,13 +21,18 @@ from assocmem._checks import (
 from assocmem.model.arguments import checked_batch, checked_tokens, checked_weights
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.engine import Engine
-from assocmem.model.passes import Sums, Tables
+from assocmem.model.passes import INPUTS, Sums, Tables
 from assocmem.model.streams import FirstLayer, Inputs
 from assocmem.model.threads import one_blas_thread
 from assocmem.model.transformer import DRAW, MATRICES, Readout
 from assocmem.tasks import Batch
 
+EMBEDDINGS = (*INPUTS, "outputs")  # that can be differentiated
 TABLE_BYTES = 2**32
+
+
+class ScoresOverflow(ValueError):
+    """Weights so large that scores of attention are no longer finite."""
 
 
 class TrainingStep:
@@ -86,18 +92,32 @@ class TrainingStep:
         self.scale, self.workers = checked_number("scale", scale), at_least("workers", workers, 1)
         self._engine = Engine(embeddings.dtype, self.workers)
 
+    def with_embeddings(self, embeddings: FrozenEmbeddings) -> TrainingStep:
+        """Return the same step for other embeddings of the same dtype, with the same threads."""
+        other = copy(self)
+        other.embeddings = checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
+        if embeddings.dtype != self.embeddings.dtype:
+            raise TypeError(
+                f"embeddings: expected {self.embeddings.dtype}; got {embeddings.dtype}. Convert "
+                f"them with astype."
+            )
+        return other
+
     def loss_and_gradients(
         self,
         weights: Mapping[str, ArrayLike | None],
         batch: Batch,
         wrt: Sequence[str] = ("W_K1", "W_K2", "W_O2"),
     ) -> tuple[float, dict[str, Array]]:
-        """Return the expected cross-entropy Σ w ℓ in nats and its gradients, (d, d) arrays by name.
+        """Return the expected cross-entropy Σ w ℓ in nats and its gradients, arrays by name.
 
-        ``wrt`` names the matrices to differentiate; fewer need less work. A loss that overflows is
+        ``wrt`` names the matrices to differentiate, and the embeddings "tokens" (N, d), "positions"
+        (T, d) and "outputs" (M, d), on which everything that is made of them depends; fewer need
+        less work. A loss that overflows is
         returned as NaN or infinity, without a warning. Raises as the class does.
         """
-        arrays, wrt = self._checked_weights(weights), self._checked_names("wrt", wrt)
+        arrays = self._checked_weights(weights)
+        wrt = self._checked_names("wrt", wrt, EMBEDDINGS)
         checked_batch(batch, self.embeddings)
         with one_blas_thread():
             tables = self._tables(arrays, batch.tokens.shape[1])
@@ -145,7 +165,7 @@ class TrainingStep:
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self.scale * (inputs @ weights["W_K1"] @ inputs.T)
         if not np.isfinite(scores).all():
-            raise ValueError(
+            raise ScoresOverflow(
                 f"W_K1: expected finite scores in {emb.dtype}; got infinity. Take smaller steps, "
                 f"or float64."
             )
@@ -170,18 +190,41 @@ class TrainingStep:
             inputs = emb.inputs[: len(table)]
             return self.scale * (inputs.T @ table @ inputs)
 
+        def g_R() -> Array:  # on outputs (I + W_F), which O has as well
+            return g["R"] + g["O"] @ (weights["W_O2"] @ emb.W_V2).T
+
+        def g_inputs() -> Array:  # as themselves, through layer 1, and in its scores
+            inputs = emb.inputs[: emb.n_tokens + len(g["positions"])]
+            found: Array = np.concatenate([g["tokens"], g["positions"]])
+            if total.first:
+                table, W = total.K1(), weights["W_K1"]
+                remapped = np.concatenate([g["remapped_tokens"], g["remapped_positions"]])
+                found += remapped @ emb.Phi1
+                found += self.scale * (table @ inputs @ W.T + table.T @ inputs @ W)
+            return found
+
+        def g_positions() -> Array:  # those that sequences do not reach have no gradient
+            found = np.zeros_like(emb.positions)
+            found[: len(g["positions"])] = g_inputs()[emb.n_tokens :]
+            return found
+
         formulas: dict[str, Callable[[], Array]] = {
             "W_K1": g_W_K1,
             "W_K2": lambda: self.scale * g["K2"],
             "W_O2": lambda: (outputs + outputs @ weights["W_F"]).T @ g["O"] @ emb.W_V2.T,
-            "W_F": lambda: outputs.T @ (g["R"] + g["O"] @ (weights["W_O2"] @ emb.W_V2).T),
+            "W_F": lambda: outputs.T @ g_R(),
+            "outputs": lambda: g_R() + g_R() @ weights["W_F"].T,
+            "tokens": lambda: g_inputs()[: emb.n_tokens],
+            "positions": g_positions,
         }
         return {name: formulas[name]() for name in total.wrt}
 
-    def _checked_names(self, argument: str, names: Sequence[str]) -> tuple[str, ...]:
+    def _checked_names(
+        self, argument: str, names: Sequence[str], more: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
         known = [
             name
-            for name in MATRICES
+            for name in (*MATRICES, *more)
             if not (name == "W_K1" and self.layers == 1)
             and not (name == "W_F" and self.readout == "attention")
         ]

@@ -274,6 +274,31 @@ class Vectors:
             np.matmul(a[:, block, :end], self.x1[:, :end], out=out[:, block])
         return out
 
+    def add(
+        self, products: tuple[tuple[Array, Array], ...], own: Array, sums: dict[str, Array]
+    ) -> None:
+        """Add the gradient on the inputs; that on x¹_s is Σ_l a_ls v_l over products (a, v).
+
+        Each is (C, L, T) and (C, L, d); ``own`` (C, L, d) is added at the positions l.
+        """
+        chunk, (size, length, width) = self.chunk, self.x1.shape
+        g = np.zeros((size, length, width), dtype=self.buffers.dtype)
+        for a, v in products:
+            g += np.matmul(a.transpose(0, 2, 1), v)
+        c, l = np.nonzero(chunk.real)
+        g[c, chunk.positions[c, l]] += own[c, l]
+        self._add("tokens", "positions", g, sums)
+        if self.maps is not None:
+            remapped = np.zeros_like(g)
+            for block, b in self.maps:
+                remapped[:, : block.stop] += np.matmul(b.transpose(0, 2, 1), g[:, block])
+            self._add("remapped_tokens", "remapped_positions", remapped, sums)
+
+    def _add(self, by_token: str, by_position: str, g: Array, sums: dict[str, Array]) -> None:
+        sums[by_position] += g.sum(axis=0)
+        one_hot = np.eye(len(sums[by_token]), dtype=g.dtype)[self.chunk.tokens.ravel()]
+        sums[by_token] += one_hot.T @ g.reshape(-1, g.shape[2])
+
 
 class Atoms:
     """x¹ in the coordinates of the atoms, never written out."""

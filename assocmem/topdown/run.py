@@ -228,7 +228,7 @@ class TopDownRun:
             "steps": [{"name": s.name, "strength": s.strength, "size": s.size} for s in self.steps],
             "drawn": [s.evaluation is not None and s.evaluation.drawn for s in self.steps],
             "failure": self.failure,
-            "recall": self.recall,
+            "recall": {k: None if np.isnan(v) else v for k, v in self.recall.items()},
         }
         files.save(path, "TopDownRun", record, arrays)
 

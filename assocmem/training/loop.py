@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from assocmem._checks import Array, Seed, checked_flag, checked_kind, generator, required
 from assocmem.model.embeddings import FrozenEmbeddings
-from assocmem.model.step import TrainingStep
+from assocmem.model.step import EMBEDDINGS, ScoresOverflow, TrainingStep
 from assocmem.model.threads import one_blas_thread
 from assocmem.tasks import Task
 from assocmem.tasks.batch import checked_batch_size, checked_task, sampled
@@ -107,7 +107,8 @@ def train(
         embeddings, layers=asked.layers, scale=asked.scale, readout=asked.readout, workers=workers
     )
     with Checkpoint(checkpoint, checkpoint_every) as kept:
-        metrics = Metrics(task, step, held_out(task, test, asked), pairs=pairs)
+        tests, trained = held_out(task, test, asked), asked.trained or ()
+        metrics = Metrics(task, step, tests, pairs=pairs, trained=trained)
         begun = start(task, embeddings, asked, initial, metrics, compared=kept.path is not None)
         run = kept.resumed(begun)
         return _finish(run, _updates(run, task, step, metrics), kept, progress)
@@ -174,12 +175,18 @@ def _updates(
     """Yield the run after every update, and at last with its last row; each one is consistent."""
     settings = run.settings
     for i in range(run.step, settings.steps + 1):
+        if metrics.moving:
+            step = step.with_embeddings(run.embeddings)
         batch = sampled(task, settings.batch_size, stream(settings.seed, BATCH, i))
-        with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
-            loss, gradients = step.loss_and_gradients(run.weights, batch, wrt=settings.moving(i))
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
+                found = step.loss_and_gradients(run.weights, batch, wrt=settings.moving(i))
+        except ScoresOverflow:
+            found = np.inf, {}
+        loss, gradients = found
         _require_finite(run, "a loss", np.array(loss))
         if i % settings.evaluate_every == 0 or i == settings.steps:
-            row = {"step": i, **metrics(run.weights), "train_loss": loss}
+            row = {"step": i, **metrics(run.weights, step), "train_loss": loss}
             run = replace(run, history=run.history.with_row(row))
         if i < settings.steps:
             run = _updated(run, gradients)
@@ -188,21 +195,27 @@ def _updates(
 
 def _updated(run: TrainingRun, gradients: Mapping[str, Array]) -> TrainingRun:
     """Return the run after one update more."""
-    settings, weights, state = run.settings, dict(run.weights), dict(run.state)
+    settings, state = run.settings, dict(run.state)
+    arrays = run.weights | {name: getattr(run.embeddings, name) for name in EMBEDDINGS}
     for name, gradient in gradients.items():
         with np.errstate(over="ignore", invalid="ignore"):
-            weights[name], kept = update(
+            arrays[name], kept = update(
                 settings.optimizer,
-                weights[name],
+                arrays[name],
                 gradient,
                 state.get(name, {}),
                 learning_rate=settings.rate(run.step),
                 weight_decay=settings.weight_decay,
             )
-        _require_finite(run, name, weights[name])
+        _require_finite(run, name, arrays[name])
         if kept:
             state[name] = kept
-    return replace(run, step=run.step + 1, weights=weights, state=state)
+    moved = {name: arrays.pop(name) for name in EMBEDDINGS}
+    embeddings = run.embeddings
+    if not set(EMBEDDINGS).isdisjoint(gradients):
+        moved |= {"Phi1": embeddings.Phi1, "W_V2": embeddings.W_V2}
+        embeddings = FrozenEmbeddings.from_matrices(**moved, side="left", family="trained")
+    return replace(run, step=run.step + 1, embeddings=embeddings, weights=arrays, state=state)
 
 
 def _require_finite(run: TrainingRun, what: str, array: Array) -> None:

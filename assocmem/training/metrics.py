@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import Array, checked_kind, checked_mapping
-from assocmem.model.step import TrainingStep
+from assocmem.model.step import EMBEDDINGS, TrainingStep
 from assocmem.probes import Probe, pairs_of, probe
 from assocmem.tasks import Batch, BigramBatch, BigramTask, Task
 
@@ -42,8 +42,8 @@ class Metrics:
     Of the weights: ``norm_...``, Frobenius, of each matrix; ``recall_...`` of each memory for which
     there are pairs, those of the task that it learns unless others are given, see `probe`, by
     strict maximum; ``recall_W_K1_64`` asks the first 64 positions only. One layer has neither W_K1
-    nor remapped tokens to look for, and no such columns. ``moved_...``: how far each trained
-    embedding is from where it started, ‖E − E₀‖ / ‖E₀‖.
+    nor remapped tokens to look for, and no such columns. ``moved_...``: how far each embedding that
+    is among the ``trained`` is from where it started, ‖E − E₀‖ / ‖E₀‖.
 
     Source: [BCBJB2023], Section 5: memory recall and attention probes.
     """
@@ -55,8 +55,10 @@ class Metrics:
         tests: Mapping[str, tuple[Task, Batch]],
         *,
         pairs: Mapping[str, ArrayLike] | None = None,
+        trained: Sequence[str] = (),
     ) -> None:
         self.task, self.start = task, checked_kind("step", step, TrainingStep).embeddings
+        self.moving = [name for name in EMBEDDINGS if name in trained]
         self.step, self.tests = step, dict(checked_mapping("tests", tests))
         self.pairs = pairs_of(task, pairs)
         if step.layers == 1:
@@ -79,10 +81,9 @@ class Metrics:
         for name, each in probes.items():
             row[f"recall_{name}"] = each.recall(weights[each.name])
         row |= {f"norm_{name}": float(np.linalg.norm(W)) for name, W in weights.items()}
-        for name in ("tokens", "positions", "outputs"):
+        for name in self.moving:
             begin, now = getattr(self.start, name), getattr(step.embeddings, name)
-            if now is not begin:
-                row[f"moved_{name}"] = float(np.linalg.norm(now - begin) / np.linalg.norm(begin))
+            row[f"moved_{name}"] = float(np.linalg.norm(now - begin) / np.linalg.norm(begin))
         return row
 
     def _probes(self, step: TrainingStep) -> dict[str, Probe]:

@@ -13,11 +13,10 @@ from assocmem._checks import (
     checked_number,
     checked_option,
 )
+from assocmem.model.step import EMBEDDINGS
 from assocmem.model.transformer import MATRICES, Readout
 from assocmem.tasks.identity import described
 from assocmem.training.optimizers import OPTIMIZERS, SGD, Optimizer, Rate, Schedule, checked_rate
-
-EMBEDDINGS = ("tokens", "positions", "outputs")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -455,7 +455,7 @@ def test_arguments_of_another_class():
         (lambda: model.loss(tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.evaluate(model, tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.gradients.first_step(None), "task: expected an InductionTask; got NoneType"),
-        (lambda: am.probe("W_K2", None, model.embeddings), "task: expected an InductionTask"),
+        (lambda: am.probe("W_K2", None, model.embeddings), "task: expected a Task"),
     ):
         with pytest.raises(TypeError, match=text):
             call()
