@@ -254,7 +254,7 @@ def test_a_task_that_cannot_be_compared_has_no_checkpoint(tmp_path):
     task = Noisy(np.random.default_rng(0))
     emb = published(TASK, width=16)["embeddings"]
     with pytest.raises(TypeError, match=r"task.rng: expected, along with a checkpoint, numbers"):
-        train(task, emb, steps=1, checkpoint=tmp_path / "run")
+        train(task, emb, steps=1, rng=0, checkpoint=tmp_path / "run")
     run = train(task, emb, steps=1, evaluate_on=8)
     run.save(tmp_path / "run")
     assert TrainingRun.load(tmp_path / "run").step == 1
@@ -262,11 +262,11 @@ def test_a_task_that_cannot_be_compared_has_no_checkpoint(tmp_path):
 
 def test_an_object_is_compared_by_its_attributes(tmp_path):
     emb = published(TASK, width=16)["embeddings"]
-    train(Noisy([1, np.eye(2)]), emb, steps=1, checkpoint=tmp_path / "run")
-    assert train(Noisy([1, np.eye(2)]), emb, steps=2, checkpoint=tmp_path / "run").step == 2
+    train(Noisy([1, np.eye(2)]), emb, steps=1, rng=0, checkpoint=tmp_path / "run")
+    assert train(Noisy([1, np.eye(2)]), emb, steps=2, rng=0, checkpoint=tmp_path / "run").step == 2
     for other in ([1, 2 * np.eye(2)], [2, np.eye(2)], None):
         with pytest.raises(ValueError, match=r"checkpoint: expected a run of these .*task.rng="):
-            train(Noisy(other), emb, steps=2, checkpoint=tmp_path / "run")
+            train(Noisy(other), emb, steps=2, rng=0, checkpoint=tmp_path / "run")
 
 
 # --- two at a time ------------------------------------------------------------------------------
