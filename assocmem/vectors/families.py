@@ -30,13 +30,33 @@ Array: TypeAlias = NDArray[np.floating[Any]]
 
 
 def gaussian(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
-    """n independent rows with independent N(0, 1/d) entries.
+    """Draw n independent vectors with independent N(0, 1/d) entries; norms are 1 up to O(1/√d).
 
+    In every family a float32 draw is the float64 draw of the same seed, rounded.
+
+    Parameters
+    ----------
+    n, d : int
+        How many vectors, and their dimension.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
+    dtype : dtype
+        float64 or float32.
+
+    Returns
+    -------
+    array, shape (n, d)
+        One vector a row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Unless n and d are integers of at least 1 whose array fits into memory.
+
+    Examples
+    --------
     >>> gaussian(3, 8, rng=0).shape
     (3, 8)
-
-    Norms are 1 up to O(1/sqrt(d)). In every family a float32 draw is the float64 draw of the same
-    seed, rounded. Raises TypeError or ValueError unless n and d are integers >= 1 and fit memory.
     """
     (n, d), dtype = checked_shape(n, d), checked_dtype("dtype", dtype)
     rows = generator(rng).standard_normal((n, d)) / sqrt(d)
@@ -44,13 +64,28 @@ def gaussian(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64)
 
 
 def sphere(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
-    """n independent rows, uniform on the unit sphere.
+    """Draw n independent vectors, uniform on the unit sphere: the rows of `gaussian`, normalised.
 
+    Parameters
+    ----------
+    n, d, rng, dtype
+        As in `gaussian`.
+
+    Returns
+    -------
+    array, shape (n, d)
+        One vector of norm 1 a row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gaussian`.
+
+    Examples
+    --------
     >>> u = sphere(3, 8, rng=0)
     >>> [round(float(norm), 12) for norm in np.linalg.norm(u, axis=1)]
     [1.0, 1.0, 1.0]
-
-    Raises as `gaussian`, whose normalised rows these are.
     """
     rows = gaussian(n, d, rng=rng)
     norms: Array = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -58,12 +93,27 @@ def sphere(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -
 
 
 def rademacher(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
-    """n independent rows with independent entries, +1/sqrt(d) or -1/sqrt(d) with equal odds.
+    """Draw n independent vectors with independent entries, +1/√d or −1/√d with equal odds.
 
+    Parameters
+    ----------
+    n, d, rng, dtype
+        As in `gaussian`.
+
+    Returns
+    -------
+    array, shape (n, d)
+        One vector of norm 1 a row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gaussian`.
+
+    Examples
+    --------
     >>> bool(np.all(np.abs(rademacher(3, 4, rng=0)) == 0.5))
     True
-
-    Raises as `gaussian`.
     """
     (n, d), dtype = checked_shape(n, d), checked_dtype("dtype", dtype)
     signs = 2 * generator(rng).integers(0, 2, size=(n, d)) - 1
@@ -71,13 +121,32 @@ def rademacher(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float6
 
 
 def orthonormal(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
-    """n <= d orthonormal rows: the first n rows of a Haar-distributed orthogonal matrix.
+    """Draw n <= d orthonormal vectors: the first n rows of a Haar-distributed orthogonal matrix.
 
+    Parameters
+    ----------
+    n, d, rng, dtype
+        As in `gaussian`, with n <= d.
+
+    Returns
+    -------
+    array, shape (n, d)
+        One vector a row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gaussian`, and ValueError when n > d.
+
+    Examples
+    --------
     >>> u = orthonormal(3, 8, rng=0)
     >>> bool(np.allclose(gram(u), np.eye(3)))
     True
 
-    Raises as `gaussian`, and ValueError when n > d. Source: [M2007].
+    References
+    ----------
+    [M2007].
     """
     n, d = checked_size("n", n), checked_size("d", d)
     require_room(n, d)
@@ -96,13 +165,28 @@ FAMILIES: dict[str, Callable[..., Array]] = {
 
 
 def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
-    """Inner products of the rows of u with the rows of v (with those of u when v is None).
+    """Inner products of the rows of u with the rows of v.
 
+    Parameters
+    ----------
+    u : array_like, shape (n, d)
+    v : array_like, shape (m, d), optional
+        Those of u when left out.
+
+    Returns
+    -------
+    array, shape (n, m)
+        Nothing is normalised; integers are taken as float64.
+
+    Raises
+    ------
+    ValueError
+        When the widths differ.
+
+    Examples
+    --------
     >>> gram([[1, 2], [0, 1]]).tolist()
     [[5.0, 2.0], [2.0, 1.0]]
-
-    (n, d) and (m, d) give (n, m); nothing is normalised. Integers are taken as float64. Raises
-    ValueError when the widths differ.
     """
     left = checked_rows("u", u)
     right = left if v is None else checked_rows("v", v)
@@ -117,13 +201,30 @@ def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
 def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
     """Largest |cos| of the angle between two different rows of u.
 
+    It is the maximum, not the mean, that an associative memory pays for.
+
+    Parameters
+    ----------
+    u : array_like, shape (n, d)
+        One vector a row. A single row has coherence 0.
+    normalised : bool
+        Whether cosines are compared; if not, inner products.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For a zero row, which has no direction, and inner products that overflow.
+
+    Examples
+    --------
     >>> coherence([[1.0, 0.0], [3.0, 4.0]])
     0.6
     >>> coherence([[1.0, 0.0], [3.0, 4.0]], normalised=False)
     3.0
-
-    With ``normalised=False``, the largest |inner product|. A single row has coherence 0. It is the
-    maximum, not the mean, that an associative memory pays for. Raises ValueError for a zero row.
     """
     rows = checked_rows("u", u)
     if checked_flag("normalised", normalised):
@@ -144,7 +245,7 @@ def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
 
 
 def directions(rows: NDArray[Any]) -> NDArray[Any]:
-    """The rows of u over their norms."""
+    """Divide each row of u by its norm."""
     sizes = np.abs(rows).max(axis=1, keepdims=True)
     if not sizes.all():
         raise ValueError(
@@ -164,23 +265,50 @@ def coherence_bound(
     normalised: bool = True,
     sharp: bool = False,
 ) -> float:
-    """What the coherence of n random vectors in dimension d exceeds with probability <= delta.
+    """Upper bound on the coherence of n random vectors, valid with probability 1 − δ.
 
+    It is a union bound over the n(n−1)/2 pairs, whose cost depends on neither n nor d.
+
+    Parameters
+    ----------
+    n, d : int
+        How many vectors, and their dimension.
+    delta : float
+        The probability δ that the coherence exceeds the bound, at most.
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law of the vectors.
+    normalised : bool
+        Whether cosines are bounded. If not, inner products: for "gaussian", half of δ then goes to
+        the norms.
+    sharp : bool
+        Whether the exact law of one pair is used, cos² ~ Beta(1/2, (d−1)/2) or binomial, instead of
+        its sub-Gaussian tail, which gives √(2 ln(n(n−1)/δ) / d).
+
+    Returns
+    -------
+    float
+        0 for "orthonormal"; a bound above 1 says nothing. All hold up to rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For n, d < 1, δ outside (0, 1), an unknown family, and n > d for "orthonormal".
+
+    Notes
+    -----
+    Pairs of a sphere are independent two by two, so that (Bonferroni) the sharp bound of "sphere"
+    is exceeded with probability at least δ − δ²/2.
+
+    Examples
+    --------
     >>> round(coherence_bound(100, 1000), 4)
     0.2145
     >>> round(coherence_bound(100, 1000, sharp=True), 4)
     0.1992
 
-    A union bound over the n(n-1)/2 pairs, of cost independent of n and d. "sphere", "rademacher":
-    sqrt(2 ln(n(n-1)/delta) / d), by the sub-Gaussian tail of one pair; with ``sharp`` by its exact
-    law, cos^2 ~ Beta(1/2, (d-1)/2) or binomial. That law is pairwise independent, so (Bonferroni)
-    the sharp sphere bound is exceeded with probability at least delta - delta^2/2.
-    "gaussian": as the sphere; with ``normalised=False`` (inner products, not cosines) half of delta
-    goes to the norms. "orthonormal": 0. All hold up to rounding; a bound above 1 says nothing.
-
-    Raises TypeError or ValueError for n, d < 1, delta outside (0, 1), an unknown family, and n > d
-    for "orthonormal". Source: [B1997], Lemma 2.2 (sphere); [H1963], Theorem 2
-    (Rademacher); [LM2000], Lemma 1 (norms).
+    References
+    ----------
+    [B1997], Lemma 2.2 (sphere); [H1963], Theorem 2 (Rademacher); [LM2000], Lemma 1 (norms).
     """
     n, d = checked_size("n", n), checked_size("d", d)
     family_named(family)
@@ -220,12 +348,31 @@ def _gaussian_inner_product_bound(n: int, d: int, delta: float, sharp: bool) -> 
 
 
 def welch_bound(n: int, d: int) -> float:
-    """The coherence that no n vectors in dimension d can stay below.
+    """Lower bound on the coherence of any n vectors in dimension d: √((n−d) / (d(n−1))) for n > d.
 
+    Parameters
+    ----------
+    n, d : int
+        How many vectors, and their dimension.
+
+    Returns
+    -------
+    float
+        0 for n <= d.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gaussian`.
+
+    Examples
+    --------
     >>> round(welch_bound(3, 2), 12)  # three directions at 120 degrees attain it
     0.5
 
-    sqrt((n-d) / (d(n-1))) for n > d, otherwise 0. Raises as `gaussian`. Source: [W1974].
+    References
+    ----------
+    [W1974].
     """
     n, d = checked_size("n", n), checked_size("d", d)
     return sqrt((n - d) / (d * (n - 1))) if n > d else 0.0

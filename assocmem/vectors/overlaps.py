@@ -25,19 +25,38 @@ from assocmem.vectors.families import coherence_bound, family_named, require_roo
 
 
 def overlap_law(d: int, *, family: str = "sphere") -> Any:
-    """The exact law of the overlap of two different rows of a family in dimension d.
+    """Exact law of the overlap of two different random vectors of a family in dimension d.
 
+    Parameters
+    ----------
+    d : int
+        The dimension.
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law of the vectors.
+
+    Returns
+    -------
+    frozen law of SciPy
+        "sphere", "gaussian": Beta((d−1)/2, (d−1)/2) stretched to [−1, 1], so that
+        cos² ~ Beta(1/2, (d−1)/2). "rademacher": (2S − d)/d with S ~ Bin(d, 1/2), an object with the
+        methods cdf, sf, pmf, ppf, mean, var, std and moment. "orthonormal": 0 always.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For d < 1 and an unknown family.
+
+    Examples
+    --------
     >>> law = overlap_law(100)
     >>> float(law.std())
     0.1
     >>> round(2 * float(law.sf(0.3)), 4)  # P(|cos| > 0.3)
     0.0023
 
-    A frozen SciPy law. "sphere", "gaussian": Beta((d-1)/2, (d-1)/2) stretched to [-1, 1], so that
-    cos^2 ~ Beta(1/2, (d-1)/2). "rademacher": (2S - d)/d with S ~ Bin(d, 1/2), an object with the
-    methods cdf, sf, pmf, ppf, mean, var, std and moment. "orthonormal": 0 always.
-
-    Raises TypeError or ValueError for d < 1 and an unknown family. Source: [M1982], section 1.5.
+    References
+    ----------
+    [M1982], section 1.5.
     """
     from scipy import stats
 
@@ -110,19 +129,37 @@ class SignOverlap:
 def overlap_moment(
     order: int, d: int, *, family: str = "sphere", normalised: bool = True
 ) -> Fraction:
-    """E <u, v>^order for two different rows of a family: an exact fraction.
+    """Exact moment E ⟨u, v⟩^order of the overlap of two different random vectors of a family.
 
+    Parameters
+    ----------
+    order : int
+        The order of the moment, up to 500. Odd moments vanish.
+    d : int
+        The dimension, of any size: the cost is O(order²).
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law of the vectors.
+    normalised : bool
+        Whether cosines are meant; if not, inner products, which differ for "gaussian".
+
+    Returns
+    -------
+    Fraction
+        With k = order/2: for "sphere", and the cosines of "gaussian", the product over i < k of
+        (2i+1)/(d+2i); for "gaussian" inner products, that of (2i+1)(d+2i)/d²; for "rademacher", the
+        even derivatives of cosh^d at 0, over d^order; for "orthonormal", 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For order or d < 1, an order above 500 and an unknown family.
+
+    Examples
+    --------
     >>> [str(overlap_moment(k, 10)) for k in (1, 2, 4)]
     ['0', '1/10', '1/40']
     >>> str(overlap_moment(4, 10, family="rademacher"))  # 3/d^2 - 2/d^3
     '7/250'
-
-    Odd moments vanish. With k = order/2: "sphere", and the cosines of "gaussian", the product over
-    i < k of (2i+1)/(d+2i); "gaussian" with ``normalised=False`` (inner products), that of
-    (2i+1)(d+2i)/d^2; "rademacher", the even derivatives of cosh^d at 0, over d^order;
-    "orthonormal", 0. Costs O(order^2), at any d.
-
-    Raises TypeError or ValueError for order or d < 1, an order above 500 and an unknown family.
     """
     order, d = checked_size("order", order), checked_size("d", d)
     family_named(family)
@@ -156,19 +193,40 @@ def _cosh_power(d: int, k: int) -> Fraction:
 
 
 def coherence_quantile(q: float, n: int, d: int, *, family: str = "sphere") -> float:
-    """The level that the coherence of n random vectors stays within with probability q, nearly.
+    """Approximate q-quantile of the coherence of n random vectors.
 
+    The number of pairs beyond t is nearly Poisson with mean s = p n(n−1)/2, where p is the
+    probability that |cos| exceeds t, so that the coherence is at most t with probability exp(−s),
+    up to (s − 1 + exp(−s)) (8n − 14)/(n(n−1)) at any d: below 1.6/n at the median. `coherence_band`
+    holds without approximation.
+
+    Parameters
+    ----------
+    q : float
+        The probability that the coherence stays within the quantile, in (0, 1).
+    n, d : int
+        How many vectors, and their dimension.
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law of the vectors.
+
+    Returns
+    -------
+    float
+        For "rademacher" the smallest t of the lattice with exp(−s) >= q; for "orthonormal" 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `coherence_bound`, and for q outside (0, 1).
+
+    Examples
+    --------
     >>> round(coherence_quantile(0.5, 1000, 256), 3)  # the median
     0.296
 
-    The number of pairs beyond t is nearly Poisson with mean s = p n(n-1)/2, p the probability that
-    |cos| exceeds t, so the coherence is at most t with probability exp(-s), up to
-    (s - 1 + exp(-s)) (8n - 14)/(n(n-1)) at any d, which is below 1.6/n at the median.
-    `coherence_band` holds without approximation.
-    "rademacher": the smallest t of the lattice with exp(-s) >= q. "orthonormal": 0.
-
-    Raises TypeError or ValueError as `coherence_bound`, and for q outside (0, 1).
-    Source: claim NO6, by the method of [AGG1989].
+    References
+    ----------
+    Claim NO6, by the method of [AGG1989].
     """
     q, n, d = checked_probability("q", q), checked_size("n", n), checked_size("d", d)
     family_named(family)
@@ -180,19 +238,42 @@ def coherence_quantile(q: float, n: int, d: int, *, family: str = "sphere") -> f
 def coherence_band(
     n: int, d: int, *, delta: float = 0.05, family: str = "sphere"
 ) -> tuple[float, float]:
-    """Lower and upper limit of the coherence of n random vectors, with probability >= 1 - delta.
+    """Band that holds the coherence of n random vectors with probability at least 1 − δ.
 
+    Parameters
+    ----------
+    n, d : int
+        How many vectors, and their dimension.
+    delta : float
+        The probability δ that the coherence is outside, at most: half of it on either side.
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law of the vectors; cosines for "gaussian".
+
+    Returns
+    -------
+    low, high : float
+        The upper end is the sharp `coherence_bound`; both are 0 for "orthonormal".
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `coherence_bound`.
+
+    Notes
+    -----
+    The lower end: overlaps of different pairs are independent two at a time, so that the number of
+    pairs beyond t has variance m p(1 − p), with m = n(n−1)/2 and p the tail of |cos| at t. It is 0
+    with probability at most (1 − p)/(1 + (m−1) p), by Cantelli's inequality.
+
+    Examples
+    --------
     >>> low, high = coherence_band(1000, 256)
     >>> round(low, 3), round(high, 3)
     (0.244, 0.332)
 
-    Exceeded with probability at most delta/2 (the sharp `coherence_bound`), fallen short of with at
-    most delta/2: overlaps of different pairs are independent, two at a time, so that the number of
-    pairs beyond t has variance m p(1 - p), m = n(n-1)/2 and p the tail of |cos| at t, and is 0
-    with probability at most (1 - p)/(1 + (m-1) p), by Cantelli's inequality.
-    "gaussian": of the cosines. "orthonormal": (0, 0).
-
-    Raises TypeError or ValueError as `coherence_bound`. Source: claims NO2 and NO5.
+    References
+    ----------
+    Claims NO2 and NO5.
     """
     n, d = checked_size("n", n), checked_size("d", d)
     family_named(family)
@@ -206,20 +287,42 @@ def coherence_band(
 def how_many_fit(
     d: int, coherence: float, *, delta: float = 1e-6, family: str = "sphere", sharp: bool = False
 ) -> int:
-    """The most random vectors in dimension d with coherence_bound(n, d, delta=delta) <= coherence.
+    """Largest number of random vectors whose coherence is bounded by a given one.
 
+    That many independent vectors stay within ``coherence`` with probability at least 1 − δ: it is
+    the largest n with n(n−1)/2 · p <= δ, where p is the tail of |cos|. No n > d vectors, however
+    chosen, stay below `welch_bound`.
+
+    Parameters
+    ----------
+    d : int
+        The dimension.
+    coherence : float
+        The level, in [0, 1).
+    delta : float
+        The probability δ that the coherence exceeds the level, at most.
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law of the vectors; cosines for "gaussian".
+    sharp : bool
+        Whether p is the exact tail of |cos|, instead of its bound 2 exp(−d coherence² / 2).
+
+    Returns
+    -------
+    int
+        At least 1; d for "orthonormal".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For d < 1, δ outside (0, 1), an unknown family, and a coherence outside [0, 1) or so large
+        that more than about 10^150 vectors fit.
+
+    Examples
+    --------
     >>> how_many_fit(1000, 0.2), how_many_fit(1000, 0.2, sharp=True)
     (22, 108)
     >>> how_many_fit(1000, 0.3, sharp=True)  # exponentially many in d coherence^2
     83100624
-
-    That many independent vectors stay within `coherence` with probability at least 1 - delta:
-    the largest n with n(n-1)/2 p <= delta, where p is the exact tail of |cos| with `sharp`, else
-    its bound 2 exp(-d coherence^2 / 2). At least 1. "gaussian": cosines. "orthonormal": d.
-    No n > d vectors, however chosen, stay below `welch_bound`.
-
-    Raises TypeError or ValueError for d < 1, delta outside (0, 1), an unknown family, and a
-    coherence outside [0, 1) or so large that more than about 10^150 vectors fit.
     """
     d, delta = checked_size("d", d), checked_probability("delta", delta)
     family_named(family)
