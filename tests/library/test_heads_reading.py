@@ -292,6 +292,12 @@ def test_rotary_heads_are_read_at_each_distance(pairs, dims, rng):
     for head in model:
         l, h = head.place
         np.testing.assert_allclose(head.scores(streams[l]), scores[l, h], rtol=0, atol=1e-11)
+    alone = {name: array for name, array in names.items() if "mlp" not in name}
+    runs = heads.read(alone, n_heads=H, rotary=rotary)
+    logits, _, _ = run_in_loops(w, sequence, turn=turn)
+    np.testing.assert_allclose(runs.run(sequence[None])[0][0], logits, rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match="expected a model of attention alone"):
+        model.run(sequence[None])
     # the map at a distance: tokens without norms' deviations and biases
     plain = {n: np.zeros_like(a) if n.endswith("bias") else a for n, a in names.items()}
     head = heads.read(plain, n_heads=H, rotary=rotary, norm="none")[1, 2]

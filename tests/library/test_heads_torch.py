@@ -171,6 +171,7 @@ def test_a_stack_of_encoder_layers_by_a_name_map():
         (lambda a: a.bfloat16(), "bfloat16"),
         (lambda a: a.to("meta"), "meta"),
         (lambda a: a.to_sparse(), "sparse"),
+        (lambda a: torch.quantize_per_tensor(a, 0.1, 0, torch.qint8), "quantised"),
         (lambda a: a.to(torch.float8_e4m3fn), "float8"),
         (lambda a: a.to(torch.complex64), "complex64"),
     ],

@@ -82,3 +82,6 @@ def trained(context: Context) -> Iterator[Case]:
             each = by_place[kind, places]
             yield Case(f"trained, {kind}: p-value", 0, each.p_value(), 1e-6)
             yield Case(f"trained, {kind}: recall above 1/2", 0.75, each.recall, 0.25)
+            if context.full:
+                share = each.permutation_p_value(draws=2_000_000, rng=context.rng)
+                yield Case(f"trained, {kind}: p by 2e6 signed permutations", 0, share, 1e-6)
