@@ -57,7 +57,7 @@ def train(
         What the training batches are drawn from; it says which positions carry loss.
     embeddings : FrozenEmbeddings
         Their dtype is that of the run.
-    **settings
+    settings
         The fields of `Settings`: ``steps``, ``batch_size``, ``optimizer``, ``learning_rate``,
         ``weight_decay``, ``trained``, ``frozen_until``, ``layers``, ``scale``, ``readout``,
         ``evaluate_every``, ``evaluate_on``; and ``momentum``, that of the default optimiser `SGD`.
