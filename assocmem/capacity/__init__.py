@@ -7,13 +7,12 @@ value for each: one to one (a value per key) or many to one (n / m keys for each
 from assocmem.capacity.laws import (
     LinearRule,
     capacity,
-    margin_moments,
     recall_probability,
     sampled_recall,
-    score_moments,
     storage_bound,
     zipf_recall,
 )
+from assocmem.capacity.moments import margin_moments, score_moments
 from assocmem.capacity.rules import Rule, memorise, polar_factor
 from assocmem.capacity.writers import polar_recall, polar_scores, sign_scores
 

@@ -1,4 +1,4 @@
-"""Laws of a d x d matrix that stores outer products: moments of scores, recall, and capacity.
+"""Laws of a d x d matrix that stores outer products: recall, and capacity.
 
 Keys and values are random and independent, rows of mean square norm 1. A map has n keys and one
 value for each: one to one (a value per key) or many to one (n / m keys for each of m values).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from math import exp, inf, log, pi, sqrt
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,8 +22,6 @@ from assocmem._checks import (
     checked_probability,
     checked_reals,
     checked_size,
-    checked_table,
-    checked_targets,
     generator,
 )
 from assocmem._statistics import Rate, margins
@@ -32,87 +30,6 @@ LinearRule = Literal["outer products", "gradient step", "pseudo-inverse"]
 
 _ENTRIES = 2**22  # of the arrays that `sampled_recall` holds at a time, if a draw needs no more
 _MOST = 2**26  # entries of an array, half a gigabyte
-
-
-# --- Moments of the scores, exact at any width
-
-
-def score_moments(
-    coefficients: ArrayLike, d: Any, *, family: str = "gaussian"
-) -> tuple[Array, Array]:
-    """Mean and variance of every score v_kᵀWu_i of W = Σ_ji C_ji v_j u_iᵀ at width d, exactly.
-
-    >>> mean, variance = score_moments([[1, 0], [0, 1]], 100)
-    >>> mean.tolist(), variance.round(6).tolist()    # (n + 4d + 3) / d², (n + 2d + 2) / d²
-    ([[1, 0], [0, 1]], [[0.0405, 0.0204], [0.0204, 0.0405]])
-
-    The mean is C; the variance is Σ_jl C_jl² E(v_jᵀv_k)² E(u_lᵀu_i)² − C_ki², where the mean square
-    overlap is 1/d for two different vectors, and for one with itself 1 + 2/d ("gaussian") or 1
-    ("sphere", "rademacher").
-
-    Shapes: `coefficients` (m, n), row = value, column = key, as both results. `d`, the width of
-    keys and values, and the coefficients may be SymPy expressions: then so are the results.
-
-    Raises ValueError for coefficients that are not a finite 2-d array, d < 1, another family.
-
-    Source: claim C1; orders of magnitude in [BCBJB2023], Section 4.
-    """
-    C, own, other = _second_moments(coefficients, d, family)
-    squares, excess = C * C, own - other
-    of_key, of_value = squares.sum(axis=0), squares.sum(axis=1)[:, None]
-    variance = other**2 * squares.sum() + other * excess * (of_key + of_value)
-    return C, variance + (excess**2 - 1) * squares
-
-
-def margin_moments(
-    coefficients: ArrayLike, d: Any, targets: ArrayLike | None = None, *, family: str = "gaussian"
-) -> tuple[Array, Array]:
-    """Mean and variance of the right score minus each other score of the same key, exactly.
-
-    >>> mean, variance = margin_moments(np.eye(3), 100)
-    >>> float(mean[1, 0]), round(float(variance[1, 0]), 6)    # 0.0406 + 0.0205: they add up
-    (1.0, 0.0611)
-    >>> dense = np.eye(3) + 1
-    >>> round(float(margin_moments(dense, 100)[1][1, 0]), 6)    # not so when values share a key
-    0.1651
-
-    Two scores of a key i have the covariance (1 + 1/d) Σ_l C_kl C_k'l E(u_lᵀu_i)² − C_ki C_k'i,
-    which vanishes when every key has one value.
-
-    Shapes and errors as in `score_moments`; `targets` (n,), the right value of each key, 0, 1,
-    2, ... when left out. Entry (k, i) is about s_{targets[i], i} − s_{k, i}: 0 for the target.
-
-    Source: claim C1.
-    """
-    C, own, other = _second_moments(coefficients, d, family)
-    _, variance = score_moments(C, d, family=family)
-    chosen, keys = checked_targets(targets, *C.shape), np.arange(C.shape[1])
-    product = C * C[chosen, keys]
-    shared = other * (C @ C.T)[:, chosen] + (own - other) * product
-    covariance = (1 + other) * shared - product
-    spread = variance + variance[chosen, keys] - 2 * covariance
-    spread[chosen, keys] = 0
-    return C[chosen, keys] - C, spread
-
-
-def _second_moments(coefficients: ArrayLike, d: Any, family: str) -> tuple[Array, Any, Any]:
-    """C, and the mean square overlap of a vector with itself and with another one."""
-    if not (hasattr(d, "free_symbols") or hasattr(d, "field")):  # SymPy's
-        checked_number(
-            "d", d, "a width of at least 1", lambda d: 1 <= d < inf, "Pass the number of rows."
-        )
-    checked_option(
-        "family",
-        family,
-        ("gaussian", "sphere", "rademacher"),
-        "Orthonormal rows need no moments: their scores are the coefficients.",
-    )
-    other = 1 / d
-    return (
-        checked_table("coefficients", coefficients),
-        1 + (2 * other if family == "gaussian" else 0),
-        other,
-    )
 
 
 # --- Recall of Gaussian keys and values, and capacity
@@ -128,25 +45,51 @@ def recall_probability(
 ) -> float:
     """Probability that outer products recall a key, its scores taken as independent normals.
 
+    One to one with weights w, or many to one with n / `classes` keys for each value. Keys and
+    values are Gaussian, and a tie is an error.
+
+    Parameters
+    ----------
+    n : float
+        How many pairs; without weights any real number of at least 2, 10¹² as well, as the time
+        grows with the number of different weights only.
+    d : int
+        The width.
+    classes : int, optional
+        How many values, in a map that is many to one.
+    weights : array_like, shape (n,), optional
+        Positive weights of the pairs one to one; all 1 when left out.
+    item : int
+        The pair that is asked for, where weights differ.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For n < 2 or n < classes, weights that are not n positive numbers, weights together with
+        classes, an item out of range.
+    TypeError
+        For a width that is not an integer.
+
+    Notes
+    -----
+    Divided by the factor ‖u_i‖‖Vᵀf‖ that all scores of a key share (claim C2), the right score of
+    item i has the mean w_i (1 − 1/2d) and the variance (S + (d − 1) w_i²) / d², S = Σ w²; the wrong
+    score of value k has the mean 0 and the variance (S + (d − 1)(w_i² + w_k²)) / d². That this
+    takes the place of the scores' own moments makes the error ten times smaller: against the exact
+    law it is at most 1/(2d) for equal weights and d >= 8 (measured, claim C7). For weights 1/i at d
+    = 64 it is up to 0.09 for 200 items and 0.17 for 10 000; at d = 1024 it is below 0.01 for 1000.
+    Where that matters, ask `sampled_recall`.
+
+    Examples
+    --------
     >>> print(f"{recall_probability(1000, 128):.3f} {recall_probability(2000, 128):.3f}")
     0.641 0.233
     >>> print(f"{recall_probability(1000, 128, classes=10):.3f}")    # 100 keys for each value
     0.368
-
-    One to one with `weights` w (n,), all 1 when left out, or many to one with n / `classes` keys
-    for each value. Divided by the factor ‖u_i‖‖Vᵀf‖ that all scores of a key share (claim C2), the
-    right score of item i has the mean w_i (1 − 1/2d) and the variance (S + (d − 1) w_i²) / d²,
-    S = Σ w²; the wrong score of value k has the mean 0 and the variance
-    (S + (d − 1)(w_i² + w_k²)) / d². That this takes the place of the scores' own moments makes the
-    error ten times smaller: against the exact law it is at most 1/(2d) for equal weights and d >= 8
-    (measured, claim C7). For weights 1/i at d = 64 it is up to 0.09 for 200 items and 0.17 for
-    10 000; at d = 1024 it is below 0.01 for 1000. Where that matters, ask `sampled_recall`.
-
-    `n` may be any real number >= 2 without weights, 10¹² as well: time grows with the number of
-    different weights only. A tie is an error. Keys and values are Gaussian.
-
-    Raises ValueError for n < 2 or n < classes, weights that are not n positive numbers, weights
-    together with classes, an item out of range; TypeError for a width that is not an integer.
     """
     from scipy.special import log_ndtr
 
@@ -164,18 +107,41 @@ def recall_probability(
 
 
 def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> float:
-    """How many pairs outer products store when the given fraction of the keys is to be recalled.
+    """Number of pairs at which outer products recall the given fraction of the keys.
 
+    It is the n at which `recall_probability` is `recall`. To leading order, with z the median of
+    the largest of m − 1 standard normals, it is (d²/z² − d) / (1 + (d − 1)/m) for recall 1/2: d²/z²
+    when the m classes are many against d, m d/z² when they are few. As m grows, z² tends to 2 ln m,
+    but slowly: it is 1.7 for 8 classes (2 ln m = 4.2) and 10.2 for 1000 (13.8).
+
+    Parameters
+    ----------
+    d : int
+        The width.
+    classes : int, optional
+        How many values; a value for each key when left out.
+    recall : float
+        The fraction of the keys that is recalled.
+
+    Returns
+    -------
+    float
+        A real number of pairs.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 2 classes, a recall that is not between chance and 1, or one that is not
+        reached at the smallest map (one key per class).
+
+    Examples
+    --------
     >>> round(capacity(128)), round(capacity(128, classes=64)), round(capacity(128, classes=4))
     (1241, 961, 705)
 
-    The n at which `recall_probability` is `recall`, a real number. To leading order, with z the
-    median of the largest of m − 1 standard normals, it is (d²/z² − d) / (1 + (d − 1)/m) for recall
-    1/2: d²/z² when the m classes are many against d, m d/z² when they are few. As m grows, z² tends
-    to 2 ln m, but slowly: it is 1.7 for 8 classes (2 ln m = 4.2) and 10.2 for 1000 (13.8).
-
-    Raises ValueError for fewer than 2 classes, a recall that is not between chance and 1, or one
-    that is not reached at the smallest map (one key per class). Source: claim C2.
+    References
+    ----------
+    Claim C2.
     """
     from scipy.optimize import brentq
 
@@ -208,13 +174,34 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
 def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     """Probability that the item of rank x d^(1/2α) is recalled when W = Σ_i i^(−α) v_i u_iᵀ.
 
+    This is the limit d → ∞, Π_k Φ((k/x)^α). The rivals are the few heavy items, not the crowd of
+    light ones, so there is no logarithm.
+
+    Parameters
+    ----------
+    x : array_like
+        Positive ranks, in units of d^(1/2α).
+    exponent : float
+        The exponent α, more than 1/2.
+
+    Returns
+    -------
+    array
+        Of the shape of x.
+
+    Raises
+    ------
+    ValueError
+        For an exponent of 1/2 or less, and x that is not positive.
+
+    Examples
+    --------
     >>> zipf_recall([0.5, 1, 2], 1).round(3)
     array([0.977, 0.821, 0.526])
 
-    The limit d → ∞ for α = `exponent` > 1/2: Π_k Φ((k/x)^α). The rivals are the few heavy items,
-    not the crowd of light ones, so there is no logarithm.
-
-    Raises ValueError for an exponent <= 1/2, or x that is not positive. Source: claim C3.
+    References
+    ----------
+    Claim C3.
     """
     from scipy.special import log_ndtr
 
@@ -253,21 +240,39 @@ def sampled_recall(
     draws: int = 1000,
     rng: Seed = None,
 ) -> Rate:
-    """How often a key is recalled in independent draws of the exact law, at any width.
-
-    >>> 0.59 < sampled_recall(1000, 128, rng=0).value < 0.69
-    True
-    >>> sampled_recall(1000, 10**9, rng=0)
-    Rate(1.0000, 1000/1000)
+    """Rate at which a key is recalled in independent draws of the exact law, at any width.
 
     The scores of a key are V Vᵀb with the overlaps b = C U u_i: in law and up to a positive factor
     γf + (I − ffᵀ)h, with f = b/‖b‖, γ ~ χ_d and h standard normal (claims C2, C4). A draw takes
     time O(number of values) whatever d is, and no vector is drawn.
 
-    Arguments as in `recall_probability`; n is a multiple of `classes`. The rules are those of
-    `memorise`; "pseudo-inverse" is for equal pairs one to one.
+    Parameters
+    ----------
+    n, d, classes, weights, item
+        As in `recall_probability`; n is a multiple of `classes`.
+    rule : {"outer products", "gradient step", "pseudo-inverse"}
+        As in `memorise`; "pseudo-inverse" is for equal pairs one to one.
+    draws : int
+        How many draws.
+    rng : int, generator of NumPy or None
+        Where they come from.
 
-    Raises as `recall_probability`, and ValueError for an unknown rule or one that does not apply.
+    Returns
+    -------
+    Rate
+        With its interval.
+
+    Raises
+    ------
+    ValueError
+        As `recall_probability`, and for an unknown rule or one that does not apply.
+
+    Examples
+    --------
+    >>> 0.59 < sampled_recall(1000, 128, rng=0).value < 0.69
+    True
+    >>> sampled_recall(1000, 10**9, rng=0)
+    Rate(1.0000, 1000/1000)
     """
     checked_option("rule", rule, get_args(LinearRule))
     if rule == "pseudo-inverse" and (classes is not None or weights is not None):

@@ -28,7 +28,26 @@ from assocmem.width.moments import head_moments, streams
 
 
 class AttentionLaw:
-    """The law of the attention of the last position, on one sequence (T,)."""
+    """Law of the attention of the last position on one sequence, at finite width.
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes.
+    memories : mapping of str to AssociativeMemory
+        ``W_O2``, ``W_K2`` and ``W_K1``, as `top_down` writes them.
+    tokens : array_like of int, shape (T,)
+        The sequence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit the task.
+
+    References
+    ----------
+    Claim W7.
+    """
 
     def __init__(
         self, task: InductionTask, memories: Mapping[str, AssociativeMemory], tokens: Array
@@ -48,7 +67,21 @@ class AttentionLaw:
         self.second = table_noise(C, np.concatenate([X, limit @ X], axis=1))
 
     def attends(self, d: float, draws: int, *, rng: Seed = None) -> NDArray[np.bool_]:
-        """Whether the output's position gets most attention, in normal draws of all scores."""
+        """Whether the position of the output gets most attention, in normal draws of all scores.
+
+        Parameters
+        ----------
+        d : float
+            The width.
+        draws : int
+            How many draws.
+        rng : int, generator of NumPy or None
+            Where they come from.
+
+        Returns
+        -------
+        array of bool, shape (draws,)
+        """
         d, draws, rng = checked_width(d), checked_draws(draws, self.causal.size), generator(rng)
         length = len(self.causal)
         normals = rng.standard_normal((length, length, draws))

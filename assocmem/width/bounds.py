@@ -33,10 +33,19 @@ Moved = tuple[Array, Array]  # attention at the limit, and how far each row may 
 
 
 class ScoreTables(NamedTuple):
-    """A number for every score between atoms: K1 (N+T, N+T), K2 (2(N+T), 2(N+T)), O (M, 2(N+T)).
+    """A number for every score between atoms.
 
     Rows are queries or outputs, columns keys. Inputs are tokens, then positions; atoms are inputs,
     then their images under Φ₁.
+
+    Attributes
+    ----------
+    K1 : array, shape (N+T, N+T)
+        Between inputs, in the first layer.
+    K2 : array, shape (2(N+T), 2(N+T))
+        Between atoms, in the second.
+    O : array, shape (M, 2(N+T))
+        Of the outputs with the values of the atoms.
     """
 
     K1: Array
@@ -44,12 +53,19 @@ class ScoreTables(NamedTuple):
     O: Array
 
     def times(self, factor: float) -> ScoreTables:
-        """Every entry times the factor."""
+        """Return the tables with every entry times the factor."""
         return ScoreTables(*(factor * table for table in self))
 
 
 class Deviations:
     """Root mean squares of how far scores are from their limits: exact, at every width.
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes.
+    memories : mapping of str to AssociativeMemory
+        ``W_O2``, ``W_K2`` and ``W_K1``, as `top_down` writes them.
 
     Attributes
     ----------
@@ -57,6 +73,15 @@ class Deviations:
         The scores at infinite width, which are the coefficients.
     count : int
         How many scores the answers at the last position depend on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit the task.
+
+    References
+    ----------
+    Claim W6.
     """
 
     def __init__(self, task: InductionTask, memories: Mapping[str, AssociativeMemory]) -> None:
@@ -134,11 +159,15 @@ def moved(log_odds: ArrayLike, error: ArrayLike) -> Array:
 
 
 class Guarantee(NamedTuple):
-    """What tolerances imply for each of B sequences.
+    """What tolerances of the scores imply for each of B sequences.
 
-    margins, margin_errors (B, M): the label's logit minus each other, at the limit, and how far it
-    may be off; infinite and 0 for the label itself. leads, lead_errors (B, T): the same for the
-    layer-2 score of the output's position.
+    Attributes
+    ----------
+    margins, margin_errors : array, shape (B, M)
+        The label's logit minus each other, at the limit, and how far it may be off; infinite and 0
+        for the label itself.
+    leads, lead_errors : array, shape (B, T)
+        The same for the layer-2 score of the output's position.
     """
 
     margins: Array
@@ -148,14 +177,37 @@ class Guarantee(NamedTuple):
 
     @property
     def holds(self) -> NDArray[np.bool_]:
-        """Whether the answer is right and the output is attended to most, whatever the noise."""
+        """Whether, whatever the noise, the answer is right and the output is attended to most."""
         answer = (self.margins > self.margin_errors).all(axis=1)
         attention = (self.leads > self.lead_errors).all(axis=1)
         return np.asarray(answer & attention)
 
 
 def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guarantee:
-    """Propagate tolerances of the tables to the answers on induction sequences, tokens (B, T)."""
+    """Propagate tolerances of the scores to the answers on induction sequences.
+
+    Parameters
+    ----------
+    limit : ScoreTables
+        The scores at infinite width, see `Deviations`.
+    tolerance : ScoreTables
+        How far each may be off.
+    tokens : array_like of int, shape (B, T)
+        Sequences that end with a trigger that stood before.
+
+    Returns
+    -------
+    Guarantee
+
+    Raises
+    ------
+    TypeError, ValueError
+        For tables of different shapes, and tokens that do not fit them.
+
+    References
+    ----------
+    Claim W6.
+    """
     _check_tables(limit, tolerance)
     tokens, n = checked_array("tokens", tokens), len(limit.K1)
     of_integers = tokens.ndim == 2 and tokens.dtype.kind in "iu"

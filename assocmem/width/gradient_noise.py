@@ -65,11 +65,31 @@ def value_path_map(task: InductionTask) -> Array:
 def true_steps(
     task: InductionTask, sizes: Sequence[float]
 ) -> Callable[[FrozenEmbeddings], dict[str, Array]]:
-    """Three true population gradient steps of fixed sizes, as quantities of the embeddings.
+    """Three true population gradient steps of fixed sizes, as a function of the embeddings.
 
-    Step 3 moves the position block, as `assocmem.top_down` does. Found are the coefficients of the
-    two memories that the embeddings enter, the scores of all three between their own atoms, and the
-    logits of all sequences at the end.
+    Step 3 moves the position block, as `top_down` does.
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes; all its sequences are enumerated.
+    sizes : sequence of three numbers
+        The step sizes on W_O2, W_K2 and W_K1, such as those of a `TopDownRun`.
+
+    Returns
+    -------
+    function of FrozenEmbeddings
+        It returns, by name, the coefficients of the two memories that the embeddings enter, the
+        scores of all three between their own atoms, and the logits of all sequences at the end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a task that is none or cannot be enumerated, and other than three finite numbers.
+
+    References
+    ----------
+    Claim W5.
     """
     batch, positions = numeric_task(task).enumerate(), slice(task.n_tokens, None)
     sizes = checked_sequence("sizes", sizes, "three step sizes")

@@ -80,7 +80,35 @@ def streams(task: InductionTask, tokens: ArrayLike) -> Array:
 def head_moments(
     task: InductionTask, coefficients: Array, tokens: ArrayLike, rows: NDArray[np.int64]
 ) -> ScoreMoments:
-    """Moments of the first layer's scores on one sequence: the given rows t, all columns s."""
+    """Exact moments of the scores of the first layer on one sequence.
+
+    Both the query and the keys are residual streams w_E(z_t) + p_t; all columns s are asked.
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes.
+    coefficients : array, shape (T, T)
+        Of W_K1 over positions, row = query.
+    tokens : array_like of int, shape (T,)
+        The sequence.
+    rows : array_like of int
+        The positions t that ask, counted from 0.
+
+    Returns
+    -------
+    ScoreMoments
+        Cues are the rows, answers all positions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit the task.
+
+    References
+    ----------
+    Claim W2.
+    """
     x = streams(numeric_task(task), checked_tokens(task, tokens))
     coefficients = checked_coefficients("W_K1", task, coefficients)
     rows = checked_array("rows", rows)
@@ -95,7 +123,31 @@ def head_moments(
 def recall_moments(
     task: InductionTask, memories: Mapping[str, AssociativeMemory]
 ) -> dict[str, ScoreMoments]:
-    """Moments of the scores that each memory of a run is asked for, by name."""
+    """Exact moments of the scores that each memory of a run is asked for, at every width.
+
+    The coefficients are fixed and written with Gaussian embeddings.
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes.
+    memories : mapping of str to AssociativeMemory
+        ``W_O2``, ``W_K2``, ``W_K1``, or some of them, as `top_down` writes them.
+
+    Returns
+    -------
+    dict of str to ScoreMoments
+        By name; cues and answers are those of `probe`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no task or memory, and coefficients that do not fit the task.
+
+    References
+    ----------
+    Claim W2.
+    """
     return {
         name: term_moments(recall_terms(name, task, memory.coefficients))
         for name, memory in checked_memories(numeric_task(task), memories).items()
@@ -108,7 +160,33 @@ def cantelli_failure(
     targets: NDArray[np.int64],
     among: NDArray[np.bool_] | None = None,
 ) -> float:
-    """An upper bound on P(some cue is not recalled): Cantelli's inequality and a union bound."""
+    """Upper bound on the probability that some cue is not recalled, by Cantelli and a union bound.
+
+    Parameters
+    ----------
+    moments : ScoreMoments
+        Of the scores of all cues and answers.
+    d : float
+        The width.
+    targets : array_like of int, shape (cues,)
+        The right answer of each cue.
+    among : array of bool, shape (answers, cues), optional
+        The admissible answers, as in a `Probe`; all by default.
+
+    Returns
+    -------
+    float
+        A sum over the wrong answers of all cues, which may exceed 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit each other, and a width below 1.
+
+    References
+    ----------
+    Claim W3.
+    """
     d, targets = _asked(moments, d, targets, among)
     mean, variance = moments.margins(d, targets)
     rivals = np.ones(mean.shape, bool) if among is None else among.T.copy()
@@ -126,10 +204,31 @@ def gaussian_recall(
     rng: Seed = None,
     draws: int = 1000,
 ) -> Array:
-    """P(the target scores strictly highest), for every cue, if scores were jointly normal.
+    """Probability of each cue to be recalled if its scores were jointly normal.
 
-    The mean and the covariance are the exact ones; ``among`` (answers, cues) admits answers, as in
-    a `Probe`. The probability is a mean over ``draws`` normal vectors.
+    The mean and the covariance are the exact ones; the probability is a mean over normal draws.
+
+    Parameters
+    ----------
+    moments, d, targets, among
+        As in `cantelli_failure`.
+    rng : int, generator of NumPy or None
+        Where the draws come from.
+    draws : int
+        How many normal vectors are drawn for each cue.
+
+    Returns
+    -------
+    array, shape (cues,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `cantelli_failure`.
+
+    References
+    ----------
+    Claim W4.
     """
     d, targets = _asked(moments, d, targets, among)
     mean, covariance = moments.mean(d), moments.covariance(d)

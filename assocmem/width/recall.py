@@ -24,9 +24,33 @@ from assocmem.width.arguments import (
 def output_scores(
     task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
-    """Scores of W_O2 at the keys V x of the content tokens x, up to a positive factor.
+    """Draw the scores of W_O2 at the keys V x of the content tokens x, up to a positive factor.
 
-    Over the outputs U: UU'y is a chi along the answer y and normals across, up to a factor (C2).
+    Given what the memory answers, the scores over the outputs U are known in law: UUᵀy is a chi
+    along the answer y and normal across, up to a factor (claim C2).
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes.
+    coefficients : array, shape (M, 2(N+T))
+        Of W_O2 over the atoms.
+    d : int
+        The width, at least 3.
+    draws : int
+        How many independent draws of the embeddings.
+    rng : int, generator of NumPy or None
+        Where they come from.
+
+    Returns
+    -------
+    array, shape (draws, cues, answers)
+        Cues are independent here, and only their own laws are those of the embeddings.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit the task, and draws that do not fit into memory.
     """
     rng = generator(rng)
     answers = output_answers(task, coefficients, d, draws=draws, rng=rng)
@@ -68,11 +92,31 @@ def output_answers(
 def trigger_scores(
     task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
-    """Scores of W_K2 for the trigger tokens q, among the images F a of all tokens a, F = Phi1.
+    """Draw the scores of W_K2 for the triggers q, among the images F a of all tokens a, F = Φ₁.
 
-    Given the inputs X (by their Gram matrix) r = F'q is Gaussian; given r, what the memory answers
-    is b + F c with b = X'y and c = X'z known, and F is Gaussian across q; given F c as well, it is
-    Gaussian across c. Needs d >= N + T.
+    Given the inputs X (by their Gram matrix) r = Fᵀq is Gaussian; given r, what the memory answers
+    is b + F c with b = Xᵀy and c = Xᵀz known, and F is Gaussian across q; given F c as well, it is
+    Gaussian across c.
+
+    Parameters
+    ----------
+    task : InductionTask
+        The task, with numeric sizes.
+    coefficients : array, shape (2(N+T), 2(N+T))
+        Of W_K2 over the atoms.
+    d : int
+        The width, at least N + T.
+    draws, rng
+        As in `output_scores`.
+
+    Returns
+    -------
+    array, shape (draws, cues, answers)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `output_scores`.
     """
     n = numeric_task(task).n_tokens + task.length
     coefficients, rng = checked_coefficients("W_K2", task, coefficients), generator(rng)
@@ -115,10 +159,30 @@ def head_scores(
     draws: int,
     rng: Seed = None,
 ) -> Array:
-    """Scores of W_K1 on one sequence (T,), or between the positions alone: all rows and columns.
+    """Draw the scores of W_K1 on one sequence, or between the positions alone, for all rows.
 
     Streams w + p meet the memory by their overlaps with the positions: G for p, with a Wishart
-    matrix G, and given G normals of covariance G/d for each token. Needs d >= T.
+    matrix G, and given G normals of covariance G/d for each token.
+
+    Parameters
+    ----------
+    coefficients : array, shape (T, T)
+        Of W_K1 over positions.
+    d : int
+        The width, at least T.
+    tokens : array_like of int, shape (T,), optional
+        The sequence; positions alone when left out.
+    draws, rng
+        As in `output_scores`.
+
+    Returns
+    -------
+    array, shape (draws, T, T)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `output_scores`.
     """
     coefficients, rng = checked_rows("coefficients", coefficients), generator(rng)
     length, width = coefficients.shape

@@ -54,7 +54,15 @@ class RecallBound:
     def at(self, width: float) -> float:
         """Return the bound at a width; it is no less than 0 and may exceed 1.
 
-        Raises ValueError for a width below 1.
+        Parameters
+        ----------
+        width : float
+            At least 1.
+
+        Raises
+        ------
+        ValueError
+            For a width below 1.
         """
         d = checked_number("width", width, "a finite number of at least 1", lambda d: 1 <= d < inf)
         return sum(cantelli_failure(m, d, p.targets, p.among) for m, p in self._parts)

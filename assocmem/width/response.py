@@ -38,15 +38,42 @@ def linear_response(
     family: str = "gaussian",
     step: float = STEP,
 ) -> dict[str, Array]:
-    """R of each quantity by name, (entries of the factors, size): √d (Q - Q(∞)) → N(0, RᵀR).
+    """Limit law of smooth quantities of the model as the width grows, by their linear response.
 
+    √d (Q − Q(∞)) → N(0, RᵀR) for any quantity Q, as a function of the embeddings. Rows of R are the
+    entries of L, then of H, the two factors of claim W1, on and below the diagonal, row by row.
+
+    Parameters
+    ----------
+    quantities : function of FrozenEmbeddings
+        It returns numbers or arrays by name, such as `true_steps`.
+    task : InductionTask
+        Whose embeddings are meant.
+    family : {"gaussian", "sphere", "orthonormal"}
+        The law of the embeddings.
+    step : float
+        Of the central differences.
+
+    Returns
+    -------
+    dict of str to array, shape (entries of the factors, size)
+        R of each quantity by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no function or task, and a family without factors.
+
+    Examples
+    --------
     >>> task = InductionTask(n_tokens=3, length=3)
     >>> R = linear_response(lambda emb: {"|x|^2": emb.tokens[0] @ emb.tokens[0]}, task)["|x|^2"]
     >>> (R.T @ R).round(6)  # |x|^2 ~ χ²_d / d has variance 2 / d
     array([[2.]])
 
-    Rows are the entries of L, then of H, on and below the diagonal, row by row. Derivatives are
-    central differences. Raises ValueError for a family without factors.
+    References
+    ----------
+    Claim W5.
     """
     if not callable(quantities):
         raise TypeError(

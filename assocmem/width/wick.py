@@ -32,9 +32,14 @@ Pairing = tuple[tuple[int, int], ...]
 
 
 class Segment(NamedTuple):
-    """The inner product x_aᵀ M x_b; M is a word, a capital letter transposed: "Ff" is Φᵀ Φ.
+    """The inner product x_aᵀ M x_b of two inputs.
 
-    ``family`` tells the inputs of a segment from independent ones of another family.
+    Attributes
+    ----------
+    word : str
+        M as a word of matrices, a capital letter transposed: "Ff" is Φᵀ Φ.
+    family : str
+        Tells the inputs of a segment from independent ones of another family.
     """
 
     word: str
@@ -132,8 +137,16 @@ def _loops(
 class Term(NamedTuple):
     """One block of a score: Σ_ab (cueᵀ left x_a) C_ab (x_bᵀ right answer).
 
-    Cues and answers are combinations of the inputs, one a row: cues (q, n_left), answers
-    (i, n_right), coefficients (n_left, n_right).
+    Attributes
+    ----------
+    cues : array, shape (q, n_left)
+        Combinations of the inputs, one a row.
+    left, right : Segment
+        The words between a cue and its inputs, and between inputs and an answer.
+    coefficients : array, shape (n_left, n_right)
+        The matrix C.
+    answers : array, shape (i, n_right)
+        Combinations of the inputs, one a row.
     """
 
     cues: Array
@@ -146,31 +159,39 @@ class Term(NamedTuple):
 class ScoreMoments(NamedTuple):
     """Mean and covariance of scores as polynomials in 1/d: entry [k] multiplies d^-k.
 
-    mean_powers (k, cues, answers); second_powers (k, cues, answers, answers) is E s_qi s_qj.
+    Attributes
+    ----------
+    mean_powers : array, shape (k, cues, answers)
+        The powers of E s_qi.
+    second_powers : array, shape (k, cues, answers, answers)
+        The powers of E s_qi s_qj.
     """
 
     mean_powers: Array
     second_powers: Array
 
     def mean(self, d: float) -> Array:
-        """E s_qi: (cues, answers)."""
+        """Mean E s_qi of the scores at width d: (cues, answers)."""
         return _at(self.mean_powers, d)
 
     def covariance(self, d: float) -> Array:
-        """Cov(s_qi, s_qj): (cues, answers, answers)."""
+        """Covariance Cov(s_qi, s_qj) of a cue's scores at width d: (cues, answers, answers)."""
         mean = self.mean(d)
         covariance: Array = _at(self.second_powers, d) - mean[:, :, None] * mean[:, None, :]
         return covariance
 
     def limit_covariance(self) -> Array:
-        """lim d Cov(s_qi, s_qj) as d → ∞: (cues, answers, answers)."""
+        """Limit of d Cov(s_qi, s_qj) as d → ∞: (cues, answers, answers)."""
         constant, slope = [*self.mean_powers, 0 * self.mean_powers[0]][:2]
         cross = constant[:, :, None] * slope[:, None, :]
         limit: Array = self.second_powers[1] - cross - cross.transpose(0, 2, 1)
         return limit
 
     def margins(self, d: float, targets: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Mean and variance of right score minus each, (cues, answers); 0 at the target."""
+        """Mean and variance of the right score minus each score of a cue at width d.
+
+        Both are (cues, answers), and 0 at the targets, the right answer of each cue.
+        """
         mean, covariance = self.mean(d), self.covariance(d)
         cues = np.arange(len(mean))
         own = covariance[cues, targets]  # Cov(s_target, s_j)
@@ -178,14 +199,29 @@ class ScoreMoments(NamedTuple):
         return mean[cues, targets][:, None] - mean, variance
 
     def mapped(self, matrix: Array) -> ScoreMoments:
-        """Moments of linear combinations of each cue's scores: matrix (m, answers)."""
+        """Moments of linear combinations of each cue's scores, by a matrix (m, answers)."""
         return ScoreMoments(self.mean_powers @ matrix.T, matrix @ self.second_powers @ matrix.T)
 
 
 def term_moments(terms: Sequence[Term], *, joint: bool = False) -> ScoreMoments:
-    """Exact mean and covariance of s_qi, the sum of the terms, for all cues and answers.
+    """Exact mean and covariance of the scores s_qi that are sums of terms, at every width.
 
-    With ``joint``, scores of different cues too: all s_qi are the answers of a single cue.
+    Parameters
+    ----------
+    terms : sequence of Term
+        The blocks of the scores, with the same cues and answers.
+    joint : bool
+        Whether scores of different cues are told together: all s_qi then are the answers of a
+        single cue.
+
+    Returns
+    -------
+    ScoreMoments
+        For all cues and answers.
+
+    References
+    ----------
+    Claim W2, by Wick's theorem: a moment of Gaussians is a sum over pairings.
     """
     joint = checked_flag("joint", joint)
     cues, answers = len(terms[0].cues), len(terms[0].answers)
