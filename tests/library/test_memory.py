@@ -607,3 +607,28 @@ def test_objects_that_are_no_numbers(entry):
     coefficients = np.array([[entry]], dtype=object)
     with pytest.raises(ValueError, match="coefficients: expected numbers or SymPy expressions"):
         AssociativeMemory(keys=[[1]], values=[[1]], coefficients=coefficients)
+
+
+@modest
+@given(seed=seeds, d_k=sizes, d_v=sizes, d=sizes, p=sizes)
+def test_a_memory_multiplies_like_its_matrix(seed, d_k, d_v, d, p):
+    """Vectors, several of them, other memories, from both sides; and nothing of another width."""
+    rng = np.random.default_rng(seed)
+
+    def integers(*shape):
+        return rng.integers(-3, 4, shape).astype(float)
+
+    W = AssociativeMemory(
+        keys=integers(3, d_k), values=integers(2, d_v), coefficients=integers(2, 3)
+    )
+    V = AssociativeMemory(keys=integers(2, d), values=integers(4, d_k), coefficients=integers(4, 2))
+    assert W.shape == W.matrix.shape == (d_v, d_k)
+    for x in (integers(d_k), integers(d_k, p)):
+        np.testing.assert_array_equal(W @ x, W.matrix @ x)
+    for x in (integers(d_v), integers(p, d_v)):
+        np.testing.assert_array_equal(x @ W, x @ W.matrix)
+    np.testing.assert_array_equal((W @ V).matrix, W.matrix @ V.matrix)
+    wrong = AssociativeMemory(keys=integers(2, d), values=integers(2, d_k + 1))
+    for other in (wrong, integers(d_k + 1), integers(d_k + 1, p), integers(d_k, p, 2)):
+        with pytest.raises(ValueError, match="@: expected"):
+            W @ other
