@@ -323,6 +323,10 @@ def find(
     ------
     ValueError
         For a model that no detector applies to, or a level outside (0, 1).
+
+    References
+    ----------
+    What the heads of an induction circuit do: [OEN2022]; as memories: [BCBJB2023], section 4.
     """
     checked_kind("model", model, Heads)
     level = checked_probability("level", level)

@@ -230,6 +230,10 @@ def composition(second: Head, first: Head, *, via: Via = "key") -> AssociativeMe
     ValueError
         For heads of one layer or in the wrong order, an unknown `via`, rotary heads via key or
         query.
+
+    References
+    ----------
+    K-, Q- and V-composition are from [ENO2021].
     """
     checked_option("via", via, ("key", "query", "value"))
     for name, head in (("second", second), ("first", first)):
