@@ -47,11 +47,12 @@ __all__ = [
     "probe",
 ]
 
-PAIRED = ("W_O2", "W_K2", "W_K1")
+PAIRED = ("W_O2", "W_K2", "W_K1", "W_F")
 ROLES = {
     "W_O2": "a token and one of the task's outputs",
     "W_K2": "two tokens",
     "W_K1": "a position and one up to it",
+    "W_F": "a token and one of the task's outputs",
 }
 
 
@@ -155,10 +156,11 @@ def probe(
             f"pairs={{{name!r}: [(cue, answer), ...]}}, or give the task a method pairs."
         )
     cues, answers = found[name].T
-    if name == "W_O2":
+    if name in ("W_O2", "W_F"):
         classes = {int(token): k for k, token in enumerate(task.outputs)}
         targets = np.array([classes[int(token)] for token in answers])
-        return Probe(name, embeddings.values[cues], embeddings.outputs, targets, None, False)
+        keys = embeddings.values if name == "W_O2" else embeddings.tokens
+        return Probe(name, keys[cues], embeddings.outputs, targets, None, False)
     if name == "W_K2":
         return Probe(name, embeddings.tokens[cues], embeddings.remapped_tokens, answers, None, True)
     among = np.tri(task.length, dtype=bool)[cues].T
@@ -179,8 +181,9 @@ def pairs_of(task: Task, pairs: Mapping[str, ArrayLike] | None = None) -> dict[s
         pairs = own() if callable(own) else {}
     checked_names("pairs", checked_mapping("pairs", pairs), PAIRED)
     tokens, positions = np.arange(task.n_tokens), np.arange(task.length)
-    answers = {"W_O2": np.asarray(task.outputs), "W_K2": tokens, "W_K1": positions}
-    cues = {"W_O2": tokens, "W_K2": tokens, "W_K1": positions}
+    outputs = np.asarray(task.outputs)
+    answers = {"W_O2": outputs, "W_K2": tokens, "W_K1": positions, "W_F": outputs}
+    cues = {"W_O2": tokens, "W_K2": tokens, "W_K1": positions, "W_F": tokens}
     return {name: _checked_pairs(name, pairs[name], cues[name], answers[name]) for name in pairs}
 
 

@@ -152,6 +152,22 @@ class BigramTask:
         found["W_K1"] = positions, positions - 1
         return {name: np.stack(pair, axis=1) for name, pair in found.items() if len(pair[0])}
 
+    def bigram_pairs(self) -> Ints:
+        """What W_F should hold, rows (token, likeliest next token): off fixed triggers, no ties.
+
+        >>> rows = BigramTask(length=32).bigram_pairs()
+        >>> names = BigramTask(length=32).language.names
+        >>> names[rows[1, 0]], names[rows[1, 1]], len(rows)
+        ('i', 'n', 59)
+        """
+        plain = np.ones(self.n_tokens, dtype=bool)
+        if not self.random_triggers:
+            plain[self.trigger_tokens] = False
+        bigram = self.language.bigram
+        single = (bigram == bigram.max(axis=1, keepdims=True)).sum(axis=1) == 1
+        tokens = np.flatnonzero(plain & single)
+        return np.stack([tokens, bigram[tokens].argmax(axis=1)], axis=1)
+
     def output_law(self, triggers: ArrayLike) -> NDArray[np.float64]:
         """The law (R, K, N) of each output, for R sequences with the triggers (R, K).
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import Array, checked_kind, checked_mapping
+from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.step import EMBEDDINGS, TrainingStep
 from assocmem.probes import Probe, pairs_of, probe
 from assocmem.tasks import Batch, BigramBatch, BigramTask, Task
@@ -43,7 +44,10 @@ class Metrics:
     there are pairs, those of the task that it learns unless others are given, see `probe`, by
     strict maximum; ``recall_W_K1_64`` asks the first 64 positions only. One layer has neither W_K1
     nor remapped tokens to look for, and no such columns. ``moved_...``: how far each embedding that
-    is among the ``trained`` is from where it started, ‖E − E₀‖ / ‖E₀‖.
+    is among the ``trained`` is from where it started, ‖E − E₀‖ / ‖E₀‖. Of W_F alone, on
+    in-context bigrams: ``recall_W_F``, of the likeliest next token of every token that is no fixed
+    trigger, and ``bigram_kl_W_F``, KL(π_b(· | i) ‖ softmax(W_U W_F w_E(i))) averaged over these
+    tokens i by their frequency; compare `bigram_kl`, of the whole model.
 
     Source: [BCBJB2023], Section 5: memory recall and attention probes.
     """
@@ -80,6 +84,8 @@ class Metrics:
             row |= {f"{key}_{name}" if name else key: value for key, value in measured.items()}
         for name, each in probes.items():
             row[f"recall_{name}"] = each.recall(weights[each.name])
+        if "W_F" in weights and isinstance(self.task, BigramTask):
+            row |= _of_W_F(self.task, step.embeddings, weights["W_F"])
         row |= {f"norm_{name}": float(np.linalg.norm(W)) for name, W in weights.items()}
         for name in self.moving:
             begin, now = getattr(self.start, name), getattr(step.embeddings, name)
@@ -168,6 +174,21 @@ def _divergence(law: Array, log_p: Array) -> Any:
     from scipy.special import xlogy
 
     return (xlogy(law, law) - law * log_p).sum()
+
+
+def _of_W_F(task: BigramTask, embeddings: FrozenEmbeddings, W_F: Array) -> dict[str, float]:
+    """How much of the global bigrams W_F holds by itself, read as a memory over tokens."""
+    from scipy.special import log_softmax
+
+    rows, tokens = task.bigram_pairs(), embeddings.tokens
+    recall = probe("W_F", task, embeddings, pairs={"W_F": rows}).recall(W_F) if len(rows) else 0.0
+    log_p = log_softmax((tokens @ W_F.T @ embeddings.outputs.T).astype(np.float64), axis=1)
+    weight = task.language.unigram.copy()
+    if not task.random_triggers:
+        weight[task.trigger_tokens] = 0
+    by_token = [_divergence(law, row) for law, row in zip(task.language.bigram, log_p, strict=True)]
+    kl = float(weight @ by_token / weight.sum()) if weight.any() else float("nan")
+    return {"recall_W_F": recall, "bigram_kl_W_F": kl}
 
 
 def strict_maximum(scores: Array, index: NDArray[np.int64]) -> NDArray[np.bool_]:
