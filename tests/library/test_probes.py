@@ -76,7 +76,7 @@ def test_the_wanted_memory_is_recalled(task, name):
 
 def test_there_is_no_probe_of_a_frozen_matrix():
     task = TASKS[0]
-    message = r"name: expected one of 'W_O2', 'W_K2', 'W_K1'; got 'Phi1'"
+    message = r"name: expected one of 'W_O2', 'W_K2', 'W_K1', 'W_F'; got 'Phi1'"
     with pytest.raises(ValueError, match=message):
         am.probe("Phi1", task, am.FrozenEmbeddings.orthonormal(task))
 

@@ -1,4 +1,4 @@
-"""Take the record of the claims D1 to D6 anew: ``python -m validation.dynamics.record``.
+"""Take the record of the claims on dynamics anew: ``python -m validation.dynamics.record``.
 
 It holds the numbers of single runs, for readers: no check compares with it.
 """
@@ -14,12 +14,21 @@ from typing import Any
 import numpy as np
 
 import assocmem
-from validation.dynamics import d1, d2, d3, d4, d4_nested, d5, d6
+from validation.dynamics import d1, d2, d3, d4, d4_nested, d5, d6, d7
 from validation.dynamics.experiments import SCALES, histories
 from validation.dynamics.measures import Found
 from validation.runner.cases import PAIRS
 
-CLAIMED = {"D1": d1, "D2": d2, "D3": d3, "D4": d4, "D4-nested": d4_nested, "D5": d5, "D6": d6}
+CLAIMED = {
+    "D1": d1,
+    "D2": d2,
+    "D3": d3,
+    "D4": d4,
+    "D4-nested": d4_nested,
+    "D5": d5,
+    "D6": d6,
+    "D7": d7,
+}
 MORE = {"all three": d2.GROUP * PAIRS}  # runs, where not PAIRS
 SEED = 1000
 RECORD = Path(__file__).parents[1] / "records" / "dynamics.csv"

@@ -25,7 +25,7 @@ TRIGGERS = {
     "K = 5 random": ORANGE,
 }
 OUTPUTS = {"uniform outputs": BLUE, "bigram outputs": ORANGE}
-COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl")
+COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl", "bigram_kl_W_F")
 
 
 def make(out: Path, context: Context, *, scale: Scale | None = None) -> list[Path]:
@@ -53,6 +53,8 @@ def draw(rows: list[Row]) -> Figure:
         for axes, column in (left, "accuracy"), (right, "bigram_kl"):
             steps, runs = curves_of(rows, name, column)
             plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=axes)
+        alone = curves_of(rows, name, "bigram_kl_W_F")[1]
+        plots.learning_curve(steps, alone, color=colour, linestyle=":", linewidth=1.8, ax=right)
         known = 1 - runs / runs[:, :1]  # of the divergence at the start, the share that is gone
         plots.learning_curve(steps, known, color=colour, linestyle="--", linewidth=1.4, ax=left)
     for name, colour in OUTPUTS.items():
@@ -68,7 +70,9 @@ def draw(rows: list[Row]) -> Figure:
     )
     middle.set_title("In-context accuracy, loss on triggers,\nby their outputs", fontsize=16)
     right.set_title(
-        r"Global bigrams: KL$(\pi_b \,\Vert\, \hat p)$ off the triggers," "\nin nats", fontsize=16
+        r"Global bigrams: KL$(\pi_b \,\Vert\, \hat p)$ off the triggers, in nats;"
+        "\ndotted: by $W_F$ alone",
+        fontsize=16,
     )
     for axes in (left, middle):
         axes.set(ylim=(-0.03, 1.03))
