@@ -16,7 +16,7 @@ from scipy import stats
 
 import assocmem as am
 from assocmem import capacity as lib
-from validation.memory.am2 import score_variance
+from validation.memory.variances import score_variance
 
 FALSE_ALARM = 1e-6
 RULES = ("outer products", "gradient step", "pseudo-inverse", "cross-entropy")
