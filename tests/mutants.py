@@ -65,6 +65,12 @@ TESTS = {
     "training.presets": ("test_training.py", ""),
     "training.loop": ("test_training.py", ""),
     "training.run": ("test_training.py test_training_checkpoints.py", ""),
+    "heads.null": ("test_heads_detectors.py", "null or permutations or evidence"),
+    "heads.detectors": ("test_heads_detectors.py", "table or tables or statistic or level"),
+    "heads.maps": ("test_heads_reading.py", ""),
+    "heads.reading": ("test_heads_reading.py", ""),
+    "heads.ours": ("test_heads_export.py", "one_head"),
+    "heads.zoo": ("test_heads_detectors.py", "planted"),
     "sweeps.__init__": ("test_sweeps.py", "not dask and not mpi"),
     "sweeps.values": ("test_sweeps.py", "not dask and not mpi"),
     "sweeps.digest": ("test_sweeps.py", "not dask and not mpi"),
@@ -274,6 +280,21 @@ MUTANTS = [
     Mutant("tasks.bigrams", "with replacement", "chance = float((unigram[triggers] / left).prod())", "chance = float(unigram[triggers].prod())"),
     Mutant("tasks.bigrams", "targets shifted", "targets=words[:, 1:],", "targets=words[:, :-1],"),
     Mutant("tasks.counts", "circle backwards", "ids[np.roll(codes, -1)]", "ids[np.roll(codes, 1)]"),
+    # Heads of other people's transformers.
+    Mutant("heads.null", "spread by rows", "/ W.shape[1])", "/ W.shape[0])"),
+    Mutant("heads.null", "the other tail", "stats.norm.sf(self.z)", "stats.norm.cdf(self.z)"),
+    Mutant("heads.null", "permutations without signs", "rng.integers(2, size=(size, d)) * 2 - 1", "np.ones((size, d))"),
+    Mutant("heads.null", "D itself not counted", "reached, columns = 1,", "reached, columns = 0,"),
+    Mutant("heads.detectors", "mean beyond the cue", "[self.asked] / (self.asked + 1.0)", "[self.asked] / (self.asked + 2.0)"),
+    Mutant("heads.detectors", "bias of the query", "asked = head.W_Q @ head.norm.bias + head.b_Q", "asked = 0 * head.b_Q"),
+    Mutant("heads.detectors", "a level for each test", "self.level / len(self.detections)", "self.level"),
+    Mutant("heads.maps", "key bias without that of the norm", "self.W_Q @ self.norm.bias + self.b_Q\n        return self.scale", "self.b_Q\n        return self.scale"),
+    Mutant("heads.maps", "rotation the other way", "angles = -distance", "angles = distance"),
+    Mutant("heads.maps", "bias of the output dropped", "np.zeros_like(x) + bias", "np.zeros_like(x)"),
+    Mutant("heads.reading", "from the right, kept", 'return array if side == "left" else array.T', "return array"),
+    Mutant("heads.reading", "unknown names accepted", "    if extra:\n", "    if False:\n"),
+    Mutant("heads.ours", "W_F dropped", "emb.outputs + emb.outputs @ W_F", "emb.outputs"),
+    Mutant("heads.zoo", "shuffled is not", 'shift=kind == "shuffled"', "shift=0"),
 ]  # fmt: skip
 
 
@@ -287,7 +308,7 @@ def failing(module: str, change: Callable[[Path], None]) -> str:
         "not slow",
         "-k",
         selection,
-        *(f"tests/{file}" for file in files.split()),
+        *(f"tests/library/{file}" for file in files.split()),
     ]
     with TemporaryDirectory() as folder:
         for name in COPIED:
