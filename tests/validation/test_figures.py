@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import assocmem as am
 from tests.validation.test_figures_agreement import one_wrong_series_fails
@@ -43,7 +44,7 @@ def context(seed):
 
 def png(figure):
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format="png", dpi=sheets.DPI)
     return buffer.getvalue()
 
 
@@ -80,11 +81,37 @@ def test_every_figure_is_registered_and_tested():
 @pytest.mark.parametrize("name", TINY)
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn, name):
     files, rows, figure = drawn[name]
-    expected = {f"{name}.png", f"{name}.csv"} | ({"map.md"} if name == "map" else set())
+    expected = {f"{name}.{kind}" for kind in ("png", "pdf", "csv", "txt")}
+    expected |= {"map.md"} if name == "map" else set()
     assert {path.name for path in files} == expected
     assert not list(files[0].parent.glob("*.partial"))
     assert rows
     assert png(figure) == files[0].read_bytes()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_page_can_print_it(drawn, name):
+    """Two columns wide, no text below 7 points, every panel of curves with labelled axes."""
+    files, _, figure = drawn[name]
+    assert figure.get_figwidth() == sheets.PAGE
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+    assert sizes <= {sheets.TEXT, sheets.TITLE}
+    assert min(sizes) >= 7
+    for axes in figure.axes:
+        assert axes.get_xlabel() or axes.get_ylabel() or axes.images or axes.get_label()
+        if axes.lines and not axes.images:
+            assert axes.get_xlabel()
+    text = (files[0].parent / f"{name}.txt").read_text()
+    assert len(text) > 60
+    assert "\n" not in text.strip()
+
+
+def test_a_sheet_says_how_it_was_made(tmp_path):
+    figure, rows = sheets.canvas(2, 1), [{"x": 1, "y": "a"}]
+    sheets.publish(tmp_path, "one", rows, figure, about={"seed": "3", "command": "draw"})
+    lines = (tmp_path / "one.csv").read_text().splitlines()
+    assert lines[:3] == [f"# version: {am.__version__}", "# seed: 3", "# command: draw"]
+    assert read(tmp_path / "one.csv") == rows
 
 
 @pytest.mark.parametrize("name", ["width", "margins"])
@@ -209,10 +236,11 @@ def test_rows_that_fail_are_counted_three_ways():
 
 def test_the_table_has_a_line_per_kind_and_size(drawn):
     files, rows, _ = drawn["map"]
-    lines = files[2].read_text().splitlines()
+    text = files[-1].read_text()
+    lines = text.splitlines()
     table = [line for line in lines if line.startswith("| ")][2:]
     assert len(table) == len({(row["predict"], row["triggers"], row["N"]) for row in rows})
-    assert "| content | 1 | 16 | .666 (1, " in files[2].read_text()
+    assert "| content | 1 | 16 | .666 (1, " in text
 
 
 # --- width
@@ -277,7 +305,7 @@ def test_one_memory_predicted_to_recall_nothing_is_seen(drawn, tmp_path):
 def test_where_layer_2_looks_is_as_predicted_within_15_percent_of_the_width(d):
     """2000 draws of one sequence, and 200 of each of 15: six standard errors of both are 0.07."""
     rng = np.random.default_rng()
-    forms = width.ClosedForm(width.TASK, rng)
+    forms = width.ClosedForm(am.InductionTask(32, 32), rng)
     low, high = (forms.looks_law(factor * d, 200, rng) for factor in (1, width.OFF))
     measured = forms.hits(width.LOOKS, d, 2000, rng).value
     assert low - 0.07 < measured < high + 0.07
@@ -339,7 +367,7 @@ def test_margin_maps_and_curves_show_the_numbers_of_the_rows(drawn):
     assert len(by_title) == len(panels)
     for kind, size in panels:
         where = "trigger not first" if kind == "accuracy" else "trigger first"
-        image = by_title[f"(N, T, K) = {size}, {where}"]
+        image = by_title[f"{size},\n{where}"]
         for row in rows:
             if row["panel"] == "m2, m3" and (row["N"], row["T"], row["K"]) == size:
                 assert image[third.index(row["m3"]), second.index(row["m2"])] == row[kind]

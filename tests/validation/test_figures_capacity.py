@@ -10,7 +10,7 @@ import pytest
 from assocmem import capacity as library
 from tests.validation.test_figures_agreement import one_wrong_series_fails
 from validation.figures import FIGURES, capacity
-from validation.figures.sheets import read
+from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 
 TINY = {
@@ -41,13 +41,12 @@ def test_it_is_registered():
 
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn):
     files, _, figure = drawn
-    assert [path.name for path in files] == ["capacity.png", "capacity.csv"]
-    assert sorted(path.name for path in files[0].parent.iterdir()) == [
-        "capacity.csv",
-        "capacity.png",
+    assert [path.name for path in files] == [
+        f"capacity.{kind}" for kind in ("png", "pdf", "csv", "txt")
     ]
+    assert sorted(files) == sorted(files[0].parent.iterdir())
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format="png", dpi=DPI)
     assert buffer.getvalue() == files[0].read_bytes()
 
 

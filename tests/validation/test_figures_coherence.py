@@ -14,7 +14,7 @@ import assocmem as am
 from assocmem.vectors.overlaps import coherence_band, overlap_law
 from tests.validation.test_figures_agreement import one_wrong_series_fails
 from validation.figures import FIGURES, coherence
-from validation.figures.sheets import read
+from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 
 TINY = {
@@ -50,10 +50,12 @@ def test_it_is_registered():
 
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(made):
     files, rows = made
-    assert [path.name for path in files] == ["coherence.png", "coherence.csv"]
+    assert [path.name for path in files] == [
+        f"coherence.{kind}" for kind in ("png", "pdf", "csv", "txt")
+    ]
     assert not list(files[0].parent.glob("*.partial"))
     picture = io.BytesIO()
-    coherence.draw(rows).savefig(picture, format="png", dpi=120)
+    coherence.draw(rows).savefig(picture, format="png", dpi=DPI)
     assert picture.getvalue() == files[0].read_bytes()
 
 

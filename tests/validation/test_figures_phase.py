@@ -32,7 +32,9 @@ def drawn(tmp_path_factory):
 
 def test_the_csv_holds_all_that_is_drawn(drawn):
     files, rows, figure = drawn
-    assert [path.name for path in files] == ["phase.png", "phase.csv"]
+    assert [path.name for path in files] == [
+        f"phase.{kind}" for kind in ("png", "pdf", "csv", "txt")
+    ]
     assert png(figure) == files[0].read_bytes()
     (image,) = images(figure)
     values = [row["value"] for row in rows if row["panel"] == "accuracy"]

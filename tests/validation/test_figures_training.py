@@ -42,7 +42,8 @@ def read(path):
                 return text
 
     with open(path, encoding="utf-8", newline="") as file:
-        return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(file)]
+        data = (line for line in file if not line.startswith("# "))
+        return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(data)]
 
 
 def test_the_figures_are_registered():
@@ -52,12 +53,14 @@ def test_the_figures_are_registered():
 @pytest.mark.parametrize("name", MODULES)
 def test_a_figure_is_drawn_from_its_rows(name, tmp_path):
     paths = MODULES[name].make(tmp_path, context(), scale=TINY)
-    assert [path.name for path in paths] == [f"{name}.png", f"{name}.csv"]
+    assert [path.name for path in paths] == [
+        f"{name}.{kind}" for kind in ("png", "pdf", "csv", "txt")
+    ]
     assert paths[0].read_bytes().startswith(b"\x89PNG")
     assert not list(tmp_path.glob("*.partial"))
     if name == "2":
         return  # letters that look like numbers do not survive `read`
-    rows = read(paths[1])
+    rows = read(paths[2])
     lines = {
         line.get_label(): line.get_ydata()
         for axes in MODULES[name].draw(rows).axes

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -38,6 +38,11 @@ class Scale:
     frozen: int = 300  # when frozen matrices begin to move
     rows: int = 30  # of a history
     reference_steps: int = 250  # of the reference, trained by AdamW
+
+
+def sized(scale: Scale, length: int | None, width: int | None) -> Scale:
+    """The scale with another length or width, where one is given."""
+    return replace(scale, length=length or scale.length, width=width or scale.width)
 
 
 SCALES: dict[Profile, Scale] = {

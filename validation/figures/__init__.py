@@ -30,9 +30,8 @@ from validation.figures.triggers import make as make_triggers
 from validation.figures.width import agreements as agreements_width
 from validation.figures.width import make as make_width
 from validation.figures.writers import make as make_writers
-from validation.runner.cases import Context
 
-FIGURES: dict[str, Callable[[Path, Context], list[Path]]] = {
+FIGURES: dict[str, Callable[..., list[Path]]] = {
     "induction-head": make_induction_head,
     "2": make_2,
     "3": make_3,
@@ -59,6 +58,8 @@ AGREEMENTS: dict[str, Callable[[list[Row]], list[Agreement]]] = {
 # The figures that show a claim.
 SHOWN_BY: dict[str, tuple[str, ...]] = {
     "T": ("induction-head", "margins"),
+    "WR2": ("writers",),
+    "WR3": ("writers",),
     "T-S1": ("map",),
     "T-S2": ("map",),
     "T-S3": ("map",),

@@ -11,7 +11,7 @@ from assocmem import plots
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from validation.dynamics import experiments
 from validation.dynamics.experiments import Scale, curves_of
-from validation.figures.sheets import Row, canvas, publish
+from validation.figures.sheets import Row, canvas, caption, fitted, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -28,12 +28,20 @@ OUTPUTS = {"uniform outputs": BLUE, "bigram outputs": ORANGE}
 COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl", "bigram_kl_W_F")
 
 
-def make(out: Path, context: Context, *, scale: Scale | None = None) -> list[Path]:
+def make(
+    out: Path,
+    context: Context,
+    *,
+    scale: Scale | None = None,
+    length: int | None = None,
+    width: int | None = None,
+    seeds: int | None = None,
+) -> list[Path]:
     """Write accuracy and divergence for every kind of trigger and output."""
-    scale = scale or experiments.SCALES[context.profile]
+    scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
     folder = out / "figure-4-runs" if context.full else None
-    rows = measure(scale, context.rng, folder, seeds=1 if context.full else 2)
-    return publish(out, "4", rows, draw(rows))
+    rows = measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
+    return publish(out, "4", rows, draw(rows), about=context.about)
 
 
 def measure(
@@ -63,28 +71,21 @@ def draw(rows: list[Row]) -> Figure:
             label = f"trained on {name}, tested on {column.partition('_')[2]}"
             options = {"label": label, "color": colour, "linestyle": style, "linewidth": 2.6}
             plots.learning_curve(steps, runs, ax=middle, **options)
-    left.set_title(
-        "In-context accuracy, by the triggers; loss on all tokens\n"
-        "dashed: global bigrams known, share of the KL gone",
-        fontsize=16,
-    )
-    middle.set_title("In-context accuracy, loss on triggers,\nby their outputs", fontsize=16)
-    right.set_title(
-        r"Global bigrams: KL$(\pi_b \,\Vert\, \hat p)$ off the triggers, in nats;"
-        "\ndotted: by $W_F$ alone",
-        fontsize=16,
-    )
+    left.set(title="loss on all tokens", ylabel="accuracy in context, by the triggers")
+    middle.set(title="loss on triggers", ylabel="accuracy in context, by the outputs")
+    right.set(title="global bigrams", ylabel=r"KL$(\pi_b \,\Vert\, \hat p)$, nats")
     for axes in (left, middle):
         axes.set(ylim=(-0.03, 1.03))
     right.set(yscale="log")
     for axes in (left, middle, right):
-        axes.set_xlabel("updates", fontsize=14)
-        axes.tick_params(labelsize=13)
-    left.set(ylim=(-0.03, 1.27), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    left.legend(frameon=False, fontsize=13, loc="upper center", ncols=3, columnspacing=1)
-    middle.legend(frameon=False, fontsize=13, loc="lower right")
-    figure.suptitle(
-        "Global bigrams come first; the triggers decide how fast the induction head follows",
-        fontsize=21,
+        axes.set_xlabel("updates")
+    for axes in (left, middle):
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    caption(
+        figure,
+        "Global bigrams come first; the triggers decide how fast the induction head follows. Left: "
+        "accuracy in context; dashed: share of the divergence from the global bigrams that is "
+        "gone. Middle: by the outputs that triggers have in training. Right: the divergence off "
+        "the triggers; dotted: by W_F alone. Bands: smallest to largest over the runs.",
     )
-    return figure
+    return fitted(figure)

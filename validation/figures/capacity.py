@@ -19,7 +19,7 @@ from validation.capacity.c3 import recalled_items
 from validation.capacity.c5 import largest
 from validation.capacity.draws import Estimate, drawn_recall, law
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
-from validation.figures.sheets import Row, canvas, in_parallel, publish
+from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
 from validation.memory.recall import half_recall
 from validation.runner.cases import Context
 
@@ -55,7 +55,7 @@ def make(
     """Write the four panels; `memories` is the number of draws behind a point."""
     memories = memories or (60 if context.full else 12)
     rows = measure(widths, recall_widths, zipf_widths, rule_widths, memories, context.rng)
-    return publish(out, "capacity", rows, draw(rows))
+    return publish(out, "capacity", rows, draw(rows), about=context.about)
 
 
 # --- Numbers
@@ -280,26 +280,25 @@ def draw(rows: list[Row]) -> Figure:
     fourth.set(xlabel="width d", ylabel="pairs per parameter, n* / d²", ylim=(0, None))
     fourth.set_title("Rules, one to one, half recalled")
     for axes in (first, second, third, fourth):
-        axes.title.set_fontsize(16)
-        axes.xaxis.label.set_fontsize(15)
-        axes.yaxis.label.set_fontsize(15)
-        axes.tick_params(labelsize=13)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=13)
+        axes.legend(loc="upper left" if axes is third else "best", frameon=False)
+    first.legend(loc="upper left", bbox_to_anchor=(0, 1), frameon=False, handlelength=1.5)
+    first.set_ylim(None, 4 * first.get_ylim()[1])  # room for the legend
+    fourth.set_ylim(0, 1.25 * fourth.get_ylim()[1])
     for axes, panel in ((first, "capacity"), (fourth, "rules")):
         ticks = sorted({r["x"] for r in rows if (r["panel"], r["kind"]) == (panel, "measured")})
         axes.set_xticks(ticks, [f"{d:g}" for d in ticks])
     first.minorticks_off()
     second.minorticks_off()
     found = "; ".join(map(str, agreements(rows)))
-    figure.suptitle(
+    caption(
+        figure,
         "What a d × d matrix stores over Gaussian keys and values. Points: drawn memories; lines: "
         "predicted,\nabove with a band of 1/2d of recall, below exact laws, sampled, their error "
         "in the bars (95%);\ndotted: limit d → ∞; $z_m$: median of the largest of m − 1 standard "
         f"normals; exponents fitted to the points\n{found}",
-        fontsize=15,
     )
-    return figure
+    return fitted(figure)
 
 
 def series_of(axes: Axes, rows: list[Row]) -> None:

@@ -16,7 +16,7 @@ from assocmem.plots import BLUE, GREY, ORANGE
 from assocmem.vectors.bartlett import bartlett
 from assocmem.vectors.overlaps import coherence_band, coherence_quantile, how_many_fit, overlap_law
 from validation.figures.agreement import Agreement, agreement, of_median, of_rate
-from validation.figures.sheets import Row, canvas, in_parallel, publish
+from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def make(
         *coherence_rows(counts, widths, draws, context.rng),
         *fit_rows(levels, level_widths, 5 * draws, most, context.rng),  # they spread more
     ]
-    return publish(out, "coherence", rows, draw(rows))
+    return publish(out, "coherence", rows, draw(rows), about=context.about)
 
 
 def coherence_rows(
@@ -188,13 +188,10 @@ def draw(rows: list[Row]) -> Figure:
     )
     right.set(xlabel="dimension d", ylabel="number of vectors that fit")
     for axes in (left, right):
-        axes.title.set_fontsize(15)
-        axes.xaxis.label.set_fontsize(13)
-        axes.yaxis.label.set_fontsize(13)
-        axes.tick_params(labelsize=12)
         axes.grid(alpha=0.3)
-    right.legend(fontsize=12, loc="upper left")
-    figure.suptitle(
+    right.legend(loc="upper left")
+    caption(
+        figure,
         f"Line and dark band: predicted median, {SPREAD[0]:.0%} to {SPREAD[2]:.0%} quantile "
         "(Poisson law of the number of close pairs); dots: measured\nBars: 95% interval of the "
         "median with the proven error of the Poisson law. Left, light band: proven to hold 95% of "
@@ -202,9 +199,8 @@ def draw(rows: list[Row]) -> Figure:
         "for any vectors. Right, dashed: fit with probability "
         f"$1 - 10^{{{round(np.log10(RARE))}}}$ by the sharp bound, thin line: by the plain one\n"
         + "; ".join(map(str, agreements(rows))),
-        fontsize=13,
     )
-    return figure
+    return fitted(figure)
 
 
 def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> None:
@@ -237,4 +233,4 @@ def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> No
         axes.plot(at[seen], measured[1][seen], "o", label=name, markersize=5, **style)
         axes.vlines(at[known], low[known], high[known], color=colour)
     axes.set(xscale="log", yscale="log")
-    axes.legend(fontsize=12, loc="lower right")
+    axes.legend(loc="lower right")

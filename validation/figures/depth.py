@@ -11,7 +11,7 @@ from assocmem import plots
 from assocmem.plots import BLUE, ORANGE
 from validation.dynamics import experiments
 from validation.dynamics.experiments import Scale, curves_of
-from validation.figures.sheets import Row, canvas, publish
+from validation.figures.sheets import Row, canvas, caption, fitted, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -24,12 +24,20 @@ PANELS = {
 }
 
 
-def make(out: Path, context: Context, *, scale: Scale | None = None) -> list[Path]:
+def make(
+    out: Path,
+    context: Context,
+    *,
+    scale: Scale | None = None,
+    length: int | None = None,
+    width: int | None = None,
+    seeds: int | None = None,
+) -> list[Path]:
     """Write the curves of both depths."""
-    scale = scale or experiments.SCALES[context.profile]
+    scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
     folder = out / "figure-depth-runs" if context.full else None
-    rows = measure(scale, context.rng, folder, seeds=1 if context.full else 5)
-    return publish(out, "depth", rows, draw(rows))
+    rows = measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 5))
+    return publish(out, "depth", rows, draw(rows), about=context.about)
 
 
 def measure(
@@ -49,10 +57,9 @@ def draw(rows: list[Row]) -> Figure:
         for name, (label, colour) in LAYERS.items():
             steps, runs = curves_of(rows, name, column)
             plots.learning_curve(steps, runs, label=label, color=colour, linewidth=3, ax=axes)
-        axes.set_title(title, fontsize=17)
+        axes.set_title(title)
         axes.set(ylim=(-0.03, 1.03))
-        axes.set_xlabel("updates", fontsize=15)
-        axes.tick_params(labelsize=13)
-    figure.axes[0].legend(frameon=False, fontsize=16, loc="center right")
-    figure.suptitle("In-context bigrams need two layers", fontsize=21)
-    return figure
+        axes.set_xlabel("updates")
+    figure.axes[0].legend(frameon=False, loc="center right")
+    caption(figure, "In-context bigrams need two layers")
+    return fitted(figure)

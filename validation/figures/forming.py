@@ -11,7 +11,7 @@ from assocmem import plots
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from validation.dynamics import experiments
 from validation.dynamics.experiments import REFERENCE, Scale, curves_of
-from validation.figures.sheets import SYMBOLS, Row, canvas, publish
+from validation.figures.sheets import SYMBOLS, Row, canvas, caption, fitted, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -34,12 +34,20 @@ LINES = {
 }
 
 
-def make(out: Path, context: Context, *, scale: Scale | None = None) -> list[Path]:
+def make(
+    out: Path,
+    context: Context,
+    *,
+    scale: Scale | None = None,
+    length: int | None = None,
+    width: int | None = None,
+    seeds: int | None = None,
+) -> list[Path]:
     """Write the curves of all schedules."""
-    scale = scale or experiments.SCALES[context.profile]
+    scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
     folder = out / "figure-3-runs" if context.full else None
-    rows = measure(scale, context.rng, folder, seeds=1 if context.full else 2)
-    return publish(out, "3", rows, draw(rows))
+    rows = measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
+    return publish(out, "3", rows, draw(rows), about=context.about)
 
 
 def measure(
@@ -71,11 +79,10 @@ def draw(rows: list[Row]) -> Figure:
             title = f"{' and '.join(names)} frozen until {frozen_until}"
         elif name == REFERENCE:
             title = "Reference: embeddings trained too,\nfour heads a layer (the best), AdamW"
-        axes.set_title(title, fontsize=15)
+        axes.set_title(title)
         axes.set(ylim=(-0.03, 1.03))
-        axes.set_xlabel("updates", fontsize=13)
-        axes.tick_params(labelsize=13)
+        axes.set_xlabel("updates")
     handles, names = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=15)
-    figure.suptitle("Three memories form; freezing one holds up those below it", fontsize=21)
-    return figure
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
+    caption(figure, "Three memories form; freezing one holds up those below it")
+    return fitted(figure)

@@ -9,7 +9,7 @@ import numpy as np
 
 from assocmem import heads, plots
 from assocmem.plots import BLUE, NO_VALUE
-from validation.figures.sheets import Row, canvas, cells, labels, publish, table
+from validation.figures.sheets import Row, canvas, caption, cells, fitted, labels, publish, table
 from validation.heads import two_heads
 from validation.runner.cases import Context
 
@@ -23,7 +23,7 @@ DATA = "attention on data"
 def make(out: Path, context: Context, *, sequences: int = 400) -> list[Path]:
     """Write the tables of the circuit that is found, and attention against margins."""
     rows = measure(sequences, context.rng)
-    return publish(out, "heads", rows, draw(rows))
+    return publish(out, "heads", rows, draw(rows), about=context.about)
 
 
 def measure(sequences: int, rng: np.random.Generator) -> list[Row]:
@@ -51,7 +51,7 @@ def measure(sequences: int, rng: np.random.Generator) -> list[Row]:
 
 def draw(rows: list[Row]) -> Figure:
     """Tables with the right answers framed; then a point per position."""
-    figure = canvas(13, 3.6)
+    figure = canvas(13, 3.6, room=1.1)
     *tables, right = figure.subplots(1, 4)
     for axes, name in zip(tables, TABLES, strict=True):
         scores = table(rows, name)
@@ -66,4 +66,10 @@ def draw(rows: list[Row]) -> Figure:
     right.set(
         title="each position", xlabel="margin, from weights", ylabel="attention on the one before"
     )
-    return figure
+    caption(
+        figure,
+        "The three memories of a trained transformer, read from its weights: scores of each cue, "
+        "less their mean over the admissible answers, the right answer framed. Right: attention on "
+        "the token before, over sequences, against the margin that the weights give it.",
+    )
+    return fitted(figure)

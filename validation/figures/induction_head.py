@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
@@ -13,7 +13,18 @@ import numpy as np
 import assocmem as am
 from assocmem import plots
 from assocmem.plots import GREEN, ORANGE
-from validation.figures.sheets import MATRICES, SYMBOLS, Row, canvas, cells, labels, publish, table
+from validation.figures.sheets import (
+    MATRICES,
+    SYMBOLS,
+    Row,
+    canvas,
+    caption,
+    cells,
+    fitted,
+    labels,
+    publish,
+    table,
+)
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -22,11 +33,18 @@ if TYPE_CHECKING:
 RATES = ("attention on the output", "accuracy", "accuracy, trigger not first")
 
 
-def make(out: Path, context: Context, *, task: am.InductionTask | None = None) -> list[Path]:
+def make(
+    out: Path,
+    context: Context,
+    *,
+    task: am.InductionTask | None = None,
+    tokens: int = 20,
+    length: int = 28,
+) -> list[Path]:
     """Write the attention of both layers before and after each step, and the three memories."""
-    task = task or am.InductionTask(n_tokens=20, length=28, n_triggers=2)
+    task = task or am.InductionTask(n_tokens=tokens, length=length, n_triggers=2)
     rows = measure(task, context.rng, evaluate_on=20_000 if context.full else 2_000)
-    return publish(out, "induction-head", rows, draw(rows))
+    return publish(out, "induction-head", rows, draw(rows), about=context.about)
 
 
 def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: int) -> list[Row]:
@@ -68,23 +86,23 @@ def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: in
 
 def draw(rows: list[Row]) -> Figure:
     """One column per stage, one row per layer; below, the memories and the rates."""
-    figure = canvas(19, 14.2)
+    figure = canvas(19, 14.2, room=1.1)
     grid = figure.subplots(3, 4, height_ratios=[1, 1, 0.95])
     word = labels(rows, "layer 2 after 0 steps", "column")
     last, first = len(word) - 1, word.index(word[-1])
     output = first + 1
-    steps = ["before training", *(f"after step {i + 1}, {SYMBOLS[MATRICES[i]]}" for i in range(3))]
+    steps = ["start", *(f"after step {i + 1}, {SYMBOLS[MATRICES[i]]}" for i in range(3))]
     for layer, stage in product((1, 2), range(4)):
         axes = grid[layer - 1, stage]
         weights = table(rows, f"layer {layer} after {stage} steps")
         cell = (output, first) if layer == 1 else (last, output)
         image = plots.attention_map(weights, tokens=word, marked=[cell], ax=axes)
-        looks = ("last {1} looks at {0}", "{0} looks at first {1}")[layer % 2]
-        looks = looks.format(word[output], word[last])
-        axes.set_title(f"Layer {layer} {steps[stage]}\n{looks}: {weights[cell]:.0%}", fontsize=14)
-        axes.set(xlabel="key" if layer == 2 else "", ylabel="" if stage else "query")
-        for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
-            _colour(ticks, {first: ORANGE, output: GREEN, last: ORANGE})
+        looks = ("last {1} at {0}", "{0} at first {1}")[layer % 2].format(word[output], word[last])
+        axes.set_title(f"{steps[stage]}\n{looks}: {weights[cell]:.0%}")
+        axes.set(xlabel="key", ylabel="" if stage else f"layer {layer}: query")
+        special = {first: ORANGE, output: GREEN, last: ORANGE}
+        for set_ticks in (axes.set_xticks, axes.set_yticks):
+            _colour(set_ticks(list(special), [word[t] for t in special]), special.values())
     figure.colorbar(
         image, ax=grid[:2], shrink=0.5, pad=0.01, label="attention (square-root colour scale)"
     )
@@ -92,35 +110,35 @@ def draw(rows: list[Row]) -> Figure:
     rates = np.concatenate([table(rows, f"rates after {stage} steps") for stage in range(4)])
     series = dict(zip(RATES, rates.T, strict=True))
     plots.trajectory(["start", *SYMBOLS.values()], series, ax=grid[2, 3])
-    grid[2, 3].set_title("All test sequences,\nafter each step", fontsize=14)
-    grid[2, 3].legend(loc="upper left", frameon=False, fontsize=12)
-    figure.suptitle(
+    grid[2, 3].set(title="all test sequences", xlabel="after the step on", ylabel="rate")
+    grid[2, 3].legend(loc="upper center", bbox_to_anchor=(0.4, -0.4), frameon=False)
+    caption(
+        figure,
         f"Three gradient steps from zero: the last {word[last]} finds the token after the first "
-        f"{word[first]}, which is {word[output]}",
-        fontsize=21,
+        f"{word[first]}, which is {word[output]}. Above: attention on one sequence, layer 1 and 2, "
+        f"with the cell of the induction head outlined. Below: the three memories, a token to its "
+        f"output, a trigger to what follows it, a position to the one before; and rates over all "
+        f"test sequences.",
     )
-    return figure
+    return fitted(figure)
 
 
 def _draw_memories(figure: Figure, grid: Any, rows: list[Row]) -> None:
     texts = {
-        "W_O2": ("a token to its output", "token, $W_V^2 w_E$", "output, $w_U$"),
-        "W_K2": ("a trigger to what follows it", r"key, $\Phi_1 w_E$", "query, $w_E$"),
-        "W_K1": ("a position to the one before", "key, $p_s$", "query, $p_t$"),
+        "W_O2": ("token, $W_V^2 w_E$", "output, $w_U$"),
+        "W_K2": (r"key, $\Phi_1 w_E$", "query, $w_E$"),
+        "W_K1": ("key, $p_s$", "query, $p_t$"),
     }
-    for axes, (name, (what, across, down)) in zip(grid, texts.items(), strict=False):
-        down_names, across_names = (labels(rows, name, axis) for axis in ("row", "column"))
-        image = plots.memory(table(rows, name), rows=down_names, columns=across_names, ax=axes)
-        recall = table(rows, f"recall of {name}").item()
-        axes.set_title(f"{SYMBOLS[name]}: {what}\nrecall {recall:.0%}", fontsize=14)
+    for axes, (name, (across, down)) in zip(grid, texts.items(), strict=False):
+        image = plots.memory(table(rows, name), ax=axes)
+        for set_ticks, axis in ((axes.set_xticks, "column"), (axes.set_yticks, "row")):
+            names = labels(rows, name, axis)
+            set_ticks(range(0, len(names), 6), names[::6])
+        axes.set_title(f"{SYMBOLS[name]}: recall {table(rows, f'recall of {name}').item():.0%}")
         axes.set(xlabel=across, ylabel=down)
-        if name == "W_K1":
-            every_third = range(0, len(across_names), 3)
-            for set_ticks in (axes.set_xticks, axes.set_yticks):
-                set_ticks(every_third, across_names[::3])
         figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
 
 
-def _colour(ticks: Sequence[Any], colours: Mapping[int, str]) -> None:
-    for index, colour in colours.items():
-        ticks[index].set(color=colour, fontweight="bold")
+def _colour(ticks: Iterable[Any], colours: Iterable[str]) -> None:
+    for tick, colour in zip(ticks, colours, strict=True):
+        tick.label1.set(color=colour, fontweight="bold")

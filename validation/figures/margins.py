@@ -13,7 +13,7 @@ import numpy as np
 import assocmem as am
 from assocmem import gradients, plots
 from assocmem.plots import BLUE, ORANGE
-from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
+from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def make(
         rows += measure(size, second, third, context.rng, sequences=sequences)
     rows += measure_first(sizes[0], first, context.rng, sequences=sequences)
     rows += measure_sampled(sizes[0], first, context.rng, sequences=8 * sequences)
-    return publish(out, "margins", rows, draw(rows))
+    return publish(out, "margins", rows, draw(rows), about=context.about)
 
 
 def measure(
@@ -175,7 +175,7 @@ def draw(rows: list[Row]) -> Figure:
     from matplotlib.colors import Normalize
 
     sizes = list(dict.fromkeys((row["N"], row["T"], row["K"]) for row in rows))
-    figure = canvas(5 * len(sizes) + 1, 14.5)
+    figure = canvas(5 * len(sizes) + 1, 13, room=1.0)
     places: list[Any] = [
         [f"{kind} {i}" for i in range(len(sizes))] for kind in ("accuracy", "accuracy_at_start")
     ]
@@ -191,25 +191,25 @@ def draw(rows: list[Row]) -> Figure:
             rows=[f"{m:g}" for m in third],
             columns=[f"{m:g}" for m in second],
             failed=table < ENOUGH,
-            text=rate,
             ax=axes,
             cmap="cividis",
             norm=Normalize(0, 1),
         )
         where = "trigger not first" if kind == "accuracy" else "trigger first"
-        axes.set_title(f"(N, T, K) = {size}, {where}", fontsize=14)
-        axes.set_xlabel("margin of step 2, $m_2$", fontsize=13)
-        axes.set_ylabel("margin of step 3, $m_3$", fontsize=13)
+        axes.set_title(f"{size},\n{where}")
+        axes.set_xticks(range(0, len(second), 2), [f"{m:g}" for m in second[::2]])
+        axes.set_xlabel("margin of step 2, $m_2$")
+        axes.set_ylabel("" if i else "margin of step 3, $m_3$")
     figure.colorbar(image, ax=[panels[name] for name in chain(*places)], pad=0.01, label="accuracy")
     _draw_first_margin(panels["over m1"], [row for row in rows if row["panel"] == "m1"])
     n, start = rows[0]["sequences"], rows[0]["sequences_at_start"]
-    figure.suptitle(
-        "Which margins make an induction head (closed forms, infinite width, "
-        f"$m_1$ = {DEFAULT[0]:g})\nframed: accuracy below {ENOUGH}, on {n:,} sequences "
-        f"({start:,} with the trigger first)",
-        fontsize=18,
+    caption(
+        figure,
+        "Which margins make an induction head: accuracy at sizes (N, T, K) (closed forms, infinite "
+        f"width, $m_1$ = {DEFAULT[0]:g}). Framed: accuracy below {ENOUGH}, on {n:,} sequences "
+        f"({start:,} with the trigger first).",
     )
-    return figure
+    return fitted(figure)
 
 
 def _draw_first_margin(axes: Axes, rows: list[Row]) -> None:
@@ -231,11 +231,9 @@ def _draw_first_margin(axes: Axes, rows: list[Row]) -> None:
     axes.set_ylim(-0.03, 1.03)
     size = tuple(rows[0][name] for name in ("N", "T", "K"))
     axes.set_title(
-        f"{size}: the margin of step 1 matters to sampled gradients only "
-        f"($m_2$ = {DEFAULT[1]:g}, $m_3$ = {DEFAULT[2]:g})",
-        fontsize=14,
+        f"{size}, along the margin of step 1: $m_2$ = {DEFAULT[1]:g}, $m_3$ = {DEFAULT[2]:g}"
     )
-    axes.set_xlabel("margin of step 1, $m_1$", fontsize=13)
-    axes.set_ylabel("accuracy", fontsize=13)
-    axes.legend(fontsize=12, loc="lower left")
+    axes.set_xlabel("margin of step 1, $m_1$")
+    axes.set_ylabel("accuracy")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, frameon=False)
     axes.grid(alpha=0.3)

@@ -14,7 +14,7 @@ import assocmem as am
 from assocmem import plots
 from assocmem.plots import BLUE, GREEN, ORANGE
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
-from validation.figures.sheets import Row, canvas, in_parallel, publish, rate
+from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
 from validation.runner.cases import Context
 from validation.width.head import LEVEL, HeadAtWidth, crossing, mean_recall
 from validation.width.w7 import InductionHead
@@ -55,7 +55,7 @@ def make(
     rows += critical_widths("N", by_tokens, rng, draws=20 * draws)
     near = {row["T"]: row["predicted_low"] for row in rows if _is(row, "T", leads[0])}
     rows += head_widths(near, rng, draws=40 * draws)
-    return publish(out, "phase", rows, draw(rows))
+    return publish(out, "phase", rows, draw(rows), about=context.about)
 
 
 def accuracies(
@@ -161,7 +161,7 @@ def _is(row: Row, panel: str, lead: float) -> bool:
 
 def draw(rows: list[Row]) -> Figure:
     """A map of the accuracy with the predicted boundary; d* against T and against N."""
-    figure = canvas(19, 7)
+    figure = canvas(19, 9, room=1.1)
     phase, against_t, against_n = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
     _draw_map(rows, phase)
     for axes, panel, other in (
@@ -169,22 +169,19 @@ def draw(rows: list[Row]) -> Figure:
         (against_n, "N", f"T = {LENGTH}"),
     ):
         _draw_widths(rows, panel, axes)
-        axes.set_title(
-            f"Width d* where the first layer finds t - 1\nfor {LEVEL:.0%} of t; {other}",
-            fontsize=15,
-        )
+        axes.set_title(f"d*, layer 1 finds t - 1\nfor {LEVEL:.0%} of t; {other}")
     against_n.set_ylim(against_t.get_ylim())
     (draws,) = {row["draws"] for row in rows if _is(row, "T", rows[0]["m2"])}
     found = "; ".join(map(str, agreements(rows)))
-    figure.suptitle(
+    caption(
+        figure,
         "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; map: "
         f"{rows[0]['draws']} draws a cell. $d_{{90}}$: within 10 % from T = 48 on, 7 to 13 % too "
         "large below, not counted.\nRight: lines: exact law given the positions, sampled; points: "
         f"{draws} draws at two widths; bars (95%) hold the error of both; exponents of the last "
         f"three points\n{found}",
-        fontsize=15,
     )
-    return figure
+    return fitted(figure)
 
 
 def _draw_map(rows: list[Row], axes: Any) -> None:
@@ -192,9 +189,11 @@ def _draw_map(rows: list[Row], axes: Any) -> None:
     lengths, widths = (list(dict.fromkeys(row[name] for row in cells)) for name in ("T", "d"))
     values = np.reshape([row["value"] for row in cells], (len(lengths), len(widths)))
     powers = [f"$10^{{{np.log10(d):.2g}}}$" for d in widths]
-    plots.phase_map(
-        values, rows=lengths, columns=powers, text=rate, ax=axes, cmap="cividis", vmin=0, vmax=1
+    image = plots.phase_map(
+        values, rows=lengths, columns=powers, ax=axes, cmap="cividis", vmin=0, vmax=1
     )
+    axes.set_xticks(range(1, len(widths), 2), powers[1::2])
+    axes.figure.colorbar(image, ax=axes, location="top", shrink=0.8, label="accuracy")
     for panel, dashed, label in (
         ("head", "-", "both layers, 90 %: $d_{90}$, normal law"),
         ("T", "--", "layer 1 alone, 90 %: d*, exact law"),
@@ -203,12 +202,10 @@ def _draw_map(rows: list[Row], axes: Any) -> None:
         x = np.interp(np.log(d), np.log(widths), np.arange(len(widths)), left=nan, right=nan)
         style: dict[str, Any] = {"color": ORANGE, "linewidth": 3, "linestyle": dashed}
         axes.plot(x, range(len(lengths)), label=label, **style)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, fontsize=12)
-    axes.set_xlabel("width d", fontsize=14)
-    axes.set_ylabel("length T", fontsize=14)
-    axes.set_title(
-        f"Accuracy, trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}", fontsize=15
-    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
+    axes.set_xlabel("width d")
+    axes.set_ylabel("length T")
+    axes.set_title(f"trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}")
 
 
 def _draw_widths(rows: list[Row], panel: str, axes: Any) -> None:
@@ -226,8 +223,7 @@ def _draw_widths(rows: list[Row], panel: str, axes: Any) -> None:
         plots.recall_curve(size, d, low, high, color=colour, **style)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlabel({"T": "length T", "N": "number of tokens N"}[panel], fontsize=14)
-    axes.set_ylabel("width d*", fontsize=14)
-    axes.tick_params(labelsize=12)
+    axes.set_xlabel({"T": "length T", "N": "number of tokens N"}[panel])
+    axes.set_ylabel("width d*")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=13)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+import assocmem as am
 from assocmem._files import csv_text, replaced
 
 if TYPE_CHECKING:
@@ -64,11 +65,48 @@ def in_parallel(work: Callable[[Given], Found], items: Iterable[Given]) -> list[
         return list(pool.map(work, items))
 
 
-def canvas(width: float, height: float) -> Figure:
-    """Return an empty figure, in inches. Not pyplot's: nothing global is touched."""
+DPI = 200
+THINNER = 0.55  # lines, on a page
+TEXT, TITLE = 7.0, 8.0  # points: what a journal prints
+PAGE = 7.0  # inches: two columns
+
+
+def canvas(width: float, height: float, *, room: float = 1.3) -> Figure:
+    """Return an empty figure as wide as two columns; the sizes give its shape.
+
+    It is higher by `room`, as text does not shrink with the panels. It is not pyplot's: nothing
+    global is touched.
+    """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(PAGE, PAGE * room * height / width), layout="constrained")
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Keep what the figure shows beside it, for a text file: no title of several lines."""
+    figure.set_label(" ".join(text.split()))
+
+
+def fitted(figure: Figure) -> Figure:
+    """The figure with text of 7 and 8 points and lines to match, as a page needs it."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
+
+    titles = {id(axes.title) for axes in figure.axes}
+    for text in figure.findobj(Text):
+        text.set_fontsize(TITLE if id(text) in titles else TEXT)
+    for axes in figure.axes:
+        axes.tick_params(width=0.6, length=2.5, pad=2)
+        for artist in axes.findobj():
+            if isinstance(artist, LineCollection):
+                artist.set_linewidth(list(np.multiply(artist.get_linewidth(), THINNER)))
+            elif isinstance(artist, (Line2D, Patch)):
+                artist.set_linewidth(artist.get_linewidth() * THINNER)
+            if isinstance(artist, Line2D):
+                artist.set_markersize(artist.get_markersize() * THINNER)
+    return figure
 
 
 def read(path: Path) -> list[Row]:
@@ -83,22 +121,40 @@ def read(path: Path) -> list[Row]:
         return text
 
     with path.open(encoding="utf-8", newline="") as file:
-        return [{name: value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+        data = (line for line in file if not line.startswith("# "))
+        return [{name: value(text) for name, text in row.items()} for row in csv.DictReader(data)]
 
 
 def publish(
-    out: Path, stem: str, rows: list[Row], figure: Figure, texts: Mapping[str, str] | None = None
+    out: Path,
+    stem: str,
+    rows: list[Row],
+    figure: Figure,
+    texts: Mapping[str, str] | None = None,
+    *,
+    about: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write stem.png, stem.csv and further texts, each atomically; return their paths."""
-    picture, columns = io.BytesIO(), list(rows[0])
-    figure.savefig(picture, format="png", dpi=120)
-    files = {f"{stem}.png": picture.getvalue()}
-    files |= {
-        f"{stem}.csv": csv_text(columns, ([row.get(c) for c in columns] for row in rows)).encode()
-    }
+    """Write stem.png, .pdf, .csv, the caption in .txt and further texts; return their paths.
+
+    Each file is written atomically. The CSV starts with lines of comment, "# name: text", that say
+    how it was made: what is in ``about``, and the version of the library.
+    """
+    columns, about = list(rows[0]), {"version": am.__version__, **(about or {})}
+    files = {f"{stem}.png": _picture(figure, "png", {"Software": None})}
+    files[f"{stem}.pdf"] = _picture(figure, "pdf", {"CreationDate": None})
+    numbers = csv_text(columns, ([row.get(c) for c in columns] for row in rows))
+    head = "".join(f"# {name}: {text}\n" for name, text in about.items())
+    files[f"{stem}.csv"] = (head + numbers).encode()
+    files[f"{stem}.txt"] = f"{figure.get_label()}\n".encode()
     files |= {name: text.encode() for name, text in (texts or {}).items()}
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         with replaced(out / name) as file:
             file.write(content)
     return [out / name for name in files]
+
+
+def _picture(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, dpi=DPI, metadata=metadata)
+    return picture.getvalue()

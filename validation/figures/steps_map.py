@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import gradients, plots
-from validation.figures.sheets import Row, canvas, publish, rate
+from validation.figures.sheets import Row, canvas, caption, fitted, publish, rate
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ KINDS: tuple[tuple[str, int | str], ...] = (
 def make(out: Path, context: Context, *, sizes: Sequence[int] = SIZES) -> list[Path]:
     """Lead and recall of each step over (N, T, K), from the closed forms."""
     rows = measure(sizes, lead=10.0)
-    return publish(out, "map", rows, draw(rows), {"map.md": as_markdown(rows)})
+    return publish(out, "map", rows, draw(rows), {"map.md": as_markdown(rows)}, about=context.about)
 
 
 def measure(sizes: Sequence[int], *, lead: float) -> list[Row]:
@@ -71,7 +71,7 @@ def draw(rows: list[Row]) -> Figure:
     from matplotlib.colors import CenteredNorm, Normalize
 
     sizes = sorted({row["T"] for row in rows})
-    figure = canvas(21, 11.5)
+    figure = canvas(21, 11.5, room=1.1)
     grid = figure.subplots(4, len(KINDS), sharex=True, sharey=True)
     signed, from_0_to_1 = {"cmap": "PuOr_r"}, {"cmap": "cividis", "norm": Normalize(0, 1)}
     quantities: tuple[tuple[str, str, float, dict[str, Any]], ...] = (
@@ -87,30 +87,32 @@ def draw(rows: list[Row]) -> Figure:
                 if (row["predict"], row["triggers"]) == (predict, triggers):
                     table[sizes.index(row["N"]), sizes.index(row["T"])] = row[quantity]
             failed = table <= 0 if enough == 0 else table < 1
-            text = _lead if enough == 0 else rate
             axes = grid[down, across]
             image = plots.phase_map(
-                table, rows=sizes, columns=sizes, failed=failed, text=text, ax=axes, **colours
+                table,
+                rows=sizes,
+                columns=sizes,
+                failed=failed,
+                text=lambda value: "",
+                ax=axes,
+                **colours,
             )
             if down == 0:
-                kind = "random triggers" if triggers == "random" else f"K = {triggers}"
-                axes.set_title(f"{kind}\npredict {predict}", fontsize=13)
+                kind = "random" if triggers == "random" else f"K = {triggers}"
+                axes.set_title(f"{kind},\n{predict}")
+            axes.set_xticks(range(0, len(sizes), 2), sizes[::2])
             if down == len(quantities) - 1:
                 axes.set_xlabel("length T")
-        grid[down, 0].set_ylabel(f"{title}\n\nvocabulary N", fontsize=13)
+        grid[down, 0].set_ylabel(f"{title}\n\nvocabulary N")
         figure.colorbar(image, ax=grid[down], pad=0.005, aspect=12)
-    figure.suptitle(
+    caption(
+        figure,
         "Where the three steps work (closed forms, infinite width): a framed cell fails, "
-        "a grey one does not exist or is not reached\n"
+        "a grey one does not exist or is not reached. Columns: triggers, predicted classes. "
         "Leads in natural units: step 1 times (content tokens) T, step 2 times K T² over the lead "
         "of step 1. Step 3 at a lead of 10 in step 2.",
-        fontsize=16,
     )
-    return figure
-
-
-def _lead(value: float) -> str:
-    return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
+    return fitted(figure)
 
 
 def as_markdown(rows: list[Row]) -> str:

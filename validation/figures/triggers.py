@@ -15,7 +15,7 @@ from validation.bigrams.b0 import occupied
 from validation.bigrams.b2_text import RANKS, characters, repeats
 from validation.dynamics import experiments
 from validation.dynamics.experiments import Scale, curves_of
-from validation.figures.sheets import Row, canvas, publish
+from validation.figures.sheets import Row, canvas, caption, fitted, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def make(
     rows = leads(context.rng, ranks, sets) + while_bigrams_are_learned(times)
     rows += training(scale, context.rng, seeds=5 if context.full else 2)
     rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows]
-    return publish(out, "triggers", rows, draw(rows))
+    return publish(out, "triggers", rows, draw(rows), about=context.about)
 
 
 def leads(rng: np.random.Generator, ranks: Sequence[str], sets: int) -> list[Row]:
@@ -143,26 +143,25 @@ def draw(rows: list[Row]) -> Figure:
         )
     middle.axhline(0, color="black", linewidth=1)
     middle.invert_xaxis()
-    middle.set_title("Predicted: the lead turns positive\nas the bigrams get known", fontsize=16)
-    middle.set_xlabel("divergence from the bigrams, nats", fontsize=14)
-    middle.set_ylabel("lead of $W_O^2$, over its size at $W_F = 0$", fontsize=14)
-    middle.legend(frameon=False, fontsize=14, loc="lower right")
+    middle.set_title("Predicted: the lead turns positive\nas the bigrams get known")
+    middle.set_xlabel("divergence from the bigrams, nats")
+    middle.set_ylabel("lead of $W_O^2$, over its size at $W_F = 0$")
+    middle.legend(frameon=False, loc="lower right")
     for name, (_, colour, label) in TRAINED.items():
         curves = [row | {"accuracy": row["y"]} for row in rows if row["panel"] == "training"]
         steps, runs = curves_of(curves, name, "accuracy")
         plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=right)
-    right.set_title(
-        "Measured: in-context accuracy,\nloss on all tokens, $W_F$ trained", fontsize=16
-    )
+    right.set_title("Measured: in-context accuracy,\nloss on all tokens, $W_F$ trained")
     right.set(ylim=(-0.03, 1.55), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    right.set_xlabel("updates", fontsize=14)
-    right.legend(frameon=False, fontsize=13, loc="upper left")
-    for axes in (left, middle, right):
-        axes.tick_params(labelsize=13)
-    figure.suptitle(
-        "Repeated triggers make the induction head, and the bigrams come first", fontsize=21
+    right.set_xlabel("updates")
+    right.legend(frameon=False, loc="upper left")
+    caption(
+        figure,
+        "Repeated triggers make the induction head, and the bigrams come first. Left: the lead of "
+        "the gradient on W_O2 once the bigrams are known, against the mass of repeated triggers. "
+        "Middle: it turns positive as the bigrams get known. Right: accuracy in training.",
     )
-    return figure
+    return fitted(figure)
 
 
 def draw_leads(axes: Any, rows: list[Row]) -> None:
@@ -185,14 +184,10 @@ def draw_leads(axes: Any, rows: list[Row]) -> None:
     label = "independent tokens: claim B2"
     axes.plot(x, [row["all"] for row in mass], color=GREY, linewidth=2, label=label)
     for row in known:
-        axes.annotate(
-            row["name"], (row["x"], row["y"]), (9, -15), textcoords="offset points", fontsize=12
-        )
+        axes.annotate(row["name"], (row["x"], row["y"]), (9, -15), textcoords="offset points")
     axes.set(xscale="log", yscale="log")
     axes.margins(x=0.13)
-    axes.set_title(
-        "Predicted: lead of $W_O^2$, the bigrams known,\nby the ranks of the triggers", fontsize=16
-    )
-    axes.set_xlabel(r"$\sum_q f_q^2$", fontsize=14)
-    axes.set_ylabel("median lead of the gradient", fontsize=14)
-    axes.legend(frameon=False, fontsize=13, loc="upper left")
+    axes.set_title("Predicted: lead of $W_O^2$, the bigrams known,\nby the ranks of the triggers")
+    axes.set_xlabel(r"$\sum_q f_q^2$")
+    axes.set_ylabel("median lead of the gradient")
+    axes.legend(frameon=False, loc="upper left")

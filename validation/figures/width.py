@@ -20,7 +20,16 @@ from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from assocmem.width import recall as recall_laws
 from assocmem.width.attention import AttentionLaw
 from validation.figures.agreement import CONFIDENCE, Agreement, agreement, of_mean, of_rate
-from validation.figures.sheets import MATRICES, SYMBOLS, Row, canvas, in_parallel, publish
+from validation.figures.sheets import (
+    MATRICES,
+    SYMBOLS,
+    Row,
+    canvas,
+    caption,
+    fitted,
+    in_parallel,
+    publish,
+)
 from validation.runner.cases import Context
 from validation.width.w2 import asked, in_context
 from validation.width.written import written
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTHS = (64, 128, 256, 512, 1024, 4096, 10**5, 10**8)
-TASK = am.InductionTask(n_tokens=32, length=32, n_triggers=1)
 MARGINS = (0.5, 10.0, 5.0)
 # gradient and readout: label, colour, place beside the width
 RUNS: dict[tuple[Any, Any], tuple[str, str, float]] = {
@@ -49,17 +57,20 @@ def make(
     out: Path,
     context: Context,
     *,
-    task: am.InductionTask = TASK,
+    task: am.InductionTask | None = None,
+    tokens: int = 32,
+    length: int = 32,
     widths: Sequence[int] = WIDTHS,
     draws: int | None = None,
     sequences: int | None = None,
 ) -> list[Path]:
     """Write recall and accuracy against the width; infinite width (d = 0 in the CSV) beside it."""
+    task = task or am.InductionTask(n_tokens=tokens, length=length, n_triggers=1)
     draws = draws or (20 if context.full else 4)
     sequences = sequences or (36_000 if context.full else 3_000)
     rows = measure(task, widths, context.rng, draws=draws, sequences=sequences)
     rows += closed_form(task, widths, context.rng, draws=25 * draws)
-    return publish(out, "width", rows, draw(rows))
+    return publish(out, "width", rows, draw(rows), about=context.about)
 
 
 def measure(
@@ -270,8 +281,8 @@ def interval(values: NDArray[Any], *, single_cue: bool) -> tuple[float, float]:
 
 def draw(rows: list[Row]) -> Figure:
     """One panel per memory, one for the accuracy; a line per kind of run and one predicted."""
-    figure = canvas(19, 6.6)
-    panels = figure.subplots(1, 4, sharey=True)
+    figure = canvas(14, 11, room=1.0)
+    panels = list(figure.subplots(2, 2, sharey=True).flat)
     widths = list(dict.fromkeys(row["d"] for row in rows if row["gradient"] != PREDICTED))
     end = np.log10(max(widths)) + 1  # where infinity stands
     titles = [f"Recall of {SYMBOLS[name]}" for name in MATRICES]
@@ -296,26 +307,30 @@ def draw(rows: list[Row]) -> Figure:
         decades = np.arange(2, int(np.log10(max(widths))) + 1, 2)
         axes.set_xticks([*decades, end], [*(f"$10^{k}$" for k in decades), "∞"])
         axes.axvline(end - 0.5, color=GREY, linestyle=":", linewidth=1)
-        axes.set_title(title, fontsize=16)
-        axes.set_xlabel("width d", fontsize=14)
+        axes.set_title(title)
+        axes.set_xlabel("width d")
         axes.set_ylim(-0.03, 1.03)
-        axes.tick_params(labelsize=13)
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right", fontsize=11)
-    panels[1].get_legend().remove()
+        axes.set_ylabel("rate")
+    shown = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
     size = ", ".join(str(rows[0][name]) for name in ("N", "T", "K"))
     draws, sequences = rows[0]["draws"], rows[0]["sequences"]
     (closed,) = {row["draws"] for row in rows if row["predicted_low"] == row["predicted_low"]}
     found = "; ".join(map(str, agreements(rows)))
-    figure.suptitle(
+    caption(
+        figure,
         f"Gaussian embeddings, (N, T, K) = ({size}), margins {MARGINS}; ∞: orthonormal atoms; "
         f"bars: 95%. Sampled: {draws} draws, limited by the {sequences:,} sequences a step\n"
         f"from d about 1e5 on; $W_K^2$: one cue a draw (pale bars). Closed form: one cue in each "
         f"of {closed} draws; predicted: exact laws, sampled;\nwhere layer 2 looks: normal law, "
         f"band: widths up to {OFF - 1:.0%} smaller, not counted. {found}",
-        fontsize=14,
     )
-    return figure
+    return fitted(figure)
 
 
 def _draw_law(rows: list[Row], quantity: str, axes: Any, **style: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from assocmem.capacity import polar_factor, polar_recall, polar_scores, sampled_recall, sign_scores
 from assocmem.plots import BLUE, GREY, ORANGE
 from validation.figures.agreement import of_mean
-from validation.figures.sheets import Row, canvas, in_parallel, publish
+from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
 from validation.runner.cases import Context
 from validation.writers.steps import Array, gradient_at_zero, pairs, scores_of, zipf
 
@@ -39,7 +39,7 @@ def make(
     """Write the number of recalled items against the width, and right scores against the rank."""
     draws = draws or (60 if context.full else 15)
     rows = count_rows(widths, draws, context.rng) + score_rows(widths[-1], draws, context.rng)
-    return publish(out, "writers", rows, draw(rows))
+    return publish(out, "writers", rows, draw(rows), about=context.about)
 
 
 def number(d: int) -> int:
@@ -123,7 +123,7 @@ def _row(panel: str, writer: str, x: float, predicted: float, draws: Array, numb
 
 def draw(rows: list[Row]) -> Figure:
     """Two panels: items recalled against the width, right scores against the rank."""
-    figure = canvas(7.2, 3.1)
+    figure = canvas(7.2, 3.1, room=1.0)
     left, right = figure.subplots(1, 2)
     for axes, panel in ((left, "recalled"), (right, "score")):
         for name, colour in COLOURS.items():
@@ -143,8 +143,14 @@ def draw(rows: list[Row]) -> Figure:
         title=f"Signal of an item, d = {widths[-1]:.0f}",
         ylim=(1e-5, 2),
     )
-    left.legend(fontsize=8, frameon=False)
-    return figure
+    left.legend(frameon=False)
+    caption(
+        figure,
+        "Left: items of Zipf's law that one step of each writer recalls, against the width; dots: "
+        "drawn, with their intervals of 95 %; lines: predicted; dotted: a power law as a guide. "
+        "Right: the score of the right answer against the rank of the item.",
+    )
+    return fitted(figure)
 
 
 def _series(axes: Axes, rows: list[Row], colour: str) -> None:

@@ -20,8 +20,8 @@ Every tolerance is derived: a multiple of the rounding error, z standard errors,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -114,10 +114,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Context:
-    """What a check may depend on: its random generator and the profile."""
+    """What a check or a figure may depend on: its random generator and the profile.
+
+    ``about`` says in words how to repeat it: the command and the seed.
+    """
 
     rng: np.random.Generator
     profile: Profile = "quick"
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:

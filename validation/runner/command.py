@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import get_args
@@ -39,6 +40,7 @@ examples:
   python -m validation run 'C*' width             a family by a pattern, a chapter by its name
   python -m validation run --profile full         more sizes, more draws, tighter tolerances
   python -m validation figure induction-head      draw a figure into out/
+  python -m validation figure 3 --seeds 4         another size: --tokens --length --width --seeds
   python -m validation figure --list              the figures
 
 Each row compares what a claim predicts with what was measured; the claim's kind says how:
@@ -55,6 +57,12 @@ exit code: 0 nothing that ran fails, 1 a claim or a figure's curve fails, 2 wron
 checked or decided, no room for the output, 130 interrupted.
 """
 
+SIZES = {
+    "tokens": "size of the vocabulary, where the figure has one",
+    "length": "of the sequences",
+    "width": "of the model",
+    "seeds": "how many runs",
+}
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
 
 
@@ -95,6 +103,8 @@ def parser() -> argparse.ArgumentParser:
     figure.add_argument(
         "name", nargs="?", metavar="NAME", type=figure_name, help="figure: induction-head"
     )
+    for name, what in SIZES.items():
+        figure.add_argument(f"--{name}", type=size, help=what)
     figure.add_argument("--list", action="store_true", dest="listed", help="list the figures")
     figure.set_defaults(command=draw_figure)
 
@@ -269,12 +279,21 @@ def draw_figure(options: argparse.Namespace) -> int:
     if options.name is None:
         complain("required: NAME, a figure to draw, or --list for their names.")
         return USAGE
+    make = FIGURES[options.name]
+    sizes = {name: value for name in SIZES if (value := getattr(options, name)) is not None}
+    known = [name for name in SIZES if name in signature(make).parameters]
+    if unknown := [name for name in sizes if name not in known]:
+        takes = ", ".join(f"--{name}" for name in known) or "none of the sizes"
+        complain(f"--{unknown[0]}: figure {options.name} takes {takes}. Leave it out.")
+        return USAGE
     rng = np.random.default_rng([options.seed, *options.name.encode()])
     paths: list[Path] = []
-    context = Context(rng, options.profile)
-    if not is_written(
-        lambda: paths.extend(FIGURES[options.name](options.output, context)), options.output
-    ):
+    given = " ".join(f"--{name} {value}" for name, value in sizes.items())
+    scale = next(name for name, profile in SCALES.items() if profile == options.profile)
+    command = f"python -m validation figure {options.name} --seed {options.seed} --scale {scale}"
+    about = {"command": f"{command} {given}".strip(), "seed": str(options.seed)}
+    context = Context(rng, options.profile, about)
+    if not is_written(lambda: paths.extend(make(options.output, context, **sizes)), options.output):
         return USAGE
     tell(*map(str, paths))
     if options.name not in AGREEMENTS:
@@ -299,6 +318,15 @@ def figure_title(name: str) -> str:
     from validation.figures import FIGURES
 
     return (sys.modules[FIGURES[name].__module__].__doc__ or "").splitlines()[0]
+
+
+def size(given: str) -> int:
+    """A size: a positive integer."""
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected an integer >= 1; got {given!r}. Leave it out for that of the figure."
+        )
+    return int(given)
 
 
 def seed(given: str) -> int:
