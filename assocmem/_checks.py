@@ -349,6 +349,20 @@ def checked_targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int
     return chosen
 
 
+def checked_mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> NDArray[np.bool_]:
+    """A copy of the boolean (m, n) mask of admissible answers."""
+    mask = checked_array("among", among).copy()
+    if mask.dtype != bool:
+        raise TypeError(f"among: expected a boolean mask; got dtype {mask.dtype}.")
+    if mask.ndim != 2 or (m is not None and mask.shape != (m, n)):
+        wanted = "(values, keys)" if m is None else f"({m}, {n})"
+        raise ValueError(
+            f"among: expected shape {wanted}, a row per value and a column per key; "
+            f"got {mask.shape}."
+        )
+    return mask
+
+
 def checked_scalar(sign: str, given: Any) -> None:
     # a number, a SymPy expression, an element of a SymPy field, an array of one of them
     sympys = hasattr(given, "free_symbols") or hasattr(given, "field")

@@ -55,6 +55,18 @@ def margins(
 class Rate:
     """Successes among independent trials.
 
+    Parameters
+    ----------
+    successes, trials : int
+        How many of how many.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what are no integers, negative ones, and more successes than trials.
+
+    Examples
+    --------
     >>> Rate(98, 100)
     Rate(0.9800, 98/100)
     >>> low, high = Rate(98, 100).interval()
@@ -77,7 +89,26 @@ class Rate:
         return self.successes / self.trials if self.trials else float("nan")
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the exact (Clopper-Pearson) interval [CP1934]."""
+        """Return the exact (Clopper-Pearson) confidence interval of the rate.
+
+        Parameters
+        ----------
+        confidence : float
+            The probability that the interval holds the rate, at least.
+
+        Returns
+        -------
+        low, high : float
+
+        Raises
+        ------
+        ValueError
+            For a confidence outside (0, 1), and without trials.
+
+        References
+        ----------
+        [CP1934].
+        """
         from scipy.stats import binomtest
 
         confidence = checked_probability("confidence", confidence)
@@ -91,8 +122,15 @@ class Rate:
 
 @dataclass(frozen=True)
 class Share:
-    """A probability: the total weight of the cases where something happens.
+    """Probability that something happens: the total weight of the cases where it does.
 
+    Parameters
+    ----------
+    value : float
+        The probability.
+
+    Examples
+    --------
     >>> Share(0.98)
     Share(0.9800)
     """

@@ -14,19 +14,31 @@ from assocmem.gradients.conditions import harmonic_numbers, moments
 
 
 def key_of_position(s: int, T: Any, H: Any) -> Any:
-    """y_s: what step 2 writes between w_E(q) and p_s, in units of u/(K T²)."""
+    """Coefficient y_s that step 2 writes between w_E(q) and p_s, in units of u/(K T²)."""
     if s == T:
         return H - 1 - H**2
     return -(1 + H**2) if s == 1 else T / (T - 2) * (1 + H * Fraction(s - 1, s)) - (1 + H**2)
 
 
 def positions_to_beat(t: int, length: int) -> list[int]:
-    """The positions among which the value path does not choose, but t - 1 itself."""
+    """Positions among which the value path does not choose, but t - 1 itself."""
     return [r for r in range(2, t + 1) if r != t - 1 and r < length]
 
 
 class Slope:
-    """B at length T with K triggers (a number or a symbol)."""
+    """The slope B of step 3 for many content tokens, at length T with K triggers.
+
+    Parameters
+    ----------
+    length : int
+        T.
+    K : int or SymPy expression
+        The number of triggers.
+
+    References
+    ----------
+    Claim T-S3.
+    """
 
     def __init__(self, length: int, K: Any) -> None:
         self.length: float = length
@@ -44,7 +56,7 @@ class Slope:
         self.average: Any = sum(w * self.h[s + 1] for s, w in enumerate(self.y) if s) / T
 
     def signal(self, t: int, r: int) -> Any:
-        """What the score of p_t for p_r gains before it is centred over r <= t."""
+        """Gain of the score of p_t for p_r before it is centred over r <= t, counted from 1."""
         T, H, h, n = self.T, self.H, self.h, self.T - 2
         total = self.sigma * self.y[t] * self.z[r] / T
         if (
@@ -62,12 +74,12 @@ class Slope:
         return total
 
     def coefficient(self, t: int, r: int) -> Any:
-        """B_{t,r}."""
+        """Coefficient B_{t,r}, counted from 1."""
         row = [self.signal(t, s) for s in range(1, t + 1)]
         return (row[r - 1] - sum(row) / t) / t
 
     def ahead(self, t: int, r: int) -> Any:
-        """t (B_{t,t-1} - B_{t,r}) for t >= 3 and r = 2 .. t: linear in K."""
+        """Lead t (B_{t,t-1} - B_{t,r}) for t >= 3 and r = 2 .. t: linear in K."""
         T, H, h = self.T, self.H, self.h
         if r == t:
             missed = (1 + H * h[t + 1]) / T if t < self.length - 1 else 0  # no trigger at T - 1
@@ -80,13 +92,16 @@ class Slope:
 
     @property
     def second_row(self) -> Any:
-        """λ₂: to first order in λ, row 2 is recalled from here on."""
+        """Smallest λ, to first order, from which on row 2 is recalled: λ₂."""
         gain = self.coefficient(2, 1) - self.coefficient(2, 2)
         return self.H * self.phi / (2 * (self.T - 2) * gain)
 
 
 def most_triggers(length: int) -> Fraction | None:
-    """K*: as λ → 0, rows 3 .. T-1 are all recalled if and only if K <= K*. None: at every K."""
+    """Largest number of triggers K* at which, as λ → 0, rows 3 .. T-1 are all recalled.
+
+    They are if and only if K <= K*; None says: at every K.
+    """
     without, one = Slope(length, 0), Slope(length, 1)
     limits = []
     for t in range(3, length):

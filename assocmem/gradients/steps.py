@@ -32,20 +32,38 @@ Blocks = dict[tuple[str, str], "TokenBlock | Array"]
 
 
 def first_step(task: InductionTask) -> BlockTable:
-    """S1. G₁ = -∇ of the loss on W_O2, from zero: the output memory, and its remapped twin.
+    """S1. What the first step writes into W_O2, from zero: the output memory and its remapped twin.
 
-    G₁[k, ·] = E[(1{y=k} - 1/M) o_T], so that with h_r = Σ_{s>=r} 1/s
+    G₁ = -∇ with G₁[k, ·] = E[(1{y=k} - 1/M) o_T], so that with h_r = Σ_{s>=r} 1/s
 
     w_E(i): (1/T) Σ_r E[(1{y=k} - 1/M) 1{z_r=i}]        p_r: (p(y=k) - 1/M) / T
     Φ₁ w_E(i): the same with weights h_r                Φ₁ p_r: the same times h_r
 
+    Parameters
+    ----------
+    task : InductionTask
+        It may hold SymPy sizes.
+
+    Returns
+    -------
+    BlockTable
+        Of "W_O2": rows are outputs, columns the images under W_V² of the atoms. Exact.
+
+    Raises
+    ------
+    TypeError
+        For what is no InductionTask.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> table = am.gradients.first_step(am.InductionTask(n_tokens=10**6, length=256))
     >>> table["outputs", "tokens"].same[-1] > table["outputs", "tokens"].different[-1, -1]
     np.True_
 
-    Exact. The task may hold SymPy sizes. Returns the `BlockTable` of "W_O2", rows w_U, columns the
-    images under W_V² of the atoms. Source: [BCBJB2023], Section 6 and appendix, first step.
+    References
+    ----------
+    [BCBJB2023], Section 6 and appendix, first step.
     """
     roles, length = Roles(task), task.length
     label = roles.array([0, 1, 0, 0]) - roles.one / task.n_outputs  # 1{y=k} - 1/M by the role of k
@@ -59,19 +77,39 @@ def first_step(task: InductionTask) -> BlockTable:
 
 
 def second_step(task: InductionTask) -> BlockTable:
-    """S2. J₂ = derivative at η₁ = 0 of -∇ on W_K2, at W_O2 = η₁ G₁: the induction head.
+    """S2. What the second step writes into W_K2, at W_O2 = η₁ G₁: the induction head.
+
+    J₂ is the derivative at η₁ = 0 of -∇,
 
     J₂ = E[x¹_T ⊗ Cov_s(u_s, x¹_s)],  u_s = w_U(y)ᵀ G₁ W_V² x¹_s,  s uniform on 1..T:
 
     a query learns to attend to what coincides with the reading of the first memory.
 
+    Parameters
+    ----------
+    task : InductionTask
+        It may hold SymPy sizes.
+
+    Returns
+    -------
+    BlockTable
+        Of "W_K2": rows are the query's atoms, columns the key's. Exact, all 16 blocks.
+
+    Raises
+    ------
+    TypeError
+        For what is no InductionTask.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> am.gradients.second_step(am.InductionTask(n_tokens=32, length=32)).lead > 0
     np.True_
 
-    Exact, all 16 blocks. The task may hold SymPy sizes. Returns the `BlockTable` of "W_K2", rows
-    the query's atoms, columns the key's. Source: [BCBJB2023], Section 6 and appendix, second step;
-    the closed form at finite N and T is derived here.
+    References
+    ----------
+    [BCBJB2023], Section 6 and appendix, second step; the closed form at finite N and T is derived
+    here.
     """
     roles, length = Roles(task), task.length
     readout = FirstReadout(roles, first_step(task))
@@ -140,34 +178,49 @@ def third_step(
     second: BlockTable | None = None,
     lead: float | None = None,
 ) -> BlockTable:
-    """S3. Derivative at η₁ = 0 of -∇ on W_K1, at W_O2 = η₁ G₁ and W_K2 = λ Ĵ₂: position block.
+    """S3. What the third step writes into the positions of W_K1, at W_O2 = η₁ G₁ and W_K2 = λ Ĵ₂.
 
-    ``margin`` is λ, the second of `top_down`: Ĵ₂ is J₂ scaled so that the wanted coefficient leads
-    by 1. At λ = 0 this is S3(a), exact: the value path alone, which is nearly flat along a row and
-    cannot prefer t - 1. At λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly
-    in the softmax, plus the first order of its fluctuation, in value, key and query; what is
-    dropped falls with the third power of the number of content tokens, and `third_step_error`
-    bounds it.
+    It is the derivative at η₁ = 0 of -∇. Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1.
+    At λ = 0 this is S3(a), exact: the value path alone, which is nearly flat along a row and cannot
+    prefer t - 1. At λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly in the
+    softmax, plus the first order of its fluctuation, in value, key and query; what is dropped falls
+    with the third power of the number of content tokens, and `third_step_error` bounds it.
 
+    Parameters
+    ----------
+    task : InductionTask
+        With SymPy sizes, only λ = 0 is possible.
+    margin : float
+        λ >= 0, the second margin of `top_down`: by how much the wanted score of layer 2 leads.
+    second : BlockTable, optional
+        Ĵ₂, any multiple of `second_step`; the one that leads by 1 by default.
+    lead : float, optional
+        Deprecated name of ``margin``.
+
+    Returns
+    -------
+    BlockTable
+        Of "W_K1": its position block.
+
+    Raises
+    ------
+    ValueError
+        For a negative or non-finite margin, for a task whose step 2 does not lead (pass
+        ``second``), and for a table of another task.
+    TypeError
+        For SymPy sizes with λ > 0.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> table = am.gradients.third_step(am.InductionTask(n_tokens=32, length=32))
     >>> row = table["positions", "positions"][20]  # of position 20, counted from 0
     >>> int(row.argmax())
     19
 
-    Parameters
+    References
     ----------
-    margin : float
-        λ >= 0: by how much the wanted score of layer 2 leads. With SymPy sizes only 0 is possible.
-    second : BlockTable
-        Ĵ₂, any multiple of `second_step`; default the one that leads by 1.
-    lead : float
-        Deprecated name of ``margin``.
-
-    Raises ValueError for a margin that is negative, not finite or too large for float64, for a task
-    whose step 2 does not lead (pass ``second``), and for a table of another task; TypeError for
-    SymPy sizes with λ > 0.
-    Source: [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
+    [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
     if lead is not None:
         renamed("lead=", "margin=", "The lead of a table is another number.")
@@ -198,12 +251,27 @@ def third_step(
 def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -> BlockTable:
     """S3(a). Derivative at λ = 0 of `third_step`, exact: the part that can prefer t - 1.
 
+    Parameters
+    ----------
+    task, second
+        As in `third_step`.
+
+    Returns
+    -------
+    BlockTable
+        Of "W_K1": its position block.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `third_step`.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> table = am.gradients.third_step_slope(am.InductionTask(n_tokens=32, length=32))
     >>> int(table["positions", "positions"][20].argmax())
     19
-
-    Parameters, errors and source as `third_step`.
     """
     signal = _signal(task, second)
     tilt = signal.scores - (signal.uniform * signal.scores).sum(axis=1, keepdims=True)
@@ -214,20 +282,34 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
 def third_step_error(
     task: InductionTask, margin: float = 10.0, *, second: BlockTable | None = None
 ) -> Array:
-    """Upper bound (T - 1,) on what `third_step` drops, for the entries of each row t < T.
+    """Upper bound on what `third_step` drops, for the entries of each row t < T.
 
     It is safe rather than sharp, and falls like C⁻³ relative to the entries of the step, C being
     the number of content tokens; infinite at margins so large that it overflows. At margin 0
     nothing is dropped.
 
+    Parameters
+    ----------
+    task, margin, second
+        As in `third_step`; sizes must be numbers.
+
+    Returns
+    -------
+    array, shape (T - 1,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `third_step`.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=1000, length=64)
     >>> step = am.gradients.third_step(task, 1.0)["positions", "positions"]
     >>> error = am.gradients.third_step_error(task, 1.0)
     >>> bool((error[1:] / abs(step).max(axis=1)[1:-1]).max() < 1e-8)  # row 0 is one entry, 0
     True
-
-    Parameters, errors and source as `third_step`; sizes must be numbers.
     """
     checked_kind("task", task, InductionTask)
     margin = checked_number(

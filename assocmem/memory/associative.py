@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from assocmem._checks import (
     Array,
     as_floats,
     checked_array,
+    checked_mask,
     checked_scalar,
     checked_table,
     checked_targets,
@@ -20,8 +21,6 @@ from assocmem._statistics import margins
 from assocmem.memory.products import held, product, pseudo_inverse, scaled_product
 
 __all__ = ["AssociativeMemory"]
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -32,7 +31,7 @@ class AssociativeMemory:
     >>> W = AssociativeMemory(keys=np.eye(3), values=np.eye(3)[[1, 2, 0]])
     >>> W
     AssociativeMemory(3 keys in R^3 -> 3 values in R^3, float64)
-    >>> W.matrix @ W.keys[0]                     # the value stored with key 0
+    >>> W @ W.keys[0]                            # the value stored with key 0
     array([0., 1., 0.])
     >>> W.recall(), W.chance()
     (1.0, 0.3333333333333333)
@@ -105,20 +104,32 @@ class AssociativeMemory:
     ) -> AssociativeMemory:
         """Read any matrix as a memory over the given keys and values.
 
+        The scores v_jᵀ matrix u_i are kept to rounding, also when keys or values are linearly
+        dependent, and of all coefficients that keep them these are the smallest (pseudo-inverse);
+        the part of the matrix outside the spans of keys and values is dropped.
+
+        Parameters
+        ----------
+        matrix : array_like, shape (d_v, d_k)
+            It multiplies keys from the left: pass matrix.T where the code has u @ matrix.
+        keys : array_like, shape (n, d_k)
+        values : array_like, shape (m, d_v)
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit.
+        TypeError
+            For symbolic keys or values.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> matrix = np.array([[0., 2.], [3., 0.]])
         >>> W = AssociativeMemory.from_matrix(matrix, keys=np.eye(2), values=np.eye(2))
         >>> W.scores().round(12)
         array([[0., 2.],
                [3., 0.]])
-
-        Shapes: `matrix` (d_v, d_k), which multiplies keys from the left (pass matrix.T where the
-        code has u @ matrix), `keys` (n, d_k), `values` (m, d_v). The scores v_jᵀ matrix u_i are
-        kept to rounding, also when keys or values are linearly dependent, and of all coefficients
-        that keep them these are the smallest (pseudo-inverse); the part of the matrix outside the
-        spans of keys and values is dropped.
-
-        Raises ValueError for shapes that do not fit, TypeError for symbolic keys or values.
         """
         matrix = checked_table("matrix", matrix)
         keys = as_floats("keys", checked_table("keys", keys))
@@ -160,10 +171,7 @@ class AssociativeMemory:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise ValueError(
-                "copy: expected True or None, as the matrix is computed from keys, values and "
-                "coefficients; got False. Use np.asarray(memory)."
-            )
+            raise ValueError("copy: expected True or None, as the matrix is computed; got False.")
         return self.matrix if dtype is None else self.matrix.astype(dtype)
 
     def __matmul__(self, other: AssociativeMemory | ArrayLike) -> Any:
@@ -192,8 +200,24 @@ class AssociativeMemory:
         return (self.T @ checked_array("@", other).T).T
 
     def scores(self, keys: ArrayLike | None = None, values: ArrayLike | None = None) -> Array:
-        """The array v_jᵀWu_i, row = value j, column = key i.
+        """Scores v_jᵀ W u_i of every value with every key, row = value j, column = key i.
 
+        The product is taken in the cheapest order, so W is formed only when it is small.
+
+        Parameters
+        ----------
+        keys : array_like, shape (n', d_k), optional
+            Other keys than the memory's own.
+        values : array_like, shape (m', d_v), optional
+            Other values than the memory's own.
+
+        Raises
+        ------
+        ValueError
+            For keys or values of another width than the memory's.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> W = AssociativeMemory(keys=np.eye(2), values=np.eye(2), coefficients=[[1, 0], [5, 2]])
         >>> W.scores()
@@ -202,11 +226,6 @@ class AssociativeMemory:
         >>> W.scores(keys=[[1, 1]])
         array([[1.],
                [7.]])
-
-        `keys` (n', d_k) and `values` (m', d_v) ask for other vectors than the memory's own. The
-        product is taken in the cheapest order, so W is formed only when it is small.
-
-        Raises ValueError for keys or values of another width than the memory's.
         """
         return held(*self._scores(keys, values))
 
@@ -223,21 +242,37 @@ class AssociativeMemory:
         keys: ArrayLike | None = None,
         values: ArrayLike | None = None,
     ) -> Array:
-        """Per key, the score of the right value minus the best score of a wrong one.
+        """Margin of each key: the score of its right value minus the best score of a wrong one.
 
+        Parameters
+        ----------
+        targets : array_like of int, shape (n,), optional
+            Index of the right value of each key; 0, 1, 2, ... when left out.
+        among : array_like of bool, shape (m, n), optional
+            The admissible answers; all when left out.
+        keys, values
+            As in `scores`.
+
+        Returns
+        -------
+        array, shape (n,)
+            inf for a key whose only admissible answer is the right one.
+
+        Raises
+        ------
+        ValueError
+            For targets out of range or not admissible.
+        TypeError
+            For targets that are not integers, a mask that is not boolean, and symbolic scores.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> W = AssociativeMemory(keys=np.eye(2), values=np.eye(2), coefficients=[[1, 0], [5, 2]])
         >>> W.margin()
         array([-4.,  2.])
         >>> W.margin(among=[[True, True], [False, True]])        # value 1 is no answer to key 0
         array([inf,  2.])
-
-        `targets` (n,): index of the right value of each key, 0, 1, 2, ... when left out.
-        `among` (m, n), boolean: the admissible answers, all when left out. A key whose only
-        admissible answer is the right one has margin inf. `keys` and `values` as in `scores`.
-
-        Raises ValueError for targets out of range or not admissible, TypeError for targets that
-        are not integers, a mask that is not boolean, and symbolic scores.
         """
         return held(*self._margin(targets, among, keys, values))
 
@@ -253,7 +288,7 @@ class AssociativeMemory:
         scores = as_floats("scores", scores)
         m, n = scores.shape
         chosen = checked_targets(targets, m, n)
-        answers = None if among is None else _mask(among, m, n)
+        answers = None if among is None else checked_mask(among, m, n)
         if answers is not None and not answers[chosen, np.arange(n)].all():
             i = int(np.argmin(answers[chosen, np.arange(n)]))
             raise ValueError(
@@ -272,32 +307,47 @@ class AssociativeMemory:
     ) -> float:
         """Fraction of the keys whose right value scores strictly above every wrong one.
 
+        A tie is an error, and `chance` is what guessing reaches.
+
+        Parameters
+        ----------
+        targets, among, keys, values
+            As in `margin`, errors too.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> W = AssociativeMemory(keys=np.eye(2), values=np.eye(2), coefficients=[[1, 0], [5, 2]])
         >>> W.recall(), W.recall(targets=[1, 1])
         (0.5, 1.0)
         >>> (0 * W).recall()                                     # a tie is an error
         0.0
-
-        Arguments and errors as in `margin`; `chance` is what guessing reaches.
         """
         return float(np.mean(self._margin(targets, among, keys, values)[0] > 0))
 
     def chance(self, among: ArrayLike | None = None) -> float:
         """Expected recall of a guess, uniform over the admissible values of each key.
 
+        Parameters
+        ----------
+        among : array_like of bool, shape (m', n'), optional
+            As in `recall`, for the keys and values that are asked.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a key without an admissible value, and a mask that is not boolean.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> W = AssociativeMemory(keys=np.eye(2), values=np.eye(2))
         >>> W.chance(), W.chance(among=[[True, True], [False, True]])
         (0.5, 0.75)
-
-        `among` (m', n'), boolean, as in `recall`, for the keys and values that are asked.
-
-        Raises ValueError for a key without admissible value, TypeError for a mask not boolean.
         """
         if among is None:
             return 1 / self.n_values
-        answers = _mask(among).sum(axis=0)
+        answers = checked_mask(among).sum(axis=0)
         if not answers.all():
             raise ValueError(
                 f"among: expected an admissible value for every key; got none for key "
@@ -308,19 +358,28 @@ class AssociativeMemory:
     def store(
         self, key: ArrayLike, value: ArrayLike, coefficient: ArrayLike = 1
     ) -> AssociativeMemory:
-        """A new memory W + Σ coefficient · value keyᵀ, with one pair more, or several.
+        """Return the memory W + Σ coefficient · value keyᵀ, with one pair more, or several.
 
+        Each call copies the whole memory: store many pairs in one call, not in a loop.
+
+        Parameters
+        ----------
+        key : array_like, shape (d_k,) or (p, d_k)
+        value : array_like, shape (d_v,) or (p, d_v)
+        coefficient : array_like, a scalar or shape (p,)
+
+        Raises
+        ------
+        ValueError
+            For another width than the memory's, or numbers of pairs that differ.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> W = AssociativeMemory(keys=[[1, 0]], values=[[0, 1]]).store([0, 1], [1, 0], 3)
         >>> W.matrix
         array([[0., 3.],
                [1., 0.]])
-
-        Shapes: `key` (d_k,) and `value` (d_v,), or (p, d_k) and (p, d_v) for p pairs with
-        `coefficient` a scalar or (p,). Each call copies the whole memory: store many pairs in one
-        call, not in a loop.
-
-        Raises ValueError for another width than the memory's, or numbers of pairs that differ.
         """
         new_keys, new_values = (
             checked_table(name, np.atleast_2d(checked_array(name, given)), own.shape[1])
@@ -350,8 +409,8 @@ class AssociativeMemory:
                 f"{other.shape}. Transpose one with .T if the roles are exchanged."
             )
         a, b = self.coefficients, other.coefficients
-        if _same(self.keys, other.keys) and _same(self.values, other.values):
-            return AssociativeMemory(keys=self.keys, values=self.values, coefficients=a + b)
+        if all(map(np.array_equal, (self.keys, self.values), (other.keys, other.values))):
+            return self._with(a + b)
         upper, lower = np.zeros((len(a), b.shape[1]), int), np.zeros((len(b), a.shape[1]), int)
         return AssociativeMemory(
             keys=np.concatenate([self.keys, other.keys]),
@@ -365,17 +424,16 @@ class AssociativeMemory:
 
     def __mul__(self, scalar: Any) -> AssociativeMemory:
         checked_scalar("*", scalar)
-        return AssociativeMemory(
-            keys=self.keys, values=self.values, coefficients=self.coefficients * scalar
-        )
+        return self._with(self.coefficients * scalar)
 
     __rmul__ = __mul__
 
     def __truediv__(self, scalar: Any) -> AssociativeMemory:
         checked_scalar("/", scalar)
-        return AssociativeMemory(
-            keys=self.keys, values=self.values, coefficients=self.coefficients / scalar
-        )
+        return self._with(self.coefficients / scalar)
+
+    def _with(self, coefficients: Array) -> AssociativeMemory:
+        return AssociativeMemory(keys=self.keys, values=self.values, coefficients=coefficients)
 
     def __neg__(self) -> AssociativeMemory:
         return self * -1
@@ -388,21 +446,3 @@ class AssociativeMemory:
             f"AssociativeMemory({self.n_keys} keys in R^{self.keys.shape[1]} -> "
             f"{self.n_values} values in R^{self.values.shape[1]}, {self.coefficients.dtype})"
         )
-
-
-def _mask(among: ArrayLike, m: int | None = None, n: int | None = None) -> Mask:
-    """A copy of the boolean (m, n) mask of admissible answers."""
-    mask = checked_array("among", among).copy()
-    if mask.dtype != bool:
-        raise TypeError(f"among: expected a boolean mask; got dtype {mask.dtype}.")
-    if mask.ndim != 2 or (m is not None and mask.shape != (m, n)):
-        wanted = "(values, keys)" if m is None else f"({m}, {n})"
-        raise ValueError(
-            f"among: expected shape {wanted}, a row per value and a column per key; "
-            f"got {mask.shape}."
-        )
-    return mask
-
-
-def _same(a: Array, b: Array) -> bool:
-    return a is b or np.array_equal(a, b)
