@@ -26,6 +26,7 @@ from validation.figures.phase import agreements as agreements_phase
 from validation.figures.phase import make as make_phase
 from validation.figures.sheets import Row
 from validation.figures.steps_map import make as make_map
+from validation.figures.times import make as make_times
 from validation.figures.triggers import make as make_triggers
 from validation.figures.width import agreements as agreements_width
 from validation.figures.width import make as make_width
@@ -38,6 +39,7 @@ FIGURES: dict[str, Callable[..., list[Path]]] = {
     "4": make_4,
     "depth": make_depth,
     "triggers": make_triggers,
+    "times": make_times,
     "map": make_map,
     "width": make_width,
     "margins": make_margins,
@@ -68,6 +70,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "B1": ("triggers",),
     "B2": ("triggers",),
     "B2-text": ("triggers",),
+    "B3": ("times",),
     "D3": ("4",),
     "D4": ("4",),
     "W3": ("width",),
