@@ -24,11 +24,14 @@ def check(context: Context) -> Iterator[Case]:
 def _steps(
     task: am.InductionTask, context: Context, *, gradient: Any, least: float
 ) -> Iterator[Case]:
+    sequences = None  # of a population
+    if gradient == "population":
+        sequences = 36_000 if context.full else 12_000
     run = am.top_down(
         task,
         margins=MARGINS,
         gradient=gradient,
-        sequences=36_000 if context.full else 12_000,
+        sequences=sequences,
         evaluate_on=None,
         rng=context.rng,
     )
