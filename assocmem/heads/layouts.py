@@ -62,9 +62,12 @@ class Layout:
         (H, d, d_h) from the right and (H, d_h, d) from the left ("axis", TransformerLens).
     prefixes : tuple of str
         Taken off the names where they are found.
+    feed_forward : tuple of str
+        Patterns, as for file names, of arrays that act on the stream and are not read: feed-forward
+        layers and their norms.
     ignored : tuple of str
-        Patterns, as for file names, of arrays that hold no attention weights: feed-forward layers,
-        masks. Any other name that the layout does not know is an error.
+        Patterns of arrays that do not act: masks. Any other name that the layout does not know is
+        an error.
     needs_rotary : bool
         Whether positions enter by rotation alone.
 
@@ -80,6 +83,7 @@ class Layout:
     outputs_side: Side = "left"
     heads: Order = "rows"
     prefixes: tuple[str, ...] = ("_orig_mod.", "module.")
+    feed_forward: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     needs_rotary: bool = field(default=False)
 
@@ -119,8 +123,12 @@ class Layout:
         found = [int(match[1]) for name in names if (match := pattern.fullmatch(name))]
         return max(found, default=-1) + 1
 
+    def is_feed_forward(self, name: str) -> bool:
+        """Whether the array of this name acts on the stream, and is not read."""
+        return any(fnmatchcase(name, pattern) for pattern in self.feed_forward)
+
     def is_ignored(self, name: str) -> bool:
-        """Whether the array of this name holds no attention weights."""
+        """Whether the array of this name does not act."""
         return any(fnmatchcase(name, pattern) for pattern in self.ignored)
 
 
@@ -144,7 +152,8 @@ def _gpt2(side: Side) -> Layout:
         },
         side=side,
         prefixes=("_orig_mod.", "module.", "transformer."),
-        ignored=("h.*.attn.bias", "h.*.attn.masked_bias", "h.*.ln_2.*", "h.*.mlp.*"),
+        feed_forward=("h.*.ln_2.*", "h.*.mlp.*"),
+        ignored=("h.*.attn.bias", "h.*.attn.masked_bias"),
     )
 
 
@@ -178,10 +187,8 @@ LAYOUTS: dict[str, Layout] = {
         side="right",
         outputs_side="right",
         heads="axis",
-        ignored=(
-            *("blocks.*.attn.mask", "blocks.*.attn.IGNORE", "blocks.*.attn.rotary_*"),
-            *("blocks.*.ln2.*", "blocks.*.mlp.*"),
-        ),
+        feed_forward=("blocks.*.ln2.*", "blocks.*.mlp.*"),
+        ignored=("blocks.*.attn.mask", "blocks.*.attn.IGNORE", "blocks.*.attn.rotary_*"),
     ),
     "transformer_bridge": Layout(
         names={
@@ -208,7 +215,7 @@ LAYOUTS: dict[str, Layout] = {
             },
         },
         side="left",
-        ignored=("blocks.*.ln2.*", "blocks.*.mlp.*"),
+        feed_forward=("blocks.*.ln2.*", "blocks.*.mlp.*"),
     ),
     "gpt_neox": Layout(
         names={
@@ -226,10 +233,10 @@ LAYOUTS: dict[str, Layout] = {
         side="left",
         heads="interleaved",
         prefixes=("_orig_mod.", "module.", "gpt_neox."),
+        feed_forward=("layers.*.post_attention_layernorm.*", "layers.*.mlp.*"),
         ignored=(
             *("layers.*.attention.bias", "layers.*.attention.masked_bias"),
             *("layers.*.attention.rotary_emb.*", "rotary_emb.*"),
-            *("layers.*.post_attention_layernorm.*", "layers.*.mlp.*"),
         ),
         needs_rotary=True,
     ),

@@ -111,14 +111,13 @@ def read(
     n_layers = layout.n_layers(by_name)
     norm = _norm(norm, by_name, layout, n_layers)
     skipped = _skipped(given, norm, tied, rotary)
-    arrays, ignored = _arrays(by_name, layout, n_layers, skipped)
+    arrays = _arrays(by_name, layout, n_layers, skipped)
     arrays |= {(role, 0): rows for role, rows in given.items()}
     if layout.outputs_side == "right" and "outputs" not in given and ("outputs", 0) in arrays:
         arrays["outputs", 0] = arrays["outputs", 0].T
     if tied and ("outputs", 0) not in arrays:
         arrays["outputs", 0] = arrays["tokens", 0]
-    # masks have four axes and tables of frequencies one
-    unread = (FEED_FORWARD,) * any(len(by_name[name].shape) == 2 for name in ignored)
+    unread = (FEED_FORWARD,) * any(map(layout.is_feed_forward, by_name))
     unread += (DEVIATIONS,) * (norm != "none")
     return _assembled(arrays, layout, n_layers, n_heads, norm, eps, rotary, scale, unread)
 
@@ -189,8 +188,8 @@ def _skipped(given: Mapping[str, Any], norm: Kind, tied: bool, rotary: Rotary | 
 
 def _arrays(
     by_name: Mapping[str, Entry], layout: Layout, n_layers: int, skipped: set[str]
-) -> tuple[dict[tuple[str, int], Array], list[str]]:
-    """Arrays by role and layer, and the names of those that hold no attention weights."""
+) -> dict[tuple[str, int], Array]:
+    """Arrays by role and layer."""
     wanted = {
         layout.name(role, layer): (role, layer)
         for role, name in layout.names.items()
@@ -201,9 +200,11 @@ def _arrays(
     gains = {n for n, (role, _) in wanted.items() if role in ("gain", "final_gain")}
     if not gains & set(by_name):
         missing = [name for name in missing if name not in gains]
-    unknown = [name for name in by_name if name not in wanted]
-    ignored = [name for name in unknown if layout.is_ignored(name)]
-    extra = sorted(set(unknown) - set(ignored))
+    extra = [
+        name
+        for name in by_name
+        if name not in wanted and not (layout.is_ignored(name) or layout.is_feed_forward(name))
+    ]
     if n_layers == 0 or missing:
         missing = missing or [layout.names["output"]]
         tie = " Pass tied=True if the unembedding is the token embedding, or outputs=...."
@@ -214,8 +215,8 @@ def _arrays(
     if extra:
         raise ValueError(
             f"weights: expected names of the layout ({listed(layout.names.values(), 20)}); got "
-            f"{listed(extra)} as well. If they hold no attention weights, add a pattern to the "
-            f"layout's `ignored`; if they do, the layout is another."
+            f"{listed(extra)} as well. If they are of feed-forward layers, or masks, say so in "
+            f"the layout (`feed_forward`, `ignored`); if they are of heads, the layout is another."
         )
     used = {name: by_name[name] for name in wanted if name in by_name}
     if narrow := [f"{n} ({each.dtype})" for n, each in used.items() if not each.holds_numbers]:
@@ -228,7 +229,7 @@ def _arrays(
         raise ValueError(
             f"weights: expected finite numbers; got NaN or infinity in {listed(wrong)}."
         )
-    return arrays, ignored
+    return arrays
 
 
 def _assembled(

@@ -20,6 +20,10 @@ def model(readout="attention", dtype=np.float64, *, kind="hand-built", seed=None
     if kind == "three steps":
         run = am.top_down(TASK, am.FrozenEmbeddings.orthonormal(TASK))
         return run.model()
+    if kind == "trained":
+        task = am.BigramTask(am.Language.uniform(6), length=8, n_triggers=1)
+        setting = am.training.published(task, width=40, batch_size=8, rng=0)
+        return am.training.train(task, **setting, steps=3, evaluate_on=8).model()
     emb = am.FrozenEmbeddings.random(TASK, width=40, rng=rng).astype(dtype)
     weights = am.induction_head(TASK, emb, beta=5)
     if kind == "arrays":
@@ -35,6 +39,7 @@ KINDS = [
     ("attention", np.float32, "arrays"),
     ("residual", np.float32, "arrays"),
     ("attention", np.float64, "three steps"),
+    ("residual", np.float32, "trained"),
 ]
 
 
@@ -149,7 +154,7 @@ def test_a_torch_module_computes_the_same_and_comes_back(readout, dtype, kind):
         np.testing.assert_allclose(found, own, rtol=0, atol=within)
     assert np.abs(logits - wanted[::-1]).max() > 100 * within  # it can fail
     back = heads.from_torch(module)
-    if kind == "arrays":
+    if kind in ("arrays", "trained"):
         assert_same_bits(given, back)
     else:
         np.testing.assert_allclose(back.logits(tokens), wanted, rtol=within, atol=within)

@@ -128,6 +128,7 @@ def transformer_lens(w):
             names[f"{at}.b_{letter}"] = w[f"{name}_bias.{l}"]
         names |= {f"{at}.W_O": w[f"output.{l}"], f"{at}.b_O": w[f"output_bias.{l}"]}
         names |= {f"blocks.{l}.ln1.w": w[f"gain.{l}"], f"blocks.{l}.ln1.b": w[f"norm_bias.{l}"]}
+        names |= {f"{at}.mask": np.tri(T, dtype=bool), f"{at}.IGNORE": np.array(-np.inf)}
     return names
 
 

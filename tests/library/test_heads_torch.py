@@ -150,7 +150,7 @@ def test_a_stack_of_encoder_layers_by_a_name_map():
             "norm_bias": "layers.{layer}.norm1.bias",
         },
         side="left",
-        ignored=("layers.*.linear*", "layers.*.norm2.*"),
+        feed_forward=("layers.*.linear*", "layers.*.norm2.*"),
     )
     found = heads.read(model.state_dict(), layout=layout, n_heads=H)
     x = torch.randn(1, T, D, dtype=torch.float64)
