@@ -632,3 +632,28 @@ def test_a_memory_multiplies_like_its_matrix(seed, d_k, d_v, d, p):
     for other in (wrong, integers(d_k + 1), integers(d_k + 1, p), integers(d_k, p, 2)):
         with pytest.raises(ValueError, match="@: expected"):
             W @ other
+
+
+@modest
+@given(n=sizes, m=sizes, rows=sizes, columns=sizes)
+def test_coefficients_have_a_row_per_value_and_a_column_per_key(n, m, rows, columns):
+    keys, values = np.ones((n, 2)), np.ones((m, 2))
+    if (rows, columns) == (m, n):
+        AssociativeMemory(keys=keys, values=values, coefficients=np.ones((rows, columns)))
+    else:
+        with pytest.raises(ValueError, match="coefficients: expected"):
+            AssociativeMemory(keys=keys, values=values, coefficients=np.ones((rows, columns)))
+
+
+@modest
+@given(pairs=sizes, others=sizes, weights=sizes)
+def test_store_takes_as_many_values_and_coefficients_as_keys(pairs, others, weights):
+    memory = AssociativeMemory(keys=np.eye(2), values=np.eye(2))
+    keys, values = np.ones((pairs, 2)), np.ones((others, 2))
+    if others == pairs and weights in (1, pairs):
+        weight = 2.0 if weights != pairs else np.full(pairs, 2.0)
+        stored = memory.store(keys, values, weight)
+        np.testing.assert_array_equal(stored.matrix, np.eye(2) + 2 * pairs * np.ones((2, 2)))
+    else:
+        with pytest.raises(ValueError, match="store: expected as many values as keys"):
+            memory.store(keys, values, np.ones(weights))
