@@ -8,7 +8,7 @@ from assocmem.training.history import History
 from assocmem.training.loop import train
 from assocmem.training.metrics import Metrics
 from assocmem.training.optimizers import SGD, Adam, Muon, Optimizer, Schedule, SignDescent
-from assocmem.training.presets import published
+from assocmem.training.presets import published, published_probes
 from assocmem.training.run import TrainingRun
 from assocmem.training.settings import Settings
 
@@ -26,5 +26,6 @@ __all__ = [
     "TrainingRun",
     "TrainingStep",
     "published",
+    "published_probes",
     "train",
 ]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from assocmem._checks import Seed, checked_size, generator
+from assocmem._checks import Seed, checked_kind, checked_size, generator
 from assocmem.model.embeddings import FrozenEmbeddings, require_memory, sizes_of
-from assocmem.tasks import Task
+from assocmem.probes import Probe
+from assocmem.tasks import BigramTask, Task
 
 
 def published(
@@ -76,6 +77,55 @@ def published_embeddings(
         W_V2=uniform(square, rng=rng),
         family="published",
     ).astype(dtype)
+
+
+def published_probes(task: BigramTask, embeddings: FrozenEmbeddings) -> dict[str, Probe]:
+    """Return the probes of W_O2, W_K2 and W_K1 with the ranges of the published experiments.
+
+    Those of a history, `Metrics`, ask what the task can teach: W_O2 the possible outputs of
+    triggers, W_K2 the triggers among all tokens, W_K1 every position among those up to it. The
+    published ones ask W_O2 every token; fixed triggers of W_K2 among themselves only; and W_K1
+    every position but the first among all positions but the last, later ones too.
+
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=16)
+    >>> emb = am.FrozenEmbeddings.orthonormal(task)
+    >>> {name: (len(p.cues), round(1 / p.chance)) for name, p in published_probes(task, emb).items()}
+    {'W_O2': (65, 65), 'W_K2': (5, 5), 'W_K1': (15, 15)}
+
+    Parameters
+    ----------
+    task : BigramTask
+    embeddings : FrozenEmbeddings
+        Those that the weights were trained with: ``run.embeddings``.
+
+    Returns
+    -------
+    dict of Probe
+        ``probe.recall(run.weights[name])`` for each name.
+
+    References
+    ----------
+    [BCBJB2023], Section 5, and the code of its experiments.
+    """
+    checked_kind("task", task, BigramTask)
+    checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)
+    every, triggers = np.arange(task.n_tokens), task.trigger_tokens
+    positions = embeddings.positions
+    return {
+        "W_O2": Probe("W_O2", embeddings.values[every], embeddings.outputs, every, None, False),
+        "W_K2": Probe(
+            "W_K2",
+            embeddings.tokens[triggers],
+            embeddings.remapped_tokens[triggers],
+            np.arange(len(triggers)),
+            None,
+            True,
+        ),
+        "W_K1": Probe(
+            "W_K1", positions[1:], positions[:-1], np.arange(task.length - 1), None, True
+        ),
+    }
 
 
 def uniform(shape: tuple[int, int], *, rng: np.random.Generator) -> NDArray[np.float64]:
