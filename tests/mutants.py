@@ -135,6 +135,7 @@ MUTANTS = [
     Mutant("gradients.previous_token", "S3: query, a variance", "kappa * (1 - one / c)", "kappa"),
     Mutant("gradients.previous_token", "S3: query, a term dropped", " + by_output @ self.output", ""),
     Mutant("gradients.previous_token", "S3: not centred on ū", "a * (u - (a * u).sum(axis=1, keepdims=True))", "a * u"),
+    Mutant("gradients.previous_token", "S3: what score and reading share", "self._worth(own + to_output * from_free)", "self._worth(own)"),
     Mutant("gradients.previous_token", "S3: one τ too many", "/ (self._length - 2)\n", "/ (self._length - 1)\n"),
     Mutant("gradients.roles", "output at τ", "at[tau, tau + 1, OUTPUT]", "at[tau, tau, OUTPUT]"),
     Mutant("gradients.roles", "pairs of content", "(c - 2) * one / c", "(c - 1) * one / c"),
