@@ -24,7 +24,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 verify: $(VENV)/.installed-validation ## check every claim against an independent transformer
-	$(RUN) -m validation
+	$(RUN) -m validation --workers $$($(RUN) -c 'import os; print(os.cpu_count())')
 
 test: $(VENV)/.installed-test ## run the tests, except the slow ones
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"

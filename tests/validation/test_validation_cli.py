@@ -149,6 +149,7 @@ def test_an_interrupted_run_reports_what_ran(plant, tmp_path, capsys):
     [
         (["run", "XY"], "argument ID: expected a claim's id, .* got 'XY'. `list` shows"),
         (["run", "--seed", "-1"], "argument --seed: expected an integer >= 0; got '-1'. Leave"),
+        (["run", "--workers", "0"], "argument --workers: expected an integer >= 1; got '0'. Leave"),
         (["run", "--seed", "x"], "argument --seed: expected an integer >= 0; got 'x'. Leave"),
         (["--profile", "slow"], "argument --profile: expected .* quick, full; got 'slow'. Choose"),
         (["run", "--output", __file__], "argument --output: expected a directory .* Name another"),
@@ -318,6 +319,7 @@ def test_numbers_depend_on_the_seed_and_the_claim_only(tmp_path):
     seed = str(secrets.randbits(32))
     together = measured(tmp_path, *FAST, "--seed", seed)
     assert together == measured(tmp_path, *FAST[::-1], "--seed", seed)
+    assert together == measured(tmp_path, *FAST, "--seed", seed, "--workers", "2")
     alone = [measured(tmp_path, id, "--seed", seed) for id in FAST]
     assert together == alone[0] | alone[1]
     assert together != measured(tmp_path, *FAST, "--seed", seed + "1")

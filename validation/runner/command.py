@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -97,6 +98,13 @@ def parser() -> argparse.ArgumentParser:
         help="claim, chapter or pattern: L2, 'C*'",
     )
     checks.add_argument("-v", "--verbose", action="store_true", help="show every row as it comes")
+    checks.add_argument(
+        "--workers",
+        type=workers,
+        default=1,
+        metavar="N",
+        help="processes that share the claims, with the same results (default 1)",
+    )
     checks.set_defaults(command=run_claims)
 
     figure = commands.add_parser("figure", help="draw a figure, with its numbers beside it")
@@ -227,17 +235,37 @@ def is_written(write: Callable[[], object], path: Path) -> bool:
 
 def checked_rows(claims: Sequence[Claim], options: argparse.Namespace) -> Iterator[report.Row]:
     """Run the checks of the claims: a row a case, shown as it comes if that was asked for."""
-    from validation.runner.checks import check_of
-
+    found = found_cases(claims, options)
     for claim in under_way(claims, shown=not options.verbose):
         if options.verbose:
             tell("\n" + table.heading(claim))
-        cases = run(claim, check_of(claim), options.seed, options.profile)
-        for case in unbroken(cases, needed=options.profile == "full"):
+        for case in next(found):
             row = report.checked(claim, case)
             if options.verbose:
                 tell(*table.detail(row))
             yield row
+
+
+def found_cases(claims: Sequence[Claim], options: argparse.Namespace) -> Iterator[Iterable[Case]]:
+    """The cases of each claim in turn: as they come, or from several processes."""
+    parts = [(claim, options.seed, options.profile) for claim in claims]
+    if options.workers == 1 or len(claims) < 2:
+        yield from map(cases_of, parts)
+        return
+    with ProcessPoolExecutor(options.workers) as pool:
+        yield from pool.map(all_cases_of, parts)
+
+
+def cases_of(part: tuple[Claim, int, Profile]) -> Iterator[Case]:
+    """The cases of one claim; its random numbers depend on the seed and the claim only."""
+    from validation.runner.checks import check_of
+
+    claim, seed, profile = part
+    yield from unbroken(run(claim, check_of(claim), seed, profile), needed=profile == "full")
+
+
+def all_cases_of(part: tuple[Claim, int, Profile]) -> list[Case]:
+    return list(cases_of(part))
 
 
 def under_way(claims: Sequence[Claim], *, shown: bool, what: str = "claim") -> Iterator[Claim]:
@@ -335,6 +363,13 @@ def seed(given: str) -> int:
         raise argparse.ArgumentTypeError(
             f"expected an integer >= 0; got {given!r}. Leave it out for seed 0."
         )
+    return int(given)
+
+
+def workers(given: str) -> int:
+    """A number of processes."""
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 1; got {given!r}. Leave it out.")
     return int(given)
 
 
