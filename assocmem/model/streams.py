@@ -124,9 +124,8 @@ class FirstLayer:
         self.token_position = [scores[:n, n : n + block.stop].copy() for block in self.blocks]
         parts = scores[:n, :n], scores[:n, n:], scores[n:, :n], scores[n:, n:]
         largest = [float(abs(part).max(initial=0)) for part in parts]
-        self.safe = (
-            sum(largest) <= math.log(np.finfo(dtype).max) / 2
-        )  # exponentials cannot overflow
+        limit = math.log(np.finfo(dtype).max) / 2  # exponentials cannot overflow
+        self.safe = sum(largest) <= limit
         self.shared = not any(largest[:3])  # scores between positions only: one map for all
 
     def maps(self, chunk: Chunk, buffers: Buffers) -> Maps:
