@@ -344,18 +344,37 @@ def _overlaps(
 
 
 def storage_bound(d: int, *, delta: float = 1e-6) -> int:
-    """The number of pairs from which on no d x d matrix recalls all, with probability 1 - delta.
-
-    >>> storage_bound(8), storage_bound(16)
-    (179, 663)
+    """Number of pairs from which on no d x d matrix recalls all, with probability 1 − δ.
 
     One to one, of n keys with n values paired at random, whatever the vectors and the rule: the
     p = n²(n − 1)/2 hyperplanes (v_k − v_k')ᵀWu_i = 0 cut the d² dimensions of W into at most
-    2 Σ_{i<d²} C(p − 1, i) regions, each of which serves at most one of the n! pairings. 2.8 d² at
-    d = 8, 2.2 d² at 1000, towards 2d². Costs the same at any d.
+    2 Σ_{i<d²} C(p − 1, i) regions, each of which serves at most one of the n! pairings. It is 2.8
+    d² at d = 8, 2.2 d² at 1000, towards 2d², and costs the same at any d.
 
-    Raises TypeError or ValueError for d outside 2 .. 10⁹, or delta outside (0, 1). Source: claim
-    C5; the number of regions is in [C1965], Theorem 1.
+    Parameters
+    ----------
+    d : int
+        The width, from 2 to 10⁹.
+    delta : float
+        The probability δ that some matrix recalls all, at most.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError, ValueError
+        For d or δ out of range.
+
+    Examples
+    --------
+    >>> storage_bound(8), storage_bound(16)
+    (179, 663)
+
+    References
+    ----------
+    Claim C5; the number of regions is in [C1965], Theorem 1.
     """
     from scipy.special import betaln, gammaln, logsumexp
 

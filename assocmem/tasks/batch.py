@@ -25,16 +25,30 @@ from assocmem._checks import (
 class Batch:
     """Sequences, what to predict at each position, and how much each prediction counts.
 
+    Parameters
+    ----------
+    tokens : array_like of int, shape (B, T)
+        They count from 0.
+    targets : array_like of int, shape (B, T)
+        Classes: class k is the token ``task.outputs[k]``; -1 says that nothing is predicted, where
+        the weight is 0.
+    weights : array_like, shape (B, T)
+        At least 0, with the sum 1 over the whole batch, so that a loss is the expectation
+        Σ weight · loss.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, negative tokens, missing targets, and weights that are NaN, negative
+        or do not sum to 1.
+    TypeError
+        For tokens or targets that are not integers.
+
+    Examples
+    --------
     >>> batch = Batch(tokens=[[0, 1, 0]], targets=[[-1, -1, 1]], weights=[[0, 0, 1]])
     >>> batch
     Batch(1 sequences of length 3, 1 predictions)
-
-    Shapes: all (B, T). `tokens` count from 0. `targets` are classes: class k is the token
-    `task.outputs[k]`; -1 says that nothing is predicted, where the weight is 0. `weights` are at
-    least 0 and sum to 1 over the whole batch, so that a loss is the expectation Σ weight · loss.
-
-    Raises ValueError for shapes that differ, negative tokens, missing targets, weights that are
-    NaN, negative or do not sum to 1; TypeError for tokens or targets that are not integers.
     """
 
     tokens: Ints
@@ -79,17 +93,33 @@ class Batch:
         return f"Batch({sequences} sequences of length {length}, {predictions} predictions)"
 
     def split(self, size: int) -> Iterator[tuple[float, Self]]:
-        """Consecutive pieces of at most `size` sequences, each with its share of the weight.
-
-        >>> from assocmem import InductionTask
-        >>> batch = InductionTask(n_tokens=3, length=4).enumerate()
-        >>> [(share, len(piece)) for share, piece in batch.split(6)]
-        [(0.75, 6), (0.25, 2)]
+        """Yield consecutive pieces of at most `size` sequences, each with its share of the weight.
 
         Each piece is a batch whose weights sum to 1, so an expectation over the whole is
         Σ share · (expectation over the piece). Pieces without weight are left out.
 
-        Raises TypeError for a size that is not an integer, ValueError for one below 1.
+        Parameters
+        ----------
+        size : int
+            How many sequences at most.
+
+        Yields
+        ------
+        share : float
+        piece : Batch
+            Of the same class.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a size that is not an integer of at least 1.
+
+        Examples
+        --------
+        >>> from assocmem import InductionTask
+        >>> batch = InductionTask(n_tokens=3, length=4).enumerate()
+        >>> [(share, len(piece)) for share, piece in batch.split(6)]
+        [(0.75, 6), (0.25, 2)]
         """
         size = at_least("size", size, 1)
         for start in range(0, len(self), size):

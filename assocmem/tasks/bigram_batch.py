@@ -16,16 +16,30 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class BigramBatch(Batch):
-    """A batch whose sequences have triggers (B, K), each followed by its output (B, K).
+    """A batch whose sequences have triggers, each followed by its output.
 
+    Every position has its target, the next token; the weights choose.
+
+    Parameters
+    ----------
+    triggers, outputs : array_like of int, shape (B, K)
+        Of each sequence.
+    tokens, targets, weights
+        As in `Batch`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Batch`, and for triggers and outputs of other shapes.
+
+    Examples
+    --------
     >>> from assocmem.tasks import BigramTask
     >>> batch = BigramTask(length=64).sample(4, rng=0)
     >>> batch
     BigramBatch(4 sequences of length 64, ... predictions, 5 triggers each)
     >>> bool((batch.is_repeated <= batch.is_trigger).all())
     True
-
-    Here every position has its target, the next token; the weights choose.
     """
 
     triggers: Ints

@@ -28,8 +28,37 @@ _MAX_SAMPLED = 2**62  # pairs of a trigger and its place, numbered in int64
 
 @dataclass(frozen=True)
 class InductionTask:
-    """Repeat, after the second occurrence of a trigger, the token that followed its first.
+    """The theorem's data: repeat what followed a trigger, at the trigger's second occurrence.
 
+    With N = `n_tokens`, T = `length`, K = `n_triggers`: a trigger q and a place t are uniform; q
+    stands at t and at the last position and nowhere else; every other position is content, i.i.d.
+    uniform. The label is the content at t + 1, and the loss is at the last position only. Code
+    counts from 0, so t is in 0 .. T - 3.
+
+    Parameters
+    ----------
+    n_tokens : int or SymPy expression
+        N. With a SymPy size `n_content`, `n_outputs` and `n_sequences` are expressions, and
+        whatever needs numbers raises TypeError. Elements of a field, `sympy.field("N, K",
+        sympy.QQ)`, do as well: every result then comes simplified, and far faster.
+    length : int
+        T, at least 3. The leads at a symbolic T are in `assocmem.gradients.conditions`.
+    n_triggers : int, SymPy expression or "random"
+        Fixed triggers, K = 1 .. N - 2, are the tokens 0 .. K - 1, and content is K .. N - 1. Random
+        triggers are all N tokens, and content is all tokens but the sequence's own trigger.
+    predict : {"content", "all"}
+        The classes are the content tokens (fixed triggers only), or all N tokens.
+
+    Raises
+    ------
+    ValueError
+        For T < 3, K < 1, fewer than two content tokens, an unknown ``predict``, or random triggers
+        with ``predict="content"``.
+    TypeError
+        For sizes that are not integers.
+
+    Examples
+    --------
     >>> task = InductionTask(n_tokens=4, length=6, n_triggers="random", predict="all")
     >>> task.n_sequences
     1296
@@ -37,26 +66,11 @@ class InductionTask:
     >>> bool((batch.tokens[:, -1:] == batch.tokens[:, :-1]).sum(axis=1).max() == 1)
     True
 
-    With N = `n_tokens`, T = `length`, K = `n_triggers`: a trigger q and a place t are uniform; q
-    stands at t and at the last position and nowhere else; every other position is content, i.i.d.
-    uniform. The label is the content at t + 1, and the loss is at the last position only. Code
-    counts from 0, so t is in 0 .. T - 3.
-
-    Fixed triggers, K = 1 .. N - 2, are the tokens 0 .. K - 1 and content is K .. N - 1. Random
-    triggers, `n_triggers="random"`, are all N tokens and content is all tokens but the sequence's
-    own trigger. `predict="content"`: the classes are the content tokens (fixed triggers only);
-    `predict="all"`: all N tokens.
-
-    `n_tokens` and `n_triggers` may be SymPy expressions: then `n_content`, `n_outputs` and
-    `n_sequences` are expressions, and whatever needs numbers raises TypeError. Elements of a field,
-    `sympy.field("N, K", sympy.QQ)`, do as well: every result then comes simplified, and far faster.
-
-    Raises ValueError for T < 3, K < 1, fewer than two content tokens, an unknown `predict`, or
-    random triggers with `predict="content"`; TypeError for sizes that are not integers.
-
-    Source: [BCBJB2023], the data of its theorem. For K = 1 it is the in-context bigram task with
-    uniform statistics, conditioned on the trigger's second occurrence being the last input. For
-    K >= 2 it is not: the other triggers never occur in a sequence, as they do in a `BigramTask`.
+    References
+    ----------
+    [BCBJB2023], the data of its theorem. For K = 1 it is the in-context bigram task with uniform
+    statistics, conditioned on the trigger's second occurrence being the last input. For K >= 2 it
+    is not: the other triggers never occur in a sequence, as they do in a `BigramTask`.
     """
 
     n_tokens: Any
@@ -168,13 +182,30 @@ class InductionTask:
     def enumerate(
         self, max_bytes: int = 2**30, *, up_to_symmetry: bool | None = None
     ) -> InductionBatch | Patterns:
-        """All sequences, each once, with equal weights.
+        """All sequences, each once, with equal weights; up to the names of tokens, see `patterns`.
 
+        Parameters
+        ----------
+        max_bytes : int
+            What the batch may take.
+        up_to_symmetry : bool, optional
+            Deprecated: `patterns`.
+
+        Returns
+        -------
+        InductionBatch
+
+        Raises
+        ------
+        ValueError
+            When the batch would take more, with the number of sequences and bytes.
+        TypeError
+            For a symbolic task.
+
+        Examples
+        --------
         >>> len(InductionTask(n_tokens=3, length=4).enumerate())
         8
-
-        Raises ValueError, with the number of sequences and bytes, when the batch would take more
-        than `max_bytes`; TypeError for a symbolic task. Up to the names of tokens: `patterns`.
         """
         if up_to_symmetry is not None:
             renamed("up_to_symmetry", "task.patterns(), which is enumerate up to symmetry")
@@ -194,13 +225,28 @@ class InductionTask:
         return self._assemble(np.repeat(strata, len(words)), np.tile(words, (len(strata), 1)))
 
     def patterns(self, max_bytes: int = 2**30) -> Patterns:
-        """All sequences up to the names of their tokens, with the probabilities of the `Patterns`.
+        """All sequences up to the names of their tokens, with their probabilities.
 
+        Parameters
+        ----------
+        max_bytes : int
+            What they may take.
+
+        Returns
+        -------
+        Patterns
+
+        Raises
+        ------
+        ValueError
+            When they would take more, with the number of patterns and bytes.
+        TypeError
+            For a symbolic task.
+
+        Examples
+        --------
         >>> len(InductionTask(n_tokens=10**6, length=4).patterns())
         4
-
-        Raises ValueError, with the number of patterns and bytes, when they would take more than
-        `max_bytes`; TypeError for a symbolic task.
         """
         self._require_numbers("patterns")
         slots, small = self.length - 2, self.representatives
@@ -236,17 +282,34 @@ class InductionTask:
     def sample(self, size: int, *, rng: Seed = None) -> InductionBatch:
         """Random sequences with equal weights, stratified over trigger, place and output.
 
-        >>> batch = InductionTask(n_tokens=10**6, length=16, n_triggers=4).sample(56, rng=0)
-        >>> bool((np.unique(batch.tokens[:, -1], return_counts=True)[1] == 14).all())
-        True
-
         Each of the K (T - 2) pairs of trigger and place occurs ⌊size / pairs⌋ times, and the
         sequences left over go to distinct pairs at random; so it is for the C outputs, matched to
         the pairs at random. Weighted means are unbiased, and the sample adds no noise of its own to
         the label frequencies, which every position would otherwise memorise.
 
-        Raises TypeError for a symbolic task or a size that is not an integer, ValueError for a
-        size below 1.
+        Parameters
+        ----------
+        size : int
+            How many sequences.
+        rng : int, generator of NumPy or None
+            Where the draws come from; None draws anew each time.
+
+        Returns
+        -------
+        InductionBatch
+
+        Raises
+        ------
+        TypeError
+            For a symbolic task or a size that is not an integer.
+        ValueError
+            For a size below 1.
+
+        Examples
+        --------
+        >>> batch = InductionTask(n_tokens=10**6, length=16, n_triggers=4).sample(56, rng=0)
+        >>> bool((np.unique(batch.tokens[:, -1], return_counts=True)[1] == 14).all())
+        True
         """
         self._require_numbers("sample")
         size, rng = checked_batch_size("size", size, self.length), generator(rng)

@@ -38,21 +38,32 @@ _MAX_TOKENS = 2**14  # a bigram table of 2 GiB
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Language:
-    """A first token from the unigram, then each from the bigram row of the token before.
+    """A Markov chain of tokens: the first from the unigram, then each from the row of the last.
 
+    Nothing demands that the unigram be the bigram's stationary law; `from_text` makes it so.
+
+    Parameters
+    ----------
+    unigram : array_like, shape (N,)
+        Probabilities that sum to 1.
+    bigram : array_like, shape (N, N)
+        Row i is the law of the token after token i.
+    names : sequence of str, optional
+        A readable name for each token, all different; 0 .. N - 1 when left out.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, fewer than two tokens, NaN, negative entries, laws that do not
+        sum to 1 up to rounding, and names that are too few or the same.
+
+    Examples
+    --------
     >>> language = Language(unigram=[0.5, 0.5], bigram=[[0, 1], [0.25, 0.75]], names="ab")
     >>> language
     Language(2 tokens: a b)
     >>> language.most_frequent().tolist()    # ties: the smaller id first
     [0, 1]
-
-    Shapes: `unigram` (N,) and `bigram` (N, N), whose row i is the law of the token after token i;
-    all are probabilities that sum to 1. `names`: a readable name for each token, all different; the
-    numbers 0 .. N - 1 when left out. Nothing demands that the unigram be the bigram's stationary
-    law; `from_text` makes it so.
-
-    Raises ValueError for shapes that do not fit, fewer than two tokens, NaN, negative entries, laws
-    that do not sum to 1 up to rounding, names that are too few or the same.
     """
 
     unigram: Law
@@ -81,12 +92,26 @@ class Language:
 
     @classmethod
     def uniform(cls, n: int) -> Language:
-        """All tokens equally likely, whatever came before.
+        """Language in which all tokens are equally likely, whatever came before.
 
+        Parameters
+        ----------
+        n : int
+            The number of tokens.
+
+        Returns
+        -------
+        Language
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an n that is not an integer, below 2, or too large.
+
+        Examples
+        --------
         >>> Language.uniform(4).bigram[0]
         array([0.25, 0.25, 0.25, 0.25])
-
-        Raises TypeError for an n that is not an integer, ValueError for one below 2 or too large.
         """
         n = _size(n)
         return cls(unigram=np.full(n, 1 / n), bigram=np.full((n, n), 1 / n))
@@ -95,20 +120,38 @@ class Language:
     def zipf(
         cls, n: int, *, exponent: float = 1.0, concentration: float = 20.0, rng: Seed = None
     ) -> Language:
-        """Zipf's law, and independent Dirichlet rows around it.
+        """Language whose unigram is Zipf's law, with independent Dirichlet rows around it.
 
+        The unigram is π_i ∝ (i + 1)^-exponent, and each bigram row is an independent draw from
+        Dirichlet(concentration · π), whose mean is π and whose variance is π(1 - π) /
+        (concentration + 1): the larger the concentration, the less the row says. At the default,
+        and 65 tokens, a row is on average 0.76 nats (Kullback-Leibler) away from the unigram; of
+        the default characters it is 0.78.
+
+        Parameters
+        ----------
+        n : int
+            The number of tokens.
+        exponent, concentration : float
+            As above.
+        rng : int, generator of NumPy or None
+            Where the rows come from.
+
+        Returns
+        -------
+        Language
+
+        Raises
+        ------
+        TypeError, ValueError
+            For n as `uniform`, an exponent that is not finite, and a concentration that is not
+            positive and finite.
+
+        Examples
+        --------
         >>> language = Language.zipf(65, rng=0)
         >>> (language.unigram[0] / language.unigram[[1, 2]]).round(12)
         array([2., 3.])
-
-        The unigram is π_i ∝ (i + 1)^-exponent, and each bigram row is an independent draw from
-        Dirichlet(concentration · π), whose mean is π and whose variance is
-        π(1 - π) / (concentration + 1): the larger the concentration, the less the row says. At the
-        default, and 65 tokens, a row is on average 0.76 nats (Kullback-Leibler) away from the
-        unigram; of the default characters it is 0.78.
-
-        Raises ValueError or TypeError for n as `uniform`, ValueError for an exponent that is not
-        finite or a concentration that is not positive and finite.
         """
         n = _size(n)
         exponent = checked_number("exponent", exponent)
@@ -133,24 +176,39 @@ class Language:
 
     @classmethod
     def from_text(cls, text: str | os.PathLike[str], *, smoothing: float = 0.0) -> Language:
-        """The characters of a text, ordered by frequency, and how often one follows another.
+        """Language of the characters of a text: their frequencies, and which follows which.
 
+        The text is read as a circle, its end followed by its beginning: then every character has a
+        successor, the unigram is the frequency of the characters, and it is the stationary law of
+        the bigram. Tokens are ordered by frequency, equally frequent ones by code point. Blanks
+        have readable names, ␣ ↵ ⇥.
+
+        Parameters
+        ----------
+        text : str or path
+            A `str` is the text itself; a `Path` is a file, in UTF-8 or as its byte-order mark says.
+        smoothing : float
+            As in `from_counts`.
+
+        Returns
+        -------
+        Language
+
+        Raises
+        ------
+        TypeError
+            For anything but a string or a path.
+        ValueError
+            For a text of fewer than two different characters, a string that is the name of a file,
+            and a file in another encoding.
+
+        Examples
+        --------
         >>> language = Language.from_text("to be or not to be")
         >>> language
         Language(7 tokens: ␣ o t b e n r)
         >>> language.bigram[1].round(3)      # an o is followed by a blank, a t or an r
         array([0.5 , 0.  , 0.25, 0.  , 0.  , 0.  , 0.25])
-
-        A `str` is the text itself; a `Path` is a file, in UTF-8 or as its byte-order mark says. The
-        text is read as a circle, its
-        end followed by its beginning: then every character has a successor, the unigram is the
-        frequency of the characters, and it is the stationary law of the bigram. Equally frequent
-        characters go by code point. Blanks have readable names, ␣ ↵ ⇥. `smoothing` as in
-        `from_counts`.
-
-        Raises TypeError for anything but a string or a path, ValueError for a text of fewer than
-        two different characters, a string that is the name of a file, and a file in another
-        encoding.
         """
         if isinstance(text, os.PathLike):
             text = read_text(Path(text))
@@ -182,21 +240,37 @@ class Language:
         names: Sequence[str] | None = None,
         smoothing: float = 0.0,
     ) -> Language:
-        """The frequencies of counted bigrams: `counts[i, j]` times token j came after token i.
+        """Language of counted bigrams: `counts[i, j]` times token j came after token i.
 
+        The unigram is the frequency of a token as the first of a bigram.
+
+        Parameters
+        ----------
+        counts : array_like, data frame or path
+            An (N, N) array; or a data frame, whose rows and columns are matched by their labels,
+            zeros where one has none; or the path of a CSV file with such a table: numbers alone, or
+            with the tokens' names in the first row and the first column and an empty corner,
+            matched in the same way. Lines that start with # before the table are comments.
+        names : sequence of str, optional
+            Of the tokens; those of the table when left out.
+        smoothing : float
+            Lidstone's: it is added to every count.
+
+        Returns
+        -------
+        Language
+
+        Raises
+        ------
+        ValueError
+            For a table that is not square, counts that are negative, NaN or infinite, a token that
+            is never followed by any (unless smoothed), and a negative smoothing.
+
+        Examples
+        --------
         >>> Language.from_counts([[0, 3], [1, 2]], names="ab").bigram
         array([[0.        , 1.        ],
                [0.33333333, 0.66666667]])
-
-        `counts` is an (N, N) array; or a data frame, whose rows and columns are matched by their
-        labels, zeros where one has none; or the path of a CSV file with such a table: numbers
-        alone, or with the tokens' names in the first row and the first column and an empty corner,
-        matched in the same way. Lines that start with # before the table are comments. The unigram
-        is the frequency of a token as the first of a bigram. `smoothing` (Lidstone's) is added to
-        every count.
-
-        Raises ValueError for a table that is not square, counts that are negative, NaN or
-        infinite, a token that is never followed by any (unless smoothed), a negative smoothing.
         """
         if isinstance(counts, str | os.PathLike):
             found, table = read_counts(Path(counts))

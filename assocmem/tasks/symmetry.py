@@ -66,14 +66,30 @@ class Patterns:
         return f"Patterns({len(self)} patterns of {readable(self.task.n_sequences)} sequences)"
 
     def mean(self, values: ArrayLike, *, where: ArrayLike = True) -> float:
-        """Return the expectation of one number for each pattern, given that ``where`` (B,) holds.
+        """Return the expectation of one number for each pattern, under a condition.
 
+        Parameters
+        ----------
+        values : array_like, shape (B,)
+            Numbers or booleans.
+        where : array_like of bool, shape (B,)
+            The condition.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            For values of another shape, or a condition of probability zero.
+
+        Examples
+        --------
         >>> from assocmem import InductionTask
         >>> patterns = InductionTask(n_tokens=10**6, length=8).patterns()
         >>> print(f"{patterns.mean(patterns.n_different < 6):.3g}")  # some content token repeats
         1.5e-05
-
-        Raises ValueError for values of another shape, or a condition of probability zero.
         """
         values, where = checked_array("values", values), checked_array("where", where)
         values = checked_reals("values", values * 1.0 if values.dtype == bool else values)
@@ -110,7 +126,7 @@ class Patterns:
 
 
 def set_partitions(size: int, most: int | None = None) -> Ints:
-    """All ways to number `size` places 0, 1, ... by first occurrence, with at most `most` numbers.
+    """Ways to number `size` places 0, 1, ... by first occurrence, with at most `most` numbers.
 
     >>> set_partitions(3)
     array([[0, 0, 0],
