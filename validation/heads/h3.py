@@ -27,6 +27,11 @@ def check(context: Context) -> Iterator[Case]:
     yield from trained(context)
 
 
+def measured(name: str, predicted: float, found: float, tolerance: float) -> Case:
+    """A case that rests on draws: models, sequences, training batches."""
+    return Case(name, predicted, found, tolerance, evidence="statistics")
+
+
 def planted(context: Context) -> Iterator[Case]:
     """H3 (a): how many models are read with a mistake; and what attention on data says."""
     models = 40 if context.full else 8
@@ -42,10 +47,10 @@ def planted(context: Context) -> Iterator[Case]:
         places = {kind: place for place, kind in specimen.truth.items()}
         right += attention[places["induction"]] > 0.5
         fooled += attention[places["anti-copying"]] > 0.5
-    yield Case("models with a head missed or made up", 0, wrong, 0)
-    yield Case("models whose induction circuit is the one found", models, circuits, 0)
-    yield Case("models whose induction head attends as one", models, right, 0)
-    yield Case("models whose anti-copying head attends as one, too", models, fooled, 0)
+    yield measured("models with a head missed or made up", 0, wrong, 0)
+    yield measured("models whose induction circuit is the one found", models, circuits, 0)
+    yield measured("models whose induction head attends as one", models, right, 0)
+    yield measured("models whose anti-copying head attends as one, too", models, fooled, 0)
 
 
 def induction_attention(
@@ -71,7 +76,7 @@ def trained(context: Context) -> Iterator[Case]:
     else:
         model = heads.read(two_heads.FILE, layout=two_heads.LAYOUT, n_heads=2)
     found = heads.find(model, level=FALSE_ALARM)
-    yield Case("trained: has an induction circuit", 1, bool(found.circuits), 0)
+    yield measured("trained: has an induction circuit", 1, bool(found.circuits), 0)
     by_place = {(each.kind, each.places): each for each in found.found}
     for first, second in found.circuits[:1]:
         for kind, places in (
@@ -80,8 +85,8 @@ def trained(context: Context) -> Iterator[Case]:
             ("copying", (second,)),
         ):
             each = by_place[kind, places]
-            yield Case(f"trained, {kind}: p-value", 0, each.p_value(), 1e-6)
-            yield Case(f"trained, {kind}: recall above 1/2", 0.75, each.recall, 0.25)
+            yield measured(f"trained, {kind}: p-value", 0, each.p_value(), 1e-6)
+            yield measured(f"trained, {kind}: recall above 1/2", 0.75, each.recall, 0.25)
             if context.full:
                 share = each.permutation_p_value(draws=2_000_000, rng=context.rng)
-                yield Case(f"trained, {kind}: p by 2e6 signed permutations", 0, share, 1e-6)
+                yield measured(f"trained, {kind}: p by 2e6 signed permutations", 0, share, 1e-6)
