@@ -142,6 +142,15 @@ def checked_bytes(name: str, most: Any) -> float:
     return checked_number(name, most, "a number of bytes", lambda number: number >= 0)
 
 
+def require_room(name: str, what: str, needed: int, remedy: str) -> None:
+    """Refuse what would not fit into memory, by its size, before any of it is made."""
+    if needed > MOST_BYTES:
+        raise ValueError(
+            f"{name}: expected {what} that take at most {MOST_BYTES:.2g} bytes; got some that take "
+            f"{needed:.2g}. {remedy}"
+        )
+
+
 def checked_mapping(name: str, given: Any) -> Mapping[Any, Any]:
     if isinstance(given, Mapping):
         return given

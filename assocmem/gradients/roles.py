@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from assocmem._checks import Array, checked_kind
+from assocmem._checks import Array, checked_kind, require_room
 from assocmem.model.blocks import BlockTable
 from assocmem.model.families import (
     OUTPUTS,
@@ -58,6 +58,7 @@ class Roles:
 
     def __init__(self, task: InductionTask) -> None:
         checked_kind("task", task, InductionTask)
+        require_room("task", "tables of positions", 64 * task.length**2, "Take a shorter length.")
         self.content = c = task.n_content
         self.one = one = c / c
         self.dtype: type = object if task.is_symbolic else float

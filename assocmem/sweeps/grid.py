@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from assocmem.sweeps.table import Cell
 from assocmem.sweeps.values import plain
+
+_MOST = 10**6  # cells; each takes a kilobyte here, and a line of the file
 
 Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 
@@ -17,6 +20,10 @@ Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 def cells_of(grid: Grid) -> list[Cell]:
     if isinstance(grid, Mapping):
         values = [_values(name, given) for name, given in grid.items()]
+        if (number := math.prod(map(len, values))) > _MOST:
+            raise ValueError(
+                f"grid: expected at most {_MOST} cells; got {number}. Sweep a part of them."
+            )
         cells = [dict(zip(grid, row, strict=True)) for row in itertools.product(*values)]
     elif isinstance(grid, Sequence) and all(isinstance(cell, Mapping) for cell in grid):
         cells = [dict(cell) for cell in grid]
@@ -47,7 +54,12 @@ def _values(name: Any, given: Any) -> list[Any]:
             f"grid: expected values for {name!r}, in their order; got {given!r}. Put them, also a "
             f"single one, in a list."
         )
-    return list(given)
+    values = list(itertools.islice(given, _MOST + 1))
+    if len(values) > _MOST:  # it may have no end
+        raise ValueError(
+            f"grid: expected at most {_MOST} values for {name!r}; got more. Sweep a part of them."
+        )
+    return values
 
 
 def keys_of(cells: list[Cell]) -> list[str]:

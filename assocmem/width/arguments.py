@@ -18,6 +18,7 @@ from assocmem._checks import (
     checked_number,
     checked_option,
     checked_reals,
+    require_room,
 )
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
@@ -32,6 +33,8 @@ def numeric_task(task: Any) -> InductionTask:
             f"task: expected an InductionTask with numeric sizes; got {task!r}. Build it with "
             f"integers."
         )
+    atoms = task.n_tokens + task.length
+    require_room("task", "tables of tokens and positions", 8 * atoms**2, "Take fewer tokens.")
     return task
 
 

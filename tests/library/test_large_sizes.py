@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from contextlib import contextmanager
 
@@ -97,6 +98,33 @@ def test_the_number_of_patterns_is_exact_up_to_the_memory(length, n):
 def test_sequences_that_no_memory_holds_are_refused_at_once():
     with in_little_memory(), pytest.raises(ValueError, match=r"enumerate: .* sequences need about"):
         am.InductionTask(10**9, 2**16).enumerate()
+
+
+def test_tables_of_positions_are_refused_by_their_size():
+    for step in (am.gradients.first_step, am.gradients.second_step, am.gradients.third_step):
+        with in_little_memory(), pytest.raises(ValueError, match="task: expected tables of posit"):
+            step(am.InductionTask(10, 2**16))
+
+
+@given(HUGE, st.integers(3, 9))
+def test_tables_of_finite_width_are_refused_by_their_size(n, length):
+    task = am.InductionTask(n, length)
+    with in_little_memory(), pytest.raises(ValueError, match="task: expected tables of tokens and"):
+        am.width.arguments.numeric_task(task)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"n": range(10**4), "m": range(10**4)},
+        {"n": itertools.count()},
+        {"n": range(10**9)},
+    ],
+    ids=["product", "endless", "long"],
+)
+def test_a_grid_is_counted_before_it_is_spread_out(grid):
+    with pytest.raises(ValueError, match="grid: expected at most 1000000 "):
+        am.sweeps.run(lambda n, rng, m=0: {}, grid, rng=0)
 
 
 # Languages of many words
