@@ -40,7 +40,11 @@ def test_WR2_sees_scores_of_another_memory(part, monkeypatch, seed):
         ("_power_index", scaled(1 + 1e-9)),
         ("_power_index", lambda f: lambda p: f(p**1.5)),
         ("sign_scores", scaled(1 + 1e-9)),
-        ("sign_scores", lambda f: lambda p, d, **kw: f(p, d, **kw) + (len(p) == 3) * 1e-8),
+        pytest.param(
+            "sign_scores",
+            lambda f: lambda p, d, **kw: f(p, d, **kw) + (len(p) == 3) * 1e-8,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_WR2_fails_for_other_scores(name, error, monkeypatch):

@@ -42,6 +42,7 @@ def test_WR3_sees_an_error_of_a_larger_order(power, monkeypatch, seed):
     assert any("exponent" in case.case for case in failures("WR3", seed)), f"{seed=}"
 
 
+@pytest.mark.slow
 def test_WR3_sees_another_law_of_rare_items(monkeypatch, seed):
     plant(monkeypatch, capacity, "polar_scores", tilted(0.4))
     assert any("Zipf" in case.case for case in failures("WR3", seed)), f"{seed=}"

@@ -17,6 +17,7 @@ def test_WR4_sees_another_number_of_items(factor, monkeypatch, seed):
     assert any(failures("WR4", seed)), f"{seed=}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [-0.25, 0.25])
 def test_WR4_sees_another_exponent(power, monkeypatch, seed):
     plant(monkeypatch, capacity, "polar_recall", lambda f: lambda p, d: f(p, d) * (d / 32) ** power)
