@@ -158,31 +158,42 @@ def locked(path: str | Path, name: str) -> Iterator[None]:
     Raises ValueError for a folder that does not exist; OSError for one that cannot be written, and
     BlockingIOError while another run has the lock.
     """
-    file = beside(path, ".lock", name)
-    claimed = _target(name, file)
-    with _LOCK:
-        if str(claimed) in _CLAIMED:
-            raise _in_use(name, path)
-        _CLAIMED.add(str(claimed))
+    claimed = _target(name, beside(path, ".lock", name))
+    handle = _locked_file(claimed, name, path)
     try:
-        handle = _locked_file(claimed, name, path)
-        try:
-            _remove_leftovers(Path(path))
-            yield
-        finally:
-            claimed.unlink(missing_ok=True)
-            handle.close()
+        _remove_leftovers(Path(path))
+        yield
     finally:
-        with _LOCK:
-            _CLAIMED.discard(str(claimed))
+        claimed.unlink(missing_ok=True)
+        handle.close()
 
 
-def exclusive(file: IO[bytes]) -> bool:
-    """Whether this process is now the only one with the open file, as far as the system can tell.
+def open_exclusively(path: str | Path) -> IO[bytes] | None:
+    """Open a file to read and append to, for this user alone until it is closed; None if it is not.
 
-    By fcntl, not flock: workers that a pool forks do not inherit the lock, and so cannot keep it
-    when this process is killed.
+    Other processes are kept out as far as the system can, by fcntl, not flock: workers that a pool
+    forks do not inherit that lock, and so cannot keep it when this process is killed. But it does
+    not keep a process from itself, and would end when the same file is closed a second time: so a
+    file that this process has open is not opened again.
     """
+    with _LOCK:
+        with suppress(FileNotFoundError):
+            other = _EXCLUSIVE.get(_place(os.stat(path)))
+            if other is not None and not other.closed:
+                return None
+        file = open(path, "a+b")  # noqa: SIM115 - it is the caller's to close
+        if not _locked_by_system(file):
+            file.close()
+            return None
+        _EXCLUSIVE[_place(os.fstat(file.fileno()))] = file
+    return file
+
+
+def _place(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
+
+
+def _locked_by_system(file: IO[bytes]) -> bool:
     if sys.platform == "win32":
         return True
     import fcntl
@@ -228,7 +239,7 @@ def _shapes(arrays: Mapping[str, Any]) -> dict[str, str]:
 
 
 _LOCK = threading.Lock()
-_CLAIMED: set[str] = set()  # by this process, which a lock of the system does not keep from itself
+_EXCLUSIVE: dict[tuple[int, int], IO[bytes]] = {}  # by device and number, what this process claims
 
 
 def _target(name: str, path: str | Path) -> Path:
@@ -251,14 +262,13 @@ def _target(name: str, path: str | Path) -> Path:
 def _locked_file(claimed: Path, name: str, path: str | Path) -> IO[bytes]:
     while True:
         try:
-            handle = open(claimed, "ab")  # noqa: SIM115 - it is open as long as the lock is held
+            handle = open_exclusively(claimed)
         except OSError as error:
             raise type(error)(
                 f"{name}: expected a folder that can be written; got {path} ({error}). Give "
                 f"another path, or change its permissions."
             ) from None
-        if not exclusive(handle):
-            handle.close()
+        if handle is None:
             raise _in_use(name, path)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), claimed.stat()):

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from assocmem._files import checked_path, exclusive
+from assocmem._files import checked_path, open_exclusively
 from assocmem.sweeps.grid import key_of
 from assocmem.sweeps.values import decoded
 
@@ -49,7 +49,12 @@ class Log:
             if self.path.exists() and not self.path.is_file():  # a device may never end
                 kind = "folder" if self.path.is_dir() else "device or a pipe"
                 raise self._another(f"which is a {kind}")
-            self._file = open(self.path, "a+b")
+            self._file = open_exclusively(self.path)
+            if self._file is None:
+                raise BlockingIOError(
+                    f"output: expected a file that no other process writes; got {self.path}, which "
+                    f"a running sweep has open. Wait for it or end it, or give another path."
+                )
         try:
             self._begin()
         except BaseException:
@@ -72,7 +77,6 @@ class Log:
         """Take what the file has; without one, or in a new one, begin."""
         lines: list[bytes] = []
         if self._file is not None:
-            self._lock(self._file)
             self._file.seek(0)
             content = self._file.read()
             whole = content.rfind(b"\n") + 1
@@ -87,14 +91,6 @@ class Log:
             self._file.truncate(whole)
             if not lines:
                 self.append(json.dumps(self._head))
-
-    def _lock(self, file: IO[bytes]) -> None:
-        """Keep other processes out, where the system can."""
-        if not exclusive(file):
-            raise BlockingIOError(
-                f"output: expected a file that no other process writes; got {self.path}, which a "
-                f"running sweep has open. Wait for it or end it, or give another path."
-            )
 
     def _read(self, lines: list[bytes]) -> None:
         try:

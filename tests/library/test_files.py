@@ -220,6 +220,28 @@ def test_a_killed_process_gives_its_lock_back(tmp_path):
         assert (tmp_path / "run.lock").exists()
 
 
+def test_two_sweeps_of_one_process_do_not_share_an_output(tmp_path):
+    """And the one that is refused does not end the lock of the other."""
+    output, inner = tmp_path / "sweep.jsonl", []
+
+    def cell(n, rng):
+        with pytest.raises(BlockingIOError, match="output: expected a file that no other process"):
+            sweeps.run(lambda n, rng: {"x": n}, {"n": [1]}, output=output)
+        found = subprocess.run([sys.executable, "-c", OPEN, str(output)], check=True, timeout=60)
+        inner.append(found.returncode)
+        return {"x": n}
+
+    assert sweeps.run(cell, {"n": [1, 2]}, output=output, rng=0)["x"] == [1, 2]
+    assert inner == [0, 0]
+
+
+OPEN = """
+import sys
+from assocmem import _files
+assert _files.open_exclusively(sys.argv[1]) is None
+"""
+
+
 def test_what_killed_runs_leave_is_removed_in_the_end(tmp_path):
     old, new, other = (
         tmp_path / f"{name}.host-1.ab.partial" for name in ("run.npz", "run.json", "x")

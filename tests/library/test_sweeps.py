@@ -606,7 +606,7 @@ def sweep_in_folder(folder, engine):
 SCRIPT = """
 import sys
 from pathlib import Path
-from test_sweeps import sweep_in_folder
+from tests.library.test_sweeps import sweep_in_folder
 if __name__ == "__main__":
     sweep_in_folder(Path(sys.argv[1]), sys.argv[2])
 """
