@@ -65,24 +65,25 @@ and positive once the bigrams are known.""",
         title="Fewer, rarer and random triggers slow the head down where less of them repeats",
         statement=r"""Accuracy after 600 updates, triggers by rank of frequency. With the tested
 trigger fixed, the third: trained on the five most frequent above trained on it alone; trained on
-the first and the third above it alone. At equal $\sum_q f_q^2$ (within one percent) and the same
-test: trained on ranks 2, 3 above trained on ranks 3, 4, 5, 6, 13. On five random triggers: trained
-with $K = 5$ above $K = 3$ above $K = 1$. On the top five: trained on them above trained on five
-random ones. Each on its own: the top five above ranks 11 to 15. Tested on the first: trained on it
-alone above trained on the twenty most frequent. The sign of each but the last is that of a lead of
-the population gradients at zero attention with the bigrams known: of the row of $W_K^2$ of the
-trigger asked, and of $W_O^2$ where none is fixed.""",
+the first and the third above it alone, and above the twenty most frequent. At equal $\sum_q f_q^2$
+(within one percent) and the same test: trained on ranks 2, 3 above trained on ranks 3, 4, 5, 6, 13.
+On five random triggers: trained with $K = 5$ above $K = 3$ above $K = 1$. On the top five: trained
+on them above trained on five random ones. Each on its own: the top five above ranks 11 to 15. The
+sign of each is that of a lead of the population gradients at zero attention with the bigrams known:
+of the row of $W_K^2$ of the trigger asked, and of $W_O^2$ where that is no single one.""",
         assumptions=_ALL,
         kind="order",
         source=_SOURCE + "; the predictions are derived here",
         status="empirical",
         note="The paper's three statements hold in this sense: fewer triggers, only rare ones and "
         "random ones slow the head down, as less of them repeats. They do not hold as statements "
-        "on K: at equal repeated mass more triggers are slower, and the most frequent token alone "
-        "is learned faster than the twenty that contain it. W_O2 and W_K1 are shared by all "
-        "triggers, a row of W_K2 serves one; what helps a trigger is a more frequent one beside "
-        "it. Between triggers of equal frequency (a uniform language, N = 14, K = 1 or 8, tested "
-        "on the same one) six pairs did not decide the sign.",
+        "on K: at equal repeated mass more triggers are slower, and two that contain the most "
+        "frequent token are faster than twenty that contain both, whose repeated mass is larger. "
+        "W_O2 and W_K1 are shared by all triggers, a row of W_K2 serves one; what helps a trigger "
+        "is a more frequent one beside it. Between triggers of equal frequency (a uniform "
+        "language, N = 14, K = 1 or 8, tested on the same one) six pairs did not decide the sign; "
+        "nor did ten between the most frequent token alone and the twenty most frequent, tested "
+        "on it (nine of ten for it alone).",
     ),
     Claim(
         id="D4-nested",

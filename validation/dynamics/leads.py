@@ -7,6 +7,7 @@ serves one of them: the larger the lead, the sooner the head answers.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import assocmem as am
@@ -15,6 +16,7 @@ from validation.dynamics.experiments import EXPERIMENTS, SCALES
 _SETS = 4  # of draws, where triggers and outputs are too many for all of them
 
 
+@cache
 def output_lead(experiment: str, predictor: Literal["uniform", "bigrams"] = "bigrams") -> float:
     """Median lead of W_O2 after one step, while the model predicts by this p̂."""
     task = EXPERIMENTS[experiment].trained_on(SCALES["quick"])
@@ -28,6 +30,7 @@ def global_first(experiment: str) -> float:
     return sign(float(after) - float(before))
 
 
+@cache
 def query_lead(experiment: str, token: int) -> float:
     """Lead of the row of W_K2 that looks for this token, after one step on W_O2."""
     task = EXPERIMENTS[experiment].trained_on(SCALES["quick"])
