@@ -20,7 +20,14 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assocmem._checks import Array, Seed, checked_kind, checked_option, checked_probability
+from assocmem._checks import (
+    Array,
+    Seed,
+    checked_integers,
+    checked_kind,
+    checked_option,
+    checked_probability,
+)
 from assocmem.heads.maps import Head, Heads, Place
 from assocmem.heads.null import Law, Null
 
@@ -380,11 +387,9 @@ def _queries(model: Heads, head: Head, atoms: Array) -> Array:
 
 def _ids(name: str, given: ArrayLike | None, rows: Array, length: int | None = None) -> Array:
     """Numbers of rows, all of them when left out."""
-    ids = np.arange(len(rows)) if given is None else np.asarray(given)
-    if ids.ndim != 1 or ids.dtype.kind not in "iu" or len(ids) == 0:
-        raise ValueError(
-            f"{name}: expected integers of shape (n,); got {ids.dtype} of shape {ids.shape}."
-        )
+    ids = np.arange(len(rows)) if given is None else checked_integers(name, given)
+    if ids.ndim != 1 or len(ids) == 0:
+        raise ValueError(f"{name}: expected shape (n,), one or more; got {ids.shape}.")
     if length is not None and len(ids) != length:
         raise ValueError(f"{name}: expected {length}, one for each token asked; got {len(ids)}.")
     if ids.min() < 0 or ids.max() >= len(rows):

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from assocmem._checks import (
     Array,
     at_least,
+    checked_integers,
     checked_kind,
     checked_option,
     checked_rows,
@@ -432,12 +433,11 @@ _REMEDY = {
 
 
 def _checked_ids(tokens: ArrayLike, embeddings: Array, positions: Array | None) -> Array:
-    ids = np.asarray(tokens)
+    ids = checked_integers("tokens", tokens)
     most = np.inf if positions is None else len(positions)
-    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not 0 < ids.shape[1] <= most:
+    if ids.ndim != 2 or not 0 < ids.shape[1] <= most or len(ids) == 0:
         raise ValueError(
-            f"tokens: expected integers of shape (B, T), T at most {most}; got {ids.dtype} of "
-            f"shape {ids.shape}."
+            f"tokens: expected shape (B, T), T at most {most}; got {ids.shape}. Cut the sequences."
         )
     if ids.min() < 0 or ids.max() >= len(embeddings):
         raise ValueError(

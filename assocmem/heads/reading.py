@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from assocmem._checks import (
     Array,
+    checked_flag,
     checked_kind,
     checked_number,
     checked_option,
@@ -98,6 +99,7 @@ def read(
     """
     if isinstance(weights, FrozenTransformer):
         return _read_ours(weights)
+    checked_flag("tied", tied)
     found = unstacked(entries(weights))
     layout, name = _layout(layout, found)
     by_name = _by_name(found, layout)

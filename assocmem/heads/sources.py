@@ -35,7 +35,7 @@ class Entry:
 
     @property
     def dtype(self) -> str:
-        """The name of the dtype, without the library's; "quantised", "sparse" or "meta" if so."""
+        """The name of the dtype; "quantised", "sparse", "masked" or "meta" where values lack."""
         given = self._given
         if getattr(given, "is_quantized", False):
             return "quantised"
@@ -43,7 +43,10 @@ class Entry:
             return "meta (without data)"
         if getattr(given, "is_sparse", False) or "sparse" in str(getattr(given, "layout", "")):
             return "sparse"
-        return str(given.dtype).removeprefix("torch.")
+        if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+            return "masked"
+        # NumPy's name does not depend on the order of bytes
+        return str(getattr(given.dtype, "name", given.dtype)).removeprefix("torch.")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ import numpy as np
 from assocmem._checks import (
     Array,
     Seed,
+    checked_flag,
     checked_number,
     checked_option,
     checked_sequence,
@@ -135,7 +136,7 @@ def specimen(
     n, t = (checked_size(name, s) for name, s in (("n_tokens", n_tokens), ("length", length)))
     d, h = checked_size("width", width), checked_size("n_heads", n_heads)
     layers = checked_size("n_layers", n_layers)
-    decoys = _checked_decoys(decoys)
+    decoys, planted = _checked_decoys(decoys), checked_flag("planted", planted)
     _check_sizes(n, t, d, h, layers)
     noise, beta = checked_number("noise", noise), checked_number("beta", beta)
     coherence = checked_number("coherence", coherence, "a number in [0, 1)", lambda c: 0 <= c < 1)

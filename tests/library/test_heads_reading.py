@@ -221,6 +221,22 @@ def test_scores_outputs_and_logits_equal_loops_in_every_layout(layout, rng):
     assert np.abs(model[0, 0].scores(streams[0]).T - scores[0, 0]).max() > 1e-3
 
 
+@pytest.mark.parametrize("layout", ["transformer_lens", "transformer_bridge", "left", "right"])
+@pytest.mark.parametrize(("size", "n_heads"), [(5, 3), (2, 3), (12, 1), (1, 12), (3, 2)])
+def test_heads_of_any_size(layout, size, n_heads, rng, monkeypatch):
+    """Heads that together are wider or narrower than the stream, one head, heads of one number."""
+    monkeypatch.setitem(globals(), "SIZE", size)
+    monkeypatch.setitem(globals(), "H", n_heads)
+    w, sequence = canonical(rng), rng.integers(N, size=T)
+    logits, scores, streams = run_in_loops(w, sequence)
+    model = READ[layout](w)
+    assert [len(layer) for layer in model.layers] == [n_heads] * LAYERS
+    for head in model:
+        l, h = head.place
+        np.testing.assert_allclose(head.scores(streams[l]), scores[l, h], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(model.run(sequence[None])[0][0], logits, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("norm", ["layer", "rms", "none"])
 def test_the_two_maps_are_the_scores_and_outputs_up_to_deviations(norm, rng):
     """Attention by the maps alone: scores up to what is the same for all keys of a query."""
@@ -358,6 +374,8 @@ def test_files_and_dtypes(rng, tmp_path):
     wanted = heads.read(names, n_heads=H)[1, 1].W_V
     np.savez(tmp_path / "model.npz", **names)
     assert np.array_equal(heads.read(tmp_path / "model.npz", n_heads=H)[1, 1].W_V, wanted)
+    swapped = {name: array.astype(">f8") for name, array in names.items()}
+    assert np.array_equal(heads.read(swapped, n_heads=H)[1, 1].W_V, wanted)
     single = {name: array.astype(np.float32) for name, array in names.items()}
     found = heads.read(single, n_heads=H)[1, 1].W_V
     assert found.dtype == np.float64
@@ -417,6 +435,8 @@ def without(*names):
         (good() | {QKV: np.zeros((D, 3 * D))}, {}, ValueError, "multiplies from the right"),
         (good() | {QKV: np.zeros((3 * D, D), np.float16)}, {}, TypeError, r"float16\)"),
         (good() | {QKV: np.zeros((3 * D, D), np.int8)}, {}, TypeError, r"int8\)"),
+        (good() | {QKV: np.ma.masked_less(np.eye(3 * D, D), 1)}, {}, TypeError, r"masked\)"),
+        (good(), {"tied": 1}, TypeError, "tied: expected"),
         (good() | {QKV: np.full((3 * D, D), np.nan)}, {}, ValueError, "NaN or infinity in h.1"),
         (good() | {QKV: [[1.0]]}, {}, TypeError, "expected NumPy arrays or tensors"),
         (good(), {"n_heads": 5}, ValueError, "n_heads: expected a divisor of 12"),
