@@ -1,4 +1,4 @@
-"""Numbers that several rooms need, once each: the softmax, the strict maximum, rates."""
+"""Numbers that several rooms need, once each: the softmax, the strict maximum, rates, intervals."""
 
 from __future__ import annotations
 
@@ -49,6 +49,19 @@ def margins(
         rivals, scores, -np.inf
     ).max(axis=-1)
     return margin
+
+
+def standard_errors(miss: float, freedom: float) -> float:
+    """Return how many standard errors a mean is off, either way, with probability ``miss``.
+
+    The quantile of Student's law, as the error is estimated too.
+
+    >>> print(f"{standard_errors(0.05, 9):.3f} {standard_errors(0.05, np.inf):.3f}")
+    2.262 1.960
+    """
+    from scipy import stats
+
+    return float(stats.t.isf(miss / 2, freedom))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from assocmem._checks import (
     checked_size,
     generator,
 )
+from assocmem._statistics import standard_errors
 from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
@@ -126,10 +127,9 @@ def check_mean(predicted: ArrayLike, draws: ArrayLike, *, delta: float = 1e-6) -
 def _compared(wanted: Array, found: Array, delta: float) -> Comparison:
     """Student's intervals, a tenth of delta shared by all entries: the tails of means of skewed
     draws reach their normal limit last."""
-    from scipy import stats
 
     measured, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
-    within = stats.t.isf(delta / (20 * max(1, wanted.size)), len(found) - 1)
+    within = standard_errors(delta / (10 * max(1, wanted.size)), len(found) - 1)
     scale = np.maximum(np.abs(wanted), np.abs(found).max(axis=0))
     tolerance = within * error + ROUNDING * scale
     return Comparison(wanted, measured, error, np.asarray(tolerance), delta)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from assocmem import Rate
+from assocmem._statistics import standard_errors
 from validation.figures.sheets import Row
 from validation.runner.cases import FALSE_ALARM
 
@@ -71,7 +72,7 @@ def of_mean(value: float, error: float, draws: int) -> dict[str, float]:
     """Both intervals of a mean over draws, by Student's law."""
     found: dict[str, float] = {}
     for level, miss in LEVELS.items():
-        reach = error * float(stats.t.isf(miss / 2, draws - 1))
+        reach = error * standard_errors(miss, draws - 1)
         found |= {f"{level}low": value - reach, f"{level}high": value + reach}
     return found
 

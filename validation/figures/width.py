@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import plots
+from assocmem._statistics import standard_errors
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from assocmem.width import recall as recall_laws
 from assocmem.width.attention import AttentionLaw
@@ -270,12 +271,10 @@ def interval(values: NDArray[Any], *, single_cue: bool) -> tuple[float, float]:
     >>> f"{low:.2f} {high:.2f}"
     '0.54 1.00'
     """
-    from scipy import stats
-
     if single_cue:
         return am.Rate(int(values.sum()), len(values)).interval(CONFIDENCE)
     error = float(values.std(ddof=1)) / np.sqrt(len(values))
-    reach = error * float(stats.t.isf((1 - CONFIDENCE) / 2, len(values) - 1))
+    reach = error * standard_errors(1 - CONFIDENCE, len(values) - 1)
     return max(0.0, float(values.mean()) - reach), min(1.0, float(values.mean()) + reach)
 
 

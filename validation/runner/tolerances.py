@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from assocmem import _statistics
 from validation.runner.cases import FALSE_ALARM, Case
 
 
@@ -22,7 +23,7 @@ def standard_errors(tests: int, freedom: float = np.inf) -> float:
     their normal limit last in the tails. With skewness g, the tail of n draws at z is about
     exp(g z^3 / (3 sqrt(n))) times the normal one: what is skewed is to be drawn often.
     """
-    return float(stats.t.isf(FALSE_ALARM / (10 * 2 * tests), freedom))
+    return _statistics.standard_errors(FALSE_ALARM / (10 * tests), freedom)
 
 
 def sample_mean(case: str, predicted: float, draws: ArrayLike, *, tests: int) -> Case:

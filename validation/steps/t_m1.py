@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import t as student
 
 import assocmem as am
+from assocmem._statistics import standard_errors
 from assocmem.gradients import conditions
 from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from assocmem.model.symmetric import SymmetricTransformer
@@ -30,7 +30,7 @@ def check(context: Context) -> Iterator[Case]:
         name = f"m1 where the lead changes sign, C={content} K={k} T={length}"
         yield Case(name, formula, crossing, BELOW * formula, evidence="enumeration")
     sampled = [(6, 6, 12), (8, 32, 16), (10, 4, 32), (20, 16, 32)]
-    z = student.isf(FALSE_ALARM / (2 * len(sampled)), PIECES - 1)
+    z = standard_errors(FALSE_ALARM / len(sampled), PIECES - 1)
     for content, k, length in sampled:
         formula, task = threshold(content, k, length), over_all(content, length, k)
         found, error = sampled_crossing(task, formula, 4000 if context.full else 1000, context)
