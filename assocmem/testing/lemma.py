@@ -121,17 +121,16 @@ def check_mean(predicted: ArrayLike, draws: ArrayLike, *, delta: float = 1e-6) -
             f"draws: expected at least two along the first axis, each of shape {wanted.shape} as "
             f"predicted; got shape {found.shape}. Pass one draw a row."
         )
-    return _compared(wanted, found, delta)
+    scale = np.maximum(np.abs(wanted), np.abs(found).max(axis=0))
+    return _compared(wanted, found, delta, scale)
 
 
-def _compared(wanted: Array, found: Array, delta: float) -> Comparison:
+def _compared(wanted: Array, found: Array, delta: float, scale: ArrayLike) -> Comparison:
     """Student's intervals, a tenth of delta shared by all entries: the tails of means of skewed
-    draws reach their normal limit last."""
-
+    draws reach their normal limit last. Rounding is that of numbers of this scale."""
     measured, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
     within = standard_errors(delta / (10 * max(1, wanted.size)), len(found) - 1)
-    scale = np.maximum(np.abs(wanted), np.abs(found).max(axis=0))
-    tolerance = within * error + ROUNDING * scale
+    tolerance = within * error + ROUNDING * np.asarray(scale)
     return Comparison(wanted, measured, error, np.asarray(tolerance), delta)
 
 
@@ -216,8 +215,11 @@ def check_gradient(
             f"pieces; got {size}. Draw more, or leave it out for the population."
         )
     streams = generator(rng).spawn(PIECES)
-    draws = np.array([step(task.sample(size // PIECES, rng=stream))[0] for stream in streams])
-    return _compared(wanted, draws, checked_probability("delta", delta))
+    draws, largest = zip(
+        *(step(task.sample(size // PIECES, rng=stream)) for stream in streams), strict=True
+    )
+    delta = checked_probability("delta", delta)
+    return _compared(wanted, np.array(draws), delta, max(largest))
 
 
 def _population(task: Any) -> Batch:

@@ -49,6 +49,13 @@ def test_draws_tell_what_their_error_allows():
     assert not check_gradient(task, "W_O2", blocks, sequences=20_000, rng=rng).holds
 
 
+def test_all_of_a_table_by_draws_where_many_entries_are_zero():
+    task = am.InductionTask(4, 6)
+    found = check_gradient(task, "W_O2", am.gradients.first_step(task), sequences=3200)
+    assert found.holds
+    assert (found.predicted == 0).any() or np.abs(found.predicted).min() < 1e-15
+
+
 def test_what_is_not_predicted_is_not_compared():
     task = am.InductionTask(4, 5)
     table = np.full((3, 5), np.nan)

@@ -1,0 +1,17 @@
+"""
+Figure 2, with a narrower model
+===============================
+
+Attention of both layers of a trained transformer, as in Figure 2 of the paper, at width 48 and with
+short training. It needs a clone of the repository, for the package ``validation``.
+"""
+
+import numpy as np
+
+from validation.dynamics.experiments import Scale
+from validation.figures import attention
+
+scale = Scale(length=24, width=48, batch_size=64, steps=300, all_steps=300)
+rows = attention.measure(scale, np.random.default_rng(0), None)
+figure = attention.draw(rows)
+print(figure.get_label())
