@@ -67,7 +67,7 @@ bench: $(VENV)/.installed-validation ## measure speed and memory as ratios
 
 clean: ## remove what builds, tools and runs leave behind, except the virtual environment
 	rm -rf build dist out *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	rm -rf docs/_build docs/claims
+	rm -rf docs/_build docs/claims docs/gallery docs/sg_execution_times.rst
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 # MathJax, from its npm package at the locked version.

@@ -20,10 +20,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "sphinx_design",
+    "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]
 root_doc = "index"
 nitpicky = True
 
@@ -40,6 +42,21 @@ default_role = "code"
 # The examples of the pages; those of the docstrings run in the tests.
 doctest_test_doctest_blocks = ""
 doctest_global_setup = "import warnings; warnings.simplefilter('error')"
+
+# The gallery: all examples run, each downloadable as a script and as a notebook.
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1e9,
+    "write_computation_times": False,
+    "within_subsection_order": "FileNameSortKey",
+    "remove_config_comments": True,
+}
 
 html_theme = "furo"
 html_title = "assocmem"

@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,43 @@ BADGES = {
     "empirical": "warning",
     "refuted": "danger",
 }
+STATUS = {
+    "proved": "Proved:",
+    "proved in a limit": "Proved in a limit:",
+    "empirical": "Measured, not proved:",
+    "refuted": "Refuted, and kept with its counterexample:",
+}
+KIND = {
+    "equal": "two sides that are equal.",
+    "upper": "an upper bound, and how tight it is.",
+    "lower": "a lower bound, and how tight it is.",
+    "rate": "a rate, with its standard error.",
+    "high_prob": "an event of bounded probability.",
+    "empirical": "a statement that fresh runs can refute.",
+}
+EVIDENCE = {
+    "identity": "two computations agree to rounding",
+    "enumeration": "the reference transformer on a whole population",
+    "bound": "within a remainder or a bound that is proved",
+    "statistics": "draws, with a false alarm in one of a million runs at most",
+}
+# What stands where in the paper: section or statement, claims, public functions.
+PAPER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("Section 3, the in-context bigram task", ("B0",), ("BigramTask", "InductionTask")),
+    ("Section 4.1, near-orthogonality", ("NO1", "NO2", "NO3", "NO4"), ("gaussian", "coherence")),
+    ("Section 4.1, associative memories", ("AM1", "AM2", "C1"), ("AssociativeMemory",)),
+    ("Section 4.2, the induction head by hand", ("IH", "tie"), ("induction_head",)),
+    ("Section 4, the memories in a transformer", ("H1", "H2", "H3"), ("heads.find",)),
+    ("Section 5 and Figures 2 to 4, training",
+     ("D1", "D2", "D3", "D4", "D5", "B1", "B2"), ("training.train",)),
+    ("Section 6, Lemma 1", ("L1",), ("gradients.linear_step",)),
+    ("Section 6, Lemma 2", ("L2",), ()),
+    ("Section 6, Lemma 3", ("L3",), ()),
+    ("Section 6, first step", ("S1", "T-S1"), ("gradients.first_step",)),
+    ("Section 6, second step", ("S2", "S2-limit", "T-S2", "P2"), ("gradients.second_step",)),
+    ("Section 6, third step", ("S3a", "S3b", "S3b-bound", "T-S3"), ("gradients.third_step",)),
+    ("Section 6, the theorem on three steps", ("T", "P3", "W6", "W7"), ("top_down",)),
+)  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -44,8 +80,10 @@ def generate(app: Any) -> None:
     """Write the pages and figures into the source directory, under ``claims``."""
     found = Path(app.outdir).parent / "found"
     found.mkdir(parents=True, exist_ok=True)
-    steps, rows = derived(found / "derivations.json"), checked(found / "report.json")
-    files = {"index.md": index().encode()}
+    rows = checked(found / "report.json")
+    steps = derived(found / "derivations.json")
+    files = {"index.md": index().encode(), "paper.md": paper().encode()}
+    files |= {f"{chapter}.md": chapter_page(chapter).encode() for chapter in CHAPTERS}
     for claim in CLAIMS.values():
         cases = [row for row in rows if row["id"] == claim.id]
         files[f"{claim.id}.md"] = page(claim, steps.get(claim.id, ()), cases).encode()
@@ -73,18 +111,14 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 # What the claims' derivations and checks find
 
 
-def derived(cache: Path) -> dict[str, list[Step]]:
-    """The steps of all derivations."""
-    if not fresh(cache):
-        steps = {
-            id: [asdict(step) for step in derive(claim).steps]
-            for id, claim in CLAIMS.items()
-            if has_derivation(claim)
-        }
-        cache.write_text(json.dumps(steps))
-    return {
-        id: [Step(**step) for step in steps] for id, steps in json.loads(cache.read_text()).items()
-    }
+def derived(cache: Path) -> dict[str, Sequence[Step]]:
+    """The steps of all derivations; one that fails stops the build."""
+    from validation.runner import derived as kept
+
+    found = kept.derived(CLAIMS.values(), cache)
+    if failed := [why for why in found.values() if isinstance(why, str)]:
+        raise RuntimeError(f"derivations: expected all to hold; these fail: {failed}")
+    return {id: steps for id, steps in found.items() if not isinstance(steps, str)}
 
 
 def checked(cache: Path) -> list[Row]:
@@ -96,6 +130,7 @@ def checked(cache: Path) -> list[Row]:
 
 def validation(*arguments: str) -> None:
     """Run ``python -m validation``; its exit code says whether all cases hold."""
+    print(f"python -m validation {' '.join(arguments)} ...", flush=True)
     command = [sys.executable, "-m", "validation", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -114,7 +149,7 @@ def fresh(path: Path) -> bool:
 
 
 def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
-    """The page of one claim, in MyST Markdown."""
+    """The page of one claim, in MyST Markdown: the result first, then why to believe it."""
     if not steps and claim.status != "empirical":
         raise ValueError(f"{claim.id}: expected the steps of a derivation; got none.")
     failed = [row["case"] for row in rows if row["passed"] is False]
@@ -122,10 +157,15 @@ def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
         raise ValueError(f"{claim.id}: expected cases that hold; these fail: {failed}.")
     parts = [
         f"# {claim.id}: {markdown(claim.title)}",
-        f"{badge(claim)} {{bdg-secondary}}`{claim.kind}`",
+        f"{badge(claim)} {STATUS[claim.status]} {KIND[claim.kind]}",
         blocks(claim.statement),
-        "## Assumptions",
-        "\n".join(f"- {markdown(assumption)}" for assumption in claim.assumptions) or "None.",
+        "**Where it holds.** " + "; ".join(map(markdown, claim.assumptions)) + ".",
+        "## Predicted against measured",
+        measured(claim, rows),
+        *(
+            f"```{{figure}} {name}.png\n:alt: figure {name}\n\n{text}\n```"
+            for name, text in shown(claim)
+        ),
     ]
     if steps:
         parts += [
@@ -134,11 +174,42 @@ def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
             f"`python -m theory show {claim.id}` runs it again.",
             "\n".join(step_as_item(number, step) for number, step in enumerate(steps, start=1)),
         ]
-    parts += ["## Predicted against measured", measured(claim, rows)]
     if claim.note:
         parts += ["## Note", blocks(claim.note)]
-    parts += ["## Source", markdown(claim.source)]
+    parts += ["## Source, code and related claims", related(claim)]
     return "\n\n".join(parts) + "\n"
+
+
+def related(claim: Claim) -> str:
+    """Where the claim comes from, its files, the claims it names and those that name it."""
+    text = " ".join([claim.statement, claim.note, claim.source, *claim.assumptions])
+    named = {id for id in CLAIMS if id != claim.id and re.search(rf"(?<![\w-]){id}(?![\w-])", text)}
+    naming = {
+        other.id
+        for other in CLAIMS.values()
+        if other.id != claim.id
+        and re.search(
+            rf"(?<![\w-]){claim.id}(?![\w-])", f"{other.statement} {other.note} {other.source}"
+        )
+    }
+    rows = [
+        ("Source", markdown(claim.source)),
+        ("Files", ", ".join(f"`{path}`" for path in writing.files(claim))),
+        ("Names", ", ".join(f"[{id}]({id}.md)" for id in CLAIMS if id in named)),
+        ("Named by", ", ".join(f"[{id}]({id}.md)" for id in CLAIMS if id in naming)),
+    ]
+    return "\n".join(f"- {name}: {text}" for name, text in rows if text)
+
+
+def shown(claim: Claim) -> list[tuple[str, str]]:
+    """The committed pictures that show the claim, with captions."""
+    from validation.figures import SHOWN_BY
+
+    return [
+        (f"../images/{name}", f"`python -m validation figure {name}` draws it again.")
+        for name in SHOWN_BY.get(claim.id, ())
+        if (ROOT / "docs" / "images" / f"{name}.png").exists()
+    ]
 
 
 def index() -> str:
@@ -147,21 +218,58 @@ def index() -> str:
         "# Claims",
         "Each claim is stated once, derived by SymPy from the definitions, and checked against "
         "numbers that an independent transformer or a simulation gives. The pages below were "
-        "written by the build of this site from those three sources.",
+        "written by the build of this site from those three sources. The [map of the "
+        "paper](paper.md) goes from its sections to the claims.",
     ]
     for chapter in CHAPTERS:
         rows = [
             f"| [{claim.id}]({claim.id}.md) | {markdown(claim.title)} | {badge(claim)} |"
-            for claim in CLAIMS.values()
-            if claim.chapter == chapter
+            for claim in members(chapter)
         ]
-        heading = chapter_title(chapter)
         parts += [
-            f"## {markdown(heading)}",
+            f"## {markdown(chapter_title(chapter))}",
             "\n".join(["| | claim | |", "| --- | --- | --- |", *rows]),
         ]
-    parts.append("\n".join(["```{toctree}", ":hidden:", "", *CLAIMS, "```"]))
+    parts.append("\n".join(["```{toctree}", ":hidden:", "", "paper", *CHAPTERS, "```"]))
     return "\n\n".join(parts) + "\n"
+
+
+def chapter_page(chapter: str) -> str:
+    """The page of a chapter: what it is about, and its claims in the sidebar below it."""
+    title = chapter_title(chapter)
+    rows = [f"- [{claim.id}]({claim.id}.md): {markdown(claim.title)}" for claim in members(chapter)]
+    return "\n\n".join(
+        [
+            f"# {markdown(title.partition(':')[0])}",
+            f"{markdown(title)}.",
+            "\n".join(rows),
+            "\n".join(["```{toctree}", ":hidden:", "", *(c.id for c in members(chapter)), "```"]),
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def members(chapter: str) -> list[Claim]:
+    """The claims of a chapter, in order."""
+    return [claim for claim in CLAIMS.values() if claim.chapter == chapter]
+
+
+def paper() -> str:
+    """From the sections of the paper to claims, functions and figures."""
+    from validation.figures import SHOWN_BY
+
+    parts = [
+        "# Map of the paper",
+        "Sections, lemmas and figures of {cite:t}`BCBJB2023`, and where this library has them.",
+    ]
+    head = ["| in the paper | claims | functions | figures |", "| --- | --- | --- | --- |"]
+    rows = []
+    for section, ids, functions in PAPER:
+        links = ", ".join(f"[{id}]({id}.md)" for id in ids if id in CLAIMS)
+        code = ", ".join(f"{{any}}`{name} <assocmem.{name}>`" for name in functions)
+        figures = dict.fromkeys(name for id in ids for name in SHOWN_BY.get(id, ()))
+        drawn = ", ".join(f"`figure {name}`" for name in figures)
+        rows.append(f"| {section} | {links} | {code} | {drawn} |")
+    return "\n\n".join([*parts, "\n".join([*head, *rows])]) + "\n"
 
 
 def badge(claim: Claim) -> str:
@@ -189,7 +297,7 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
     lines = [
         f"| {number} | {markdown(row['case'])} | "
         + f"{row['predicted']:.5g} | {row['measured']:.5g} | {row['tolerance']:.2g}"
-        + f" | [{writing.CHECKED}]{{.checked}} |"
+        + f" | {row.get('evidence') or 'identity'} [{writing.CHECKED}]{{.checked}} |"
         for number, row in enumerate(ran, start=1)
     ]
     meaning = {
@@ -200,13 +308,15 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
         "high_prob": "How often the event occurred, at most the predicted probability, plus the "
         "tolerance for sampling.",
     }.get(claim.kind, "The measurement differs from the prediction by at most the tolerance.")
+    found = dict.fromkeys(row.get("evidence") or "identity" for row in ran)
+    how = "; ".join(EVIDENCE[word] for word in found)
     return "\n\n".join(
         [
-            f"{meaning} `python -m validation run {claim.id}` measures it again.",
+            f"{meaning} Evidence: {how}. `python -m validation run {claim.id} -v` measures it again.",
             "\n".join(
                 [
-                    "| | case | predicted | measured | tolerance | holds |",
-                    "| ---: | --- | ---: | ---: | ---: | :---: |",
+                    "| | case | predicted | measured | tolerance | holds by |",
+                    "| ---: | --- | ---: | ---: | ---: | --- |",
                     *lines,
                 ]
             ),
@@ -264,7 +374,7 @@ def figure(claim: Claim, rows: Iterable[Row]) -> bytes:
     axes.tick_params(axis="y", labelsize=7 if len(excess) > 8 else 9)
     picture = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": claim.id}):  # the same file each time
-        drawing.savefig(picture, format="svg", metadata={"Date": None})
+        drawing.savefig(picture, format="svg", metadata={"Date": None}, facecolor="white")
     return picture.getvalue()
 
 
