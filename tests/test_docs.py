@@ -15,7 +15,7 @@ import bibtexparser
 import pytest
 
 import assocmem
-from theory import CLAIMS
+from theory import CHAPTERS, CLAIMS
 from theory.derivation import Step
 
 ROOT = Path(__file__).parent.parent
@@ -89,10 +89,47 @@ def test_a_claim_that_did_not_run_says_so(site):
 
 def test_the_index_lists_every_claim(site):
     text = site.index()
-    assert re.findall(r"\]\((.+)\.md\)", text) == list(CLAIMS)
-    assert re.search(r"```\{toctree\}\n:hidden:\n\n(.*?)\n```", text, re.DOTALL)[1].split() == [
-        *CLAIMS
-    ]
+    assert re.findall(r"\]\((.+)\.md\)", text) == ["paper", *CLAIMS]
+    toctree = re.compile(r"```\{toctree\}\n:hidden:\n\n(.*?)\n```", re.DOTALL)
+    assert toctree.search(text)[1].split() == ["paper", *CHAPTERS]
+    below = [toctree.search(site.chapter_page(chapter))[1].split() for chapter in CHAPTERS]
+    assert [id for ids in below for id in ids] == list(CLAIMS)
+
+
+def test_the_map_of_the_paper_goes_to_claims_functions_and_figures(site):
+    text, named = site.paper(), [id for _, ids, _ in site.PAPER for id in ids]
+    assert set(named) <= set(CLAIMS)
+    assert all(f"[{id}]({id}.md)" in text for id in named)
+    for _, _, functions in site.PAPER:
+        for name in functions:
+            found = assocmem
+            for part in name.split("."):
+                found = getattr(found, part)
+            assert callable(found)
+    sourced = {id for id, claim in CLAIMS.items() if claim.source.startswith("[BCBJB2023]")}
+    assert sourced <= set(named) | {"D5", "D6"}
+
+
+def test_a_page_links_to_the_claims_it_names(site):
+    text = site.related(CLAIMS["T-S2"])
+    assert "[S2](S2.md)" in text
+    assert "`validation/steps/t_s2.py`" in text
+
+
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_a_screen_of_code_with_a_picture(path):
+    """The build of the site runs them; here: short, with a title, and something to see."""
+    text = path.read_text(encoding="utf-8")
+    assert re.match(r'r?"""\n(.+)\n=+\n', text)
+    assert len(text.splitlines()) <= 50
+    assert "plt.subplots(" in text or "draw(" in text
+
+
+def test_there_are_enough_examples():
+    assert len(EXAMPLES) >= 12
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any
 
 import theory
 from theory import CHAPTERS, CLAIMS, writing
-from theory.derivation import Step, derive, has_derivation
+from theory.derivation import Step
 from theory.record import Claim
 from validation.runner.table import chapter_title
 
@@ -42,6 +42,7 @@ KIND = {
     "rate": "a rate, with its standard error.",
     "high_prob": "an event of bounded probability.",
     "empirical": "a statement that fresh runs can refute.",
+    "order": "an order of two quantities, over pairs of fresh runs.",
 }
 EVIDENCE = {
     "identity": "two computations agree to rounding",
@@ -53,7 +54,7 @@ EVIDENCE = {
 PAPER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("Section 3, the in-context bigram task", ("B0",), ("BigramTask", "InductionTask")),
     ("Section 4.1, near-orthogonality", ("NO1", "NO2", "NO3", "NO4"), ("gaussian", "coherence")),
-    ("Section 4.1, associative memories", ("AM1", "AM2", "C1"), ("AssociativeMemory",)),
+    ("Section 4.1, associative memories", ("AM1", "C1", "C2"), ("AssociativeMemory",)),
     ("Section 4.2, the induction head by hand", ("IH", "tie"), ("induction_head",)),
     ("Section 4, the memories in a transformer", ("H1", "H2", "H3"), ("heads.find",)),
     ("Section 5 and Figures 2 to 4, training",
@@ -305,6 +306,7 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
         "tolerance.",
         "lower": "The measurement is at least the prediction, and no further above than the "
         "tolerance.",
+        "order": "Each pair of fresh runs gives the sign of a difference: the mean of the signs.",
         "high_prob": "How often the event occurred, at most the predicted probability, plus the "
         "tolerance for sampling.",
     }.get(claim.kind, "The measurement differs from the prediction by at most the tolerance.")
@@ -312,7 +314,7 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
     how = "; ".join(EVIDENCE[word] for word in found)
     return "\n\n".join(
         [
-            f"{meaning} Evidence: {how}. `python -m validation run {claim.id} -v` measures it again.",
+            f"{meaning} Evidence: {how}. `python -m validation run {claim.id} -v` repeats it.",
             "\n".join(
                 [
                     "| | case | predicted | measured | tolerance | holds by |",

@@ -2,8 +2,8 @@
 How nearly orthogonal is your embedding?
 ========================================
 
-The coherence of your vectors against the law of random ones of the same number and width: inside the
-band they are as good as random. Here an embedding whose vectors share a direction is found out.
+The coherence of your vectors against the law of random ones of the same number and width: inside
+the band they are as good as random. Here an embedding whose vectors share a direction is found out.
 """
 
 import matplotlib.pyplot as plt

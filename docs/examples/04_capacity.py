@@ -2,8 +2,8 @@
 How many pairs does your memory hold?
 =====================================
 
-A memory of outer products over random keys and values: the share of pairs that it recalls, drawn and
-predicted, and the number at which half of them are.
+A memory of outer products over random keys and values: the share of pairs that it recalls, drawn
+and predicted, and the number at which half of them are.
 """
 
 import matplotlib.pyplot as plt
