@@ -119,11 +119,30 @@ def evaluate(
 
     The trigger is the last token, and each sequence counts with its weight in the batch.
 
-    Of any other task, ``attend_to`` (B, T) says which position layer 2 should attend to from each
-    one, -1 where there is none, or -1 alone for nowhere: then every prediction with a weight is an
-    entry, in the order of sequences and positions. The mean attention is over all predictions, and
-    NaN if one of them has nothing to attend to; select those that have it with `Evaluation.where`.
+    Parameters
+    ----------
+    model : FrozenTransformer
+    batch : Batch
+        An `InductionBatch`, or of any other task with ``attend_to``.
+    attend_to : array_like of int, shape (B, T), or -1, optional
+        Which position layer 2 should attend to from each one, -1 where there is none, or -1 alone
+        for nowhere: then every prediction with a weight is an entry, in the order of sequences and
+        positions.
 
+    Returns
+    -------
+    Evaluation
+        With ``attend_to`` the mean attention is over all predictions, and NaN if one of them has
+        nothing to attend to; select those that have it with `Evaluation.where`.
+
+    Raises
+    ------
+    ValueError
+        If the last token of a sequence does not occur before T - 1 in it, its label is not the
+        class of the token that followed, or the last position carries no weight.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=4, length=5)
     >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
@@ -136,13 +155,9 @@ def evaluate(
     >>> am.evaluate(other, bigrams.sample(9, rng=0), attend_to=-1)
     Evaluation(attention=nan, argmax=0.0000, accuracy=Share(0.0000))
 
-    Raises
-    ------
-    ValueError
-        If the last token of a sequence does not occur before T - 1 in it, its label is not the
-        class of the token that followed, or the last position carries no weight.
-
-    Source: [BCBJB2023], Section 4 (attention and in-context accuracy probes).
+    References
+    ----------
+    [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
     checked_kind("model", model, FrozenTransformer)
     checked_kind("batch", batch, Batch, "Use task.sample.")
@@ -182,13 +197,31 @@ def evaluate(
 def bigram_divergence(model: FrozenTransformer, batch: BigramBatch, language: Language) -> float:
     """Mean of KL(π_b(· | z_t) ‖ p̂_t) over the positions of a batch that hold no trigger, in nats.
 
+    Parameters
+    ----------
+    model : FrozenTransformer
+    batch : BigramBatch
+    language : Language
+        Whose bigrams π_b are meant.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If every position holds a trigger.
+    TypeError
+        For another kind of batch.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.BigramTask(am.Language.uniform(4), length=8, n_triggers=1)
     >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     >>> bigram_divergence(model, task.sample(3, rng=0), task.language)    # all weights zero
     0.0
-
-    Raises ValueError if every position holds a trigger, TypeError for another kind of batch.
     """
     checked_kind("model", model, FrozenTransformer)
     checked_kind("batch", batch, BigramBatch, "Use BigramTask.sample.")

@@ -184,11 +184,22 @@ class TopDownRun:
         return self.evaluation.accuracy
 
     def model(self, after: int | None = None) -> Any:
-        """Return the transformer after the given number of steps (default: all taken).
+        """Return the transformer after some of the steps.
 
-        A `FrozenTransformer`, or with ``gradient="exact"`` a `SymmetricTransformer`.
+        Parameters
+        ----------
+        after : int, optional
+            How many steps; all that were taken when left out.
 
-        Raises ValueError for more steps than were taken.
+        Returns
+        -------
+        FrozenTransformer or SymmetricTransformer
+            The latter with ``gradient="exact"``.
+
+        Raises
+        ------
+        ValueError
+            For more steps than were taken.
         """
         if after is not None and at_least("after", after, 0) > len(self.steps):
             raise ValueError(
@@ -211,6 +222,11 @@ class TopDownRun:
         """Write the run to ``path.npz`` (arrays) and ``path.json`` (settings), each atomically.
 
         The evaluation is saved with it; `load` gives an equal run back.
+
+        Parameters
+        ----------
+        path : str or path
+            Without the endings.
         """
         emb = self.embeddings
         arrays = dict[str, NDArray[Any]]()
@@ -236,9 +252,21 @@ class TopDownRun:
     def load(cls, path: str | Path, task: Task | None = None) -> TopDownRun:
         """Read a run that `save` wrote.
 
-        ``task`` is needed unless it was an `InductionTask`, and has to be the one of the run.
+        Parameters
+        ----------
+        path : str or path
+            As in `save`.
+        task : Task, optional
+            The one of the run; needed unless it was an `InductionTask`.
 
-        Raises ValueError for a file that holds anything else, or not all of a run.
+        Returns
+        -------
+        TopDownRun
+
+        Raises
+        ------
+        ValueError
+            For a file that holds anything else, or not all of a run, and another task.
         """
         record, arrays = files.load(path, "TopDownRun")
         try:

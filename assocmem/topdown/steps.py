@@ -89,7 +89,11 @@ def top_down(
     which the gradient on W_O2 does not lead when all tokens have loss (claim B1). Tested are
     repeated triggers, and the attention is that on what followed the trigger's last occurrence.
 
-    A step whose strength is not positive is not taken: the run stops, and ``run.failure`` says why.
+    Returns
+    -------
+    TopDownRun
+        A step whose strength is not positive is not taken: the run stops, and ``run.failure`` says
+        why.
 
     Raises
     ------
@@ -100,7 +104,9 @@ def top_down(
         For a task that is none, or is symbolic; for one that is not an InductionTask, with the
         closed form.
 
-    Source: [BCBJB2023], Section 6 and its appendix on the three gradient steps.
+    References
+    ----------
+    [BCBJB2023], Section 6 and its appendix on the three gradient steps.
     """
     settings = TopDownSettings(margins, gradient, blocks, readout, sequences, evaluate_on)
     task = _checked_task(task, settings)
