@@ -47,7 +47,7 @@ TESTS = {
     "gradients.lemmas": ("test_gradients.py", "not symbols and not large_length"),
     "gradients.steps": ("test_gradients.py", "not symbols and not large_length"),
     "gradients.chains": ("../bigrams/test_bigram_steps.py", "every_step"),
-    "gradients.bigram_population": ("../bigrams/test_bigram_steps.py", "every_step or draws or variates or position"),
+    "gradients.bigram_population": ("../bigrams/test_bigram_steps.py", "every_step or variates or position"),
     "gradients.draws": ("../bigrams/test_bigram_steps.py", "draws_estimate"),
     "gradients.bigrams": ("../bigrams/test_bigram_steps.py", "every_step or leads"),
     "gradients.sampled": ("../bigrams/test_bigram_steps.py", "three"),
@@ -135,7 +135,7 @@ MUTANTS = [
     Mutant("gradients.bigram_population", "variate with the other sign", "found.columns - effects.of(draws)", "found.columns + effects.of(draws)"),
     Mutant("gradients.draws", "outputs of others not permuted", "rng.permuted(np.tile(np.arange(size)[:, None], (1, k)), axis=0)", "np.tile(np.arange(size)[:, None], (1, k))"),
     Mutant("gradients.bigrams", "W_O2 by rows", 'by_cue = table.T if self.matrix == "W_O2" else table', "by_cue = table"),
-    Mutant("gradients.repeats", "repeats at once", "for r in range(1, t - 1)", "for r in range(1, t)"),
+    Mutant("gradients.repeats", "no trigger follows one: forgotten", "b.append(one - share * b[-1])", "b.append(one)"),
     Mutant("gradients.repeats", "M for M - 1", "(m - 1) / m**2", "m / m**2"),
     Mutant("gradients.bigram_memories", "all blocks move", "block[:, kept] = table[:, kept]", "block[:] = table"),
     # The steps S1, S2, S3.
