@@ -55,7 +55,7 @@ types: $(VENV)/.installed-dev ## check the type hints
 
 docs: $(VENV)/.installed-docs docs/_build/node_modules ## build the site, all its examples executed (needs npm)
 	$(RUN) -m sphinx -W --keep-going -q -b doctest docs docs/_build/doctest
-	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 mutants: $(VENV)/.installed-test ## plant errors in the library; the tests must catch each

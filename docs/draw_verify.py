@@ -4,10 +4,15 @@ Reads the table from standard input and writes docs/images/verify.svg. Nothing i
 """
 
 import html
-import re
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from theory import CHAPTERS
+from validation.runner.table import chapter_title
+
+TITLES = [chapter_title(chapter) for chapter in CHAPTERS]
 PICTURE = Path(__file__).parent / "images" / "verify.svg"
 WIDTH, LINE, LETTER, EDGE = 80, 18, 8.4, 14
 COLOURS = {"holds": "#3fb950", "FAILS": "#ff7b72", "undecided": "#d29922"}
@@ -17,9 +22,10 @@ DIM, INK, PAPER = "#8b949e", "#e6edf3", "#0d1117"
 def drawn(text: str) -> str:
     """The text as a terminal shows it, in SVG: verdicts coloured, headings bold."""
     lines = ["$ make verify", *text.rstrip("\n").splitlines()]
+    verdict = next(line.index(" holds") + 1 for line in lines if line.startswith("id "))
     width, height = WIDTH * LETTER + 2 * EDGE, len(lines) * LINE + 2 * EDGE
     rows = [
-        f'<text x="{EDGE}" y="{EDGE + LINE * (number + 0.75):.0f}">{coloured(line)}</text>'
+        f'<text x="{EDGE}" y="{EDGE + LINE * (number + 0.75):.0f}">{coloured(line, verdict)}</text>'
         for number, line in enumerate(lines)
     ]
     return "\n".join(
@@ -34,23 +40,27 @@ def drawn(text: str) -> str:
     )
 
 
-def coloured(line: str) -> str:
+def coloured(line: str, verdict: int) -> str:
     """One line: a claim's verdict in its colour, a chapter's title bold, the rest as it is."""
-    safe = html.escape(line, quote=False).replace(" ", "\u00a0")
-    row = re.match(r"[A-Z][\w-]*\s.*?\s(holds|FAILS|undecided)\s", line)
-    if row:
-        word = row[1]
-        return re.sub(
-            f"\u00a0{word}\u00a0",
-            f'\u00a0<tspan fill="{COLOURS[word]}">{word}</tspan>\u00a0',
-            safe,
-            count=1,
-        )
-    if "not checked: --profile" in line:
-        return f'<tspan fill="{DIM}">{safe}</tspan>'
-    if re.match(r"[A-Z][a-z-]+ ?[\w :,\-]*$", line) and not line.startswith("Report"):
-        return f'<tspan font-weight="bold">{safe}</tspan>'
-    return safe
+    safe = [html.escape(part, quote=False) for part in (line[:verdict], line[verdict:])]
+    word = line[verdict:].partition(" ")[0]
+    if word in COLOURS and line[verdict - 1] == " ":
+        rest = safe[1].removeprefix(word)
+        return spaced(safe[0]) + f'<tspan fill="{COLOURS[word]}">{word}</tspan>' + spaced(rest)
+    text = spaced("".join(safe))
+    if line[verdict:].startswith("not checked"):
+        return f'<tspan fill="{DIM}">{text}</tspan>'
+    return f'<tspan font-weight="bold">{text}</tspan>' if is_title(line) else text
+
+
+def is_title(line: str) -> bool:
+    """Whether the line is the title of a chapter."""
+    return line in TITLES or any(title.startswith(line + part) for title in TITLES for part in ":,")
+
+
+def spaced(text: str) -> str:
+    """The text with spaces that stay."""
+    return text.replace(" ", "\u00a0")
 
 
 if __name__ == "__main__":

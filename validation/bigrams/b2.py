@@ -47,7 +47,13 @@ def rare() -> Iterator[Case]:
         m, h = n - k, (1 / np.arange(1, length + 1)).sum()
         limit = (m - 1) / m**2 * 2 * (length + 1 - 2 * h) / ((length - 1) * (length - 2))
         # a share of O(T F) of the sequences holds a third trigger
-        yield Case(f"rare triggers, K={k}: over the limit", 1, lead / limit, length * f[:k].sum())
+        yield Case(
+            f"rare triggers, K={k}: over the limit",
+            1,
+            lead / limit,
+            length * f[:k].sum(),
+            evidence="bound",
+        )
 
 
 def outputs_from_the_row(frequencies: Leads) -> Iterator[Case]:

@@ -91,7 +91,7 @@ def _brief(value: float | None, least: float) -> str:
         return f"<{least:g}".replace("0.", ".").replace("e-0", "e-")
     if value >= 10:
         return f"{value:.0f}" if value < 9999 else ">9999"
-    return number(value, 1 if value < 0.1 else 2)
+    return f"{value:.0e}" if value < 1e-3 else number(value, 1 if value < 0.1 else 2)
 
 
 def _legend(paper: Paper) -> list[str]:

@@ -31,4 +31,4 @@ def _within_bound(task: am.InductionTask, lead: float, part: Dropped) -> Case:
     dropped = np.abs(part.difference).max(axis=1)[1:-1]
     share = (dropped / am.gradients.third_step_error(task, lead)[1:]).max()
     name = f"dropped / bound, {_describe(task)} lead={lead:g}"
-    return Case(name, 1, share, 1 - 1e-5)
+    return Case(name, 1, share, 1 - 1e-5, evidence="bound")
