@@ -11,6 +11,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from theory.record import Claim
@@ -317,6 +318,43 @@ def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
     return "".join(parts)
 
 
+# Symbols in plain text, for pages that typeset them
+
+_GREEK = "alpha|beta|gamma|delta|epsilon|eta|kappa|lambda|xi|pi|psi|rho|sigma|tau|theta|Phi|Psi"
+_TYPESET = (
+    (re.compile(r"\bW_([OKV])([12])\b"), r"$W_\1^\2$"),
+    (re.compile(r"\b([wW])_([EUF])\b(\([a-z]\))?"), r"$\1_\2\3$"),
+    (re.compile(rf"\b({_GREEK})_?(\d|[A-Z])\b"), r"$\\\1_\2$"),
+    (re.compile(rf"\b({_GREEK})\b"), r"$\\\1$"),
+    (re.compile(r"\b([mpzoJGUhA])_([a-zA-Z0-9])(?!\w)(\*?)"), r"$\1_\2\3$"),
+    (re.compile(r"\b([A-Za-z])\^([0-9a-z])\b"), r"$\1^\2$"),
+    (re.compile(r"(?<=\s)>=(?=\s)"), "≥"),
+    (re.compile(r"(?<=\s)<=(?=\s)"), "≤"),
+    (re.compile(r"(?<=\s)->(?=\s)"), "→"),
+)
+
+
+def typeset(text: str) -> str:
+    r"""The text with symbols that are written in plain letters as formulas.
+
+    >>> typeset("W_K2 at lambda -> 0, T >= 5 and `W_K2` in $tau$")
+    '$W_K^2$ at $\\lambda$ → 0, T ≥ 5 and `W_K2` in $tau$'
+    """
+
+    def outside_code(plain: str) -> str:
+        parts = _CODE.split(plain)  # text, code, text, code, ..., text
+        parts[::2] = map(symbols, parts[::2])
+        parts[1::2] = [f"`{code}`" for code in parts[1::2]]
+        return "".join(parts)
+
+    def symbols(plain: str) -> str:
+        for pattern, formula in _TYPESET:
+            plain = _outside_formulas(plain, partial(pattern.sub, formula))
+        return plain
+
+    return _outside_formulas(text, outside_code)
+
+
 # As HTML, with formulas in MathML that browsers typeset without any script
 
 _UNKNOWN_TO_CONVERTER = {r"\lfloor": "⌊", r"\rfloor": "⌋", r"\arg": r"\\operatorname{arg}"}
@@ -334,7 +372,7 @@ def as_html(text: str) -> str:
         parts[1::2] = [f"<code>{code}</code>" for code in parts[1::2]]
         return "".join(parts)
 
-    parts = _FORMULA.split(text)  # plain, formula, plain, ..., plain
+    parts = _FORMULA.split(typeset(text))  # plain, formula, plain, ..., plain
     parts[::2] = map(written, parts[::2])
     parts[1::2] = [
         mathml(formula.strip("$"), displayed=formula.startswith("$$")) for formula in parts[1::2]

@@ -340,7 +340,7 @@ def blocks(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Text with citations of the bibliography."""
-    return writing.as_markdown(text, cite="{{cite:t}}`{}`".format)
+    return writing.as_markdown(writing.typeset(text), cite="{{cite:t}}`{}`".format)
 
 
 def figure(claim: Claim, rows: Iterable[Row]) -> bytes:
