@@ -90,7 +90,8 @@ def published_probes(task: BigramTask, embeddings: FrozenEmbeddings) -> dict[str
     >>> import assocmem as am
     >>> task = am.BigramTask(length=16)
     >>> emb = am.FrozenEmbeddings.orthonormal(task)
-    >>> {name: (len(p.cues), round(1 / p.chance)) for name, p in published_probes(task, emb).items()}
+    >>> probes = published_probes(task, emb)
+    >>> {name: (len(each.cues), round(1 / each.chance)) for name, each in probes.items()}
     {'W_O2': (65, 65), 'W_K2': (5, 5), 'W_K1': (15, 15)}
 
     Parameters
