@@ -1,11 +1,15 @@
 """A training step: the library against a straightforward PyTorch implementation, and sampling.
 
 Loss and gradients of W_K1, W_K2, W_O2 on a batch of in-context bigrams, in float32 on two threads.
-PyTorch runs as it comes, and once more with an allocator that keeps its memory, which is its best.
-Each runs in a process of its own, in turns; losses and gradients are compared first.
+PyTorch runs as it comes, and once more with an allocator that keeps its memory, which is its best;
+then with the library's algebra, which does not compute what is not asked for, and with that
+algebra compiled. Each runs in a process of its own, in turns; losses and gradients are compared.
 
-    python -m benchmarks.training_step          # the smallest setting
-    python -m benchmarks.training_step --all    # also the large ones: minutes, and 4 GB
+    python -m benchmarks.training_step                   # the smallest setting
+    python -m benchmarks.training_step --all             # also the large ones: minutes, and 4 GB
+    python -m benchmarks.training_step --before FOLDER   # and a checkout of an earlier version
+
+The ratios are kept in benchmarks/history, see `benchmarks.history`.
 
 On a busy machine threads that wait for each other measure the others' load: with --threads 1 the
 seconds of CPU, in the second column, hardly depend on it.
@@ -24,7 +28,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -32,6 +38,7 @@ from threadpoolctl import threadpool_info
 import assocmem as am
 from assocmem.model.step import TrainingStep
 from assocmem.tasks import BigramTask
+from benchmarks import history, phases
 
 REPEATS, SCALE = 5, 1.0
 THREADS = "OMP_NUM_THREADS"  # the environment variable that PyTorch reads too
@@ -39,13 +46,14 @@ NAMES = ("W_K1", "W_K2", "W_O2")
 LARGE = ((256, 128, 512), (256, 256, 512))  # length, width, batch
 SMALL = ((64, 128, 128),)
 TOLERANCE = 1e-4  # of the largest entry
+Runners = dict[str, tuple[str, dict[str, str]]]
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 RUNNERS = {  # what runs, and with which environment
     "assocmem": ("assocmem", {}),
     "PyTorch": ("torch", {}),
-    "PyTorch, memory kept": (
-        "torch",
-        {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"},
-    ),
+    "PyTorch, memory kept": ("torch", KEPT),
+    "our algebra, PyTorch": ("algebra", KEPT),
+    "our algebra, compiled": ("compiled", KEPT),
 }
 TURN = 0.5  # seconds
 PAUSE = 0.3  # seconds, in which idle threads of the last runner stop spinning
@@ -100,14 +108,67 @@ def torch_step(arrays: dict[str, np.ndarray]) -> Callable[[], tuple[float, dict]
     return step
 
 
+def algebra_step(
+    arrays: dict[str, np.ndarray], *, compiled: bool
+) -> Callable[[], tuple[float, dict]]:
+    """The formulas of `assocmem.model.passes`, differentiated and perhaps compiled by PyTorch."""
+    import torch
+    from torch.nn.functional import cross_entropy, one_hot
+
+    torch.set_num_threads(int(os.environ[THREADS]))
+    t = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    learned = {name: t[name].requires_grad_() for name in NAMES}
+    z, (n, _), (size, length) = t["z"], t["tokens"].shape, t["z"].shape
+    where = t["weights"] > 0
+    count = where.sum(dim=1)
+    order = (~where).int().argsort(dim=1, stable=True)[:, : int(count.max())]
+    real = torch.arange(order.shape[1]) < count[:, None]  # the positions with loss come first
+    positions = torch.where(real, order, 0)
+    keys = one_hot(z, n).float().transpose(1, 2)
+    inputs = torch.cat([t["tokens"], t["positions"]])
+    past = torch.zeros(length, length).masked_fill(
+        torch.ones(length, length, dtype=torch.bool).triu(1), -torch.inf
+    )
+    rows = torch.arange(size)[:, None]
+    causal = past[positions]
+    targets = t["targets"][rows, positions].reshape(-1).clamp(min=0)
+    counts = torch.where(real, t["weights"][rows, positions], 0).reshape(-1).float()
+
+    def loss_of(W_K1: torch.Tensor, W_K2: torch.Tensor, W_O2: torch.Tensor) -> torch.Tensor:
+        S = SCALE * inputs @ W_K1 @ inputs.T
+        scores = (S[:n, :n][z] + S[n:, :n]) @ keys + S[:n, n:][z] + S[n:, n:] + past
+        x = t["tokens"][z] + t["positions"]
+        x = x + scores.softmax(dim=-1) @ (x @ t["Phi1"].T)
+        asked = x[rows, positions]
+        a = (SCALE * (asked @ W_K2) @ x.transpose(1, 2) + causal).softmax(dim=-1)
+        O = t["outputs"] @ (W_O2 @ t["W_V2"])
+        logits = (a @ x) @ O.T + asked @ t["outputs"].T
+        return counts @ cross_entropy(logits.flatten(0, 1), targets, reduction="none")
+
+    function = torch.compile(loss_of) if compiled else loss_of
+
+    def step() -> tuple[float, dict]:
+        for matrix in learned.values():
+            matrix.grad = None
+        loss = function(*learned.values())
+        loss.backward()
+        return loss.item(), {name: matrix.grad.numpy() for name, matrix in learned.items()}
+
+    return step
+
+
 def serve(kind: str, folder: Path, name: str) -> None:
     """In a process of its own: a first step whose result is written, then a turn for each line.
 
     A turn is as many steps as fill TURN seconds, as in training, and their mean.
     """
-    step = {"assocmem": assocmem_step, "torch": torch_step}[kind](
-        dict(np.load(folder / "case.npz"))
-    )
+    steps = {
+        "assocmem": assocmem_step,
+        "torch": torch_step,
+        "algebra": partial(algebra_step, compiled=False),
+        "compiled": partial(algebra_step, compiled=True),
+    }
+    step = steps[kind](dict(np.load(folder / "case.npz")))
     loss, gradients = step()
     np.savez(folder / f"{name}.npz", loss=loss, **gradients)
     for _ in itertools.chain([""], sys.stdin):
@@ -123,8 +184,8 @@ def serve(kind: str, folder: Path, name: str) -> None:
 class Runner:
     """A process that takes a step on demand."""
 
-    def __init__(self, name: str, folder: Path, threads: int) -> None:
-        kind, settings = RUNNERS[name]
+    def __init__(self, name: str, folder: Path, threads: int, runners: Runners) -> None:
+        kind, settings = runners[name]
         limits = dict.fromkeys((THREADS, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.training_step", "--serve", kind, str(folder), name],
@@ -132,6 +193,7 @@ class Runner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=settings.get("PYTHONPATH"),  # an earlier version runs its own benchmark
         )
         self._read()  # the first steps warm up
         with np.load(folder / f"{name}.npz") as result:
@@ -160,36 +222,16 @@ def plain_flops(n: int, length: int, width: int, size: int, predictions: int) ->
 
 
 def our_flops(arrays: dict[str, np.ndarray]) -> float:
-    """Matrix products of the library's step, from the blocks in which it works."""
-    n, d = arrays["tokens"].shape
+    """Operations in the products of the library's step."""
     frozen = {k: arrays[k] for k in ("tokens", "positions", "outputs", "Phi1", "W_V2")}
-    step = TrainingStep(am.FrozenEmbeddings.from_matrices(**frozen))
-    tables = step._tables(step._checked_weights({}), arrays["z"].shape[1])
-    first = sum((b.stop - b.start) * b.stop for b in tables.blocks)  # pairs of layer 1
-    total = 0.0
-    for chunk in step._chunks(arrays["z"], arrays["weights"] > 0):
-        size, queries = chunk.positions.shape
-        second = sum((b.stop - b.start) * end for b, end in chunk.blocks())
-        total += size * first * (2 * d + 2 * n)  # y, g_b; g_S by token of key and of query
-        total += size * tables.length * n * n
-        total += size * queries * (3 * d * d + 5 * n * d)  # q and back; logits and back
-        total += size * second * 6 * d  # s, m, g_a, g_q, and g_x¹ twice
-    return 2 * total
+    batch = am.Batch(tokens=arrays["z"], targets=arrays["targets"], weights=arrays["weights"])
+    done = phases.work(TrainingStep(am.FrozenEmbeddings.from_matrices(**frozen)), batch)
+    return sum(operations for operations, _ in done.values())
 
 
-def product_seconds(threads: int) -> float:
-    """Of a product of 4096 x 4096 matrices, in float32 and with as many threads."""
-    from threadpoolctl import threadpool_limits
-
-    ones = np.ones((4096, 4096), np.float32)
-    with threadpool_limits(threads, user_api="blas"):
-        started = time.perf_counter()
-        ones @ ones
-        return time.perf_counter() - started
-
-
-def compare(length: int, width: int, size: int, threads: int) -> bool:
-    """One row of the table; whether the numbers agree."""
+def compare(setting: tuple[int, int, int], threads: int, chosen: Runners) -> dict[str, Any]:
+    """One table: its ratios, and whether the numbers agree."""
+    length, width, size = setting
     task = BigramTask(length=length)
     arrays = case(task, width, size)
     n, predictions = task.n_tokens, np.count_nonzero(arrays["weights"])
@@ -199,33 +241,41 @@ def compare(length: int, width: int, size: int, threads: int) -> bool:
     )
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / "case.npz", **arrays)
-        runners = {name: Runner(name, Path(folder), threads) for name in RUNNERS}
+        runners = {name: Runner(name, Path(folder), threads, chosen) for name in chosen}
         seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in runners}
-        product = []
+        rates = []
         for _ in range(REPEATS):  # in turns: the machine's speed drifts
             for name, runner in runners.items():
                 seconds[name].append(runner())
-            product.append(product_seconds(threads))
+            rates.append(phases.product_rate(threads))
         for runner in runners.values():
             runner.close()
+    ratios = {}
     for name, runner in runners.items():
         wall, cpu = np.median(seconds[name], axis=0)
-        ratios = np.divide(seconds[name], seconds["assocmem"])
+        found = np.median(np.divide(seconds[name], seconds["assocmem"]), axis=0)
+        ratios[name] = {"wall": found[0], "cpu": found[1], "megabytes": runner.megabytes}
         print(
             f"  {name:22s}{wall:8.3f} s{cpu:8.3f} s CPU{runner.megabytes:7.0f} MB"
-            f"{np.median(ratios, axis=0)[0]:7.1f} x"
+            f"{found[0]:7.1f} x{found[1]:7.1f} x CPU"
         )
     flops, plain = our_flops(arrays), plain_flops(n, length, width, size, predictions)
-    rate = 2 * 4096**3 / statistics.median(product)
-    share = flops / np.median(seconds["assocmem"], axis=0)[0] / rate
+    rate = statistics.median(rates)
+    spent = np.median(seconds["assocmem"], axis=0)[1 if threads == 1 else 0]  # as the rate
+    share = flops / spent / rate
     print(
         f"  matrix products: {flops / 1e9:.1f} GFLOP against {plain / 1e9:.1f} of the plain step, "
         f"at {share:.0%} of the {rate / 1e9:.0f} GFLOP/s of a product of 4096 x 4096"
     )
-    ours, theirs = runners["assocmem"].result, runners["PyTorch"].result
-    worst = max(abs(ours[k] - theirs[k]).max() / abs(theirs[k]).max() for k in theirs)
+    theirs = runners["PyTorch"].result
+    worst = max(
+        abs(runner.result[k] - theirs[k]).max() / abs(theirs[k]).max()
+        for runner in runners.values()
+        for k in theirs
+    )
     print(f"  loss and gradients differ by {worst:.0e} of the largest entry")
-    return bool(worst <= TOLERANCE)
+    name = f"training step, T={length}, d={width}, batch={size}"
+    return {"name": name, "agree": bool(worst <= TOLERANCE), "share": share, "ratios": ratios}
 
 
 def loop_sample(task: BigramTask, rng: np.random.Generator) -> list[int]:
@@ -240,7 +290,8 @@ def loop_sample(task: BigramTask, rng: np.random.Generator) -> list[int]:
     return tokens
 
 
-def sampling(size: int = 512, few: int = 20) -> None:
+def sampling(size: int = 512, few: int = 20) -> float:
+    """How many times faster than the loop."""
     task, rng = BigramTask(), np.random.default_rng(0)
     task.sample(size, rng=rng)
     ratios, rates = [], []
@@ -256,12 +307,15 @@ def sampling(size: int = 512, few: int = 20) -> None:
         f"\nsampling, T={task.length}: {statistics.median(rates):.0f} sequences a second, "
         f"{statistics.median(ratios):.0f} x a loop with rng.choice"
     )
+    return statistics.median(ratios)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="also the large settings")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--before", metavar="FOLDER", help="a checkout of an earlier version")
+    parser.add_argument("--no-compile", action="store_true", help="leave the compiled one out")
     parser.add_argument("--serve", nargs=3, metavar=("KIND", "FOLDER", "NAME"), help="internal")
     arguments = parser.parse_args()
     if arguments.serve:
@@ -269,17 +323,23 @@ def main() -> None:
         return serve(kind, Path(folder), name)
     kernels = {info.get("architecture", info["internal_api"]) for info in threadpool_info()}
     print(f"NumPy's BLAS kernels: {', '.join(sorted(kernels))}")
-    sampling()
+    record: dict[str, Any] = {"sampling, times the loop": sampling()}
     if importlib.util.find_spec("torch") is None:
         print(
             "\nThe comparison needs PyTorch, a CPU build: pip install torch==2.13.0 "
             "--extra-index-url https://download.pytorch.org/whl/cpu"
         )
         return None
-    agree = [
-        compare(*setting, arguments.threads) for setting in SMALL + (LARGE if arguments.all else ())
-    ]
-    return None if all(agree) else sys.exit(f"they must agree to {TOLERANCE:.0e}")
+    chosen = dict(RUNNERS)
+    if arguments.no_compile:
+        del chosen["our algebra, compiled"]
+    if arguments.before:
+        chosen["assocmem, before"] = ("assocmem", {"PYTHONPATH": arguments.before})
+    settings = SMALL + (LARGE if arguments.all else ())
+    rows = [compare(setting, arguments.threads, chosen) for setting in settings]
+    record |= {row.pop("name"): row for row in rows}
+    print(f"\nkept in {history.keep('training_step', record, threads=arguments.threads)}")
+    return None if all(row["agree"] for row in rows) else sys.exit(f"agree to {TOLERANCE:.0e}")
 
 
 if __name__ == "__main__":

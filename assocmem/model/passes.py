@@ -40,8 +40,7 @@ from numpy.typing import NDArray
 from assocmem._checks import Array, Ints
 from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Vectors
 
-PAD = 8  # queries come in multiples of this, if there are more
-CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
+CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
 INPUTS = ("tokens", "positions")  # embeddings that enter x_s
 LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
@@ -66,7 +65,6 @@ class Tables:
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             queries, most = counts[rows, None], int(counts[rows].max())
-            most += -most % PAD if most > PAD else 0
             # the positions of queries come first, in their order; then the last one repeats
             ordered = np.argsort(~where[rows], axis=1, kind="stable")
             place = np.minimum(np.arange(most), queries - 1)

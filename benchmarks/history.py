@@ -1,0 +1,108 @@
+"""What the benchmarks found: a JSON file a run, and a page that draws their ratios as a table.
+
+    python -m benchmarks.history       # write the table into docs/benchmarks.md
+
+A run says on which machine, with which versions and on how many threads it was measured: ratios of
+one run compare, seconds of two machines do not.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import assocmem as am
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "benchmarks" / "history"
+PAGE = ROOT / "docs" / "benchmarks.md"
+PACKAGES = ("numpy", "scipy", "torch")
+START, END = "<!-- table -->", "<!-- end of the table -->"
+PLAIN, ALGEBRA, COMPILED = "PyTorch, memory kept", "our algebra, PyTorch", "our algebra, compiled"
+
+
+def keep(benchmark: str, found: dict[str, Any], *, threads: int) -> Path:
+    """Write a run to a file of its own, and return its name."""
+    run = {
+        "benchmark": benchmark,
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": _commit(),
+        "machine": {"processor": _processor(), "python": platform.python_version()},
+        "versions": {"assocmem": am.__version__, **_versions()},
+        "threads": threads,
+        "found": found,
+    }
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{run['date'].replace(':', '')}-{benchmark}.json"
+    path.write_text(json.dumps(run, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def _commit() -> str:
+    """The commit that was measured, with a plus if files differ from it."""
+    asked = ["git", "describe", "--always", "--dirty=+"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    """The name of the processor, and how many of them there are."""
+    from os import cpu_count
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {cpu_count()} cores"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def runs() -> list[dict[str, Any]]:
+    """All runs that were kept, the oldest first."""
+    return [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def table() -> str:
+    """One line for each case of each run, in Markdown."""
+    lines = [
+        "| date | commit | processor | case | before | plain PyTorch | our algebra | compiled | "
+        "share of rate |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for run in runs():
+        start = [run["date"][:10], run["commit"], run["machine"]["processor"]]
+        for case, found in run["found"].items():
+            if isinstance(found, dict):
+                ratios = found.get("ratios", {})
+                names = "assocmem, before", PLAIN, ALGEBRA, COMPILED
+                cells = [f"{ratios[k]['wall']:.1f}" if k in ratios else "" for k in names]
+                share = f"{found['share']:.0%}" if "share" in found else ""
+            else:
+                cells, share = [f"{found:.0f}", "", "", ""], ""
+            lines.append("| " + " | ".join([*start, case, *cells, share]) + " |")
+    return "\n".join(lines)
+
+
+def write() -> None:
+    """Put the table between the two marks of the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
