@@ -11,7 +11,7 @@ import numpy as np
 from assocmem.plots import BLUE, ORANGE
 from validation.bigrams.b2_text import characters
 from validation.bigrams.b3 import SETTINGS, measured, predicted
-from validation.figures.sheets import SYMBOLS, Row, canvas, publish
+from validation.figures.sheets import SYMBOLS, Row, canvas, caption, fitted, publish
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def make(out: Path, context: Context, *, names: Sequence[str] | None = None) -> 
     """Write predicted and measured times of every setting."""
     names = names or (tuple(SETTINGS) if context.full else QUICK)
     rows = measure(names, context.rng)
-    return publish(out, "times", rows, draw(rows))
+    return publish(out, "times", rows, draw(rows), about=context.about)
 
 
 def measure(names: Sequence[str], rng: np.random.Generator) -> list[Row]:
@@ -42,7 +42,7 @@ def measure(names: Sequence[str], rng: np.random.Generator) -> list[Row]:
 
 def draw(rows: list[Row]) -> Figure:
     """Measured against predicted, a point a memory and setting."""
-    figure = canvas(9, 8)
+    figure = canvas(15, 8)
     axes = figure.subplots()
     for matrix, colour in COLOURS.items():
         chosen = [row for row in rows if row["matrix"] == matrix]
@@ -52,20 +52,23 @@ def draw(rows: list[Row]) -> Figure:
             where = row["predicted"], row["measured"]
             right = matrix == "W_K2"  # of its point; that of W_O2 to the left
             axes.annotate(
-                row["ranks"],
+                str(row["ranks"]),
                 where,
                 (9 if right else -9, -5),
                 textcoords="offset points",
                 ha="left" if right else "right",
-                fontsize=12,
             )
     ends = [min(row["predicted"] for row in rows), max(row["predicted"] for row in rows)]
     axes.plot(ends, ends, color="black", linewidth=1, label="equal")
     axes.set(xscale="log", yscale="log")
     axes.margins(x=0.12)
-    axes.set_xlabel("predicted from the leads: $m/Λ_O$, $(2m/Λ_K)^{1/2}$", fontsize=15)
-    axes.set_ylabel("measured in training: learning rate × updates", fontsize=15)
-    axes.tick_params(labelsize=13)
-    axes.legend(frameon=False, fontsize=16, loc="upper left")
-    figure.suptitle("When a median margin reaches 0.1, by the ranks of the triggers", fontsize=18)
-    return figure
+    axes.set_xlabel("predicted from the leads: $m/Λ_O$, $(2m/Λ_K)^{1/2}$")
+    axes.set_ylabel("measured in training: learning rate × updates")
+    axes.legend(frameon=False, loc="upper left")
+    caption(
+        figure,
+        "When a median margin reaches 0.1, by the ranks of the triggers: the leads of the exact "
+        "gradients on W_O2 and W_K2 against training from zero by plain gradient descent. No "
+        "constant is fitted.",
+    )
+    return fitted(figure)

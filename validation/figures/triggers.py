@@ -31,7 +31,7 @@ SETTINGS = {
 }
 TRAINED = {  # experiment: its test, colour, and what it is
     "K = 1 fixed": ("accuracy", GREEN, "most frequent alone"),
-    "K = 5 fixed": ("accuracy_third", BLUE, "five most frequent, third asked"),
+    "K = 5 fixed": ("accuracy_third", BLUE, "five, third asked"),
     "third alone": ("accuracy_third", ORANGE, "third alone"),
     "K = 5 rare": ("accuracy", GREY, "ranks 11 to 15"),
 }
@@ -126,11 +126,11 @@ def training(scale: Scale, rng: np.random.Generator, *, seeds: int) -> list[Row]
 
 def draw(rows: list[Row]) -> Figure:
     """Predicted leads by triggers; the lead while W_F learns; accuracy over training."""
-    figure = canvas(20, 7)
-    left, middle, right = figure.subplots(1, 3)
-    draw_leads(left, rows)
-    for name in dict.fromkeys(row["name"] for row in rows if row["panel"] == "flow"):
-        flow = [row for row in rows if (row["panel"], row["name"]) == ("flow", name)]
+    figure = canvas(15, 13, room=1)
+    (top, middle, right) = figure.subplot_mosaic([["top", "top"], ["middle", "right"]]).values()
+    draw_leads(top, rows)
+    for name in dict.fromkeys(str(row["name"]) for row in rows if row["panel"] == "flow"):
+        flow = [row for row in rows if (row["panel"], str(row["name"])) == ("flow", name)]
         scale = abs(flow[0]["y"])
         label = {"1": "most frequent alone", "3": "third alone"}[name]
         middle.plot(
@@ -143,7 +143,7 @@ def draw(rows: list[Row]) -> Figure:
         )
     middle.axhline(0, color="black", linewidth=1)
     middle.invert_xaxis()
-    middle.set_title("Predicted: the lead turns positive\nas the bigrams get known")
+    middle.set_title("Predicted: the bigrams make it positive")
     middle.set_xlabel("divergence from the bigrams, nats")
     middle.set_ylabel("lead of $W_O^2$, over its size at $W_F = 0$")
     middle.legend(frameon=False, loc="lower right")
@@ -151,15 +151,16 @@ def draw(rows: list[Row]) -> Figure:
         curves = [row | {"accuracy": row["y"]} for row in rows if row["panel"] == "training"]
         steps, runs = curves_of(curves, name, "accuracy")
         plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=right)
-    right.set_title("Measured: in-context accuracy,\nloss on all tokens, $W_F$ trained")
-    right.set(ylim=(-0.03, 1.55), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    right.set_title("Measured: accuracy, loss on all tokens")
+    right.set(ylim=(-0.03, 1.7), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
     right.set_xlabel("updates")
     right.legend(frameon=False, loc="upper left")
     caption(
         figure,
-        "Repeated triggers make the induction head, and the bigrams come first. Left: the lead of "
-        "the gradient on W_O2 once the bigrams are known, against the mass of repeated triggers. "
-        "Middle: it turns positive as the bigrams get known. Right: accuracy in training.",
+        "Repeated triggers make the induction head, and the bigrams come first. Top: the lead of "
+        "the gradient on W_O2 once the bigrams are known, against the squared frequencies. "
+        "Bottom left: it turns positive as the bigrams get known. Bottom right: accuracy in "
+        "training with W_F trained.",
     )
     return fitted(figure)
 
@@ -184,10 +185,12 @@ def draw_leads(axes: Any, rows: list[Row]) -> None:
     label = "independent tokens: claim B2"
     axes.plot(x, [row["all"] for row in mass], color=GREY, linewidth=2, label=label)
     for row in known:
-        axes.annotate(row["name"], (row["x"], row["y"]), (9, -15), textcoords="offset points")
+        axes.annotate(str(row["name"]), (row["x"], row["y"]), (7, -9), textcoords="offset points")
     axes.set(xscale="log", yscale="log")
     axes.margins(x=0.13)
-    axes.set_title("Predicted: lead of $W_O^2$, the bigrams known,\nby the ranks of the triggers")
+    axes.set_title(
+        "Predicted: lead of $W_O^2$ with the bigrams known, by the ranks of the triggers"
+    )
     axes.set_xlabel(r"$\sum_q f_q^2$")
     axes.set_ylabel("median lead of the gradient")
     axes.legend(frameon=False, loc="upper left")
