@@ -44,4 +44,11 @@ def check(context: Context) -> Iterator[Case]:
         low, high = BOUNDS["NT"[axis]]
         grows = f"{'NT'[axis]}={one[axis]} to {other[axis]}"
         name = f"exponent of d* between {low:g} and {high:g}, {grows}"
-        yield Case(name, (low + high) / 2, slope, (high - low) / 2, evidence="statistics")
+        yield Case(
+            name,
+            (low + high) / 2,
+            slope,
+            (high - low) / 2,
+            scale=max(abs(low), abs(high)),
+            evidence="statistics",
+        )
