@@ -47,7 +47,10 @@ TESTS = {
     "gradients.lemmas": ("test_gradients.py", "not symbols and not large_length"),
     "gradients.steps": ("test_gradients.py", "not symbols and not large_length"),
     "gradients.chains": ("../bigrams/test_bigram_steps.py", "every_step"),
-    "gradients.bigram_population": ("../bigrams/test_bigram_steps.py", "every_step or variates or position"),
+    "gradients.bigram_population": (
+        "../bigrams/test_bigram_steps.py",
+        "every_step or variates or position",
+    ),
     "gradients.draws": ("../bigrams/test_bigram_steps.py", "draws_estimate"),
     "gradients.bigrams": ("../bigrams/test_bigram_steps.py", "every_step or leads"),
     "gradients.sampled": ("../bigrams/test_bigram_steps.py", "three"),

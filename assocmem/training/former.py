@@ -1,11 +1,10 @@
-"""Names of version 0.1 that go in 0.3; each says what to write instead."""
+"""Names of version 0.1 that go with the next minor version; each says what to write instead."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
-from assocmem._checks import Array
+from assocmem._checks import Array, renamed
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.probes import Probe, probe
 from assocmem.tasks import BigramTask
@@ -19,7 +18,7 @@ def memory_probes(
     task: BigramTask, embeddings: FrozenEmbeddings, *, layers: int = 2
 ) -> dict[str, Probe]:
     """Return the probes of all matrices; write ``probe(name, task, embeddings)`` instead."""
-    _warn("memory_probes", "assocmem.probe(name, task, embeddings) for W_O2, W_K2 and W_K1")
+    renamed("memory_probes", "am.probe(name, task, embeddings)", "It takes any task.")
     pairs = task.pairs()
     if layers == 1:
         return {"W_O2": probe("W_O2", task, embeddings)}
@@ -38,7 +37,7 @@ def momentum_step(
     weight_decay: float,
 ) -> tuple[Matrices, Matrices]:
     """Return weights and velocities after one update; write ``SGD(momentum).direction`` instead."""
-    _warn("momentum_step", "the method direction of assocmem.training.SGD")
+    renamed("momentum_step", "SGD(momentum).direction", "Other optimisers have it as well.")
     moved, now, optimizer = dict(weights), dict(velocities), SGD(momentum)
     rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
     for name, gradient in gradients.items():
@@ -46,8 +45,3 @@ def momentum_step(
         moved[name], kept = update(optimizer, weights[name], gradient, state, **rates)
         now[name] = kept["velocity"]
     return moved, now
-
-
-def _warn(name: str, instead: str) -> None:
-    text = f"assocmem.training.{name} goes in version 0.3: use {instead}."
-    warnings.warn(text, DeprecationWarning, stacklevel=3)

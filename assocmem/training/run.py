@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from assocmem import _files as files
-from assocmem._checks import Array, at_least
+from assocmem._checks import Array, at_least, renamed
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks.identity import differences
@@ -70,6 +70,12 @@ class TrainingRun:
         return FrozenTransformer(
             embeddings, scale=settings.scale, readout=settings.readout, **self.weights
         )
+
+    @property
+    def velocities(self) -> dict[str, Array]:
+        """The momentum of `SGD`; deprecated."""
+        renamed("velocities", "state", "It has what any optimiser remembers of a matrix, by name.")
+        return {name: state["velocity"] for name, state in self.state.items()}
 
     def save(self, path: str | Path) -> None:
         """Write the run to ``path.npz`` and its record to ``path.json``, atomically, no pickle."""

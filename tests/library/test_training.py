@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from assocmem import FrozenTransformer, probe
+from assocmem import FrozenTransformer, probe, training
 from assocmem.tasks import BigramTask, Language
 from assocmem.training import SGD, History, Metrics, TrainingStep, published, train
 from assocmem.training.optimizers import update
@@ -505,3 +505,27 @@ def test_the_induction_head_is_learned(seed):
     assert early["recall_W_K1_64"] < late["recall_W_K1_64"]  # long after the other two
     assert late["recall_W_K2"] == late["recall_W_O2"] == 1
     assert run.history.at(0)["accuracy"] < 0.1
+
+
+# --- names of before ----------------------------------------------------------------------------
+
+
+def test_former_names_warn_and_do_what_they_did(run):
+    with pytest.warns(DeprecationWarning, match="velocities is deprecated .* write state"):
+        velocities = run.velocities
+    np.testing.assert_array_equal(velocities["W_K2"], run.state["W_K2"]["velocity"])
+    with pytest.warns(DeprecationWarning, match=r"memory_probes is deprecated .* am\.probe"):
+        probes = training.memory_probes(TASK, run.embeddings)
+    assert {name: len(each.cues) for name, each in probes.items()} == {
+        "W_O2": 5,
+        "W_K2": 2,
+        "W_K1": 10,
+        "W_K1_64": 10,
+    }
+    one, velocity, gradient = ({"W": np.array([[x]])} for x in (2.0, 10.0, 1.0))
+    rates = {"learning_rate": 0.5, "momentum": 0.9, "weight_decay": 0.25}
+    with pytest.warns(DeprecationWarning, match=r"momentum_step is deprecated .* SGD"):
+        moved, now = training.momentum_step(
+            one, {"W": np.array([[10.0]])}, {"W": np.ones((1, 1))}, **rates
+        )
+    assert (moved["W"][0, 0], now["W"][0, 0]) == (-3.25, 10.5)

@@ -162,9 +162,7 @@ def test_an_id_wins_over_a_family():
     assert [claim.id for claim in selected([])] == list(CLAIMS)
 
 
-@pytest.mark.parametrize(
-    ("given_", "near"), [("S2sgn", "S2"), ("widht", "width"), ("tm1", "T-m1")]
-)
+@pytest.mark.parametrize(("given_", "near"), [("S2sgn", "S2"), ("widht", "width"), ("tm1", "T-m1")])
 def test_a_wrong_id_suggests_near_ones(given_, near):
     with pytest.raises(argparse.ArgumentTypeError, match=rf"got '{given_}'\. Did you .*{near}"):
         claims_named(given_)
