@@ -24,7 +24,9 @@ def drawn(tmp_path_factory):
 
 def test_it_is_registered_and_written(drawn):
     assert FIGURES["heads"] is figure.make
-    assert [path.name for path in drawn[0]] == ["heads.png", "heads.csv"]
+    assert [path.name for path in drawn[0]] == [
+        f"heads.{kind}" for kind in ("png", "pdf", "csv", "txt")
+    ]
     assert drawn[0][0].read_bytes().startswith(b"\x89PNG")
 
 
