@@ -525,7 +525,5 @@ def test_former_names_warn_and_do_what_they_did(run):
     one, velocity, gradient = ({"W": np.array([[x]])} for x in (2.0, 10.0, 1.0))
     rates = {"learning_rate": 0.5, "momentum": 0.9, "weight_decay": 0.25}
     with pytest.warns(DeprecationWarning, match=r"momentum_step is deprecated .* SGD"):
-        moved, now = training.momentum_step(
-            one, {"W": np.array([[10.0]])}, {"W": np.ones((1, 1))}, **rates
-        )
+        moved, now = training.momentum_step(one, velocity, gradient, **rates)
     assert (moved["W"][0, 0], now["W"][0, 0]) == (-3.25, 10.5)
