@@ -44,12 +44,8 @@ def train(
     >>> import assocmem as am
     >>> task = am.BigramTask(length=16, n_triggers=3)
     >>> setting = am.training.published(task, width=32, rng=0, batch_size=8)
-    >>> run = am.training.train(task, **setting, steps=4, evaluate_every=2, evaluate_on=8)
-    >>> run.history["step"]
+    >>> am.training.train(task, **setting, steps=4, evaluate_every=2).history["step"]
     array([0, 2, 4])
-    >>> adam = {"optimizer": am.training.Adam(), "learning_rate": 1e-3, "batch_size": 8}
-    >>> am.training.train(task, **am.training.published(task, width=32, **adam), steps=4).step
-    4
 
     Parameters
     ----------
@@ -58,12 +54,9 @@ def train(
     embeddings : FrozenEmbeddings
         Their dtype is that of the run.
     settings
-        The fields of `Settings`: ``steps``, ``batch_size``, ``optimizer``, ``learning_rate``,
-        ``weight_decay``, ``trained``, ``frozen_until``, ``layers``, ``scale``, ``readout``,
-        ``evaluate_every``, ``evaluate_on``; and ``momentum``, that of the default optimiser `SGD`.
+        The fields of `Settings` but the seed; and ``momentum``, that of the default optimiser.
     initial : {"zero", "random"} or mapping of name to matrix
-        Start of every matrix, trained or not; "random" is uniform on ±1/√d. In a mapping, matrices
-        left out start at zero.
+        Start of every matrix; "random" is uniform on ±1/√d, and what is left out of a mapping zero.
     rng
         Seeds the start and the data. The batch of step i depends on the seed and i alone.
     test : Task or mapping of name to Task
@@ -72,8 +65,8 @@ def train(
         What each matrix should recall, see `probe`; default what the task says, or nothing.
     checkpoint : path
         The run is saved there every ``checkpoint_every`` updates, at the end, and on Ctrl-C; the
-        same call goes on from there, to the same bits as without an interruption. ``steps``,
-        ``workers`` and the frequency of checkpoints may differ; anything else is refused.
+        same call goes on from there to the same bits; only ``steps``, ``workers`` and the frequency
+        of checkpoints may differ.
     workers : int
         Threads that share the chunks of a batch; the result is the same bit for bit.
     progress : bool
@@ -82,20 +75,16 @@ def train(
     Returns
     -------
     TrainingRun
-        The columns of its history are explained in `Metrics`; all of a row belong to the same
-        weights, also ``train_loss``, the loss on the batch that the next update uses.
+        Columns of its history are explained in `Metrics`; all of a row belong to the same weights.
 
     Raises
     ------
-    ValueError
-        For unknown names, numbers out of range, embeddings that do not fit the task, a checkpoint
-        of another run, a loss that is no longer finite.
-    TypeError
-        For a task that is none, embeddings that are no FrozenEmbeddings; along with a checkpoint,
-        for a task or an optimiser that another process could not compare.
+    ValueError, TypeError
+        For arguments that do not fit each other, a loss that is no longer finite, a checkpoint of
+        another run, or of a task or optimiser that another process could not compare.
     OSError
-        For a checkpoint in a folder that cannot be written, or that another run is using;
-        `CheckpointError`, which has the run, for one that cannot be saved in the end.
+        For a checkpoint that another run is using or that cannot be written; at the end it is a
+        `CheckpointError`, which has the run.
 
     References
     ----------

@@ -49,6 +49,8 @@ class Metrics:
     trigger, and ``bigram_kl_W_F``, KL(π_b(· | i) ‖ softmax(W_U W_F w_E(i))) averaged over these
     tokens i by their frequency; compare `bigram_kl`, of the whole model.
 
+    A run adds ``train_loss``, the loss on the batch that the next update uses.
+
     Source: [BCBJB2023], Section 5: memory recall and attention probes.
     """
 
