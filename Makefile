@@ -29,8 +29,8 @@ verify: $(VENV)/.installed-validation ## check every claim against an independen
 test: $(VENV)/.installed-test ## run the tests, except the slow ones
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
 
-test-minimum: $(MINIMUM)/.installed-test ## run them with the oldest versions that setup.cfg allows
-	$(MINIMUM)/bin/python -m pytest -n auto --maxprocesses 4 -m "not slow"
+test-minimum: $(MINIMUM)/.installed-test ## run them, or TESTS=..., with the oldest versions allowed
+	$(MINIMUM)/bin/python -m pytest -n auto --maxprocesses 4 -m "not slow" $(TESTS)
 
 test-all: $(VENV)/.installed-test ## run all tests
 	$(PYTEST) -n auto --maxprocesses 4
