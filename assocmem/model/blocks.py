@@ -158,6 +158,7 @@ class BlockTable:
         equal to ``task`` this is the plain mean. A pair that does not exist gets 0.
         """
         array = checked_array("coefficients", coefficients)
+        checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
         checked_kind("representatives", representatives, InductionTask)
         blocks = dict[tuple[str, str], Any]()
         check_alike(checked_kind("task", task, InductionTask), representatives)

@@ -214,7 +214,7 @@ CALLS = [
     (plots.trajectory, {"stages": "ab", "series": {"x": [0, 1]}, "ax": AXES}),
     (testing.embeddings, {"family": "sphere", "n": 3, "d": 8}),
     (testing.memories, {"family": "sphere", "n": 3, "d": 8, "m": 2}),
-    (testing.random_memory, {"n": 3, "d": 8, "m": 2, "family": "sphere", "rng": 0}),
+    (testing.random_memory, {"n": 3, "d": 8, "m": 2, "rng": 0}),
     (testing.induction_tasks, {"max_sequences": 200, "max_tokens": 5, "max_length": 5}),
     (testing.assert_near_orthogonal, {"u": np.eye(1000)[:3], "delta": 0.1, "family": "sphere"}),
     (testing.assert_recalls, {"memory": W, "targets": [0, 1, 2], "among": ALL}),

@@ -523,8 +523,9 @@ def test_families_refuse_what_is_not_a_size_or_a_precision(family):
             TypeError, match=r"dtype: expected float32 or float64; got .*\. Convert"
         ):
             FAMILIES[family](2, 4, rng=0, dtype=dtype)
-    with pytest.raises(TypeError, match="rng"):
-        FAMILIES[family](2, 4)
+    with pytest.raises(TypeError, match="positional"):
+        FAMILIES[family](2, 4, 0)  # a seed goes by name
+    assert not np.array_equal(FAMILIES[family](20, 40), FAMILIES[family](20, 40))  # drawn anew
 
 
 def test_orthonormal_rows_need_room():
