@@ -215,11 +215,11 @@ def check_gradient(
             f"pieces; got {size}. Draw more, or leave it out for the population."
         )
     streams = generator(rng).spawn(PIECES)
-    draws, largest = zip(
+    draws, most = zip(
         *(step(task.sample(size // PIECES, rng=stream)) for stream in streams), strict=True
     )
     delta = checked_probability("delta", delta)
-    return _compared(wanted, np.array(draws), delta, max(largest))
+    return _compared(wanted, np.array(draws), delta, max(most))
 
 
 def _population(task: Any) -> Batch:
