@@ -221,7 +221,8 @@ factor between them is at most $1.25$.
         status="empirical",
         note=r"""
 The full profile runs all ten sets, the quick one the third token alone. One run of the ten:
-correlation 0.95, median factor 1.11; $t_O$ is met to 0.99 to 1.42 of itself, $t_K$ to 0.87 to 1.34 but for three sets: the
+correlation 0.95, median factor 1.11; $t_O$ is met to 0.99 to 1.42 of itself, $t_K$ to 0.87 to
+1.34 but for three sets: the
 second and the fifth token alone come 1.7 and 2.1 times as late, and twenty triggers 2.3 times as
 early, when $W_O^2$ has long left its linear growth. With a single trigger the two memories form
 almost together; with five, $W_K^2$ takes four to seven times as long, as each of its rows has to
