@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "abort_on_example_error": True,
+    "capture_repr": (),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -83,7 +84,8 @@ def read_docstring(app, what, name, obj, options, lines):
             lines[number - 1 : number + 1] = [f".. rubric:: {lines[number - 1]}", ""]
     for number in range(len(lines) - 1, 0, -1):  # a name without a meaning still has its line
         name, following = lines[number - 1 : number + 1]
-        if " : " in name and following[:1].isidentifier() and not name.startswith((" ", ">>>")):
+        listed = " : " in name and not name.startswith((" ", ">>>"))
+        if listed and (following[:1].isidentifier() or not following.strip()):
             lines.insert(number, "    \\ ")
 
 

@@ -92,7 +92,10 @@ def test_the_index_lists_every_claim(site):
     assert re.findall(r"\]\((.+)\.md\)", text) == ["paper", *CLAIMS]
     toctree = re.compile(r"```\{toctree\}\n:hidden:\n\n(.*?)\n```", re.DOTALL)
     assert toctree.search(text)[1].split() == ["paper", *CHAPTERS]
-    below = [toctree.search(site.chapter_page(chapter))[1].split() for chapter in CHAPTERS]
+    below = [
+        re.findall(r"^(\S+) <\1>$", toctree.search(site.chapter_page(chapter))[1], re.MULTILINE)
+        for chapter in CHAPTERS
+    ]
     assert [id for ids in below for id in ids] == list(CLAIMS)
 
 

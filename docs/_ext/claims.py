@@ -22,7 +22,7 @@ from theory.record import Claim
 from validation.runner.table import chapter_title
 
 ROOT = Path(theory.__file__).parent.parent
-FIGURES = ("induction-head",)
+FIGURES = ("induction-head", "heads")
 BADGES = {
     "proved": "success",
     "proved in a limit": "info",
@@ -244,7 +244,7 @@ def chapter_page(chapter: str) -> str:
             f"# {markdown(title.partition(':')[0])}",
             f"{markdown(title)}.",
             "\n".join(rows),
-            "\n".join(["```{toctree}", ":hidden:", "", *(c.id for c in members(chapter)), "```"]),
+            "\n".join(["```{toctree}", ":hidden:", "", *(f"{c.id} <{c.id}>" for c in members(chapter)), "```"]),
         ]
     ) + "\n"  # fmt: skip
 
