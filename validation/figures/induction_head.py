@@ -56,7 +56,7 @@ def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: in
     names = list(letters if task.n_tokens <= len(letters) else map(str, range(task.n_tokens)))
     names = names[: task.n_tokens]
     batch = task.sample(evaluate_on, rng=rng)
-    trigger = np.argmax(batch.tokens == batch.tokens[:, -1:], axis=1)
+    trigger = batch.trigger_position
     output = np.take_along_axis(batch.tokens, trigger[:, None] + 1, axis=1)
     outputs = (batch.tokens == output).sum(axis=1)
     # the trigger well inside, the output once if possible

@@ -141,7 +141,7 @@ def _held_out(
     """
     batch = task.sample(sequences, rng=rng)
     body, last = batch.tokens[:, :-1], batch.tokens[:, -1:]
-    place = np.argmax(body == last, axis=1)[:, None]
+    place = batch.trigger_position[:, None]
     rolled = np.take_along_axis(body, (np.arange(task.length - 1) + place) % (task.length - 1), 1)
     return batch, replace(
         batch, tokens=np.concatenate([rolled, last], axis=1), trigger_position=0 * place[:, 0]

@@ -96,7 +96,7 @@ class _Integrands:
         """Of each sequence: τ, what is read, copied, scored, and the scores of Φ₁ x_r as a key and
         as a query."""
         tokens, labels, length = batch.tokens, batch.targets[:, -1], self.length
-        tau = (tokens[:, :-1] == tokens[:, -1:]).argmax(axis=1)
+        tau = am.InductionBatch.of(batch).trigger_position
         x = np.zeros((len(tokens), length, self.names.n_tokens + length))  # one-hot
         np.put_along_axis(x, tokens[:, :, None], 1, axis=2)
         x[:, :, self.names.n_tokens :] = np.eye(length)

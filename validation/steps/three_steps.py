@@ -32,9 +32,8 @@ def reference_run(
         logits = reference.forward(params, tokens)[:, -1]
         right = logits[np.arange(len(tokens)), targets]
         correct.append((logits >= right[:, None]).sum(axis=1) == 1)
-    weight, tokens = np.concatenate(attention), batch.tokens
-    tau = (tokens[:, :-1] == tokens[:, -1:]).argmax(axis=1)
-    on_output = weight[np.arange(len(tokens)), tau + 1]
+    weight, tau = np.concatenate(attention), am.InductionBatch.of(batch).trigger_position
+    on_output = weight[np.arange(len(batch)), tau + 1]
     return am.Evaluation(
         trigger_position=tau,
         attention_on_output=on_output,

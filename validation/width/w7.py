@@ -43,11 +43,11 @@ class InductionHead:
     ) -> None:
         self.task = task
         self.memories = am.top_down(task, evaluate_on=None).memories
-        tokens = task.sample(task.length - 2, rng=rng).tokens  # K = 1: every place once
-        late = tokens[np.argsort(np.argmax(tokens == tokens[:, -1:], axis=1))[1:]]
+        batch = task.sample(task.length - 2, rng=rng)  # K = 1: every place once
+        late = np.argsort(batch.trigger_position)[1:]
         places = places or len(late)
-        self.tokens = late[((np.arange(places) + 0.5) / places * len(late)).astype(int)]
-        self.outputs = np.argmax(self.tokens == self.tokens[:, -1:], axis=1) + 1
+        chosen = late[((np.arange(places) + 0.5) / places * len(late)).astype(int)]
+        self.tokens, self.outputs = batch.tokens[chosen], batch.output_position[chosen]
 
     @cached_property
     def laws(self) -> list[AttentionLaw]:
