@@ -237,16 +237,11 @@ def index() -> str:
 
 def chapter_page(chapter: str) -> str:
     """The page of a chapter: what it is about, and its claims in the sidebar below it."""
-    title = chapter_title(chapter)
+    title, ids = chapter_title(chapter), [claim.id for claim in members(chapter)]
     rows = [f"- [{claim.id}]({claim.id}.md): {markdown(claim.title)}" for claim in members(chapter)]
-    return "\n\n".join(
-        [
-            f"# {markdown(title.partition(':')[0])}",
-            f"{markdown(title)}.",
-            "\n".join(rows),
-            "\n".join(["```{toctree}", ":hidden:", "", *(f"{c.id} <{c.id}>" for c in members(chapter)), "```"]),
-        ]
-    ) + "\n"  # fmt: skip
+    below = ["```{toctree}", ":hidden:", "", *(f"{id} <{id}>" for id in ids), "```"]
+    heading = f"# {markdown(title.partition(':')[0])}"
+    return "\n\n".join([heading, f"{markdown(title)}.", "\n".join(rows), "\n".join(below)]) + "\n"
 
 
 def members(chapter: str) -> list[Claim]:
