@@ -125,6 +125,10 @@ def test_figures_are_embedded_or_named(tmp_path):
     assert 'src="data:image/png;base64,iVBORw=="' in text
     assert "&lt; 3." in text
     assert "python -m validation figure depth" in text
+    figures = dict.fromkeys(("L1", "L2"), (tmp_path / "map.png",))
+    text = built([CLAIMS["L1"], CLAIMS["L2"]], figures=figures)
+    assert text.count("data:image/png") == 1  # once, and a link
+    assert 'Figure map: see <a href="#L1">L1</a>' in text
 
 
 def test_every_figure_shows_a_claim():

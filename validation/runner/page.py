@@ -59,12 +59,15 @@ def written(
     """
     parts = [_head(), "<header><h1>assocmem: the claims against numbers</h1>"]
     parts += [f"<p>{html.escape(summary)}</p></header>", *_overview(found)]
+    first: dict[Path | str, str] = {}  # the claim under which a figure stands
     for chapter, members in _by_chapter(found):
         parts.append(f"<h2>{html.escape(chapter_title(chapter))}</h2>")
-        parts += [
-            _claim(one, settings, derivations.get(one.claim.id), figures.get(one.claim.id, ()))
-            for one in members
-        ]
+        for one in members:
+            drawn = [
+                _figure(figure, one.claim, first.setdefault(figure, one.claim.id))
+                for figure in figures.get(one.claim.id, ())
+            ]
+            parts.append(_claim(one, settings, derivations.get(one.claim.id), drawn))
     return "\n".join([*parts, _environment(settings), "</body></html>"]) + "\n"
 
 
@@ -160,7 +163,7 @@ def _claim(
     one: Outcome,
     settings: Mapping[str, str],
     derivation: Sequence[Step] | str | None,
-    figures: Sequence[Path | str],
+    figures: Sequence[str],
 ) -> str:
     claim, box = one.claim, " FAILS-box" if one.verdict == FAILS else ""
     word = one.verdict if one.ran else one.rows[0]["verdict"]
@@ -176,7 +179,7 @@ def _claim(
         _list("Assumptions", claim.assumptions),
         _derivation(derivation),
         _cases(one.ran),
-        *(_figure(figure, claim) for figure in figures),
+        *figures,
     ]
     if claim.note:
         parts.append(f'<p class="soft">{writing.as_html(claim.note)}</p>')
@@ -263,7 +266,10 @@ def picture(row: Row) -> str:
     )
 
 
-def _figure(figure: Path | str, claim: Claim) -> str:
+def _figure(figure: Path | str, claim: Claim, first: str) -> str:
+    if first != claim.id:
+        name = figure if isinstance(figure, str) else figure.stem
+        return f'<p class="soft">Figure {name}: see <a href="#{first}">{first}</a>.</p>'
     if isinstance(figure, str):
         return f'<p class="soft">Figure: <code>python -m validation figure {figure}</code></p>'
     data = base64.b64encode(figure.read_bytes()).decode("ascii")
