@@ -54,3 +54,33 @@ def test_one_frequency_for_all_leaves_nothing_but_repeats():
     task = b1.am.BigramTask(populations.independent(np.full(5, 0.2)), 5, triggers=[0], loss="all")
     found = b1.leads(task, knows_bigrams=False)
     assert (found[1:][~np.eye(4, dtype=bool)] > 0).all()
+
+
+def test_random_triggers_add_a_covariance_and_no_mean():
+    """The note of B1: one random trigger, and a predictor that is exact at each position."""
+    n, length, f = 4, 4, np.array([0.4, 0.3, 0.2, 0.1])
+    language = populations.independent(f)
+    task = b1.am.BigramTask(language, length, n_triggers=1, triggers="random", loss="all")
+    batch = task.enumerate()
+    chance, tokens = batch.weights[:, 0] * length, batch.tokens
+    trigger, output = batch.triggers[:, 0], batch.outputs[:, 0]
+    uniform = (1 - np.eye(n)) / (n - 1)
+    predictor, predicted = np.empty((length, n, n)), np.zeros((n, n))
+    for t in range(length):
+        counts = tokens[:, : t + 1, None] == np.arange(n)
+        share, asked = counts.mean(axis=1), tokens[:, t] == trigger
+        for i in range(n):
+            weights = chance * (tokens[:, t] == i)
+            here = weights.sum()
+            often = weights @ asked / here
+            predictor[t, i] = (1 - often) * f + often * uniform[i]
+            covariance = (weights * (asked - often)) @ share  # times P(z_t = i), by k
+            tilt = uniform[i] - f
+            predicted += (tilt[:, None] - tilt) * covariance[:, None]
+        for k in range(n):
+            told = (output == k) - uniform[trigger, k] - (output[:, None] == np.arange(n)).T
+            told = told + uniform[trigger].T  # (j, sequences): 1{o=k} - 1{o=j} less their means
+            predicted[k] += told @ (chance * asked * share[:, k])
+    table = b1.am.gradients.bigram_step(task, "W_O2", predictor=predictor)["tokens"]
+    found = np.diagonal(table)[:, None] - table.T  # of output k over row j, for the cue k
+    np.testing.assert_allclose(found, predicted / length, atol=1e-15)

@@ -29,6 +29,7 @@ def test_the_check_sees_a_third_memory_that_comes_first(seed, monkeypatch):
     assert any("W_K1" in case.case for case in failures("B3", seed))
 
 
+@pytest.mark.slow
 def test_the_figure_holds_both_times(tmp_path):
     assert FIGURES["times"] is times.make
     paths = times.make(tmp_path, Context(np.random.default_rng(0)), names=["1"])

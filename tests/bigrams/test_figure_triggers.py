@@ -17,6 +17,7 @@ TINY = Scale(
 )
 
 
+@pytest.mark.slow
 def test_the_rows_are_the_leads(tmp_path):
     assert FIGURES["triggers"] is triggers.make
     context = Context(np.random.default_rng(0))

@@ -69,17 +69,18 @@ are alike.
         source="derived here; [BCBJB2023], section 5, observes the order",
         status="proved",
         note=r"""
-By columns: answers to one cue. By rows (cues of one answer) $G_1[k,i]$ is $f_k - \frac1N$ times the
-occupancy of the cue $i$, and $V/M$ more at $i = k$: the rows of frequent outputs prefer the most
-frequent cue, those of rare ones may be right. With the frequencies of the default characters, the
-blank as trigger and T = 32, 49 of 65 rows are right at $W_F = 0$, and 1 column.
-With random triggers the bigrams known leave a residual at every token, as $i$ is a trigger
-in some sequences and not in others; in an independent language it adds
-$(f_j - f_k)\,\mathbb{E}\,\mathrm{Cov}(1\{z_t \in Q\}, \bar x_k \mid z_t)$ to the lead over $j$,
-$\bar x_k$ the share of $k$ in the context: a covariance, not a mean. On the default characters
-(T = 32) recall of the possible outputs after one step is 0.05 to 0.09 at $W_F = 0$, and 0.95 to 1
-with the bigrams known, for every choice of fixed triggers tried; with one random trigger 0.06 and
-0.97.
+By columns: answers to one cue. By rows (cues of one answer) $G_1[k,i]$ is $f_k - \frac1N$ times
+the occupancy of the cue $i$, and $V/M$ more at $i = k$: the rows of frequent outputs prefer the
+most frequent cue, those of rare ones may be right. With the frequencies of the default
+characters, the blank as trigger and T = 32, 49 of 65 rows are right at $W_F = 0$, and 1 column.
+With random triggers the bigrams known leave a residual at every token, as $i$ is a trigger in
+some sequences and not in others; in an independent language and with $\hat p$ exact at each
+position it adds to the lead of $k$ over $j$ the mean over the current token of $(f_j - f_k +
+u_{z_t}(k) - u_{z_t}(j))\,\mathrm{Cov}(1\{z_t \in Q\}, \bar x_k \mid z_t)$, $\bar x_k$ the share
+of $k$ in the context and $u_i$ the output law of $i$ (K = 1): a covariance, not a mean. On the
+default characters (T = 32) recall of the possible outputs after one step is 0.05 to 0.09 at $W_F
+= 0$, and 0.95 to 1 with the bigrams known, for every choice of fixed triggers tried; with one
+random trigger 0.06 and 0.97.
 """.strip(),
     ),
     Claim(
@@ -222,12 +223,12 @@ factor between them is at most $1.25$.
         note=r"""
 The full profile runs all ten sets, the quick one the third token alone. One run of the ten:
 correlation 0.95, median factor 1.11; $t_O$ is met to 0.99 to 1.42 of itself, $t_K$ to 0.87 to
-1.34 but for three sets: the
-second and the fifth token alone come 1.7 and 2.1 times as late, and twenty triggers 2.3 times as
-early, when $W_O^2$ has long left its linear growth. With a single trigger the two memories form
-almost together; with five, $W_K^2$ takes four to seven times as long, as each of its rows has to
-wait for its own trigger. With batches of 64 a rare trigger repeats in few of them, and its memories
-come up to twice as late: the gradient is a mean over the repeats of a batch, whatever their number.
+1.34 but for three sets: the second and the fifth token alone come 1.7 and 2.1 times as late, and
+twenty triggers 2.3 times as early, when $W_O^2$ has long left its linear growth. With a single
+trigger the two memories form almost together; with five, $W_K^2$ takes four to seven times as
+long, as each of its rows has to wait for its own trigger. With batches of 64 a rare trigger
+repeats in few of them, and its memories come up to twice as late: the gradient is a mean over the
+repeats of a batch, whatever their number.
 """.strip(),
     ),
 )
