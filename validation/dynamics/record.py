@@ -29,6 +29,7 @@ CLAIMED = {
     "D6": d6,
     "D7": d7,
 }
+ALSO = ("K = 1 fixed",)  # which a note speaks of
 MORE = {"all three": d2.GROUP * PAIRS}  # runs, where not PAIRS
 SEED = 1000
 RECORD = Path(__file__).parents[1] / "records" / "dynamics.csv"
@@ -38,6 +39,7 @@ def taken(folder: Path) -> dict[str, Any]:
     """Runs of every experiment of the claims, taken up where left."""
     found: dict[str, Any] = {}
     names = dict.fromkeys(name for claim in CLAIMED.values() for name in claim.NAMES)
+    names |= dict.fromkeys(ALSO)
     for name in names:
         rng = np.random.default_rng([SEED, *name.encode()])
         found |= histories(
