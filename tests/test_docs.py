@@ -259,6 +259,44 @@ def test_every_citation_of_the_pages_resolves():
     assert cited <= set(library.entries_dict)
 
 
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module of this repository, or leads into one."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:end])
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            found = importlib.import_module(".".join(parts[:end])) if parts[end:] else None
+            for part in parts[end:]:
+                if not hasattr(found, part):
+                    return False
+                found = getattr(found, part)
+            return True
+    return False
+
+
+SPOKEN_OF = [
+    path
+    for folder in ("docs", "assocmem", "theory", "validation")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".md", ".py") and "_build" not in path.parts
+]
+
+
+def test_every_dotted_name_that_a_text_mentions_exists():
+    for gone in ("theory.claims", "validation.runner.cases.nothing"):
+        assert not resolves(gone)
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *SPOKEN_OF]
+        for name in re.findall(
+            r"\b(?<![./])(?:assocmem|theory|validation)(?:\.[A-Za-z_]\w*)+",
+            path.read_text(encoding="utf-8"),
+        )
+        if not resolves(name)
+    }
+    assert not missing
+
+
 def test_mathjax_is_locked():
     """One exact version, whose content npm verifies, from whatever registry it comes."""
     wanted = json.loads((DOCS / "package.json").read_text())["dependencies"]

@@ -25,7 +25,7 @@ class Claim:
     assumptions : tuple of str
         What must hold for the statement to apply.
     kind : {"equal", "upper", "lower", "rate", "high_prob", "empirical", "order"}
-        How prediction and measurement are compared; see `validation.cases`.
+        How prediction and measurement are compared; see `validation.runner.cases`.
     source : str
         Paper and theorem, with its key in docs/refs.bib, e.g. "[BCBJB2023], Lemma 1".
     status : {"proved", "proved in a limit", "empirical", "refuted"}

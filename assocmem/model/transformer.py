@@ -1,7 +1,7 @@
 """The two-layer attention-only transformer with frozen embeddings.
 
 It turns its weights into tables of scores between atoms, and the gradients on these tables into
-memories; the formulas of the passes are in `assocmem.model.layers`.
+memories; the formulas of the passes are in `assocmem.model.passes`.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ all other keys: crosstalk of images is twice that of independent keys (C1).
         source="derived here; Wick's theorem [I1918]",
         status="proved",
         note="""
-`theory.wick` enumerates the pairings once (at most 105 of the inputs, 15 of the letters); a table
-of scores then costs a few hundred contractions, at every d. Measured: variances of the scores that
-the probes compare, and of the first layer's scores in context, where query and key are
+`assocmem.width.wick` enumerates the pairings once (at most 105 of the inputs, 15 of the letters); a
+table of scores then costs a few hundred contractions, at every d. Measured: variances of the scores
+that the probes compare, and of the first layer's scores in context, where query and key are
 w_E(z_t) + p_t. The true gradient of step 1 has fixed coefficients at every width; those of steps 2
 and 3 depend on the embeddings through the steps before, which adds the noise of W5.
 """.strip(),

@@ -67,7 +67,7 @@ class Measured:
         }
 
     def three_steps(self, sizes: Sequence[float]) -> dict[str, Array]:
-        """The quantities of `theory.gradient_noise.true_steps`."""
+        """The quantities of `assocmem.width.true_steps`."""
         emb, p, W = self.emb, self.emb.positions, dict(self.start)
         for name, size in zip(("W_O2", "W_K2", "W_K1"), sizes, strict=True):
             (direction,) = self.descent(W, name)
