@@ -174,6 +174,8 @@ def test_samples_of_characters_agree(loss, name):
     part = np.s_[:n, : 2 * (n + task.length)]  # rows w_U, or w_E; the keys over the atoms
     mean, error = mean[part], error[part]
     frequent = np.abs(mean) > np.maximum(5 * error, 1e-15)  # the predictor holds 1e-18 for 0
+    if name == "W_F":  # whose entries count pairs of tokens: the error of a hundred, at least
+        frequent &= error > 10 / (16 * 100_000)
     combined = np.hypot(error, mine.standard_errors)[frequent]
     z = np.abs(mine.coefficients - mean)[frequent] / combined
     assert frequent.sum() >= 100
