@@ -274,7 +274,7 @@ MUTANTS = [
     Mutant("tasks.symmetry", "P: absent tokens count once", "np.where(present, 1.0, each[:, None])", "np.ones(present.shape)"),
     Mutant("tasks.symmetry", "P: one absent trigger too many", "task.n_triggers - 1", "task.n_triggers"),
     Mutant("model.symmetric", "P: multiplicities dropped", "multiplicities=patterns.multiplicities", "multiplicities=None"),
-    Mutant("model.blocks", "average: pairs with themselves counted", "- np.diag(n_rows),", "- 0 * np.diag(n_rows),"),
+    Mutant("model.families", "average: pairs with themselves counted", "- np.diag(n_rows),", "- 0 * np.diag(n_rows),"),
     Mutant("sweeps.__init__", "suspects in order", "in reversed(waiting)", "in waiting"),
     Mutant("sweeps.__init__", "all lost cells in flight", "other.running()", "True"),
     Mutant("sweeps.digest", "constants unwatched", "constants, ", ""),
