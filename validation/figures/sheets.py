@@ -140,7 +140,7 @@ def publish(
     how it was made: what is in ``about``, and the version of the library.
     """
     columns, about = list(rows[0]), {"version": am.__version__, **(about or {})}
-    files = {f"{stem}.png": _picture(figure, "png", {"Software": None})}
+    files = {f"{stem}.png": _picture(figure, "png", {})}
     files[f"{stem}.pdf"] = _picture(figure, "pdf", {"CreationDate": None})
     numbers = csv_text(columns, ([row.get(c) for c in columns] for row in rows))
     head = "".join(f"# {name}: {text}\n" for name, text in about.items())
