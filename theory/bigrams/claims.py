@@ -85,7 +85,7 @@ random trigger 0.06 and 0.97.
     ),
     Claim(
         id="B1-any",
-        title="Which languages teach the head, the bigrams known: returns must take alike",
+        title="With the bigrams known, only a much sooner return to the trigger can hide an output",
         statement=r"""
 Any language, one trigger $q$, long sequences ($T \to \infty$), loss on all tokens and $\hat p$ the
 bigrams. From an output $o$ let the trigger return after $\tau_o - 1$ steps in the mean, let

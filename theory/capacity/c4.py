@@ -1,5 +1,5 @@
-"""Derivation of C4: three rules: least squares at n + d - 1 pairs has the angle of outer products
-at n."""
+"""Derivation of C4: to leading order outer products, least squares and one step have one
+capacity."""
 
 from __future__ import annotations
 

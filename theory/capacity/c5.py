@@ -1,4 +1,5 @@
-"""Derivation of C5: no rule stores more than about 2 d^2 pairs, by counting."""
+"""Derivation of C5: no rule stores more than about 2 d^2 pairs in full, by a count of the
+regions of W."""
 
 from __future__ import annotations
 

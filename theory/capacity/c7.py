@@ -1,4 +1,5 @@
-"""Derivation of C7: the Gaussian approximation of recall errs by at most 1/(2d)."""
+"""Derivation of C7: the Gaussian approximation of recall errs by at most 1/(2d) at equal
+weights."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ largest.
     ),
     Claim(
         id="C4",
-        title="Three rules: least squares at n + d - 1 pairs has the angle of outer products at n",
+        title="To leading order outer products, least squares and one step have one capacity",
         statement=r"""
 Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$ as
 in C2, but for
@@ -83,7 +83,7 @@ it cannot remove has n - d dimensions instead of n - 1.
     ),
     Claim(
         id="C5",
-        title="No rule stores more than about 2 d^2 pairs: counting; cross-entropy, measured",
+        title="No rule stores more than about 2 d^2 pairs in full, by a count of the regions of W",
         statement=r"""
 Whatever the vectors and the rule, let the $n$ keys be paired with the $n$ values at random. Some
 $W \in \mathbb{R}^{d \times d}$ recalls all pairs with probability at most
@@ -105,7 +105,7 @@ the mean of the same draws.
     ),
     Claim(
         id="C6",
-        title="Cross-entropy recalls everything where outer products recall half",
+        title="Cross-entropy recalls 99 % of the pairs where outer products recall half",
         statement=r"""
 Over Gaussian keys and values, one to one, with $n^*(d)$ the number of pairs of which outer products
 recall half: at $d = 8, 16, 32$ and $n = n^*(d)$ the minimum of the cross-entropy recalls at least
@@ -123,7 +123,7 @@ is reached at about n = 0.44, 0.29, 0.19 d^2 for d = 8, 16, 32: more than d, and
     ),
     Claim(
         id="C7",
-        title="The Gaussian approximation of recall errs by at most 1/(2d)",
+        title="The Gaussian approximation of recall errs by at most 1/(2d) at equal weights",
         statement=r"""
 Take the scores of a key, over the factor $\|u_i\| \|V^\top f\|$ that they share, as independent
 normals: for equal weights, $r = n/m$, the right one with mean $1 - \frac1{2d}$ and variance

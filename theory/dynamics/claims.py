@@ -115,7 +115,7 @@ outputs than one trained on uniform ones does.""",
     ),
     Claim(
         id="D6",
-        title="With nothing frozen the previous-token memory is ahead of the output memory",
+        title="With layer norm and nothing frozen W_K1 is recalled before W_O2, the opposite of D2",
         statement=r"""The reference (two layers, four heads, layer norm, embeddings trained, AdamW,
 250 updates, on the same data) reaches accuracy $\frac9{10}$. In it recall of $W_K^1$, by the best
 head, reaches one half before that of $W_O^2$ does: the opposite of D2.""",

@@ -5,7 +5,7 @@ from theory.record import Claim
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="H1",
-        title="The null of a head: its weights turned at random, and every p-value uniform",
+        title="The null of a head turns its weights at random: exact moments, valid p-values",
         statement=r"""
 Let the score of a detector be $D = \langle W, N\rangle = \mathrm{tr}(N^\top W)$, linear in one
 weight matrix $W \in \mathbb{R}^{m \times d}$ of the head, where $N$ is made of the atoms and of the

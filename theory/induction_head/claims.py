@@ -34,7 +34,7 @@ beats that of the output if $\beta \ge T$, and accuracy is $1 - \frac1{T-2}$."""
     ),
     Claim(
         id="tie",
-        title="The learned head has no tie at tau = 1, and yet fails it where K >= 2",
+        title="The learned head has no tie at tau = 1, yet mostly fails there at K = 2 and 3",
         statement=r"""For $\tau = 1$ both $x^1_1$ and $x^1_2$ carry $\Phi_1 w_E(q)$, so the wanted
 memory alone scores them alike.
 The other blocks of $J_2$ do not. With layer-1 attention $b$ and two content positions coinciding

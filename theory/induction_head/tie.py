@@ -1,5 +1,5 @@
-"""Derivation of tie: after the three steps position terms decide tau = 1: no tie, but diluted
-attention."""
+"""Derivation of tie: the learned head has no tie at tau = 1, yet mostly fails there at K = 2 and
+3."""
 
 from __future__ import annotations
 

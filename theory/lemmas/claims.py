@@ -7,7 +7,7 @@ from theory.record import Claim
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="L1",
-        title="The gradient of a linear memory is a memory; one step recalls the likely label",
+        title="The gradient of a linear memory is a memory; one step recalls the likeliest label",
         statement=r"""For $L(W) = \mathbb{E}\,\ell(y, W_U W w_E(z))$ with cross-entropy $\ell$ and
 any $W$,
 $$\nabla L(W) = \sum_k \mathbb{E}_z\big[(\hat p_W(k|z) - p(k|z))\, w_U(k) w_E(z)^\top\big].$$

@@ -1,4 +1,4 @@
-"""Derivation of L1: the gradient of a linear memory is a memory; one step recalls the likely
+"""Derivation of L1: the gradient of a linear memory is a memory; one step recalls the likeliest
 label."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Derivation of C1: two scores of one key: exact covariance at any weights, and the moments of a
-margin."""
+"""Derivation of C1: over random keys and values scores and margins have exact moments, at any
+weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Derivation of C2: many-to-one maps over Gaussian vectors: exact law of recall, and capacity."""
+"""Derivation of C2: recall over Gaussian vectors has an exact law and a capacity, one or many to
+one."""
 
 from __future__ import annotations
 

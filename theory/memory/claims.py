@@ -22,7 +22,7 @@ Nothing is asked about keys against values: they may live in different spaces, o
     ),
     Claim(
         id="C1",
-        title="Over random keys and values: exact moments of scores and margins, at any weights",
+        title="Over random keys and values scores and margins have exact moments, at any weights",
         statement=r"""
 Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$ with keys $u_i \in \mathbb{R}^{d}$ and values
 $v_j \in \mathbb{R}^{d'}$, all independent, isotropic with mean 0 and mean square norm 1;
@@ -65,7 +65,7 @@ Uncorrelated is not independent: all scores of a key share the factor |u_i| |V'f
     ),
     Claim(
         id="C2",
-        title="Recall over Gaussian vectors, one to one and many to one: exact law, and capacity",
+        title="Recall over Gaussian vectors has an exact law and a capacity, one or many to one",
         statement=r"""
 Store $n$ pairs one to one, $W = \sum_i v_i u_i^\top$, all keys and values independent with
 independent $\mathcal{N}(0, 1/d)$ entries. The probability that

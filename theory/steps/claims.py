@@ -56,7 +56,7 @@ $$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4x - 2y - 8) \\
     ),
     Claim(
         id="S2-limit",
-        title="The lead of step 2 grows like 2 ln T over K T^2",
+        title="In units of 1/(C K T^3) the lead of step 2 grows like 2 ln T",
         statement=r"""For fixed triggers and prediction over the content, with $u = \frac{1}{CT}$
 the
 lead of $G_1$, $\frac{K T^2}{u}\,\mathrm{lead}(J_2)$ is $(1 - \frac{1}{C^2})\,\Phi(T)$ for $K = 1$
@@ -118,7 +118,7 @@ coincidences, which have a probability of order $1/C$ and are worth $\kappa = O(
     ),
     Claim(
         id="S3b-bound",
-        title="An upper bound on what step 3 at finite lead drops, at every length",
+        title="What S3b drops is bounded at every length, by numbers from steps 1 and 2",
         statement=r"""In row $t < T$ every entry of the closed form of S3b differs from the exact
 derivative by at most
 $$\frac{\langle a_t \rangle_\tau}{t}\, \lambda^2 \sigma^2 \bar\kappa \Big(4 e^{4 \lambda \bar\kappa}
@@ -182,7 +182,7 @@ $T \to \infty$.""",
     ),
     Claim(
         id="T-S2",
-        title="Step 2 recalls if and only if C exceeds C*(T, K), when all tokens are classes",
+        title="Over the content step 2 recalls from T = 5 on, over all tokens where C > C*(T, K)",
         statement=r"""The lead of $J_2$ is positive exactly in these cases. Fixed triggers,
 prediction over the content: $T \ge 5$. Prediction over all tokens, $T \ge 5$: $C > C^*(T, K)$, the
 positive root of

@@ -1,5 +1,5 @@
-"""Derivation of T-S2: step 2 recalls if and only if T is below about C N / K, when all tokens are
-classes."""
+"""Derivation of T-S2: over the content step 2 recalls from T = 5 on, over all tokens where C >
+C*(T, K)."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ rows have the law of the sphere. The exceedance is nearly 1 - exp(-s), also for 
     ),
     Claim(
         id="NO3",
-        title="Welch: more than d vectors cannot all be nearly orthogonal",
+        title="Welch: the coherence of more than d vectors has a lower bound, whatever the vectors",
         statement=r"""
 For any $n > d$ nonzero vectors $u_1, \dots, u_n \in \mathbb{R}^d$,
 $$\max_{i \ne j} |\cos(u_i, u_j)| \ge \sqrt{\frac{n - d}{d(n - 1)}} ,$$
@@ -106,7 +106,7 @@ exact quantile for tolerance.
     ),
     Claim(
         id="NO5",
-        title="Random vectors are no closer to orthogonal than that: a lower bound for coherence",
+        title="Random vectors are no closer to orthogonal than NO2 says: coherence from below",
         statement=r"""
 Let $u_1, \dots, u_n$ be independent and uniform on the unit sphere of $\mathbb{R}^d$, or with
 independent entries $\pm 1/\sqrt d$; let $m = \binom n2$ and let $p(t)$ be the exact tail of one
@@ -135,7 +135,7 @@ at every n and t. At n = 2 the check tests it from both sides.
     ),
     Claim(
         id="NO6",
-        title="The law of the coherence of n random vectors, up to O(1/n) and at any width",
+        title="At any width the coherence of n random vectors has a known law, up to O(1/n)",
         statement=r"""
 In the setting of NO5 let $s = \binom n2\, p(t)$. Then
 $$\Big|\Pr\Big(\max_{i \ne j} |\cos(u_i, u_j)| \le t\Big) - e^{-s}\Big|
@@ -161,7 +161,7 @@ equal to the error, the sampling error alone.
     ),
     Claim(
         id="NO7",
-        title="How many random vectors fit at a given coherence: exponentially many in the width",
+        title="Exponentially many random vectors, in the width, fit at a given coherence",
         statement=r"""
 In the setting of NO5, $n$ vectors have $\max_{i \ne j} |\cos(u_i, u_j)| \le \varepsilon$ with
 probability at least $1 - \delta$ if $\binom n2\, p(\varepsilon) \le \delta$; the largest such $n$

@@ -1,5 +1,5 @@
-"""Derivation of NO5: random vectors are no closer to orthogonal than that: a lower bound for
-coherence."""
+"""Derivation of NO5: random vectors are no closer to orthogonal than NO2 says: coherence from
+below."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Derivation of NO7: how many random vectors fit at a given coherence: exponentially many in the
-width."""
+"""Derivation of NO7: exponentially many random vectors, in the width, fit at a given coherence."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from theory.record import Claim
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="W1",
-        title="The law of random embeddings without their width: two Bartlett factors",
+        title="Two Bartlett factors have the law of random embeddings at any width d >= n",
         statement=r"""
 Let $X$ hold the $a = N + T$ inputs $w_E, p$ as rows and $U$ the $M$ outputs $w_U$, all entries of
 $X$, $U$, $\Phi_1$ and $W_V^2$ independent $\mathcal{N}(0, 1/d)$, and $d \ge n = 2a + M$. Draw
@@ -44,7 +44,7 @@ within a draw, whose differences have random signs: [H1963], Theorem 2.
     ),
     Claim(
         id="W2",
-        title="Noise of the three memories at finite width: exact means and covariances",
+        title="At finite width the noise of the three memories has exact means and covariances",
         statement=r"""
 Write the three memories with fixed coefficients $C$ over Gaussian embeddings. Every score is
 $$s_{qi} = \sum_{a,b} \big(x_q^\top M_a x_a\big)\, C_{ab}\, \big(x_b^\top M_b' x_i\big)$$
@@ -78,7 +78,7 @@ and 3 depend on the embeddings through the steps before, which adds the noise of
     ),
     Claim(
         id="W3",
-        title="A width at which the three memories are recalled with probability 1 - delta",
+        title="At a known width the three memories are recalled with probability 1 - delta",
         statement=r"""
 Let $\mu_{qj}(d)$ and $\sigma^2_{qj}(d)$ be mean and variance (W2) of the right score of cue $q$
 minus that of its wrong answer $j$. If every $\mu_{qj} > 0$, then all cues of all three memories
@@ -103,7 +103,7 @@ see W6 and W7.
     ),
     Claim(
         id="W4",
-        title="The width that the previous-token head needs: growing steeply with T, hardly with N",
+        title="The width that the previous-token head needs grows steeply with T and falls with N",
         statement=r"""
 Write $W_K^1$ with the closed-form coefficients $C$ of step 3 at $m_2 = 10$, $K = 1$, labels over
 content. Let $d^*$ be the width at which, on a sequence of the task, the first layer scores position
@@ -136,7 +136,7 @@ at T = 256), but attends less sharply.
     ),
     Claim(
         id="W5",
-        title="Noise of the true gradients of steps 2 and 3: exact at first order; limit of runs",
+        title="The noise of true gradients is exact at first order, and that of runs has a limit",
         statement=r"""
 Let $G_1$ be the true gradient of step 1, $a_c$ the atoms and
 $S_{kc} = w_U(k)^\top G_1 W_V^2 a_c$.
@@ -188,7 +188,7 @@ order in 1/d says nothing about step 3: a saturated softmax bounds its noise.
     ),
     Claim(
         id="W6",
-        title="A width at which the written memories answer, with probability 1 - delta",
+        title="At a known width the written memories answer, with probability 1 - delta",
         statement=r"""
 Write the three memories with fixed coefficients over Gaussian embeddings; readout "attention",
 scale 1. Let $s$ be a score between atoms and $\rho_s^2 = \mathbb{E}(s - s^\circ)^2$ its mean square
@@ -238,7 +238,7 @@ K2. Of most errors it is larger by far more.
     ),
     Claim(
         id="W7",
-        title="The width that the induction head needs, by the normal law layer by layer",
+        title="The normal law, layer by layer, predicts the width that the induction head needs",
         statement=r"""
 Write the memories with closed-form coefficients, $N = 16$, $K = 1$. Let $d_{90}$ be the width at
 which layer 2 attends most to the output on 90 % of the sequences that do not begin with the

@@ -1,4 +1,4 @@
-"""Derivation of W1: the law of random embeddings without their width: two Bartlett factors."""
+"""Derivation of W1: two Bartlett factors have the law of random embeddings at any width d >= n."""
 
 from __future__ import annotations
 

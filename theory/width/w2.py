@@ -1,4 +1,5 @@
-"""Derivation of W2: noise of the three memories at finite width: exact means and covariances."""
+"""Derivation of W2: at finite width the noise of the three memories has exact means and
+covariances."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Derivation of W5: noise of the true gradients of steps 2 and 3: exact at first order; limit of
-runs."""
+"""Derivation of W5: the noise of true gradients is exact at first order, and that of runs has a
+limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivation of W6: a width at which the written memories answer, with probability 1 - delta."""
+"""Derivation of W6: at a known width the written memories answer, with probability 1 - delta."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ signal over the noise, squared, is 2/pi of that of gradient descent.
     ),
     Claim(
         id="WR3",
-        title="The polar factor of many random pairs: the law of its right scores",
+        title="The right scores of the polar factor of many random pairs follow an explicit law",
         statement=r"""
 Let $M = \sum_{i=1}^n p_i v_i u_i^\top$ over Gaussian keys and values and $Q$ its polar factor. As
 $d \to \infty$, at bounded $p$ and $n/d$, the mean of $v_i^\top Q u_i$ over the items of one
@@ -110,7 +110,7 @@ differ.
     ),
     Claim(
         id="WR4",
-        title="Zipf items: one polar step recalls d^(1+1/2a), gradient and sign descent d^(1/2a)",
+        title="Of Zipf items a polar step recalls d^(1+1/2a), a gradient step d^(1/2a)",
         statement=r"""
 Let $p_i \propto i^{-\alpha}$, $\alpha > \tfrac12$, with $n \gg d$ pairs over Gaussian keys and
 values, and $Q$ the polar factor of $M$. Given $Q$ and a key, the score of a value that is

@@ -1,4 +1,4 @@
-"""Check of C4: three rules."""
+"""Check of C4: to leading order outer products, least squares and one step have one capacity."""
 
 from __future__ import annotations
 

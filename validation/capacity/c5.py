@@ -1,4 +1,5 @@
-"""Check of C5: no rule stores more than about 2 d^2 pairs: counting; cross-entropy, measured."""
+"""Check of C5: no rule stores more than about 2 d^2 pairs in full, by a count of the regions of
+W."""
 
 from __future__ import annotations
 

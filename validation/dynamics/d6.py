@@ -1,4 +1,5 @@
-"""Check of D6: with nothing frozen the previous-token memory is ahead of the output memory."""
+"""Check of D6: with layer norm and nothing frozen W_K1 is recalled before W_O2, the opposite of
+D2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of H1: the null of a head: its weights turned at random, and every p-value uniform."""
+"""Check of H1: the null of a head turns its weights at random: exact moments, valid p-values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of tie: after the three steps position terms decide tau = 1."""
+"""Check of tie: the learned head has no tie at tau = 1, yet mostly fails there at K = 2 and 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Check of L1: the gradient of a linear memory is a memory; one step recalls the likely label."""
+"""Check of L1: the gradient of a linear memory is a memory; one step recalls the likeliest
+label."""
 
 from __future__ import annotations
 

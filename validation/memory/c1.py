@@ -1,4 +1,5 @@
-"""Check of C1: two scores of one key."""
+"""Check of C1: over random keys and values scores and margins have exact moments, at any
+weights."""
 
 from __future__ import annotations
 

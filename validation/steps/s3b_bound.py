@@ -1,4 +1,4 @@
-"""Check of S3b-bound: an upper bound on what step 3 at finite lead drops, at every length."""
+"""Check of S3b-bound: what S3b drops is bounded at every length, by numbers from steps 1 and 2."""
 
 from __future__ import annotations
 

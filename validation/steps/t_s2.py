@@ -1,4 +1,5 @@
-"""Check of T-S2: when step 2 recalls, with all tokens as classes."""
+"""Check of T-S2: over the content step 2 recalls from T = 5 on, over all tokens where C > C*(T,
+K)."""
 
 from __future__ import annotations
 

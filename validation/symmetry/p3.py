@@ -1,4 +1,4 @@
-"""Check of P3: a million tokens, exactly."""
+"""Check of P3: up to a million tokens S3b is step 3, and steps of real size write the head."""
 
 from __future__ import annotations
 

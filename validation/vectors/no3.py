@@ -1,4 +1,5 @@
-"""Check of NO3: Welch: more than d vectors cannot all be nearly orthogonal."""
+"""Check of NO3: Welch: the coherence of more than d vectors has a lower bound, whatever the
+vectors."""
 
 from __future__ import annotations
 

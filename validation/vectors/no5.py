@@ -1,4 +1,4 @@
-"""Check of NO5: random vectors are no closer to orthogonal than that."""
+"""Check of NO5: random vectors are no closer to orthogonal than NO2 says: coherence from below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of NO6: the law of the coherence of n random vectors, up to O(1/n) and at any width."""
+"""Check of NO6: at any width the coherence of n random vectors has a known law, up to O(1/n)."""
 
 from __future__ import annotations
 

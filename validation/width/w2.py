@@ -1,4 +1,4 @@
-"""Check of W2: noise of the three memories at finite width: exact means and covariances."""
+"""Check of W2: at finite width the noise of the three memories has exact means and covariances."""
 
 from __future__ import annotations
 

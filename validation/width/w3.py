@@ -1,4 +1,4 @@
-"""Check of W3: a width at which the three memories are recalled with probability 1 - delta."""
+"""Check of W3: at a known width the three memories are recalled with probability 1 - delta."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Check of W4: the width that the previous-token head needs."""
+"""Check of W4: the width that the previous-token head needs grows steeply with T and falls with
+N."""
 
 from __future__ import annotations
 

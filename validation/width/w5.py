@@ -1,4 +1,5 @@
-"""Check of W5: noise of the true gradients of steps 2 and 3.
+"""Check of W5: the noise of true gradients is exact at first order, and that of runs has a
+limit.
 
 Measured is the reference transformer on the whole population of a small task: its gradients share
 no code with the predictions.

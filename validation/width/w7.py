@@ -1,4 +1,4 @@
-"""Check of W7: the width that the induction head needs, by the normal law layer by layer."""
+"""Check of W7: the normal law, layer by layer, predicts the width that the induction head needs."""
 
 from __future__ import annotations
 
