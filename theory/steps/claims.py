@@ -40,15 +40,15 @@ $W_V^2 p_r$: $(p(y{=}k) - \frac1M)/T$; $W_V^2\Phi_1 p_r$: the same times $h_r$. 
 $$J_2 = \mathbb{E}\big[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)\big],\qquad u_s = w_U(y)^\top G_1
 W_V^2 x^1_s,$$
 with $s$ uniform on $1..T$; all 16 blocks over the atoms $w_E, p, \Phi_1 w_E, \Phi_1 p$ are
-rational in $N$ and $K$, and in $T$, $x = H_T$ and $y = H_T^{(2)}$; columns of positions also in
+rational in $N$ and $K$, and in $T$, $h = H_T$ and $h' = H_T^{(2)}$; columns of positions also in
 $s$, $\sum_{r \ge s} r^{-1}$ and $\sum_{r \ge s} r^{-2}$. For fixed triggers and prediction over the
 content the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ leads by
 $$\mathrm{lead}(J_2) = \frac{u}{K T^2}\, \Phi(T) \cdot \Big(1 - \frac1{C^2}\Big)\ (K = 1),\quad
 \Big(1 - \frac1C\Big)\ (K \ge 2,\ T \ge 5),\qquad u = \frac1{CT},$$
-$$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4x - 2y - 8) \\
-& - T^5 (x^2 - 2xy + 2x - 3y - 12) - T^4 (x^3 + x^2 + 3xy + 2x - y - 12) \\
-& + T^3 (x^3 - x^2 + xy + 4x - 3y - 28) + T^2 (3x^2 - 12x + y + 18) \\
-& + 6T (x - 2) + 4. \end{aligned}$$""",
+$$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4h - 2h' - 8) \\
+& - T^5 (h^2 - 2hh' + 2h - 3h' - 12) - T^4 (h^3 + h^2 + 3hh' + 2h - h' - 12) \\
+& + T^3 (h^3 - h^2 + hh' + 4h - 3h' - 28) + T^2 (3h^2 - 12h + h' + 18) \\
+& + 6T (h - 2) + 4. \end{aligned}$$""",
         assumptions=_TOP_DOWN,
         kind="equal",
         source="[BCBJB2023], Section 6 and appendix, second step; closed form derived here",
@@ -83,7 +83,9 @@ $$\frac1t\,\mathbb{E}\big[D_t \cdot (\Phi_1 x_r - \tfrac1t\textstyle\sum_{r' \le
 x_{r'})\big],\quad
 D_t = a_t G_1^\top w_U(y) + a_t(u_t - \bar u)\,\lambda \hat J_2^\top x^1_T + 1\{t{=}T\}
 \textstyle\sum_s a_s(u_s - \bar u) \lambda \hat J_2 x^1_s$$
-(with $W_V^2$ understood). Its value $A$ and its slope $B$ in $\lambda$ at $\lambda = 0$ are
+(with $W_V^2$ understood), where $\hat J_2 = J_2 / \mathrm{lead}(J_2)$, $a$ is the attention by the
+scores $\lambda\, x^{1\top}_T \hat J_2 x^1_s$, and $\bar u = \sum_s a_s u_s$. Its value
+$A$ and its slope $B$ in $\lambda$ at $\lambda = 0$ are
 rational in $N$ and $K$. For fixed triggers and prediction over the content, with $u = \frac1{CT}$,
 $H = (T - H_T - \frac1T)/(T-2)$ and $f_r = 1\{2 \le r \le T - 1\}$,
 $$A_{tr} = \Big(1 - \frac1C\Big) \frac{u H}{T (T-2)}\, \frac1t \Big(f_r - \frac1t \sum_{r' \le t}
