@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import assocmem as am
 from assocmem._checks import required
 from assocmem._files import checked_path, replaced
-from assocmem.model.families import TokenBlock
+from assocmem.model.families import OUTPUTS, TokenBlock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,7 +112,12 @@ def parser() -> argparse.ArgumentParser:
 
     run = _command(commands, "top-down", run_steps, "take the three steps from zero, and evaluate")
     run.add_argument("--width", type=int, help="of random embeddings; infinite when left out")
-    run.add_argument("--gradient", choices=("closed-form", "population"), default="closed-form")
+    run.add_argument(
+        "--gradient",
+        choices=("closed-form", "population"),
+        default="closed-form",
+        help="along the closed forms (default), or the gradient of the model at hand",
+    )
     run.add_argument(
         "--picture", type=_picture, help="draw attention and memories: steps.png, .pdf"
     )
@@ -125,10 +130,17 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--tokens", type=int, default=32, help="vocabulary N (32)")
         command.add_argument("--length", type=int, default=32, help="sequence length T (32)")
         command.add_argument("--triggers", type=_triggers, default=1, help="K, or random (1)")
-        command.add_argument("--predict", choices=("content", "all"), help="the classes")
+        command.add_argument(
+            "--predict", choices=("content", "all"), help="classes (content; all if random)"
+        )
     for command in (run, width):
         command.add_argument(
-            "--margins", type=float, nargs=3, default=(0.5, 10.0, 20.0), metavar=("M1", "M2", "M3")
+            "--margins",
+            type=float,
+            nargs=3,
+            default=(0.5, 10.0, 20.0),
+            metavar=("M1", "M2", "M3"),
+            help="how large the steps are, by the lead that each writes (0.5 10 20)",
         )
         command.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
 
@@ -166,24 +178,39 @@ def show_step(options: argparse.Namespace) -> Any:
         table = steps[options.which](task)
     else:
         table = am.gradients.third_step(task, options.margin)
-    yield f"Step {options.which}: what one gradient step from zero adds to {table.matrix}, per unit"
-    yield f"of step size, on {task}, at infinite width."
+    sizes = "its size" if options.which == 1 else "its size and of that of step 1"
+    yield f"Step {options.which}: what one gradient step adds to {table.matrix},"
+    yield f"per unit of {sizes}, at infinite width, on {task}."
     yield f"lead of what is wanted over what competes with it: {table.lead:.6g}"
-    classes = ["any token"] if task.random_triggers else ["trigger", "content"]
+    yield "Of each block, rows (queries, or outputs of W_O2) x columns (keys):"
     for row, column in table:
-        block = table[row, column]
         yield f"\n{row} x {column}"
-        if isinstance(block, TokenBlock):  # by class of token
-            for name, value in zip(classes[-len(block.same) :], block.same, strict=True):
+        yield from _block(table[row, column], task, row == OUTPUTS)
+
+
+def _block(block: Any, task: am.InductionTask, outputs: bool) -> Iterator[str]:
+    """The lines of a block, for the classes of tokens that there are."""
+    classes = ["any token"] if task.random_triggers else ["trigger", "content"]
+    absent = "trigger" if outputs and task.predict == "content" else None  # no row of an output
+    if isinstance(block, TokenBlock):  # by class of token
+        for name, value in zip(classes, block.same, strict=True):
+            if name != absent:
                 yield f"  {name} with itself: {value:.6g}"
-            for i, j in np.ndindex(block.different.shape):
-                pair = f"{classes[-len(block.different) :][i]}, another {classes[j]}"
-                yield f"  {pair}: {block.different[i, j]:.6g}"
-        else:
-            rounding = 1e-12 * np.abs(block).max()
-            shown = np.where(np.abs(block) > rounding, block, 0.0)
-            text = np.array2string(shown, precision=2, max_line_width=76, threshold=64, edgeitems=3)
-            yield "  " + text.replace("\n", "\n  ")
+        for i, j in np.ndindex(block.different.shape):
+            alone = classes[i] == classes[j] == "trigger" and task.n_triggers == 1
+            if classes[i] != absent and not alone:
+                yield f"  {classes[i]}, another {classes[j]}: {block.different[i, j]:.6g}"
+    else:
+        shown = np.where(np.abs(block) > 1e-12 * np.abs(block).max(), block, 0.0)
+        shown = shown[1:] if absent else shown
+        text = np.array2string(
+            shown,
+            formatter={"float": "{:9.2e}".format},
+            max_line_width=76,
+            threshold=64,
+            edgeitems=3,
+        )
+        yield "  " + text.replace("\n", "\n  ")
 
 
 def _run(options: argparse.Namespace, width: int | None, rng: np.random.Generator) -> am.TopDownRun:

@@ -1,4 +1,4 @@
-"""The closed forms of S1, S2, S3(a), S3(b) at T = 256: time, memory, and the cost of a larger N.
+"""The closed forms of S1, S2, S3a, S3b at T = 256: time, memory, and the cost of a larger N.
 
 Prints the time at N = 10^6, its ratio to the time at N = 10^3, the peak memory of the process, and,
 as the alternative, one population gradient on W_O2 by sampling at N = 1000 with as many sequences

@@ -181,8 +181,8 @@ def third_step(
     """S3. What the third step writes into the positions of W_K1, at W_O2 = η₁ G₁ and W_K2 = λ Ĵ₂.
 
     It is the derivative at η₁ = 0 of -∇. Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1.
-    At λ = 0 this is S3(a), exact: the value path alone, which is nearly flat along a row and cannot
-    prefer t - 1. At λ > 0 it is S3(b): layer-2 attention given τ at its mean scores, exactly in the
+    At λ = 0 this is S3a, exact: the value path alone, which is nearly flat along a row and cannot
+    prefer t - 1. At λ > 0 it is S3b: layer-2 attention given τ at its mean scores, exactly in the
     softmax, plus the first order of its fluctuation, in value, key and query; what is dropped falls
     with the third power of the number of content tokens, and `third_step_error` bounds it.
 
@@ -249,7 +249,7 @@ def third_step(
 
 
 def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -> BlockTable:
-    """S3(a). Derivative at λ = 0 of `third_step`, exact: the part that can prefer t - 1.
+    """S3a. Derivative at λ = 0 of `third_step`, exact: the part that can prefer t - 1.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def top_down(
         largest competitor by the margin, step 3 so that the median sub-diagonal one equals it. A
         matrix without pairs is scaled so that its largest coefficient equals the margin.
     gradient : {"closed-form", "population", "exact"}
-        The infinite-width coefficients of S1, S2 and S3(b), written with the given embeddings; or
+        The infinite-width coefficients of S1, S2 and S3b, written with the given embeddings; or
         the true gradient of the model at hand, over sequences; or the true one at infinite width
         over all sequences, for any number of tokens and T up to about 10: it takes no embeddings,
         its memories are tables by class of token, and its evaluation is over all sequences.

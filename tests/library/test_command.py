@@ -35,6 +35,22 @@ def test_random_triggers_predict_all_tokens(capsys):
     assert "n_triggers='random', predict='all'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("predict", ["content", "all"])
+@pytest.mark.parametrize(("tokens", "triggers"), [(12, 1), (1000, 2)])
+def test_a_step_shows_every_coefficient_and_no_class_that_is_not_there(
+    capsys, tokens, triggers, predict
+):
+    sizes = ["--tokens", str(tokens), "--triggers", str(triggers), "--length", "8"]
+    assert main(["step", "1", *sizes, "--predict", predict]) == 0
+    shown = capsys.readouterr().out
+    assert ("trigger with itself" in shown) == (predict == "all")
+    assert ("trigger, another trigger" in shown) == (predict == "all" and triggers > 1)
+    block = am.gradients.first_step(am.InductionTask(tokens, 8, triggers, predict))
+    for entry in block["outputs", "positions"][predict == "content" :, 0]:
+        if abs(entry) > 1e-12:  # 1.25e-04 is not to be shown as 0
+            assert f"{entry:.2e}" in shown
+
+
 def test_the_three_steps_and_their_picture(capsys, tmp_path):
     picture = tmp_path / "steps.png"
     assert main(["top-down", *SMALL, "--seed", "3", "--picture", str(picture)]) == 0

@@ -1,6 +1,6 @@
 """The closed forms: L1, L2, L3 against autograd, S1, S2, S3 against the reference transformer.
 
-The promised tolerances, of the largest entry: 1e-12 for S1, 1e-9 for S2 and S3(a).
+The promised tolerances, of the largest entry: 1e-12 for S1, 1e-9 for S2 and S3a.
 """
 
 from __future__ import annotations

@@ -169,10 +169,10 @@ $\sum_t (t-2) G_1^{(t)} / \sum_t (t-2)$.
 $\kappa_T$ is positive from $T = 8$ on and negative before, as step 2 fails on very short sequences.
 $W_O^2$ and $W_K^1$ serve all triggers and live on $\sum_{q} f_q^2$; a row of $W_K^2$ serves one.
 Normalised, the loss on triggers hides the common factor $\sum f^2$ but not the share: of the
-default characters (T = 32, loss on triggers, $\hat p$ uniform, per $10^{-6}$) the third token leads
-by 10.9 as the only trigger and by 0.92 among the five most frequent; the first by 46.2 and 26.3.
-With K = 1 random, where a token is asked in the share of sequences in which it is drawn, the first
-five lead by 19.3, 3.2, 0.94, 0.47, 0.40. All are exact for K = 1.
+default characters (T = 32, loss on triggers, $\hat p$ uniform, in units of $10^{-6}$) the third
+token leads by 10.9 as the only trigger and by 0.92 among the five most frequent; the first by 46.2
+and 26.3. With K = 1 random, where a token is asked in the share of sequences in which it is drawn,
+the first five lead by 19.3, 3.2, 0.94, 0.47, 0.40. All are exact for K = 1.
 """.strip(),
     ),
     Claim(

@@ -153,7 +153,7 @@ def kept_part(d: Derivation, vocabulary: str, length: int, C: int, K: int, lead:
     found = am.gradients.third_step(task, lead)[POSITIONS, POSITIONS]
     error = float(np.abs(found - kept).max() / np.abs(kept).max())
     d.holds(
-        f"The library's S3(b) is what is kept, {SETTINGS[vocabulary]}, $(N, T, K) = "
+        f"The library's S3b is what is kept, {SETTINGS[vocabulary]}, $(N, T, K) = "
         f"({task.n_tokens}, {length}, {task.n_triggers})$, $\\lambda = {lead}$: $a = \\sigma("
         r"\lambda\,\mathbb{E}[b|\tau])$ with the means given $\tau$ that stand in $D_t$, summed "
         "over patterns. Up to rounding:",

@@ -28,7 +28,7 @@ RANGES: dict[str, tuple[int, int, Any]] = {
 
 
 def derive(d: Derivation, length: int = 6) -> None:
-    """S3b-bound: what S3(b) drops, by Taylor's formula and the variance of a share."""
+    """S3b-bound: what S3b drops, by Taylor's formula and the variance of a share."""
     attention, weight, of = tilted(2)
     by, read = of["delta"], of["u"]
     d.equal(

@@ -54,7 +54,7 @@ def derive(d: Derivation) -> None:
     _random_and_all(d, n, k)
     _flat_value_path(d, n, k)
     d.say(
-        "What is left is S3(b), a function of $(N, T, K)$ and of the lead $m_2$ that is computed, "
+        "What is left is S3b, a function of $(N, T, K)$ and of the lead $m_2$ that is computed, "
         "not bounded: the figures `map` and `margins` show where its sub-diagonal wins and over "
         "which range of margins the head works; the check of this claim runs three points of them."
     )

@@ -76,7 +76,7 @@ way at T = 7 (1.940) and T = 8 (1.415).
         id="P3",
         title="Up to a million tokens S3b is step 3, and steps of real size write the head",
         statement=r"""
-At $N$ up to $10^6$, by sums over patterns. (a) S3(b) is the exact derivative of step 3, rows
+At $N$ up to $10^6$, by sums over patterns. (a) S3b is the exact derivative of step 3, rows
 $2 \le t < T$, relative to the largest entry of the row, up to rounding and the bound of S3b-bound:
 $2 \cdot 10^{-8}$ at most at $C = 10^4$ and $2 \cdot 10^{-14}$ at $C = 10^6$, for $(T, K, \lambda) =
 (5, 1, 1), (8, 1, 10), (8, 4, 1)$. (b) Three gradient steps of real size on the exact population,

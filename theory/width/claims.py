@@ -214,7 +214,7 @@ more attention on the output than on any other position.
 """.strip(),
         assumptions=(
             "as in W2",
-            "coefficients of infinite width (S1, S2, S3(b)), not true gradients at width d",
+            "coefficients of infinite width (S1, S2, S3b), not true gradients at width d",
         ),
         kind="high_prob",
         source="derived here; Chebyshev's inequality",

@@ -1,8 +1,8 @@
-"""What S3(b) drops, measured without noise from what it keeps: paired sums over one batch.
+"""What S3b drops, measured without noise from what it keeps: paired sums over one batch.
 
 For every sequence, the integrand of the third step's gradient (position block, at W_O² = η₁ G₁ to
 first order in η₁ and W_K² = λ Ĵ₂) is evaluated twice: with the attention that its tokens give, and
-with what S3(b) puts in its place, the attention to first order in the fluctuation of its scores.
+with what S3b puts in its place, the attention to first order in the fluctuation of its scores.
 The mean of the second is the closed form, the mean of the difference the dropped part. On a
 population up to symmetry both are exact, at any number of tokens.
 """

@@ -15,7 +15,7 @@ from validation.runner.cases import ROUNDING, Case
 Array = NDArray[Any]
 
 
-# S1, S2, S3(a): the reference transformer on the whole population
+# S1, S2, S3a: the reference transformer on the whole population
 def small_tasks() -> list[am.InductionTask]:
     """Every valid (N, K, T) with N <= 5, T <= 6, both vocabularies, and random triggers."""
     vocabularies: tuple[Literal["content", "all"], ...] = ("content", "all")

@@ -53,7 +53,7 @@ def check(context: Context) -> Iterator[Case]:
         bound = (error / scale).max()
         where = f"C={c:.0e} T={length} K={k} lead={lead:g}"
         yield Case(
-            f"S3(b) against the derivative, {where}",
+            f"S3b against the derivative, {where}",
             0,
             worst,
             bound + 4 * ROUNDING,
