@@ -21,7 +21,7 @@ class Claim:
     title : str
         One line, plain text.
     statement : str
-        LaTeX, complete: every symbol is in the notation of the README or introduced here.
+        LaTeX, complete: every symbol is in docs/notation.md or introduced here.
     assumptions : tuple of str
         What must hold for the statement to apply.
     kind : {"equal", "upper", "lower", "rate", "high_prob", "empirical", "order"}
