@@ -66,7 +66,8 @@ $$\rho \ge \frac{n-1}{d} .$$
 Hence the null of H1, which leaves the pairing and turns the weights. The table of a copying head
 with an unembedding of its own has independent G and H, and rho near 1: there both nulls agree.
 Trained embeddings, often with cosines of 0.8 to 0.9, make it worse: what matters is the number of
-directions in which they differ.
+directions in which they differ. Where G and H are multiples of each other rho is never below 1: by
+the Cauchy-Schwarz inequality it is at least (n - 1)/rank G, and the rank of G is at most n - 1.
 """.strip(),
     ),
     Claim(

@@ -146,7 +146,7 @@ positions and tokens of $w_U(y)^\top G_1 \Phi_1 x_r$, of $u_s$, and of the key s
         title="Three top-down steps write the memories and the induction head, for tau > 1",
         statement=r"""On InductionTask at infinite width, for $(N,T,K) \in \{(32,32,1), (64,64,1),
 (32,64,2)\}$, one step each on $W_O^2$, $W_K^2$, $W_K^1$ (position
-block) with leads $m_1, m_2, m_3$ recalls all of $W_O^2$ and $W_K^2$ and all rows of $W_K^1$ but at
+block) of margins $m_1, m_2, m_3$ recalls all of $W_O^2$ and $W_K^2$ and all rows of $W_K^1$ but at
 most $2$ and $T-1$; the second layer then attends to
 $\tau + 1$ and the label is predicted with probability at least $0.999$ for every $\tau \ge 2$
 (closed-form steps), $0.99$ (population gradients).""",
