@@ -63,7 +63,7 @@ all other keys: crosstalk of images is twice that of independent keys (C1).
 """.strip(),
         assumptions=(
             "tokens, positions, outputs, Phi1 and W_V2 have independent N(0, 1/d) entries",
-            "coefficients do not depend on the embeddings (closed forms S1, S2, S3)",
+            "coefficients do not depend on the embeddings (closed forms S1, S2, S3b)",
         ),
         kind="equal",
         source="derived here; Wick's theorem [I1918]",
