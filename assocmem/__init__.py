@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         welch_bound,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AssociativeMemory",

@@ -9,7 +9,7 @@ import pytest
 
 from assocmem.capacity import polar_recall
 from validation.figures import FIGURES, writers
-from validation.figures.sheets import read
+from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 from validation.writers.steps import zipf
 
@@ -28,8 +28,9 @@ def test_the_files_hold_all_that_is_drawn(made):
     assert FIGURES["writers"] is writers.make
     assert {path.suffix for path in files} >= {".png", ".csv"}
     picture = io.BytesIO()
-    writers.draw(rows).savefig(picture, format="png", dpi=120)
-    assert picture.getvalue() == next(p for p in files if p.suffix == ".png").read_bytes()
+    writers.draw(rows).savefig(picture, format="png", dpi=DPI)
+    same = picture.getvalue() == next(p for p in files if p.suffix == ".png").read_bytes()
+    assert same, "the picture is not that of the rows"
 
 
 def test_the_same_seed_gives_the_same_numbers(made, tmp_path):
