@@ -13,6 +13,8 @@ from validation.figures import FIGURES, capacity
 from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "widths": (16, 24),
     "recall_widths": (8, 12),

@@ -17,6 +17,8 @@ from validation.figures import FIGURES, coherence
 from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "counts": [2, 32],
     "widths": (8, 10**9),

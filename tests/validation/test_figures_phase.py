@@ -12,6 +12,8 @@ from validation.figures import phase
 from validation.figures.sheets import read
 from validation.width.head import LEVEL, HeadAtWidth, crossing
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "lengths": (16, 64),
     "tokens": (8, 16),

@@ -18,6 +18,8 @@ from validation.dynamics.experiments import EXPERIMENTS, Scale, curves_of
 from validation.figures import FIGURES, attention, bigrams, depth, forming
 from validation.runner.cases import Context
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Scale(
     length=12, width=8, batch_size=8, steps=4, all_steps=4, frozen=2, rows=2, reference_steps=4

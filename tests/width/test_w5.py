@@ -14,6 +14,8 @@ from theory.derivation import derive
 from validation import reference
 from validation.width import w5
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["second_step_map", "value_path_map"])
 @pytest.mark.parametrize("factor", [-1, 1.01])

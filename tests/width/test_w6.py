@@ -14,6 +14,8 @@ from tests.controls import derivation_fails, failures
 from theory.width import w6 as w6_derivation
 from validation.width import w6
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True, scope="module")
 def built_once():
