@@ -5,7 +5,6 @@ It holds the numbers of single runs, for readers: no check compares with it.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import assocmem
+from assocmem._files import csv_text, replaced
 from validation.dynamics import d1, d2, d3, d4, d4_nested, d5, d6, d7
 from validation.dynamics.experiments import SCALES, histories
 from validation.dynamics.measures import Found
@@ -74,10 +74,8 @@ def rows(found: Found) -> Iterator[dict[str, Any]]:
 
 def write(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write the rows as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(lines[0]))
-        table.writeheader()
-        table.writerows(lines)
+    with replaced(path) as file:
+        file.write(csv_text(list(lines[0]), (line.values() for line in lines)).encode())
 
 
 def main() -> None:
