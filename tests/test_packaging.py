@@ -123,17 +123,43 @@ def test_import_raises_no_warning() -> None:
 # --- which way imports point -------------------------------------------------------------------
 
 
+LOADERS = ("import_module", "__import__", "required")  # functions that import by a string
+UNKNOWN = "?"
+
+
 def imported(source: str, package: str) -> set[str]:
-    """Absolute dotted names that a module of ``package`` imports, inside functions too."""
+    """Absolute dotted names that a module of ``package`` imports, inside functions too.
+
+    Imports by a string count, an f-string by what it begins with; where the string is computed, the
+    name is `UNKNOWN`.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: 1 - node.level or None] if node.level else []
-            base = ".".join(parents + ([node.module] if node.module else []))
-            names |= {f"{base}.{alias.name}" for alias in node.names}
+            names |= {f"{absolute(node, package)}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in LOADERS:
+            names.add(loaded_by(node, package))
     return names
+
+
+def absolute(node: ast.ImportFrom, package: str) -> str:
+    """The module that names are imported from."""
+    parents = package.split(".")[: 1 - node.level or None] if node.level else []
+    return ".".join(parents + ([node.module] if node.module else []))
+
+
+def loaded_by(call: ast.Call, package: str) -> str:
+    """The module that a call of a loader imports, as far as the source says."""
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.JoinedStr):
+        first = first.values[0]
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return UNKNOWN
+    module = first.value.lstrip(".")
+    relative = ast.ImportFrom(module or None, [], len(first.value) - len(module))
+    return absolute(relative, package).rstrip(".")
 
 
 def wrong_way(module: str, source: str) -> set[str]:
@@ -143,6 +169,8 @@ def wrong_way(module: str, source: str) -> set[str]:
     for name in imported(source, "assocmem"):
         top, _, rest = name.partition(".")
         if top in ("theory", "validation", "tests"):
+            wrong.add(name)
+        if name == UNKNOWN and module != "_checks":  # whose `required` loads what it is told
             wrong.add(name)
         face = module == "__main__" and not rest  # the command uses what everybody imports
         if top == "assocmem" and not face and rest.partition(".")[0] not in allowed:
@@ -177,6 +205,10 @@ def test_imports_point_one_way(name: str) -> None:
         "from theory import gradients",
         "import validation.reference",
         "def late():\n    from .topdown import top_down",
+        "import_module('assocmem.topdown').top_down()",
+        "def late():\n    importlib.import_module('.topdown', 'assocmem')",
+        "def late():\n    return __import__(f'assocmem.{room}')",
+        "importlib.import_module(name)",
     ],
 )
 def test_the_order_check_sees_a_wrong_import(statement: str) -> None:
@@ -240,6 +272,47 @@ def test_the_reference_shares_no_code() -> None:
     assert loaded.isdisjoint(PACKAGES)
 
 
+# --- short enough to read ------------------------------------------------------------------------
+
+MOST_LINES = {"function": 70, "file": 450}  # of code: docstrings are not counted
+
+
+def code_lines(node: ast.AST, last: int) -> int:
+    """Lines up to the last one, without the docstrings of all that is defined there."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = (
+        each.body[0]
+        for each in ast.walk(node)
+        if isinstance(each, documented) and ast.get_docstring(each) is not None
+    )
+    first = getattr(node, "lineno", 1)
+    return last - first + 1 - sum(text.end_lineno - text.lineno + 1 for text in docstrings)
+
+
+def too_long(source: str) -> set[str]:
+    """The functions of a module, and ``file``, that are longer than a reader holds in mind."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    found = {
+        node.name
+        for node in functions
+        if code_lines(node, node.end_lineno or 0) > MOST_LINES["function"]
+    }
+    whole = code_lines(tree, len(source.splitlines()))
+    return found | ({"file"} if whole > MOST_LINES["file"] else set())
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_functions_and_files_are_short(name: str) -> None:
+    assert too_long(LIBRARY[name].read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(("lines", "seen"), [(69, set()), (70, {"f"}), (450, {"f", "file"})])
+def test_what_is_too_long_is_seen(lines: int, seen: set[str]) -> None:
+    source = 'def f():\n    """Say.\n\n    More.\n    """\n' + "    pass\n" * lines
+    assert too_long(source) == seen
+
+
 # --- one name, one meaning ---------------------------------------------------------------------
 
 
@@ -300,6 +373,43 @@ def test_no_module_bears_the_name_of_a_public_function() -> None:
         is_file = f"{module}.{name}" in modules("assocmem")
         assert is_module == is_file, f"{module}.{name}"
         assert not (is_file and path.name == "__init__.py" and name in defined), f"{module}.{name}"
+
+
+KINDS = """
+import assocmem
+for name in assocmem.__all__:
+    value = getattr(assocmem, name)
+    print(name, type(value).__name__, value.__module__ if callable(value) else value.__name__)
+"""
+LOAD_ALL = """
+import importlib, pkgutil
+import assocmem
+for module in pkgutil.walk_packages(assocmem.__path__, "assocmem."):
+    importlib.import_module(module.name)
+"""
+
+
+def kinds(before: str) -> dict[str, tuple[str, str]]:
+    """What each name of the top level is, and where it comes from, after a program has run."""
+    lines = run_python("-c", before + KINDS).splitlines()
+    return {name: (kind, home) for name, kind, home in map(str.split, lines)}
+
+
+def test_a_public_name_is_of_one_kind_whatever_was_loaded_before() -> None:
+    """The package `capacity` holds a function of that name: `am.capacity` is always the package."""
+    alone, loaded = kinds(""), kinds(LOAD_ALL)
+    assert alone == loaded
+    for name, (kind, home) in loaded.items():
+        is_room = (ROOT / "assocmem" / name).exists() or (ROOT / "assocmem" / f"{name}.py").exists()
+        assert (kind == "module") == is_room, name
+        assert home == f"assocmem.{name}" if is_room else home.startswith("assocmem."), name
+    assert loaded["capacity"] == ("module", "assocmem.capacity")
+    assert loaded["top_down"] == ("function", "assocmem.topdown.steps")
+
+
+def test_a_name_that_changes_its_kind_is_seen() -> None:
+    changed = kinds("import assocmem\nassocmem.capacity = assocmem.capacity.capacity")
+    assert changed != kinds("")
 
 
 def test_no_module_is_a_drawer_for_odds_and_ends() -> None:

@@ -8,10 +8,6 @@ softmax over outputs as often as there are tokens like it. Nothing is approximat
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Literal
-
-from assocmem._checks import renamed
 from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
@@ -109,30 +105,6 @@ class SymmetricTransformer:
             )
             for name, memory in memories.items()
         }
-
-    @classmethod
-    def top_down(
-        cls,
-        task: InductionTask,
-        *,
-        margins: tuple[float, float, float] = (0.5, 10.0, 5.0),
-        blocks: Literal["position", "all"] = "position",
-    ) -> SymmetricTransformer:
-        """Return the model after the three steps, each along the exact gradient of the one before.
-
-        Deprecated: write ``assocmem.top_down(task, gradient="exact").model()``.
-
-        Raises ValueError at a step whose strength is not positive, for margins that are not three
-        positive numbers and unknown blocks.
-        """
-        renamed("SymmetricTransformer.top_down(task)", 'top_down(task, gradient="exact").model()')
-        run = import_module("assocmem.topdown").top_down(
-            task, margins=margins, gradient="exact", blocks=blocks, evaluate_on=None
-        )
-        if run.failure:
-            raise ValueError(f"task: expected one where every step can be taken; {run.failure}.")
-        model: SymmetricTransformer = run.model()
-        return model
 
 
 def _check_table(name: str, table: BlockTable, task: InductionTask) -> None:

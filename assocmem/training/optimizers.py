@@ -18,7 +18,7 @@ from assocmem._checks import Array, at_least, checked_mapping, checked_number, c
 from assocmem.capacity import polar_factor
 
 State: TypeAlias = Mapping[str, ArrayLike]  # what an optimiser remembers of one matrix
-Rate: TypeAlias = float | Callable[[int], float]
+LearningRate: TypeAlias = float | Callable[[int], float]  # a constant, or by updates so far
 
 
 @runtime_checkable

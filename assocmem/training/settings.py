@@ -16,7 +16,14 @@ from assocmem._checks import (
 from assocmem.model.step import EMBEDDINGS
 from assocmem.model.transformer import MATRICES, Readout
 from assocmem.tasks.identity import described
-from assocmem.training.optimizers import OPTIMIZERS, SGD, Optimizer, Rate, Schedule, checked_rate
+from assocmem.training.optimizers import (
+    OPTIMIZERS,
+    SGD,
+    LearningRate,
+    Optimizer,
+    Schedule,
+    checked_rate,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +63,7 @@ class Settings:
     steps: int = 1000
     batch_size: int = 128
     optimizer: Optimizer = field(default_factory=SGD)
-    learning_rate: Rate = 0.2
+    learning_rate: LearningRate = 0.2
     weight_decay: float = 1e-4
     trained: tuple[str, ...] | None = None
     frozen_until: Mapping[str, int] | None = None

@@ -240,11 +240,6 @@ def test_a_step_without_a_lead_is_refused():
     run = am.top_down(am.InductionTask(10**6, 4), gradient="exact")
     assert run.failed_step == 2
     assert run.failure.startswith("the gradient on W_K2 has strength -")
-    with (
-        pytest.warns(DeprecationWarning, match="write top_down"),
-        pytest.raises(ValueError, match="W_K2"),
-    ):
-        SymmetricTransformer.top_down(run.task)
 
 
 def test_bad_settings_are_refused():
@@ -278,15 +273,6 @@ def test_an_exact_run_is_saved_and_read(tmp_path, blocks):
             np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match="interval: expected a rate over equally weighted draws"):
         again.accuracy.interval()
-
-
-def test_the_deprecated_name_gives_the_same_model():
-    task = am.InductionTask(30, 6)
-    with pytest.warns(DeprecationWarning, match=r"write top_down\(task, gradient=.exact.\).model"):
-        old = SymmetricTransformer.top_down(task)
-    new = am.top_down(task, gradient="exact").model()
-    for name, table in new.weights.items():
-        np.testing.assert_array_equal(old.weights[name].coefficients(), table.coefficients())
 
 
 def test_only_symmetric_weights_of_the_task_are_taken():
