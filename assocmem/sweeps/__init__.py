@@ -20,9 +20,9 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -108,7 +108,7 @@ def run(
     with (
         Log(output, seed, identity, keys) as log,
         # closed, so that what ends the sweep here also cancels the cells that wait
-        closing(_evaluated(function, _batches(keys, log), log.seed, executor)) as tasks,
+        closing(_evaluated(function, _batches(keys, log), log, executor)) as tasks,
     ):
         for key, line in _with_bar(tasks, len(cells), len(log.results), progress):
             record = json.loads(line)
@@ -148,15 +148,16 @@ def _batches(keys: list[str], log: Log) -> list[list[str]]:
 
 
 def _evaluated(
-    function: Callable[..., Any],
-    batches: list[list[str]],
-    seed: int,
-    executor: Executor | None,
+    function: Callable[..., Any], batches: list[list[str]], log: Log, executor: Executor | None
 ) -> Generator[tuple[str, str]]:
-    """Key and line of each cell, as they finish."""
+    """Key and line of each cell, as they finish.
+
+    A pool is handed one cell more than it has workers: it would run what it holds in its own queue
+    after an end too.
+    """
     if executor is None:
         for key in chain.from_iterable(batches):
-            yield key, _evaluate(function, key, seed, os.getpid())
+            yield key, _evaluate(function, key, log.seed, os.getpid())
         return
     futures: dict[Future[str], str] = {}
     in_flight: set[Future[str]] = set()  # when the executor broke
@@ -170,24 +171,41 @@ def _evaluated(
             in_flight.update([future, *(other for other in list(futures) if other.running())])
         ended.put(future)
 
+    def submit(key: str) -> None:
+        try:
+            future = executor.submit(_evaluate, function, key, log.seed, os.getpid())
+            futures[future] = key
+            future.add_done_callback(end)
+        except BrokenExecutor as error:  # before this cell
+            future = Future()
+            future.set_exception(error)
+            futures[future] = key
+            ended.put(future)
+
+    workers = getattr(executor, "_max_workers", None)  # other engines keep their queue themselves
     try:
         for batch in batches:
-            for key in batch:
-                try:
-                    future = executor.submit(_evaluate, function, key, seed, os.getpid())
-                    futures[future] = key
-                    future.add_done_callback(end)
-                except BrokenExecutor as error:  # before this cell
-                    future = Future()
-                    future.set_exception(error)
-                    futures[future] = key
-                    ended.put(future)
+            waiting = iter(batch)
+            for key in islice(waiting, workers and workers + 1):
+                submit(key)
             for _ in batch:
                 future = ended.get()
+                for key in islice(waiting, 1):
+                    submit(key)
                 yield futures[future], _outcome(future, futures[future], in_flight)
     finally:
         for future in futures:
             future.cancel()
+        with suppress(OSError):  # the disk is full
+            _keep(ended, log)
+
+
+def _keep(ended: SimpleQueue[Future[str]], log: Log) -> None:
+    """Write down what had finished when something ended the sweep."""
+    while not ended.empty():
+        future = ended.get()
+        if not future.cancelled() and future.exception() is None:
+            log.append(future.result())
 
 
 def _outcome(future: Future[str], key: str, in_flight: set[Future[str]]) -> str:
