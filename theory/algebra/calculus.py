@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
 
 
-def symbols(letter: str, *shape: int, **assumptions: bool) -> Array:
+def symbols(letter: str, *shape: int, **assumptions: bool) -> np.ndarray:
     """An array of real symbols: letter_{ij}, counted from 1 as in the formulas."""
     table = np.empty(shape, dtype=object)
     for index in np.ndindex(shape):
@@ -20,17 +17,17 @@ def symbols(letter: str, *shape: int, **assumptions: bool) -> Array:
     return table
 
 
-def cross_entropy(logits: Array, label: int) -> Any:
+def cross_entropy(logits: np.ndarray, label: int) -> Any:
     """-ln p̂(label), p̂ the softmax of the logits."""
     return sympy.log(sum(sympy.exp(logit) for logit in logits)) - logits[label]
 
 
-def gradient(loss: Any, matrix: Array) -> Array:
+def gradient(loss: Any, matrix: np.ndarray) -> np.ndarray:
     """The derivative of the loss by every entry of a matrix of symbols."""
     return np.vectorize(lambda entry: sympy.diff(loss, entry), otypes=[object])(matrix)
 
 
-def rational(table: Array) -> Array:
+def rational(table: np.ndarray) -> np.ndarray:
     """The same entries with every exponential e^x read as a symbol of that name.
 
     What is then equal as a rational function, which SymPy decides fast, is equal before.

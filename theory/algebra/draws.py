@@ -6,12 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import capacity
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
 
 
 class RecordedDraws(np.random.Generator):
@@ -20,7 +17,7 @@ class RecordedDraws(np.random.Generator):
     def __init__(self, seed: int) -> None:
         super().__init__(np.random.PCG64(seed))
         self.laws: list[str] = []
-        self.numbers: list[Array] = []
+        self.numbers: list[np.ndarray] = []
 
     def chisquare(self, df: Any, size: Any = None) -> Any:
         """Keep the root, χ."""
@@ -67,7 +64,7 @@ def decided_alike(
     d.holds(text, bool(agree.all() and 0 < recalled.sum() < len(found)), latex=latex)
 
 
-def right_is_first(theta: Any, direction: Array, gamma: Array, h: Array) -> bool:
+def right_is_first(theta: Any, direction: np.ndarray, gamma: np.ndarray, h: np.ndarray) -> bool:
     """X > Y of C2; the right value comes first in h, direction is that of the other overlaps."""
     cos, sin = np.cos(theta), np.sin(theta)
     along = h[1:] @ direction

@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational
 from sympy.concrete.delta import deltasummation
 
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
-
 
 Moment = Callable[[tuple[int, ...]], Any]
 
@@ -29,7 +25,7 @@ d_ = sympy.Symbol("d", positive=True, integer=True)
 class Drawn(np.random.Generator):
     """A generator whose draws are given: they show what a family makes of them."""
 
-    def __init__(self, *tables: Array) -> None:
+    def __init__(self, *tables: np.ndarray) -> None:
         super().__init__(np.random.PCG64(0))
         self._tables = list(tables)
 
@@ -40,7 +36,7 @@ class Drawn(np.random.Generator):
         return self._tables.pop(0)
 
 
-def exact(numbers: Any) -> Array:
+def exact(numbers: Any) -> np.ndarray:
     """Floating-point numbers as the fractions they are."""
     return np.vectorize(lambda x: Rational(float(x)), otypes=[object])(numbers)
 
@@ -64,7 +60,7 @@ def sum_over(expression: Any, *indices: Any) -> Any:
     return expression
 
 
-def expectation(polynomial: Any, rows: Array, moment: Moment) -> Any:
+def expectation(polynomial: Any, rows: np.ndarray, moment: Moment) -> Any:
     """E of a polynomial in independent rows; ``moment`` is E of a product of powers in one row."""
     n, width = rows.shape
     terms = sympy.Poly(polynomial, *rows.ravel()).terms()

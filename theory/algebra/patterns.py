@@ -18,11 +18,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem.tasks.symmetry import set_partitions
-
-Array = NDArray[Any]
 
 
 class Pattern(NamedTuple):
@@ -40,7 +37,7 @@ class Pattern(NamedTuple):
         return self.tokens[self.tau + 1]
 
     @property
-    def holds(self) -> Array:
+    def holds(self) -> np.ndarray:
         """1 where position s holds token i: (T, 1 + n_content)."""
         return np.eye(1 + self.n_content, dtype=int)[list(self.tokens)].astype(object)
 
@@ -55,7 +52,7 @@ def patterns(length: int, tau: int | None = None) -> Iterator[Pattern]:
             yield Pattern(tau, (*names[:tau], 0, *names[tau:], 0))
 
 
-def objects(entries: list[Any]) -> Array:
+def objects(entries: list[Any]) -> np.ndarray:
     """A one-dimensional array of the entries, whatever they are."""
     array = np.empty(len(entries), dtype=object)
     array[:] = entries

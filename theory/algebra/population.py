@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.model.blocks import BlockTable
@@ -26,9 +25,6 @@ from assocmem.model.families import (
 )
 from theory.algebra.patterns import Pattern, objects, patterns
 from theory.algebra.rational import FIELD, RING, c, k
-
-Array = NDArray[Any]
-
 
 VOCABULARIES = ("content", "all", "random")
 
@@ -69,11 +65,11 @@ class PatternSums:
 
     def expectation(
         self,
-        statistic: Callable[[Pattern], dict[str, Array]],
+        statistic: Callable[[Pattern], dict[str, np.ndarray]],
         scale: Any = 1,
         *,
         tau: int | None = None,
-    ) -> dict[str, Array]:
+    ) -> dict[str, np.ndarray]:
         """E[statistic] / scale, or E[statistic | τ] / scale; statistics have entries in Z[C, K]."""
         by_content: dict[int, Any] = {}
         for pattern in patterns(self.length, tau):
@@ -89,15 +85,20 @@ class PatternSums:
         divisor = FIELD(scale) * places * c ** (self.length - 2)
         return {name: exact(part) / divisor for name, part in total.items()}
 
-    def classes(self, pattern: Pattern) -> Array:
+    def classes(self, pattern: Pattern) -> np.ndarray:
         """1 where token i of the pattern is of a class (trigger, content; one if random)."""
         n = 1 + pattern.n_content
         rows = [[1] * n] if self.random else [[1] + [0] * (n - 1), [0] + [1] * (n - 1)]
         return np.array(rows, dtype=object)
 
     def pair_sums(
-        self, name: str, pattern: Pattern, row: Array, column: Array, row_totals: Array
-    ) -> dict[str, Array]:
+        self,
+        name: str,
+        pattern: Pattern,
+        row: np.ndarray,
+        column: np.ndarray,
+        row_totals: np.ndarray,
+    ) -> dict[str, np.ndarray]:
         """Σ row_i column_j over tokens i ≠ j of two classes, and over i = j of one.
 
         ``row_totals`` are the sums of row over the classes, as absent tokens may count.
@@ -107,7 +108,7 @@ class PatternSums:
         different = np.outer(row_totals, classes @ column) - np.diag(same)
         return {f"{name} different": different, f"{name} same": same}
 
-    def token_block(self, name: str, sums: dict[str, Array]) -> TokenBlock:
+    def token_block(self, name: str, sums: dict[str, np.ndarray]) -> TokenBlock:
         """From sums over pairs of tokens to averages."""
         sizes = exact(self.sizes)
         pairs = np.outer(sizes, sizes) - np.diag(sizes)
@@ -120,12 +121,12 @@ class PatternSums:
         length, m = self.length, self.outputs
         weights = [matrix.sum(axis=0) for matrix in (self.own, self.past)]
 
-        def statistic(pattern: Pattern) -> dict[str, Array]:
+        def statistic(pattern: Pattern) -> dict[str, np.ndarray]:
             label = np.array([RING(-1)] * (1 + pattern.n_content), dtype=object)
             label[pattern.output] += m  # M (1{y=k} - 1/M)
             present = self.classes(pattern)
             totals = present @ label - (np.array(self.sizes, dtype=object) - present.sum(axis=1))
-            found: dict[str, Array] = {}
+            found: dict[str, np.ndarray] = {}
             for (tokens, positions), weight in zip(FAMILIES, weights, strict=True):
                 occupancy = weight @ pattern.holds
                 found |= self.pair_sums(tokens, pattern, label, occupancy, totals)
@@ -143,11 +144,11 @@ class PatternSums:
         """J₂ = E[x¹_T ⊗ Cov_s(u_s, x¹_s)]."""
         length, (read, scale) = self.length, self.cleared(first)
 
-        def statistic(pattern: Pattern) -> dict[str, Array]:
+        def statistic(pattern: Pattern) -> dict[str, np.ndarray]:
             x = self.streams(pattern)
             u = self.stack(x) @ self.stack(self.readout(pattern, read))
             key = {name: (length * u - u.sum()) @ x[name] for name in x}
-            found: dict[str, Array] = {}
+            found: dict[str, np.ndarray] = {}
             for row, query in ((row, x[row][-1]) for row in x):
                 for column in x:
                     name = f"{row} to {column}"
@@ -183,7 +184,7 @@ class PatternSums:
         length, unit = self.length, self.unit
         (read, scale), (match, second_scale) = self.cleared(first), self.cleared(second)
 
-        def statistic(pattern: Pattern) -> dict[str, Array]:
+        def statistic(pattern: Pattern) -> dict[str, np.ndarray]:
             x, g = self.streams(pattern), self.readout(pattern, read)
             rows = self.stack(x)
             j = self.matches(pattern, match)
@@ -207,7 +208,7 @@ class PatternSums:
 
     # What a sequence of a given pattern sees of the atoms and of a table.
 
-    def streams(self, pattern: Pattern) -> dict[str, Array]:
+    def streams(self, pattern: Pattern) -> dict[str, np.ndarray]:
         """x¹, times `unit`: a row per position, a column per atom that occurs."""
         holds = pattern.holds
         return {
@@ -217,20 +218,20 @@ class PatternSums:
             REMAPPED_POSITIONS: self.past,
         }
 
-    def remapped(self, pattern: Pattern) -> Array:
+    def remapped(self, pattern: Pattern) -> np.ndarray:
         """Φ₁ x_r: a row per position, columns as in `streams`."""
         holds, own = pattern.holds, self.own // self.unit
         return np.hstack([0 * holds, 0 * own, holds, own])
 
     @staticmethod
-    def stack(by_family: dict[str, Array]) -> Array:
+    def stack(by_family: dict[str, np.ndarray]) -> np.ndarray:
         return np.concatenate(list(by_family.values()), axis=-1)
 
-    def of_class(self, pattern: Pattern) -> Array:
+    def of_class(self, pattern: Pattern) -> np.ndarray:
         """The class of each token of the pattern."""
         return self.classes(pattern).argmax(axis=0)
 
-    def readout(self, pattern: Pattern, read: dict[Any, Any]) -> dict[str, Array]:
+    def readout(self, pattern: Pattern, read: dict[Any, Any]) -> dict[str, np.ndarray]:
         """w_U(y)ᵀ G₁ W_V² on the atoms that occur."""
         of, y = self.of_class(pattern), pattern.output
         found = {}
@@ -241,11 +242,11 @@ class PatternSums:
             found[positions] = read[OUTPUTS, positions][of[y]]
         return found
 
-    def matches(self, pattern: Pattern, match: dict[Any, Any]) -> Array:
+    def matches(self, pattern: Pattern, match: dict[Any, Any]) -> np.ndarray:
         """The coefficients of J₂ between the atoms that occur."""
         of = self.of_class(pattern)
 
-        def between(row: str, column: str) -> Array:
+        def between(row: str, column: str) -> np.ndarray:
             block = match[row, column]
             if isinstance(block, TokenBlock):
                 return np.where(
@@ -265,7 +266,7 @@ class PatternSums:
         for denominator in {e.denom for e in entries}:
             scale = scale.lcm(denominator)
 
-        def clear(array: Array) -> Array:
+        def clear(array: np.ndarray) -> np.ndarray:
             flat = [(e * scale).to_poly() for e in array.ravel()]
             return objects(flat).reshape(array.shape)
 
@@ -280,7 +281,7 @@ class PatternSums:
         return cleared, scale
 
 
-def through_softmax(change: Array) -> Array:
+def through_softmax(change: np.ndarray) -> np.ndarray:
     """From what x¹_t gains along each Φ₁ x_r to the scores of layer 1, uniform over r <= t."""
     block = 0 * change
     for t, row in enumerate(change, start=1):
@@ -301,7 +302,7 @@ def differences(table: BlockTable, other: BlockTable, *, rows: Any = slice(None)
     return found
 
 
-def exact(array: Any) -> Array:
+def exact(array: Any) -> np.ndarray:
     """The array with entries in the field of fractions."""
     flat = np.asarray(array, dtype=object)
     return objects([FIELD(e) for e in flat.ravel()]).reshape(flat.shape)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy.polys.rings import PolyElement
 
 from assocmem.gradients.conditions import harmonic_numbers
@@ -23,7 +22,6 @@ from theory.algebra import rational
 from theory.algebra.harmonic import T, tail, x, y
 from theory.algebra.rational import C, K
 
-Array = NDArray[Any]
 End = tuple[Any, Any, Any]  # r, h_r, S_r
 
 FIELD, LENGTH, X, Y, CONTENT, TRIGGERS = sympy.field((T, x, y, C, K), sympy.QQ)
@@ -107,7 +105,7 @@ def covariance_with_tails(kind: str, a: int) -> Any:
 
 
 @cache
-def covariances(one: str, other: str) -> Array:
+def covariances(one: str, other: str) -> np.ndarray:
     """Of the two roles by one matrix with the two roles by another: (2, 2)."""
 
     def mean(rows: Any, columns: Any) -> Any:
@@ -119,7 +117,7 @@ def covariances(one: str, other: str) -> Array:
 
 
 @cache
-def covariances_with_tails(kind: str) -> Array:
+def covariances_with_tails(kind: str) -> np.ndarray:
     """Of the mean tail with the two roles: (2,)."""
     sums = [sum(covariance_with_tails(kind, a) for a in places) for places in ROLES.values()]
     return np.array([mean_over_tau(entry) for entry in sums])

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, exp, log, sqrt
 
 import assocmem as am
@@ -16,9 +15,6 @@ from theory.algebra.draws import decided_alike, laws
 from theory.algebra.moments import agrees
 from theory.capacity.rivals import against_one_rival
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
-
 
 d_ = sympy.Symbol("d", positive=True, integer=True)
 
@@ -62,7 +58,9 @@ def law_of_an_item(d: Derivation) -> None:
     weights = 1 / np.arange(1.0, n + 1)
     rivals = np.sort(np.delete(weights, item))
 
-    def decide(own: Array, _: Array, g: Array, h: Array, gamma: Array) -> Any:
+    def decide(
+        own: np.ndarray, _: np.ndarray, g: np.ndarray, h: np.ndarray, gamma: np.ndarray
+    ) -> Any:
         beta = np.concatenate((weights[item] * own, rivals * g))
         length = np.linalg.norm(beta)
         eta = h @ beta / length

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import log, sqrt
 
 from assocmem import capacity
@@ -17,9 +16,6 @@ from theory.algebra.moments import ROUNDING, exact
 from theory.capacity.rivals import against_one_rival
 from theory.derivation import Derivation
 from theory.memory.recall_limits import center
-
-Array = NDArray[Any]
-
 
 d_ = sympy.Symbol("d", positive=True, integer=True)
 
@@ -33,7 +29,7 @@ def derive(d: Derivation) -> None:
     gradient_step(d)
 
 
-def small_map() -> tuple[Array, Array]:
+def small_map() -> tuple[np.ndarray, np.ndarray]:
     """Four keys and values in the plane, with exact numbers."""
     return np.array([[1, 2], [-1, 1], [2, 0], [1, -1]]), np.array(
         [[2, 1], [0, 1], [1, -1], [-1, 1]]
@@ -73,7 +69,14 @@ def least_squares(d: Derivation) -> None:
     )
     width = 16
 
-    def decide(own: Array, _: Array, others: Array, left: Array, h: Array, gamma: Array) -> bool:
+    def decide(
+        own: np.ndarray,
+        _: np.ndarray,
+        others: np.ndarray,
+        left: np.ndarray,
+        h: np.ndarray,
+        gamma: np.ndarray,
+    ) -> bool:
         return right_is_first(np.arctan2(left, own), others / np.linalg.norm(others), gamma, h)
 
     size = 40
@@ -157,7 +160,9 @@ def gradient_step(d: Derivation) -> None:
     )
     size, width = 40, 16
 
-    def decide(own: Array, _: Array, others: Array, h: Array, gamma: Array) -> bool:
+    def decide(
+        own: np.ndarray, _: np.ndarray, others: np.ndarray, h: np.ndarray, gamma: np.ndarray
+    ) -> bool:
         b = np.concatenate((own, others))
         b -= b.mean()
         norm = np.linalg.norm(b[1:])

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational
 
 import assocmem as am
@@ -17,15 +16,13 @@ from assocmem.model.families import TokenBlock
 from theory.derivation import Derivation
 from theory.steps.any_length import at_sizes
 
-Array = NDArray[Any]
-
 
 def _rational_table(task: am.InductionTask) -> BlockTable:
     """Step 2 of a numeric task in exact arithmetic: the symbolic table at its N and K."""
     _, n, k = sympy.field("N, K", sympy.QQ)
     table = am.gradients.second_step(am.InductionTask(n, task.length, k))
 
-    def value(part: Array) -> Array:
+    def value(part: np.ndarray) -> np.ndarray:
         numbers = [at_sizes(entry, task.n_tokens, task.n_triggers) for entry in part.ravel()]
         return np.array(numbers, dtype=object).reshape(part.shape)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import cos, sin
 
 import assocmem as am
@@ -14,10 +13,8 @@ from theory.algebra.calculus import symbols
 from theory.algebra.moments import sum_over
 from theory.derivation import Derivation
 
-Array = NDArray[Any]
 
-
-def rotation(angle: Any) -> Array:
+def rotation(angle: Any) -> np.ndarray:
     """Two orthonormal rows in the plane."""
     return np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
 

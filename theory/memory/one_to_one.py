@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import cos, sin
 
 import assocmem as am
@@ -14,9 +13,6 @@ from theory.algebra.calculus import symbols
 from theory.algebra.draws import decided_alike, laws, right_is_first
 from theory.derivation import Derivation
 from theory.memory.recall_limits import leading_order
-
-Array = NDArray[Any]
-
 
 n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 
@@ -92,7 +88,9 @@ def law_of_the_scores(d: Derivation) -> None:
 def sampled(d: Derivation) -> None:
     """C2: the library's sampler."""
 
-    def decide(own: Array, _: Array, others: Array, h: Array, gamma: Array) -> bool:
+    def decide(
+        own: np.ndarray, _: np.ndarray, others: np.ndarray, h: np.ndarray, gamma: np.ndarray
+    ) -> bool:
         norm = np.linalg.norm(others)
         return right_is_first(np.arctan2(norm, own), others / norm, gamma, h)
 

@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, cos, exp, log, sin, sqrt
 
 from theory.algebra.moments import ROUNDING
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
-
 
 n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 
@@ -175,7 +171,7 @@ def right_score(d: Derivation) -> None:
     )
 
 
-def right_scores_drawn(draws: int = 1000) -> tuple[Array, Array, Array]:
+def right_scores_drawn(draws: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """X, X₀ and η < 1 in draws of the law, at any θ in (0, π): C2 has X₀ of both signs."""
     rng = np.random.default_rng(0)
     columns = []

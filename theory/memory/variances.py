@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational
 
 import assocmem as am
@@ -20,9 +19,6 @@ from theory.algebra.moments import (
     sum_over,
 )
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
-
 
 n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 
@@ -67,7 +63,9 @@ def overlap_moments(d: Derivation) -> None:
     )
 
 
-def stated_variance(C: Array, k: int, i: int, widths: tuple[int, int], kappas: Array) -> Any:
+def stated_variance(
+    C: np.ndarray, k: int, i: int, widths: tuple[int, int], kappas: np.ndarray
+) -> Any:
     """The variance of C1, term by term; widths and fourth moments of values, keys."""
 
     def square(j: int, k: int, width: int, kappa: Any) -> Any:  # E G_jk^2

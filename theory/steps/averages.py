@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 from assocmem.gradients.conditions import LengthMoments, harmonic_numbers, moments
 from theory.algebra import harmonic
@@ -33,9 +32,6 @@ from theory.algebra.telescoping import (
 )
 from theory.derivation import Derivation
 from theory.steps.any_length import aligned, harmonic_sums, rational
-
-Array = NDArray[Any]
-
 
 MEAN = LengthMoments(*(value.as_expr() for value in MOMENTS))  # at symbolic T
 
@@ -91,14 +87,14 @@ def averages_over_tau(d: Derivation) -> None:
 
 
 # Sums over s, given τ.
-def matrices(length: int) -> tuple[dict[str, Array], Array]:
+def matrices(length: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The identity and the causal mean, and the mean of h_r over r <= s."""
     steps = np.array([Fraction(1, s) for s in range(1, length + 1)])
     past = np.tri(length, dtype=int) * steps[:, None]
     return {"direct": np.eye(length, dtype=int), "remapped": past}, past @ past.sum(axis=0)
 
 
-def spread(left: Array, right: Array) -> Array:
+def spread(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """T² times the covariances of columns over s."""
     return len(left) * left.T @ right - np.multiply.outer(left.sum(axis=0), right.sum(axis=0))
 

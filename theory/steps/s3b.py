@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import _statistics
@@ -19,8 +18,6 @@ from theory.algebra.population import PatternSums, exact, through_softmax
 from theory.algebra.rational import FIELD, RING, C, c, degree
 from theory.derivation import Derivation
 from theory.steps.from_the_loss import SETTINGS, first_table, pattern_sums, second_table
-
-Array = NDArray[Any]
 
 # What is kept is compared with the library at these T, C, K and λ, where attention is neither
 # uniform nor at one position.
@@ -164,7 +161,7 @@ def kept_part(d: Derivation, vocabulary: str, length: int, C: int, K: int, lead:
 
 def moments_given_tau(
     vocabulary: str, length: int, tau: int, sizes: tuple[int, int], unit: float
-) -> tuple[Array, ...]:
+) -> tuple[np.ndarray, ...]:
     """E of b_s, u_s, v_r, k_r, q_{sr}, b_s u_t, b_s v_r, u_s k_r and u_s q_{s'r} given τ.
 
     ``sizes`` are C and K, ``unit`` is the unit of J₂.
@@ -175,7 +172,7 @@ def moments_given_tau(
         sums.cleared(second_table(length, vocabulary)),
     )
 
-    def statistic(pattern: Pattern) -> dict[str, Array]:
+    def statistic(pattern: Pattern) -> dict[str, np.ndarray]:
         rows, j = sums.stack(sums.streams(pattern)), sums.matches(pattern, match)
         g, remapped = sums.stack(sums.readout(pattern, read)), sums.remapped(pattern)
         u, v, k = rows @ g, remapped @ g, remapped @ (rows[-1] @ j)
@@ -275,14 +272,14 @@ def orders_in_c(
     moments: dict[str, Any] = {}
     parts: dict[str, Any] = {}
 
-    def seen(pattern: Pattern) -> tuple[Array, ...]:
+    def seen(pattern: Pattern) -> tuple[np.ndarray, ...]:
         """u and b at every position, v and k of every Φ₁ x_r."""
         rows, j = sums.stack(sums.streams(pattern)), sums.matches(pattern, match)
         g, remapped = sums.stack(sums.readout(pattern, read)), sums.remapped(pattern)
         as_query = rows[-1] @ j
         return rows @ g, rows @ as_query, remapped @ g, remapped @ as_query
 
-    def means(pattern: Pattern) -> dict[str, Array]:
+    def means(pattern: Pattern) -> dict[str, np.ndarray]:
         u, b, _, _ = seen(pattern)
         return {"u": u, "b": b, "bu": np.outer(b, u), "bb": np.outer(b, b)}
 
@@ -297,8 +294,8 @@ def orders_in_c(
         expected = np.array([(many * e).to_poly() for e in mean["b"]] + [None])[:-1]
 
         def lost(
-            pattern: Pattern, many: Any = many, expected: Array = expected
-        ) -> dict[str, Array]:
+            pattern: Pattern, many: Any = many, expected: np.ndarray = expected
+        ) -> dict[str, np.ndarray]:
             u, b, v, k = seen(pattern)
             delta = centre @ (b * many - expected)
             square, product = delta * delta, delta * (centre @ u)
@@ -326,7 +323,7 @@ def orders_in_c(
     return moments, orders
 
 
-def _degree(array: Array) -> Any:
+def _degree(array: np.ndarray) -> Any:
     return max(degree(e) for e in array.ravel())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.gradients.previous_token import PreviousTokenSignal
@@ -17,8 +16,6 @@ from theory.algebra.rational import FIELD, c
 from theory.derivation import Derivation
 from theory.steps.from_the_loss import SETTINGS, pattern_sums
 from theory.steps.s3b import tilted, worth_of_sharing
-
-Array = NDArray[Any]
 
 RANGES: dict[str, tuple[int, int, Any]] = {
     "content": (6, 6, 2),
@@ -93,7 +90,7 @@ def linear_in_shares(d: Derivation, length: int, vocabulary: str) -> None:
     unit = FIELD(1) / (wanted * FIELD(scale * sums.unit**2))
     own, remapped = (worth_of_sharing(second, key) for key in (TOKENS, REMAPPED_TOKENS))
     sharing = exact(np.eye(length, dtype=int)) * own + exact(sums.past) * remapped / sums.unit
-    constants: list[list[Array]] = []
+    constants: list[list[np.ndarray]] = []
     for tau in range(length - 2):
         content = [r for r in range(length) if r not in (tau, length - 1)]
         constants.append([])

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem.model.blocks import BlockTable
 from assocmem.model.families import (
@@ -47,9 +46,6 @@ from theory.algebra.telescoping import (
 )
 from theory.steps.any_length import readouts, surplus_of_labels, task
 
-Array = NDArray[Any]
-
-
 # A token is q, o or another one of the content, c (or a trigger that does not occur): how many
 # there are, how often each occurs, and what it holds on average of the output's and the triggers'
 # positions. Shares sum to 1, so that the free positions count as minus the two others.
@@ -77,8 +73,8 @@ def meets(i: str, j: str, *, same: bool) -> Any:
 class Column(NamedTuple):
     """One of the two families of token columns: w_E or Φ₁ w_E."""
 
-    reads: Array  # T³ Cov_s of the mean of u_s with what stands at output and triggers
-    free: Array  # the same for the fluctuations of u_s, summed over the free positions
+    reads: np.ndarray  # T³ Cov_s of the mean of u_s with what stands at output and triggers
+    free: np.ndarray  # the same for the fluctuations of u_s, summed over the free positions
     keys: dict[str, Any]  # T³ E Cov_s(u_s, share of a token), by role
 
     def asked(self, i: str, j: str, *, same: bool) -> Any:
@@ -100,8 +96,9 @@ class SecondStep:
 
     def __init__(self, vocabulary: str) -> None:
         self.vocabulary = vocabulary
-        self.mean: dict[str, Array] = {}  # what u_s reads at output and triggers, beyond free ones
-        self.gain: dict[str, Any] = {}  # what o at a free position adds to it
+        # What u_s reads at output and triggers, beyond free ones; what o at a free position adds.
+        self.mean: dict[str, np.ndarray] = {}
+        self.gain: dict[str, Any] = {}
         for kind, readout in readouts(vocabulary).items():
             output, trigger, free = map(FIELD.from_expr, readout.at_roles.values())
             self.mean[kind] = np.array([output - free, trigger - free])
@@ -155,7 +152,7 @@ class SecondStep:
 
     # Averages over the names of tokens.
 
-    def by_class(self, of_role: dict[str, Any]) -> Array:
+    def by_class(self, of_role: dict[str, Any]) -> np.ndarray:
         sums = [sum(NUMBER[i] * of_role[i] for i in roles) for roles in self.classes]
         return np.array([e / size for e, size in zip(sums, self.sizes, strict=True)])
 
@@ -174,7 +171,7 @@ class SecondStep:
         )
 
     @cached_property
-    def of_tokens(self) -> dict[str, Array]:
+    def of_tokens(self) -> dict[str, np.ndarray]:
         """What x¹_T holds of the two atoms of a token."""
         is_trigger = {i: FIELD(int(i == "q")) for i in NUMBER}
         share = {i: count / LENGTH for i, count in COUNT.items()}
@@ -194,7 +191,7 @@ class SecondStep:
     def table(self, length: int) -> BlockTable:
         """All 16 blocks at a number T."""
 
-        def number(block: Array) -> Array:
+        def number(block: np.ndarray) -> np.ndarray:
             flat = [at_length(value, length) for value in block.ravel()]
             return np.array(flat).reshape(block.shape)
 

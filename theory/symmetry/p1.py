@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, exp, log, symbols
 from sympy.functions.combinatorial.numbers import stirling
 
@@ -16,8 +15,6 @@ from assocmem.model.blocks import BlockTable
 from assocmem.tasks.symmetry import set_partitions
 from theory.algebra.rational import C
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
 
 
 def derive(d: Derivation) -> None:
@@ -81,11 +78,11 @@ def _library_counts(d: Derivation) -> None:
     )
 
 
-def _probabilities(patterns: am.tasks.Patterns) -> Array:
+def _probabilities(patterns: am.tasks.Patterns) -> np.ndarray:
     return patterns.batch.weights[:, -1]
 
 
-def _shares(patterns: am.tasks.Patterns) -> Array:
+def _shares(patterns: am.tasks.Patterns) -> np.ndarray:
     """The nearest floating-point numbers to the exact shares of the sequences."""
     words = [tuple(row) for row in patterns.batch.tokens.tolist()]
     c, slots = patterns.task.n_content, patterns.task.length - 2

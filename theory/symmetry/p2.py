@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, Symbol, exp, log, symbols
 
 from assocmem.model.blocks import BlockTable
@@ -16,8 +15,6 @@ from theory.algebra.population import FAMILIES, PatternSums
 from theory.algebra.rational import C
 from theory.derivation import Derivation
 from theory.symmetry.claims import SECOND_ORDER
-
-Array = NDArray[Any]
 
 
 def derive(d: Derivation) -> None:
@@ -80,7 +77,7 @@ def _second_order(sums: PatternSums, first: BlockTable) -> Any:
     """-(1/M) E[w_E(q) ⊗ Cov_s(Σ_k (r̄_k - mean r̄) r_ks, x¹_s)], the block of Φ₁ w_E."""
     length, m, (read, scale) = sums.length, sums.outputs, sums.cleared(first)
 
-    def reader(of: Array, label: int | None) -> Array:
+    def reader(of: np.ndarray, label: int | None) -> np.ndarray:
         """The row of G₁ of a content token on the atoms that occur; None: it does not occur."""
         parts = []
         for tokens, positions in FAMILIES:
@@ -90,7 +87,7 @@ def _second_order(sums: PatternSums, first: BlockTable) -> Any:
             parts += [row, read[OUTPUTS, positions][-1]]
         return np.concatenate(parts)
 
-    def statistic(pattern: Pattern) -> dict[str, Array]:
+    def statistic(pattern: Pattern) -> dict[str, np.ndarray]:
         x, of, b = sums.streams(pattern), sums.of_class(pattern), pattern.n_content
         labels = [*range(1, 1 + b), None]
         number = np.array([*[sums.sizes[-1] * 0 + 1] * b, sums.sizes[-1] - b], dtype=object)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational
 
 from assocmem.width import wick
 from assocmem.width.wick import Segment
 from theory.algebra.moments import exact
-
-Array = NDArray[Any]
-
 
 d_ = sympy.Symbol("d", positive=True, integer=True)
 
@@ -28,6 +25,6 @@ def by_pairings(*pairs: tuple[tuple[int, int], str]) -> Any:
     return total
 
 
-def at(powers: Array, width: int) -> Array:
+def at(powers: np.ndarray, width: int) -> np.ndarray:
     """A polynomial in 1/d with integer coefficients, evaluated exactly."""
     return sum(table * Rational(1, width) ** k for k, table in enumerate(exact(powers)))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, sqrt
 
 from assocmem.vectors.bartlett import compressed_draw
@@ -18,13 +17,11 @@ from theory.algebra.moments import agrees, exact
 from theory.derivation import Derivation
 from theory.width.pairings import by_pairings, d_
 
-Array = NDArray[Any]
-
 
 class Given(np.random.Generator):
     """A generator whose draws are given, and that notes the degrees of freedom it was asked for."""
 
-    def __init__(self, normals: list[Array], chi_squares: list[Array]) -> None:
+    def __init__(self, normals: list[np.ndarray], chi_squares: list[np.ndarray]) -> None:
         super().__init__(np.random.PCG64(0))
         self._normals, self._chi_squares = normals, chi_squares
         self.freedoms: list[Any] = []
@@ -37,7 +34,7 @@ class Given(np.random.Generator):
         return self._chi_squares.pop(0).astype(float)
 
 
-def factor(name: str, n: int) -> tuple[Array, dict[Any, Any]]:
+def factor(name: str, n: int) -> tuple[np.ndarray, dict[Any, Any]]:
     """√d L with symbols for entries; and the degrees of freedom of each, None if it is normal."""
     entries = symbols(name, n, n)
     lower = np.where(np.tri(n, dtype=bool), entries, 0)

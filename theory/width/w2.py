@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 from assocmem.width import wick
 from assocmem.width.wick import Segment
@@ -15,8 +14,6 @@ from theory.algebra.calculus import symbols
 from theory.algebra.moments import expectation, gaussian_moment
 from theory.derivation import Derivation
 from theory.width.pairings import at, by_pairings, d_
-
-Array = NDArray[Any]
 
 
 def derive(d: Derivation) -> None:
@@ -59,7 +56,7 @@ def entry_by_entry(d: Derivation) -> None:
             for left, right in words
         )
 
-        def mean(polynomial: Any, rows: tuple[Array, ...] = (x, phi)) -> Any:
+        def mean(polynomial: Any, rows: tuple[np.ndarray, ...] = (x, phi)) -> Any:
             for vectors in rows:
                 polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
             return polynomial

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, exp, sqrt
 
 import assocmem as am
@@ -19,9 +18,6 @@ from theory.algebra.calculus import cross_entropy, symbols
 from theory.algebra.moments import ROUNDING, expectation, gaussian_moment
 from theory.derivation import Derivation
 from theory.width.pairings import at, by_pairings, d_
-
-Array = NDArray[Any]
-
 
 TASK = am.InductionTask(n_tokens=3, length=3)
 
@@ -81,7 +77,7 @@ def linear_in_the_first_memory(d: Derivation) -> None:
     )
 
 
-def _fractions(table: Array) -> list[Any]:
+def _fractions(table: np.ndarray) -> list[Any]:
     """The multiples of 1 / (|sequences| M T^2 (T!)^3) next to floats, refused if not next."""
     T = LONGER.length
     D = LONGER.n_sequences * LONGER.n_outputs * T**2 * int(sympy.factorial(T)) ** 3
@@ -98,13 +94,13 @@ def _softmax_slope(scores: tuple[Any, ...]) -> list[Any]:
     return [sympy.diff(exp(eps * score) / total, eps).subs(eps, 0) for score in scores]
 
 
-def _second_layer_moved(x: Array, x1: Array, e: int, c: int) -> Array:
+def _second_layer_moved(x: np.ndarray, x1: np.ndarray, e: int, c: int) -> np.ndarray:
     """dm for the entry (e, c) of W_K2: m = Σ_s a_s x¹_s, a = softmax(ε x¹_T[e] x¹_s[c])."""
-    moved: Array = _softmax_slope(tuple(x1[-1, e] * x1[:, c])) @ x1
+    moved: np.ndarray = _softmax_slope(tuple(x1[-1, e] * x1[:, c])) @ x1
     return moved
 
 
-def _first_layer_moved(x: Array, x1: Array, i: int, j: int) -> Array:
+def _first_layer_moved(x: np.ndarray, x1: np.ndarray, i: int, j: int) -> np.ndarray:
     """dm for the entry (i, j) of W_K1: m = (1/T) Σ_t [x_t, Σ_s b_ts x_s], b from x_t[i] x_s[j]."""
     moved = sum(_softmax_slope(tuple(x[t, i] * x[: t + 1, j])) @ x[: t + 1] for t in range(len(x)))
     return np.concatenate([0 * x[0], moved / sympy.Integer(len(x))])
@@ -179,7 +175,7 @@ def moments_across_outputs(d: Derivation) -> None:
         values = np.concatenate([x @ v.T, x @ phi.T @ v.T])[: len(kept)]
         S = ((u @ u.T) @ C[:, kept] @ (values @ values.T)).ravel()
 
-        def mean(polynomial: Any, rows: tuple[Array, ...] = (u, x, phi, v)) -> Any:
+        def mean(polynomial: Any, rows: tuple[np.ndarray, ...] = (u, x, phi, v)) -> Any:
             for vectors in rows:
                 polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
             return polynomial
@@ -370,7 +366,7 @@ def library_responds(d: Derivation) -> None:
     """`linear_response` for S, where the exact covariance is known."""
     C = am.gradients.first_step(TASK).coefficients()
 
-    def scores(emb: am.FrozenEmbeddings) -> dict[str, Array]:
+    def scores(emb: am.FrozenEmbeddings) -> dict[str, np.ndarray]:
         memory = am.AssociativeMemory(keys=emb.values, values=emb.outputs, coefficients=C)
         return {"S": memory.scores()}
 

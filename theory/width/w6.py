@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational
 
 from assocmem import InductionTask
@@ -17,9 +16,6 @@ from assocmem.width.bounds import Deviations, ScoreTables, guarantee, moved
 from theory.algebra.calculus import symbols
 from theory.algebra.moments import agrees, expectation, gaussian_moment
 from theory.derivation import Derivation
-
-Array = NDArray[Any]
-
 
 PRECISION = Rational(1, 10**12)  # of sums of a few hundred rounded numbers
 
@@ -162,7 +158,7 @@ def one_change_at_a_time(d: Derivation) -> None:
     D, D0 = symbols("D", 2, 2), symbols("E", 2, 2)
     B, B0 = symbols("b", 2, 2), symbols("c", 2, 2)
 
-    def mean(weights: Array, rows: Array, table: Array) -> Any:
+    def mean(weights: np.ndarray, rows: np.ndarray, table: np.ndarray) -> Any:
         return sum(weights[s] * rows[s, r] * table[s, r] for s in (0, 1) for r in (0, 1))
 
     d.equal(
@@ -234,7 +230,7 @@ def all_scores_at_once(d: Derivation) -> None:
 
 
 def mean_squares_at_one(
-    tables: dict[str, Array], chosen: dict[str, list[tuple[int, int]]]
+    tables: dict[str, np.ndarray], chosen: dict[str, list[tuple[int, int]]]
 ) -> list[tuple[tuple[str, tuple[int, int]], Any]]:
     """E (s - s(∞))² at d = 1, where every vector and matrix is one normal number."""
     x, u = symbols("x", 6, 1), symbols("u", 2, 1)
@@ -290,17 +286,17 @@ def chain_of_the_library(d: Derivation) -> None:
 
 
 def guarantee_by_hand(
-    limit: ScoreTables, tolerance: ScoreTables, tokens: Array
+    limit: ScoreTables, tolerance: ScoreTables, tokens: np.ndarray
 ) -> dict[str, list[float]]:
     """One sequence with output at position 2 and label 1, one position after the other."""
     T, n, output, label = len(tokens), len(limit.K1), 2, 1
     x = [[tokens[t], n - T + t] for t in range(T)]  # token and position
     image = [[n + i for i in pair] for pair in x]
 
-    def at(table: Array, rows: list[int], columns: list[int]) -> float:
+    def at(table: np.ndarray, rows: list[int], columns: list[int]) -> float:
         return float(table[np.ix_(rows, columns)].sum())
 
-    def attention(scores: list[float], error: float) -> tuple[Array, float]:
+    def attention(scores: list[float], error: float) -> tuple[np.ndarray, float]:
         rest = sum(exp(score) for score in sorted(scores)[:-1])
         eta = moved(log(rest) - max(scores), error) if rest else 0
         return softmax(np.array(scores)), float(eta)

@@ -6,23 +6,21 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import cos, pi, sin
 
 import assocmem as am
 from assocmem.capacity import polar_factor
 from theory.derivation import Derivation
 
-Array = NDArray[Any]
 ROUNDING = 2**-40  # of the library's factor, far below any altered term
 
 
-def rotation(angle: Any) -> Array:
+def rotation(angle: Any) -> np.ndarray:
     """Two orthonormal rows in the plane."""
     return np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
 
 
-def written(keys: Array, values: Array, p: Any) -> Any:
+def written(keys: np.ndarray, values: np.ndarray, p: Any) -> Any:
     """The memory of the pairs with these coefficients."""
     return am.AssociativeMemory(keys=keys, values=values, coefficients=np.diag(p)).matrix
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy import Rational, exp, gamma, oo, pi, sin, sqrt
 
 from assocmem.capacity import sign_scores
 from theory.derivation import Derivation
 
-Array = NDArray[Any]
 ROUNDING = 2**-40
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,6 @@ from validation.capacity.draws import Estimate
 from validation.memory.recall import exponent
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
-
-Array = NDArray[Any]
 
 
 def recalled_items(
@@ -132,8 +129,10 @@ def all_of_zipf(alpha: float, d: int, draws: int, within: float, rng: np.random.
     rank = np.arange(1.0, n + 1)
     weights = rank**-alpha
 
-    def edge(g: Array) -> Array:  # beyond rank 200 overlaps matter to edges near 40 only
-        smallest: Array = (rank[: g.shape[-1]] / np.maximum(g, 1e-9) ** (1 / alpha)).min(axis=-1)
+    def edge(g: np.ndarray) -> np.ndarray:  # beyond rank 200 overlaps matter to edges near 40 only
+        smallest: np.ndarray = (rank[: g.shape[-1]] / np.maximum(g, 1e-9) ** (1 / alpha)).min(
+            axis=-1
+        )
         return np.minimum(smallest, reach)
 
     left = []
@@ -156,7 +155,9 @@ def all_of_zipf(alpha: float, d: int, draws: int, within: float, rng: np.random.
     )
 
 
-def is_recalled(i: int, weights: Array, g: Array, h: Array, own: float, gamma: float) -> bool:
+def is_recalled(
+    i: int, weights: np.ndarray, g: np.ndarray, h: np.ndarray, own: float, gamma: float
+) -> bool:
     """Whether item i scores highest, by the exact law of C3 for g, h, A = own and gamma."""
     beta = weights * g
     beta[i] = weights[i] * own

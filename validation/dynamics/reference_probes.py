@@ -13,16 +13,13 @@ part of the associations, recall may stay below what the model does.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.tasks import BigramBatch
 from validation.reference.training import Architecture, head_matrices, run
-
-Array = NDArray[Any]
 
 
 class Recall(NamedTuple):
@@ -33,8 +30,8 @@ class Recall(NamedTuple):
     tokens but the triggers, among all outputs.
     """
 
-    W_K1: Array
-    W_K2: Array
+    W_K1: np.ndarray
+    W_K2: np.ndarray
     W_O2: float
 
 
@@ -45,11 +42,13 @@ class Attention(NamedTuple):
     at repeated triggers, on all tokens that come right after an earlier occurrence.
     """
 
-    previous: Array
-    output: Array
+    previous: np.ndarray
+    output: np.ndarray
 
 
-def recall(architecture: Architecture, params: dict[str, Array], triggers: Array) -> Recall:
+def recall(
+    architecture: Architecture, params: dict[str, np.ndarray], triggers: np.ndarray
+) -> Recall:
     """Read the memories off the heads of a model of two layers, for fixed triggers."""
     E, P, U = params["W_E"], params["W_P"], params["W_U"]
     if architecture.layer_norm:  # its centring and gain; the deviation changes no maximum
@@ -69,7 +68,7 @@ def recall(architecture: Architecture, params: dict[str, Array], triggers: Array
 
 
 def attention(
-    architecture: Architecture, params: dict[str, Array], batch: BigramBatch
+    architecture: Architecture, params: dict[str, np.ndarray], batch: BigramBatch
 ) -> Attention:
     """Measure where the heads of a model of two layers look."""
     z, (first, second) = batch.tokens, run(architecture, params, batch.tokens)[1]
@@ -82,7 +81,9 @@ def attention(
     )
 
 
-def accuracy(architecture: Architecture, params: dict[str, Array], batch: BigramBatch) -> float:
+def accuracy(
+    architecture: Architecture, params: dict[str, np.ndarray], batch: BigramBatch
+) -> float:
     """How often the output is predicted at repeated triggers; a tie is an error."""
     logits = run(architecture, params, batch.tokens)[0][batch.is_repeated]
     right = np.take_along_axis(logits, batch.targets[batch.is_repeated][:, None], axis=1)

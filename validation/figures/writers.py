@@ -15,7 +15,7 @@ from assocmem.plots import BLUE, GREY, ORANGE
 from validation.figures.agreement import of_mean
 from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
 from validation.runner.cases import Context
-from validation.writers.steps import Array, gradient_at_zero, pairs, scores_of, zipf
+from validation.writers.steps import gradient_at_zero, pairs, scores_of, zipf
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ALPHA = 1.5
 WIDTHS = (16, 24, 32, 48, 64, 96, 128)
-WRITERS: dict[str, Callable[[Array], Array]] = {
+WRITERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gradient descent": np.asarray,
     "sign descent": np.sign,
     "Muon": polar_factor,
@@ -53,7 +53,7 @@ def count_rows(widths: Sequence[int], draws: int, rng: np.random.Generator) -> l
     for d in widths:
         p = zipf(number(d), ALPHA)
 
-        def recalled(rng: np.random.Generator, p: Array = p, d: int = d) -> list[int]:
+        def recalled(rng: np.random.Generator, p: np.ndarray = p, d: int = d) -> list[int]:
             u, v = pairs(len(p), d, rng)
             M = gradient_at_zero(p, u, v)
             found = [scores_of(write(M), u, v).argmax(axis=0) for write in WRITERS.values()]
@@ -69,7 +69,7 @@ def count_rows(widths: Sequence[int], draws: int, rng: np.random.Generator) -> l
     return rows
 
 
-def gradient_law(p: Array, d: int, draws: int, rng: np.random.Generator) -> float:
+def gradient_law(p: np.ndarray, d: int, draws: int, rng: np.random.Generator) -> float:
     """Items that gradient descent recalls, by the exact law of C3, sampled for the first."""
     rates = [
         sampled_recall(len(p), d, weights=p, item=i, rule="gradient step", draws=draws, rng=rng)
@@ -106,7 +106,9 @@ def score_rows(d: int, draws: int, rng: np.random.Generator) -> list[Row]:
     return rows
 
 
-def _row(panel: str, writer: str, x: float, predicted: float, draws: Array, number: int) -> Row:
+def _row(
+    panel: str, writer: str, x: float, predicted: float, draws: np.ndarray, number: int
+) -> Row:
     """Mean of the draws with its intervals."""
     mean, error = float(draws.mean()), float(draws.std(ddof=1) / sqrt(number))
     return {

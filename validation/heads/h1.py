@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from assocmem.heads import Null
 from validation.heads.models import detections, random_model
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
-
-Array = NDArray[Any]
 
 
 def check(context: Context) -> Iterator[Case]:
@@ -23,7 +19,7 @@ def check(context: Context) -> Iterator[Case]:
     yield from p_values(context)
 
 
-def fourth_moment(B: Array) -> float:
+def fourth_moment(B: np.ndarray) -> float:
     """E tr(QB)^4 over rotations, as H1 (a) states it."""
     d, square = len(B), np.sum(B**2)
     quartic = np.sum((B.T @ B) ** 2)

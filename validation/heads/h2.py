@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import heads
 from validation.heads.models import random_model
 from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context, agreement
-
-Array = NDArray[Any]
 
 
 def check(context: Context) -> Iterator[Case]:
@@ -24,14 +20,14 @@ def check(context: Context) -> Iterator[Case]:
     yield from tables(context)
 
 
-def grams(X: Array, Y: Array) -> tuple[Array, Array]:
+def grams(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The centred Gram matrices of cues and answers."""
     centred = (Z - Z.mean(axis=0) for Z in (X, Y))
     G, H = (Z @ Z.T for Z in centred)
     return G, H
 
 
-def ratio(X: Array, Y: Array) -> float:
+def ratio(X: np.ndarray, Y: np.ndarray) -> float:
     """The variance at the true pairing over its mean over all pairings."""
     G, H = grams(X, Y)
     return float((len(X) - 1) * np.sum(G * H) / (np.trace(G) * np.trace(H)))

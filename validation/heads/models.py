@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import heads
-
-Array = NDArray[Any]
 
 SIZES = {"n": 20, "length": 24, "d": 32}
 
@@ -28,12 +23,12 @@ def random_model(
     `coherence` is the mean cosine of two token or two position embeddings.
     """
 
-    def entries(*shape: int) -> Array:
+    def entries(*shape: int) -> np.ndarray:
         if uniform:
             return rng.uniform(-1, 1, size=shape) * np.sqrt(3 / shape[-1])
         return rng.standard_normal(shape) / np.sqrt(shape[-1])
 
-    def atoms(size: int) -> Array:
+    def atoms(size: int) -> np.ndarray:
         return np.asarray(
             np.sqrt(1 - coherence) * entries(size, d) + np.sqrt(coherence) * entries(1, d)
         )

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import heads
 from validation.reference import training
-
-Array = NDArray[Any]
 
 TASK = am.BigramTask(am.Language.uniform(24), length=32, n_triggers=4, triggers="random")
 ARCHITECTURE = training.Architecture(n_tokens=24, length=32, width=48, n_heads=2)
@@ -41,7 +38,7 @@ LAYOUT = heads.Layout(
 )
 
 
-def trained(rng: np.random.Generator, steps: int = STEPS) -> dict[str, Array]:
+def trained(rng: np.random.Generator, steps: int = STEPS) -> dict[str, np.ndarray]:
     """Parameters after so many steps of AdamW, each on a fresh batch."""
 
     def batches() -> Iterator[training.Example]:
@@ -55,7 +52,7 @@ def trained(rng: np.random.Generator, steps: int = STEPS) -> dict[str, Array]:
     return params
 
 
-def named(params: Mapping[str, Array]) -> dict[str, Array]:
+def named(params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The parameters under PyTorch's names, queries, keys and values fused."""
     weights = {
         "tokens.weight": params["W_E"],

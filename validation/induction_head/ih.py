@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 import assocmem as am
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.three_steps import reference_run
 
-Array = NDArray[Any]
 
-
-def hand_built_attention(length: int, beta: float, tau: int) -> Array:
+def hand_built_attention(length: int, beta: float, tau: int) -> np.ndarray:
     """Attention of the last position for claim IH, tau counted from 1; by hand, no model."""
     e, s = np.exp(beta), np.arange(1, length + 1)
     scores = beta / (e + s - 1)

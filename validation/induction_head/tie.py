@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import binomtest
 
@@ -18,10 +16,8 @@ from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context
 from validation.steps.populations import reference_parameters
 from validation.steps.three_steps import MARGINS, PIECE, SIZES, reference_run
 
-Array = NDArray[Any]
 
-
-def mean_scores(second: am.BlockTable, b: Array, tau: int) -> Array:
+def mean_scores(second: am.BlockTable, b: np.ndarray, tau: int) -> np.ndarray:
     """Mean of x¹_Tᵀ W_K2 x¹_s given tau (counted from 1), for layer-1 attention b: (T, T).
 
     Two content tokens at different positions coincide with probability 1/C.
@@ -35,13 +31,13 @@ def mean_scores(second: am.BlockTable, b: Array, tau: int) -> Array:
     ) + np.outer(1 - is_content, 1 - is_content)
     np.fill_diagonal(same_token, 1)
 
-    def between(query: str, key: str) -> Array:
+    def between(query: str, key: str) -> np.ndarray:
         """Expected coefficient from the token at i, as a query, to the token at j, as a key."""
         block = second[query, key]
         own = (block.same - np.diagonal(block.different))[classes]
         return block.different[np.ix_(classes, classes)] + same_token * own
 
-    def keys(tokens: str, positions: str) -> Array:
+    def keys(tokens: str, positions: str) -> np.ndarray:
         """Mean score of the atoms of (z_r, r)."""
         to_token = between(TOKENS, tokens)[-1] + last @ between(REMAPPED_TOKENS, tokens)
         by_class = second[POSITIONS, tokens][-1] + last @ second[REMAPPED_POSITIONS, tokens]

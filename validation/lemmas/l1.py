@@ -4,21 +4,17 @@ label."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from autograd import grad
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 import assocmem as am
 from validation.lemmas.linear import _gradient_of_linear, _loss_of_linear
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 
-Array = NDArray[Any]
 
-
-def _second_derivative(matrix: Array, direction: Array, *data: Array) -> float:
+def _second_derivative(matrix: np.ndarray, direction: np.ndarray, *data: np.ndarray) -> float:
     return float(grad(grad(lambda t: _loss_of_linear(matrix + t * direction, *data)))(0.0))
 
 

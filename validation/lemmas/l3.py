@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd import grad
 from autograd.scipy.special import logsumexp
-from numpy.typing import NDArray
 
 import assocmem as am
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 
-Array = NDArray[Any]
 
-
-def _gradient_of_attention(x: Array, y: Array, outputs: Array, Phi2: Array) -> Array:
-    def loss(w: Array) -> Array:
+def _gradient_of_attention(
+    x: np.ndarray, y: np.ndarray, outputs: np.ndarray, Phi2: np.ndarray
+) -> np.ndarray:
+    def loss(w: np.ndarray) -> np.ndarray:
         scores = anp.matmul(x, anp.dot(x[:, -1], w)[:, :, None])[:, :, 0]
         weights = anp.exp(scores - logsumexp(scores, axis=1, keepdims=True))
         read = anp.sum(weights[:, :, None] * x, axis=1)

@@ -4,10 +4,8 @@ weights."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import capacity
 from assocmem.vectors.families import FAMILIES
@@ -15,14 +13,14 @@ from validation.memory.variances import variances
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 
-Array = NDArray[Any]
 
-
-def drawn_scores(C: Array, d: int, family: str, draws: int, rng: np.random.Generator) -> Array:
+def drawn_scores(
+    C: np.ndarray, d: int, family: str, draws: int, rng: np.random.Generator
+) -> np.ndarray:
     """V Vᵀ C U Uᵀ, the scores of independent memories with coefficients C: (draws, m, n)."""
     m, n = C.shape
     U, V = (FAMILIES[family](draws * k, d, rng=rng).reshape(draws, k, d) for k in (n, m))
-    scores: Array = V @ V.transpose(0, 2, 1) @ C @ U @ U.transpose(0, 2, 1)
+    scores: np.ndarray = V @ V.transpose(0, 2, 1) @ C @ U @ U.transpose(0, 2, 1)
     return scores
 
 

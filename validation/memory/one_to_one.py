@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from assocmem import AssociativeMemory, gaussian
@@ -15,10 +13,8 @@ from validation.memory.recall import exponent, half_recall
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 
-Array = NDArray[Any]
 
-
-def measured_recall(n: int, d: int, memories: int, rng: np.random.Generator) -> Array:
+def measured_recall(n: int, d: int, memories: int, rng: np.random.Generator) -> np.ndarray:
     """Recall of independent memories of n Gaussian pairs."""
     return np.array(
         [
@@ -34,7 +30,7 @@ def recall_law(n: int, d: int, draws: int, rng: np.random.Generator) -> tuple[fl
     X is the right score, Y the largest of n - 1 wrong ones, both over the norm of the wrong ones.
     """
 
-    def chi(freedom: int, size: int) -> Array:
+    def chi(freedom: int, size: int) -> np.ndarray:
         return np.sqrt(rng.chisquare(freedom, size))
 
     size = 8 * draws  # X costs O(1) a draw, Y costs O(n)
@@ -65,7 +61,7 @@ def capacity(d: int) -> float:
     )
 
 
-def log_square(log_n: Array, widths: Array) -> Array:
+def log_square(log_n: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """ln of (n + 2d - 1) z_n^2, which is d^2 at capacity to leading order."""
     n = np.exp(log_n)
     return np.log((n + 2 * widths - 1) * np.vectorize(largest_wrong)(n) ** 2)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[Any]
 
-
-def half_recall(sizes: Array, recall: Array, error: Array) -> tuple[float, float]:
+def half_recall(sizes: np.ndarray, recall: np.ndarray, error: np.ndarray) -> tuple[float, float]:
     """ln n at recall 1/2, interpolated between two sizes n, and its standard error.
 
     Phi^-1(recall) is nearly linear in ln n, and equally so for prediction and measurement.
@@ -23,7 +18,7 @@ def half_recall(sizes: Array, recall: Array, error: Array) -> tuple[float, float
     return start + a / (a - b) * (end - start), weight_error * (end - start)
 
 
-def exponent(widths: Array, log_y: Array, error: Array) -> Array:
+def exponent(widths: np.ndarray, log_y: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Least-squares slope of log y on ln d, and its standard error."""
     x = np.log(widths) - np.log(widths).mean()
     return np.array([x @ log_y, np.sqrt(x**2 @ error**2)]) / (x @ x)

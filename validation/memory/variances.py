@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import AssociativeMemory
 from assocmem.vectors.families import FAMILIES
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 
-Array = NDArray[Any]
 
-
-def score_variance(C: Array, d_keys: int, d_values: int, family: str) -> Array:
+def score_variance(C: np.ndarray, d_keys: int, d_values: int, family: str) -> np.ndarray:
     """Variance of every score v_k' W u_i over random keys and values; the mean is C_ki."""
 
-    def squared_overlap(n: int, d: int) -> Array:  # E (u_l' u_i)^2
+    def squared_overlap(n: int, d: int) -> np.ndarray:  # E (u_l' u_i)^2
         fourth_moment = 1 + 2 / d if family == "gaussian" else 1.0
         return np.where(np.eye(n, dtype=bool), fourth_moment, 1 / d)
 
@@ -28,8 +24,8 @@ def score_variance(C: Array, d_keys: int, d_values: int, family: str) -> Array:
 
 
 def drawn_scores(
-    C: Array, d_keys: int, d_values: int, family: str, draws: int, rng: np.random.Generator
-) -> Array:
+    C: np.ndarray, d_keys: int, d_values: int, family: str, draws: int, rng: np.random.Generator
+) -> np.ndarray:
     """The scores of independent memories with coefficients C: (draws, m, n)."""
     m, n = C.shape
     draw = FAMILIES[family]

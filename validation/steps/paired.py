@@ -10,17 +10,13 @@ population up to symmetry both are exact, at any number of tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 import assocmem as am
 from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.gradients.roles import FirstReadout, Roles
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -29,9 +25,9 @@ class Dropped:
     difference; ``relative``: its Frobenius size over that of what is kept, rows t < T;
     ``sub_diagonal``: its mean there, over that of what is kept, with its standard error."""
 
-    exact: Array
-    kept: Array
-    difference: Array
+    exact: np.ndarray
+    kept: np.ndarray
+    difference: np.ndarray
     relative: float
     sub_diagonal: float
     sub_diagonal_error: float
@@ -80,7 +76,9 @@ class _Integrands:
         self.mean = np.tril(np.ones((task.length, task.length)))
         self.mean /= self.mean.sum(axis=1, keepdims=True)
 
-    def means_given_tau(self, pieces: list[tuple[Array, am.Batch]]) -> tuple[Array, Array]:
+    def means_given_tau(
+        self, pieces: list[tuple[np.ndarray, am.Batch]]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """E[x¹_Tᵀ Ĵ₂ Φ₁ x_r | τ] and E[(Φ₁ x_r)ᵀ Ĵ₂ x¹_s | τ], over the sequences at hand."""
         length = self.length
         total, keys = np.zeros(length - 2), np.zeros((length - 2, length))
@@ -92,7 +90,7 @@ class _Integrands:
             np.add.at(queries, tau, weight[:, None, None] * query)
         return keys / total[:, None], queries / total[:, None, None]
 
-    def _seen(self, batch: am.Batch) -> tuple[Array, ...]:
+    def _seen(self, batch: am.Batch) -> tuple[np.ndarray, ...]:
         """Of each sequence: τ, what is read, copied, scored, and the scores of Φ₁ x_r as a key and
         as a query."""
         tokens, labels, length = batch.tokens, batch.targets[:, -1], self.length
@@ -110,16 +108,20 @@ class _Integrands:
         query = x @ (self.J[remapped] @ x1.transpose(0, 2, 1))  # (B, r, s)
         return tau, read, copied, scores, key, query
 
-    def __call__(self, batch: am.Batch, keys: Array, queries: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, batch: am.Batch, keys: np.ndarray, queries: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The two integrands (B, T, T); ``keys`` and ``queries`` are their means given τ."""
         tau, u, copied, scores, key, query = self._seen(batch)
 
-        def through(value: Array, weight: Array, key: Array, query: Array) -> Array:
+        def through(
+            value: np.ndarray, weight: np.ndarray, key: np.ndarray, query: np.ndarray
+        ) -> np.ndarray:
             total = value[:, :, None] * copied[:, None] + weight[:, :, None] * key[:, None]
             total[:, -1] += (query @ weight[:, :, None])[:, :, 0]
             return total
 
-        def centred(a: Array, f: Array) -> Array:
+        def centred(a: np.ndarray, f: np.ndarray) -> np.ndarray:
             return f - (a * f).sum(axis=1, keepdims=True)
 
         exact = softmax(scores, axis=1)
@@ -132,5 +134,5 @@ class _Integrands:
         full = through(exact, exact * centred(exact, u), key, query)
         return self._through_softmax(full), self._through_softmax(kept)
 
-    def _through_softmax(self, total: Array) -> Array:
+    def _through_softmax(self, total: np.ndarray) -> np.ndarray:
         return self.mean * (total - (self.mean * total).sum(axis=2, keepdims=True))

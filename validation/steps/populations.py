@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from validation import reference
 from validation.runner.cases import ROUNDING, Case
-
-Array = NDArray[Any]
 
 
 # S1, S2, S3a: the reference transformer on the whole population
@@ -32,7 +29,7 @@ def small_tasks() -> list[am.InductionTask]:
 
 def reference_parameters(
     emb: am.FrozenEmbeddings, weights: dict[str, am.AssociativeMemory]
-) -> dict[str, Array]:
+) -> dict[str, np.ndarray]:
     """The reference's matrices for given embeddings and learned memories."""
     learned = {name: memory.matrix for name, memory in weights.items()}
     return reference.parameters(
@@ -41,8 +38,8 @@ def reference_parameters(
 
 
 def measured_gradient(
-    task: am.InductionTask, name: str, along: Sequence[dict[str, Array]] = ()
-) -> Array:
+    task: am.InductionTask, name: str, along: Sequence[dict[str, np.ndarray]] = ()
+) -> np.ndarray:
     """-∇ of the reference's exact population loss at zero weights, differentiated along."""
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
     params = reference_parameters(emb, {})
@@ -52,7 +49,7 @@ def measured_gradient(
     return -gradients[name]
 
 
-def _step(table: am.BlockTable) -> Array:
+def _step(table: am.BlockTable) -> np.ndarray:
     return table.memory(am.FrozenEmbeddings.orthonormal(table.task)).matrix
 
 
@@ -60,7 +57,7 @@ def _describe(task: am.InductionTask) -> str:
     return f"N={task.n_tokens} T={task.length} K={task.n_triggers} {task.predict}"
 
 
-def _wanted(name: str, task: am.InductionTask, matrix: Array) -> float:
+def _wanted(name: str, task: am.InductionTask, matrix: np.ndarray) -> float:
     """The wanted coefficient of a matrix in orthonormal coordinates: that of its first cue."""
     probe = am.probe(name, task, am.FrozenEmbeddings.orthonormal(task))
     scores = am.AssociativeMemory(
@@ -72,9 +69,9 @@ def _wanted(name: str, task: am.InductionTask, matrix: Array) -> float:
 
 def _compare(
     name: str,
-    closed_form: Callable[[am.InductionTask], Array],
-    measure: Callable[[am.InductionTask], Array],
-    shown: Callable[[am.InductionTask, Array], float],
+    closed_form: Callable[[am.InductionTask], np.ndarray],
+    measure: Callable[[am.InductionTask], np.ndarray],
+    shown: Callable[[am.InductionTask, np.ndarray], float],
 ) -> Iterator[Case]:
     """Rows with a coefficient one can read, then the largest difference over all blocks."""
     examples = (am.InductionTask(4, 6), am.InductionTask(4, 6, "random", "all"))
@@ -99,6 +96,6 @@ def _compare(
     )
 
 
-def _first(task: am.InductionTask) -> dict[str, Array]:
+def _first(task: am.InductionTask) -> dict[str, np.ndarray]:
     """The direction W_O2 = G₁, as the reference itself measures it."""
     return {"W_O2": measured_gradient(task, "W_O2")}

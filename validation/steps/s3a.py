@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 from validation.steps.populations import _compare, _first, measured_gradient
 
-Array = NDArray[Any]
-
 
 def check(context: Context) -> Iterator[Case]:
-    def block(task: am.InductionTask, matrix: Array) -> Array:
+    def block(task: am.InductionTask, matrix: np.ndarray) -> np.ndarray:
         positions = slice(task.n_tokens, task.n_tokens + task.length)
         return matrix[positions, positions]
 
-    def second_direction(task: am.InductionTask) -> dict[str, Array]:
+    def second_direction(task: am.InductionTask) -> dict[str, np.ndarray]:
         return {"W_K2": measured_gradient(task, "W_K2", [_first(task)])}
 
-    def previous(task: am.InductionTask, table: Array) -> float:
+    def previous(task: am.InductionTask, table: np.ndarray) -> float:
         return float(table[1, 0])
 
     yield from _compare(
@@ -50,7 +46,7 @@ def check(context: Context) -> Iterator[Case]:
     )
 
 
-def stated_value(content: int, length: int) -> Array:
+def stated_value(content: int, length: int) -> np.ndarray:
     """The value A that the claim states, for prediction over the content."""
     t = np.arange(1, length + 1)
     H = (length - (1 / t).sum() - 1 / length) / (length - 2)

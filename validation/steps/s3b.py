@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from validation import reference
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 from validation.steps.paired import Dropped, dropped_part
 from validation.steps.populations import _describe, _first, reference_parameters
-
-Array = NDArray[Any]
 
 
 def check(context: Context) -> Iterator[Case]:
@@ -53,7 +49,7 @@ def check(context: Context) -> Iterator[Case]:
         yield Case(name, -3, 2 * far - near, abs(far - near), evidence="bound")
 
 
-def _reference_third_step(task: am.InductionTask, lead: float) -> Array:
+def _reference_third_step(task: am.InductionTask, lead: float) -> np.ndarray:
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
     second = am.gradients.second_step(task)
     params = reference_parameters(emb, {"W_K2": second.memory(emb) * (lead / second.lead)})

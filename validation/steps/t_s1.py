@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.gradients import conditions
@@ -14,8 +12,6 @@ from validation import reference
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import measured_gradient, reference_parameters, small_tasks
 from validation.steps.sizes import moments
-
-Array = NDArray[Any]
 
 
 # T-S1
@@ -39,7 +35,7 @@ def check(context: Context) -> Iterator[Case]:
         yield from _reading_with_a_perfect_head(n, length, context)
 
 
-def _scores(task: am.InductionTask, matrix: Array) -> Array:
+def _scores(task: am.InductionTask, matrix: np.ndarray) -> np.ndarray:
     """The coefficients between outputs and the images of the predicted tokens."""
     emb = am.FrozenEmbeddings.orthonormal(task)
     return emb.outputs @ matrix @ emb.values[task.outputs].T

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.gradients.slope import Slope, most_triggers
 from assocmem.model.families import POSITIONS
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import measured_gradient
-
-Array = NDArray[Any]
-
 
 MANY = 10**15  # content tokens: what is of order 1/C is below the rounding
 
@@ -83,7 +78,7 @@ def _the_row(task: am.InductionTask) -> float:
     return float(rows[0]) if len(rows) == 1 else math.nan
 
 
-def recalled_rows(value: Array, slope: Array) -> int:
+def recalled_rows(value: np.ndarray, slope: np.ndarray) -> int:
     """How many rows t = 2 .. T-1 of A + λ B have their maximum at t - 1 as λ → 0.
 
     Entries of A that differ by no more than rounding are equal, and B decides between them.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.model.families import POSITIONS
@@ -16,18 +14,15 @@ from validation.runner.cases import ROUNDING, Case, Context, agreement
 from validation.steps.paired import dropped_part
 from validation.symmetry.real_steps import _lead_by
 
-Array = NDArray[Any]
-
-
 LINEAR = 1e-9  # a step so small that the next odd order in it is below rounding
 
 
-def third_gradient(task: am.InductionTask, lead: float) -> Array:
+def third_gradient(task: am.InductionTask, lead: float) -> np.ndarray:
     """The exact derivative at η₁ = 0 of -∇ on W_K1, its position block, by central differences."""
     first, second = am.gradients.first_step(task), am.gradients.second_step(task)
     patterns = task.patterns()
 
-    def gradient(margin: float) -> Array:
+    def gradient(margin: float) -> np.ndarray:
         weights = {"W_O2": _lead_by(first, margin), "W_K2": second * (lead / second.lead)}
         tables = SymmetricTransformer(task, **weights).loss_and_tables(patterns, ("W_K1",))[1]
         return -tables["W_K1"][POSITIONS, POSITIONS]

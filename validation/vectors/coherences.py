@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 
 from assocmem import coherence
 from assocmem.vectors.families import FAMILIES
-
-Array = NDArray[Any]
 
 
 def pair_tail(family: str, d: int, t: float) -> float:
@@ -22,6 +17,6 @@ def pair_tail(family: str, d: int, t: float) -> float:
     return float(special.betaincc(0.5, (d - 1) / 2, t**2))
 
 
-def coherences(family: str, n: int, d: int, draws: int, rng: np.random.Generator) -> Array:
+def coherences(family: str, n: int, d: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """The coherence of each of many draws."""
     return np.array([coherence(FAMILIES[family](n, d, rng=rng)) for _ in range(draws)])

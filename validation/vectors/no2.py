@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import comb, log, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from assocmem import coherence, coherence_bound
@@ -15,8 +13,6 @@ from assocmem.vectors.families import FAMILIES
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 from validation.vectors.coherences import pair_tail
-
-Array = NDArray[Any]
 
 
 def check(context: Context) -> Iterator[Case]:
@@ -54,7 +50,8 @@ def least_exceedance(family: str, n: int, d: int, delta: float, sharp: bool) -> 
     threshold = stated_threshold(family, n, d, delta, sharp)
     if family == "gaussian":
 
-        def tail_given_norm(squared: Array) -> Array:  # of <u, v>, given squared = d |u|^2
+        def tail_given_norm(squared: np.ndarray) -> np.ndarray:
+            """The tail of <u, v>, given squared = d |u|^2."""
             return 2 * stats.norm.sf(threshold * d / np.sqrt(squared))
 
         p = stats.chi2.expect(tail_given_norm, args=(d,))

@@ -5,15 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import asin, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assocmem import coherence, orthonormal, sphere, welch_bound
 from validation.runner.cases import Case, Context
-
-Array = NDArray[Any]
 
 SHIFT = 0.01  # how far vectors of a frame are moved, as a fraction of their norm
 
@@ -24,7 +20,7 @@ def check(context: Context) -> Iterator[Case]:
     icosahedron = [np.roll([0, 1, sign * golden], shift) for sign in (1, -1) for shift in range(3)]
     # All arrangements of (3, 3, -1, ..., -1): they sum to zero, so they span R^7.
     lines = [4.0 * np.isin(np.arange(8), (i, j)) - 1 for i in range(8) for j in range(i)]
-    frames: list[tuple[str, int, Array]] = [
+    frames: list[tuple[str, int, np.ndarray]] = [
         ("icosahedron", 3, np.array(icosahedron)),
         ("equiangular lines", 7, np.array(lines)),
         *(("simplex", d, np.eye(d + 1) - 1 / (d + 1)) for d in (2, 8, 64)),

@@ -8,13 +8,9 @@ from math import log, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from validation.runner.cases import FALSE_ALARM, ROUNDING, Case
-
-Array = NDArray[Any]
-
 
 Draw = Callable[[], am.FrozenEmbeddings]
 
@@ -22,7 +18,7 @@ Draw = Callable[[], am.FrozenEmbeddings]
 TASK = am.InductionTask(n_tokens=12, length=8)  # n = 51: at least 55 pairs of every kind
 
 
-def blocks(gram: Array, kinds: dict[str, slice]) -> Iterator[tuple[str, Array]]:
+def blocks(gram: np.ndarray, kinds: dict[str, slice]) -> Iterator[tuple[str, np.ndarray]]:
     """The entries of a Gram matrix, by the kinds of their two vectors."""
     for (a, i), (b, j) in combinations_with_replacement(kinds.items(), 2):
         block = gram[i, j]
@@ -38,8 +34,8 @@ class Samples(NamedTuple):
     A variance that is wrong in every entry shows in few draws once the entries are pooled.
     """
 
-    first: dict[str, Array]
-    pooled: dict[str, Array]
+    first: dict[str, np.ndarray]
+    pooled: dict[str, np.ndarray]
 
 
 class FixedModel:
@@ -55,7 +51,7 @@ class FixedModel:
         self.tokens = TASK.sample(16, rng=rng).tokens
         self.limit = self.quantities(am.FrozenEmbeddings.orthonormal(TASK))
 
-    def quantities(self, emb: am.FrozenEmbeddings) -> dict[str, Array]:
+    def quantities(self, emb: am.FrozenEmbeddings) -> dict[str, np.ndarray]:
         """Inner products, scores and logits, kind by kind."""
         ends = {
             "W_K1": {"keys": emb.positions, "values": emb.positions},
@@ -79,7 +75,7 @@ class FixedModel:
             "logits": model.logits(self.tokens, positions=[-1]),
         }
 
-    def noise(self, emb: am.FrozenEmbeddings) -> dict[str, Array]:
+    def noise(self, emb: am.FrozenEmbeddings) -> dict[str, np.ndarray]:
         """What differs from infinite width."""
         return {name: found - self.limit[name] for name, found in self.quantities(emb).items()}
 
@@ -94,7 +90,7 @@ class FixedModel:
         )
 
 
-def same_mean(case: str, one: Array, other: Array, *, tests: int) -> Case:
+def same_mean(case: str, one: np.ndarray, other: np.ndarray, *, tests: int) -> Case:
     """Means of two samples of one size, without any assumption on their law.
 
     If the two laws are one, then the differences D have random signs given |D|, and the sum of D

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +19,8 @@ from assocmem.width import moments as step_noise
 from assocmem.width import recall as recall_laws
 from assocmem.width.wick import ScoreMoments
 
-Array = NDArray[Any]
 
-
-def places(tokens: Array, n_outputs: int, n_tokens: int) -> tuple[Array, Array]:
+def places(tokens: np.ndarray, n_outputs: int, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
     """Where the output stands, and the class that it is."""
     output = np.argmax(tokens == tokens[:, -1:], axis=1) + 1
     return output, tokens[np.arange(len(tokens)), output] - (n_tokens - n_outputs)
@@ -90,7 +87,7 @@ class HeadAtWidth:
         )  # fmt: skip
         return rates.mean(), sqrt(np.sum(rates * (1 - rates)) / draws) / len(rates)
 
-    def law(self, d: int, draws: int, rng: np.random.Generator) -> Array:
+    def law(self, d: int, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The same fraction in each of the draws of the exact law, d >= T."""
         found = []
         for at in range(0, draws, 100):  # a hundred tables of scores at once
@@ -101,7 +98,7 @@ class HeadAtWidth:
             found.append(right.mean(axis=1))
         return np.concatenate(found)
 
-    def measured(self, d: int, draws: int, rng: np.random.Generator) -> Array:
+    def measured(self, d: int, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The same fraction in each of the draws, which need the inputs only."""
         n_tokens, found = self.task.n_tokens, []
         draw = am.gaussian if d <= PLAIN else bartlett
@@ -116,7 +113,7 @@ class HeadAtWidth:
         return np.array(found)
 
 
-def mean_recall(samples: Sequence[Array], rows: int) -> tuple[Array, Array]:
+def mean_recall(samples: Sequence[np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard error of each sample of recall over this many rows."""
     draws = len(samples[0])
     half = 0.5 / (draws * rows)  # a normal quantile needs a rate inside (0, 1)
@@ -124,7 +121,9 @@ def mean_recall(samples: Sequence[Array], rows: int) -> tuple[Array, Array]:
     return recall, np.array([sample.std(ddof=1) for sample in samples]) / sqrt(draws)
 
 
-def crossing(widths: Array, recall: ArrayLike, error: ArrayLike = (0, 0)) -> tuple[float, float]:
+def crossing(
+    widths: np.ndarray, recall: ArrayLike, error: ArrayLike = (0, 0)
+) -> tuple[float, float]:
     """ln d where LEVEL is reached, and its standard error: between two widths around d*.
 
     The normal quantile of the recall is nearly linear in ln d, and equally so for what is predicted

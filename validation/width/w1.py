@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 import assocmem as am
 from validation.runner import tolerances
 from validation.runner.cases import FALSE_ALARM, Case, Context
 from validation.width.direct_draws import TASK, FixedModel, same_mean
-
-Array = NDArray[Any]
-
 
 SMALL = am.InductionTask(n_tokens=3, length=4)  # n = 16
 
@@ -28,10 +23,10 @@ def pivots(emb: am.FrozenEmbeddings, d: int) -> dict[str, float]:
     x, y, image, other = (emb.atoms[i] for i in (0, 1, n, n + 1))
     (value, of_image, of_other), output = emb.values[[0, n, n + 1]], emb.outputs[0]
 
-    def cosine(u: Array, v: Array, of: Array, against: Array) -> float:
+    def cosine(u: np.ndarray, v: np.ndarray, of: np.ndarray, against: np.ndarray) -> float:
         return float(sqrt(d) * (u @ v) / sqrt((of @ of) * (against @ against)))
 
-    def images(u: Array, v: Array, image_u: Array, image_v: Array) -> float:
+    def images(u: np.ndarray, v: np.ndarray, image_u: np.ndarray, image_v: np.ndarray) -> float:
         """Given u and v, the image of what is left of v across u is Gaussian too."""
         along = (u @ v) / (u @ u)
         return cosine(image_u, image_v - along * image_u, image_u, v - along * u)
@@ -48,7 +43,7 @@ def pivots(emb: am.FrozenEmbeddings, d: int) -> dict[str, float]:
     }
 
 
-def same_law(case: str, one: Array, other: Array, *, tests: int) -> Case:
+def same_law(case: str, one: np.ndarray, other: np.ndarray, *, tests: int) -> Case:
     """Kolmogorov's distance of two samples of one size, at least 458: [WD2012]."""
     distance = stats.ks_2samp(one, other).statistic
     return Case(

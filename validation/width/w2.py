@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.width import moments as step_noise
@@ -15,16 +14,16 @@ from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 from validation.width.written import written
 
-Array = NDArray[Any]
 
-
-def asked(memory: am.AssociativeMemory, probe: am.Probe) -> Array:
+def asked(memory: am.AssociativeMemory, probe: am.Probe) -> np.ndarray:
     """The scores that a probe compares: (cues, answers)."""
     oriented = memory.T if probe.by_query else memory
     return oriented.scores(keys=probe.cues, values=probe.answers).T
 
 
-def in_context(memory: am.AssociativeMemory, embeddings: am.FrozenEmbeddings, tokens: Array) -> Any:
+def in_context(
+    memory: am.AssociativeMemory, embeddings: am.FrozenEmbeddings, tokens: np.ndarray
+) -> Any:
     """Scores of the first layer on one sequence, (T-2, T): rows t = 2 .. T-1."""
     x = embeddings.tokens[tokens] + embeddings.positions
     return memory.scores(keys=x, values=x[1:-1])
@@ -46,7 +45,7 @@ def check(context: Context) -> Iterator[Case]:
         task, memories["W_K1"].coefficients, tokens, np.arange(1, task.length - 1)
     )
     for d in widths:
-        scores: dict[str, list[Array]] = {name: [] for name in moments}
+        scores: dict[str, list[np.ndarray]] = {name: [] for name in moments}
         for _ in range(draws):
             emb = am.FrozenEmbeddings.random(task, width=d, compressed=True, rng=context.rng)
             for name, memory in memories.items():
@@ -61,7 +60,7 @@ def check(context: Context) -> Iterator[Case]:
 
 
 def moment_cases(
-    case: str, predicted: ScoreMoments, scores: Array, d: int, *, tests: int
+    case: str, predicted: ScoreMoments, scores: np.ndarray, d: int, *, tests: int
 ) -> Iterator[Case]:
     """Three numbers of each draw against their means, all scores together.
 

@@ -13,7 +13,6 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.width import gradient_noise as predicted
@@ -22,16 +21,13 @@ from validation import reference
 from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 
-Array = NDArray[Any]
-
-
 WIDE = 10**14  # √d (Q - Q(∞)) is normal up to terms that are too small for any case here
 
 
-def coefficients(matrix: Array, atoms: Array) -> Array:
+def coefficients(matrix: np.ndarray, atoms: np.ndarray) -> np.ndarray:
     """The table C of a matrix Σ C_ij atom_i atom_jᵀ, for linearly independent atoms."""
     dual = np.linalg.pinv(atoms)
-    table: Array = dual.T @ matrix @ dual
+    table: np.ndarray = dual.T @ matrix @ dual
     return table
 
 
@@ -53,12 +49,14 @@ class Measured:
             W_V2=embeddings.W_V2,
         )
 
-    def descent(self, params: reference.Parameters, *names: str, **options: Any) -> list[Array]:
+    def descent(
+        self, params: reference.Parameters, *names: str, **options: Any
+    ) -> list[np.ndarray]:
         """-∇ on the named matrices."""
         gradients = reference.gradients(params, wrt=names, **self.batch, **options)
         return [-gradients[name] for name in names]
 
-    def first_order(self) -> tuple[Array, dict[str, Array]]:
+    def first_order(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """S, and lifted gradients on W_K2 and W_K1 differentiated at η₁ = 0, W_O2 = η₁ G₁."""
         (G1,) = self.descent(self.start, "W_O2")
         J2, A = self.descent(self.start, "W_K2", "W_K1", along=[{"W_O2": G1}])
@@ -67,7 +65,7 @@ class Measured:
             "W_K1": coefficients(A, self.emb.inputs),
         }
 
-    def three_steps(self, sizes: Sequence[float]) -> dict[str, Array]:
+    def three_steps(self, sizes: Sequence[float]) -> dict[str, np.ndarray]:
         """The quantities of `assocmem.width.true_steps`."""
         emb, p, W = self.emb, self.emb.positions, dict(self.start)
         for name, size in zip(("W_O2", "W_K2", "W_K1"), sizes, strict=True):
@@ -85,12 +83,12 @@ class Measured:
         }
 
 
-def whitening(covariance: Array) -> Array:
+def whitening(covariance: np.ndarray) -> np.ndarray:
     """Directions along which the noise has variance 1; those with less than 1e-4 of the largest
     variance are left out, where what is dropped at order 1/d could be seen at the width WIDE."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-4 * values[-1]
-    whitened: Array = vectors[:, kept] / np.sqrt(values[kept])
+    whitened: np.ndarray = vectors[:, kept] / np.sqrt(values[kept])
     return whitened
 
 
@@ -110,12 +108,12 @@ def linear_in_the_first(task: am.InductionTask, rng: np.random.Generator) -> Ite
 
 
 def direct_scores(
-    task: am.InductionTask, C: Array, d: int, draws: int, rng: np.random.Generator
-) -> Array:
+    task: am.InductionTask, C: np.ndarray, d: int, draws: int, rng: np.random.Generator
+) -> np.ndarray:
     """S of many draws, (draws, entries), from its definition: d x d matrices."""
     n = task.n_tokens + task.length
 
-    def gaussians(*shape: int) -> Array:
+    def gaussians(*shape: int) -> np.ndarray:
         return rng.standard_normal((draws, *shape)) / sqrt(d)
 
     x, u = gaussians(n, d), gaussians(task.n_outputs, d)
@@ -151,7 +149,7 @@ def exact_moments(
         yield tolerances.sample_mean(f"{case}: noise / limit", over_limit, squares, tests=tests)
 
 
-def normals(emb: am.FrozenEmbeddings, d: int) -> Array:
+def normals(emb: am.FrozenEmbeddings, d: int) -> np.ndarray:
     """The independent variables of a compressed Gaussian draw, over their standard deviations.
 
     √d (L - 1) and √d (H - 1) on and below the diagonal, row by row, read off the coordinates (W1).
@@ -180,7 +178,7 @@ class Run:
 
     def noise(
         self, d: int, rng: np.random.Generator | int
-    ) -> tuple[am.FrozenEmbeddings, dict[str, Array]]:
+    ) -> tuple[am.FrozenEmbeddings, dict[str, np.ndarray]]:
         """One draw, and √d (Q - Q(∞)) of every quantity."""
         emb = am.FrozenEmbeddings.random(
             self.task, width=d, family=self.family, compressed=True, rng=rng

@@ -18,9 +18,6 @@ from validation.runner.cases import ROUNDING, Case, Context
 from validation.width.head import places
 from validation.width.written import written
 
-Array = NDArray[Any]
-
-
 DELTA = 0.1
 
 
@@ -46,7 +43,7 @@ class WholeModel:
         self.deviations = Deviations(task, self.memories)
         self.forgotten = am.width.RecallBound(task, self.memories)
 
-    def guaranteed(self, tokens: Array, d: float) -> NDArray[np.bool_]:
+    def guaranteed(self, tokens: np.ndarray, d: float) -> NDArray[np.bool_]:
         """Which sequences have a guarantee at width d that leaves DELTA, recall of W3 included."""
         forgotten = self.forgotten.at(d)
         if forgotten >= DELTA:
@@ -55,7 +52,7 @@ class WholeModel:
         limit, tolerance = self.deviations.limit, self.deviations.at(d).times(kappa)
         return guarantee(limit, tolerance, tokens).holds
 
-    def width(self, tokens: Array) -> int:
+    def width(self, tokens: np.ndarray) -> int:
         """The width, to 1 %, from which on all of these sequences have it."""
         low, high = log(1e3), log(1e16)
         while high - low > 0.01:
@@ -64,7 +61,7 @@ class WholeModel:
             low, high = (low, middle) if enough else (middle, high)
         return int(exp(high))
 
-    def sequences(self, size: int, rng: np.random.Generator) -> Array:
+    def sequences(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Fresh sequences of the task, those that begin with the trigger left out."""
         tokens = self.task.sample(size, rng=rng).tokens
         return tokens[tokens[:, 0] != tokens[:, -1]]
@@ -93,7 +90,7 @@ class Draw:
         )
         return ScoreTables(K1, K2, O)
 
-    def holds(self, task: am.InductionTask, tokens: Array) -> bool:
+    def holds(self, task: am.InductionTask, tokens: np.ndarray) -> bool:
         """All memories are recalled, all answers right, and all outputs attended to most."""
         weights: dict[str, Any] = dict(self.memories)
         model = am.FrozenTransformer(self.embeddings, **weights)
@@ -106,7 +103,7 @@ class Draw:
         )
 
 
-def ahead(tables: ScoreTables, tokens: Array) -> tuple[Array, Array]:
+def ahead(tables: ScoreTables, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The label's logit minus each, (B, M), and the output's layer-2 score minus each, (B, T)."""
     (size, length), n_outputs = tokens.shape, len(tables.O)
     n_tokens, rows = len(tables.K1) - length, np.arange(size)
@@ -178,7 +175,7 @@ CLOSE = {("all", 0), ("all", 1), ("K2", 1), ("O", 0)}
 
 
 def propagation(
-    name: str, model: WholeModel, tokens: Array, rng: np.random.Generator
+    name: str, model: WholeModel, tokens: np.ndarray, rng: np.random.Generator
 ) -> Iterator[Case]:
     """What the deviations of a draw at d = 10^6 lead to, against the bound for such deviations."""
     limit, drawn = model.deviations.limit, model.draw(10**6, rng).tables()

@@ -9,7 +9,6 @@ from math import hypot, log
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem.width.attention import AttentionLaw
@@ -17,9 +16,6 @@ from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 from validation.width.head import NEAR, crossing, mean_recall
 from validation.width.written import written
-
-Array = NDArray[Any]
-
 
 # d_90 of draws as stated, by T at N = 16, to 5 %: two digits, one sequence for each place, and a
 # probit line between two widths for the curve.
@@ -54,11 +50,11 @@ class InductionHead:
         """One for each sequence."""
         return [AttentionLaw(self.task, self.memories, one) for one in self.tokens]
 
-    def predicted(self, d: float, draws: int, rng: np.random.Generator) -> Array:
+    def predicted(self, d: float, draws: int, rng: np.random.Generator) -> np.ndarray:
         """Fraction of the sequences where the output gets most attention, by the normal law."""
         return np.mean([law.attends(d, draws, rng=rng) for law in self.laws], axis=0)
 
-    def measured(self, d: float, draws: int, rng: np.random.Generator) -> Array:
+    def measured(self, d: float, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The same fraction in draws of the embeddings."""
         found = []
         for _ in range(draws):

@@ -11,7 +11,7 @@ from assocmem.capacity import polar_factor, polar_recall
 from validation.memory.recall import exponent
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
-from validation.writers.steps import Array, gradient_at_zero, pairs, scores_of, statistical, zipf
+from validation.writers.steps import gradient_at_zero, pairs, scores_of, statistical, zipf
 
 ALPHA = 1.5
 
@@ -46,7 +46,7 @@ def number(d: int) -> int:
     return round(5 * d ** (1 + 1 / (2 * ALPHA)))
 
 
-def recalled(p: Array, d: int, rng: np.random.Generator) -> int:
+def recalled(p: np.ndarray, d: int, rng: np.random.Generator) -> int:
     """How many items the polar factor of the true gradient at zero recalls."""
     u, v = pairs(len(p), d, rng)
     scores = scores_of(polar_factor(gradient_at_zero(p, u, v)), u, v)
