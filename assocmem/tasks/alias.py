@@ -12,20 +12,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import Array
+from assocmem._checks import Array, Ints
 
 _AT_ONCE = 512, 2**22  # rows to cut at once, or entries: their masses and order take 64 MB or more
 
 
 class AliasTables(NamedTuple):
-    """A row per law: `keep` (R, n) probabilities and `alias` (R, n) token ids, in int32.
+    """R laws on n tokens, and after them the n that hold one token each, which need no `keep`.
 
+    Parameters
+    ----------
+    keep : array, shape (R + 1, n)
+        Probabilities; the last row stands for all laws of one token, and is 0.
+    alias : array of int32, shape (R + n, n)
+        Token ids.
+
+    Examples
+    --------
     >>> tables = alias_tables(np.array([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0]]))
     >>> tables.laws().round(12)
     array([[0.5 , 0.25, 0.25],
            [0.  , 0.  , 1.  ]])
 
-    Source: [W1977].
+    References
+    ----------
+    [W1977].
     """
 
     keep: NDArray[np.float64]
@@ -42,17 +53,17 @@ class AliasTables(NamedTuple):
         place -= cell
         return cell, place
 
-    def draw(self, law: Array, cell: Array, place: Array) -> NDArray[np.int64]:
-        """A token from each of the laws (row numbers), given its cell and the place in it."""
-        entry = law * self.keep.shape[1]
-        entry += cell
-        return np.where(place < self.keep.take(entry), cell, self.alias.take(entry))
+    def draw(self, entry: Ints, cell: Ints, place: Array, out: NDArray[np.int32]) -> None:
+        """Write a token for each entry, law * n + cell, given the cell and the place in it."""
+        self.alias.take(entry, out=out, mode="clip")
+        kept = place < self.keep.take(entry, mode="clip")  # beyond the end: 0, as is its last
+        np.copyto(out, cell, where=kept, casting="same_kind")
 
     def laws(self) -> NDArray[np.float64]:
-        """The laws (R, n) that are drawn from."""
-        n = self.keep.shape[1]
-        laws = self.keep.copy()
-        np.add.at(laws, (np.arange(len(laws))[:, None], self.alias), 1 - self.keep)
+        """The laws (R, n) that are drawn from, without those of one token."""
+        laws, n = self.keep[:-1].copy(), self.keep.shape[1]
+        rows = np.arange(len(laws))
+        np.add.at(laws, (rows[:, None], self.alias[rows]), 1 - self.keep[rows])
         return laws / n
 
 
@@ -61,12 +72,14 @@ def alias_tables(laws: NDArray[np.float64]) -> AliasTables:
 
     A token without mass is never drawn. Otherwise the laws are kept up to rounding.
     """
-    keep = np.ones_like(laws)
-    alias = np.tile(np.arange(laws.shape[1], dtype=np.int32), (len(laws), 1))
-    step = max(_AT_ONCE[0], _AT_ONCE[1] // laws.shape[1])
-    for start in range(0, len(laws), step):
-        rows = slice(start, start + step)
-        _cut(laws[rows] * laws.shape[1], keep[rows], alias[rows])
+    rows, n = laws.shape
+    keep, alias = np.ones((rows + 1, n)), np.empty((rows + n, n), dtype=np.int32)
+    keep[-1] = 0
+    alias[:rows], alias[rows:] = np.arange(n), np.arange(n)[:, None]
+    step = max(_AT_ONCE[0], _AT_ONCE[1] // n)
+    for start in range(0, rows, step):
+        some = slice(start, min(start + step, rows))
+        _cut(laws[some] * n, keep[some], alias[some])
     return AliasTables(keep, alias)
 
 

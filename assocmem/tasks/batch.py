@@ -74,10 +74,11 @@ class Batch:
                 f"tokens: expected ids from 0 up; got {tokens.min()}. Tokens count from 0."
             )
         weights = checked_laws("weights", np.ravel(given)).reshape(tokens.shape)
-        if targets.min() < -1 or (targets[weights > 0] < 0).any():
+        least = targets.min()
+        if least < -1 or (least < 0 and (targets[weights > 0] < 0).any()):
             raise ValueError(
                 f"targets: expected classes from 0 up where the weight is positive, and -1 allowed "
-                f"where it is 0; got {targets.min()}. Set the weight to 0 where nothing is "
+                f"where it is 0; got {least}. Set the weight to 0 where nothing is "
                 f"predicted."
             )
         object.__setattr__(self, "tokens", tokens)

@@ -26,7 +26,7 @@ from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 
 _MORE = 2**20  # tokens to draw at once, in search of a batch with loss
-_STEPS = 16  # whose random numbers are drawn together: few calls, and they stay in cache
+_AT_ONCE = 2**13  # random numbers to draw together: few calls, and they stay in cache
 _LAWS = 2**22  # entries of the laws of outputs that are held at a time
 
 
@@ -305,45 +305,50 @@ class BigramTask:
     def _walk(self, triggers: Ints, outputs: Ints, rng: np.random.Generator) -> Ints:
         """Sequences (B, T + 1), all at once from left to right.
 
-        Every next token is drawn from one of the language's tables, the bigram row of the token
-        before or the unigram at the start; after a trigger it is the output, whatever was drawn.
+        Every next token is drawn from a law of the language's tables: the bigram row of the token
+        before, the unigram at the start, and after a trigger the law that holds its output alone.
         """
         size, n, tables = len(triggers), self.n_tokens, self.language.tables
+        laws = np.tile(n * np.arange(n + 1), (size, 1))  # after each token, by their first entries
+        np.put_along_axis(laws, triggers, n * (n + 1 + outputs), axis=1)
         rows = (n + 1) * np.arange(size)
-        forced = np.full((size, n + 1), -1)  # what comes after each token, if that is certain
-        np.put_along_axis(forced, triggers, outputs, axis=1)
-        tokens = np.empty((self.length + 1, size), dtype=np.int64)
+        words = np.empty((size, self.length + 1), dtype=np.int64)
+        steps = max(1, _AT_ONCE // size)
+        block = np.empty((steps, size), dtype=np.int32)
         token = np.full(size, n)  # before the first
-        for start in range(0, self.length + 1, _STEPS):
-            block = tokens[start : start + _STEPS]
-            cells, places = tables.cells(rng.random(block.shape))
-            for t in range(len(block)):
-                output, drawn = forced.take(rows + token), tables.draw(token, cells[t], places[t])
-                block[t] = token = np.where(output < 0, drawn, output)
-        return np.ascontiguousarray(tokens.T)
+        for start in range(0, self.length + 1, steps):
+            some = words[:, start : start + steps]
+            cells, places = tables.cells(rng.random(some.T.shape))
+            for cell, place, following in zip(cells, places, block, strict=False):
+                entry = laws.take(rows + token)
+                entry += cell
+                tables.draw(entry, cell, place, out=following)
+                token = following
+            some[:] = block[: some.shape[1]].T
+        return words
 
     def _has_loss(self, words: Ints, triggers: Ints) -> NDArray[np.bool_]:
         """Which positions (B, T) of words (B, T + 1) carry loss."""
-        inputs = words[:, :-1]
-        return np.ones(inputs.shape, bool) if self.loss == "all" else repeated(inputs, triggers)
+        inputs, narrow = words[:, :-1], np.min_scalar_type(self.n_tokens)
+        if self.loss == "all":
+            return np.ones(inputs.shape, bool)
+        return repeated(inputs.astype(narrow), triggers.astype(narrow))  # bytes to compare
 
     def _assemble(
         self, words: Ints, triggers: Ints, outputs: Ints, loss: NDArray[Any]
     ) -> BigramBatch:
         """The batch of words (B, T + 1) with the weights `loss` (B, T), up to a factor."""
-        weights = loss.astype(np.float64)
-        total = weights.sum()
+        total = loss.sum()
         if total == 0:
             raise ValueError(
                 f"loss: expected a position with loss in the batch; got none: no trigger occurs "
                 f"twice in any of its {len(words)} sequences of length {self.length}. Take more "
                 f"sequences, longer ones, more frequent triggers, or loss='all'."
             )
-        weights /= total
         return BigramBatch(
             tokens=words[:, :-1],
             targets=words[:, 1:],
-            weights=weights,
+            weights=loss / total,
             triggers=triggers,
             outputs=outputs,
         )

@@ -356,9 +356,14 @@ def test_draws_follow_the_tables_exactly():
     counts = np.array([[1, 31, 0, 32], [64, 0, 0, 0], [16, 16, 16, 16], [0, 0, 63, 1]])
     tables = alias_tables(counts / 64)
     grid = (np.arange(1024) + 0.5) / 1024
+    cell, place = tables.cells(grid)
+    tokens = np.empty(1024, dtype=np.int32)
     for law in range(4):
-        tokens = tables.draw(np.full(1024, law), *tables.cells(grid))
+        tables.draw(4 * law + cell, cell, place, out=tokens)
         np.testing.assert_array_equal(np.bincount(tokens, minlength=4), 16 * counts[law])
+    for token in range(4):  # after the laws come those of one token
+        tables.draw(4 * (4 + token) + cell, cell, place, out=tokens)
+        assert (tokens == token).all()
 
 
 def test_the_largest_uniform_picks_the_last_cell():
