@@ -29,7 +29,7 @@ def with_the_scores_own_moments(_):
     "error",
     [
         with_the_scores_own_moments,
-        lambda probability: lambda n, d, **kw: probability(n, round(1.2 * d), **kw),
+        lambda probability: lambda n, d, **kw: probability(n, round(1.5 * d), **kw),
         lambda probability: lambda n, d, *, classes=None: probability(n, d),
     ],
     ids=["moments of C1", "width", "one to one"],

@@ -27,12 +27,18 @@ def fourth_moment(B: np.ndarray) -> float:
 
 
 def rotations(context: Context) -> Iterator[Case]:
-    """H1 (a): mean, variance and fourth moment for weights of several ranks."""
-    rng, draws = context.rng, 40_000 if context.full else 10_000
+    """H1 (a): mean, variance and fourth moment for weights of several ranks.
+
+    Square weights are orthogonal: equal singular values are the farthest from a single one.
+    """
+    rng, draws = context.rng, 320_000 if context.full else 80_000
     sizes = ((1, 3), (2, 6), (6, 6), (8, 16)) if context.full else ((1, 3), (2, 6), (6, 6))
     tests = 3 * len(sizes)
     for m, d in sizes:
-        null = Null(*rng.standard_normal((2, m, d)))
+        weights, direction = rng.standard_normal((2, m, d))
+        if m == d:
+            weights, direction = np.eye(d), stats.ortho_group.rvs(d, random_state=rng)
+        null = Null(weights, direction)
         Q = stats.ortho_group.rvs(d, size=draws, random_state=rng)
         D = np.einsum("ak,nkj,aj->n", null.weights, Q, null.direction)
         name = f"rank {m}, d = {d}"
