@@ -46,9 +46,11 @@ KIND = {
 }
 EVIDENCE = {
     "identity": "two computations agree to rounding",
-    "enumeration": "the reference transformer on a whole population",
+    "enumeration": "every sequence of a small task, or every pattern of equal tokens",
     "bound": "within a remainder or a bound that is proved",
+    "estimate": "a limit or a slope, within the error that its own numbers suggest",
     "statistics": "draws, with a false alarm in one of a million runs at most",
+    "range": "within limits that the claim states, and that nothing proves",
 }
 # What stands where in the paper: section or statement, claims, public functions.
 PAPER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (

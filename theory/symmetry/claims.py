@@ -82,8 +82,8 @@ $2 \cdot 10^{-8}$ at most at $C = 10^4$ and $2 \cdot 10^{-14}$ at $C = 10^6$, fo
 (5, 1, 1), (8, 1, 10), (8, 4, 1)$. (b) Three gradient steps of real size on the exact population,
 $(m_1, m_2, m_3) = (\tfrac12, 10, 20)$, $K = 1$, $T = 8, \dots, 10$: $W_O^2$ and $W_K^2$ are
 recalled, $W_K^1$ in rows $3, \dots, T-2$, and the label is the strict maximum in every sequence
-with $2 \le \tau \le T-3$, without exception; at $\tau = 1$ and at $\tau = T-2$ it is so in a share
-of at most $2/C$.
+with $2 \le \tau \le T-3$, without exception; at $\tau = T-2$ it is so in a share of $1/C$, which is
+chance, and at $\tau = 1$ in one from $1/C$ to $2/C$.
 """.strip(),
         assumptions=(
             "orthonormal atoms, prediction over the content",

@@ -49,7 +49,11 @@ def pace() -> Iterator[Case]:
         predicted = 1 - (1 - step * mass[i] / n) ** number
         # the Hessian moves by a share of at most N max|F| between 0 and the optimum, F <= N NEAR
         yield Case(
-            f"part of the way after {number} steps, token {i}", predicted, gone, n * n * NEAR
+            f"part of the way after {number} steps, token {i}",
+            predicted,
+            gone,
+            n * n * NEAR,
+            evidence="bound",
         )
 
 

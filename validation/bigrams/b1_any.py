@@ -26,7 +26,8 @@ def check(context: Context) -> Iterator[Case]:
         predicted = (np.diagonal(share) - share)[others]
         table = in_the_limit(language)
         measured = (n - 1) * (np.diagonal(table) - table)[1:, 1:][others]
-        yield agreement(f"limit of the leads, N={n}", predicted, measured, DIGITS)
+        name = f"limit of the leads, N={n}"
+        yield agreement(name, predicted, measured, DIGITS, evidence="estimate")
         reached = visits / np.diagonal(visits)
         apart = (tau[:, None] > tau * np.sqrt(reached)) | ~others
         over_trigger = np.diagonal(share) > share.mean(axis=0)

@@ -52,7 +52,7 @@ def rare() -> Iterator[Case]:
             1,
             lead / limit,
             length * f[:k].sum(),
-            evidence="bound",
+            evidence="estimate",
         )
 
 

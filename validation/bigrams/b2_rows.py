@@ -33,9 +33,12 @@ def check(context: Context) -> Iterator[Case]:
             limits = 2 * values[1] - values[0]
             tolerance = 4 * (values[0][q] - 1) ** 2
             where = f"row of trigger {q}, loss on {loss}"
-            yield Case(f"{where}: own key over the limit", 1, limits[q], tolerance)
-            yield Case(f"{where}: a content key", -1 / CONTENT, limits[k], tolerance)
-            yield Case(f"{where}: the other trigger's key", 0, limits[1 - q], tolerance)
+            for key, limit, found in (
+                ("own key over the limit", 1, limits[q]),
+                ("a content key", -1 / CONTENT, limits[k]),
+                ("the other trigger's key", 0, limits[1 - q]),
+            ):
+                yield Case(f"{where}: {key}", limit, found, tolerance, evidence="estimate")
 
 
 def keys(epsilon: float, loss: Literal["triggers", "all"]) -> Array:

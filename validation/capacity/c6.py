@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from assocmem import capacity
 from validation.capacity.draws import drawn_recall
-from validation.runner.cases import Case, Context
+from validation.runner.cases import Case, Context, between
 
 
 def check(context: Context) -> Iterator[Case]:
@@ -15,13 +15,6 @@ def check(context: Context) -> Iterator[Case]:
     for d, memories in sizes:
         most = round(capacity.capacity(d))
         full, _ = drawn_recall(most, d, memories, context.rng, rule="cross-entropy")
-        yield Case(f"recall of n* = {most} pairs, d = {d}", 1, full, 0.01, evidence="statistics")
+        yield Case(f"recall of n* = {most} pairs, d = {d}", 1, full, 0.01, evidence="range")
         beyond, _ = drawn_recall(4 * most, d, memories, context.rng, rule="cross-entropy")
-        yield Case(
-            f"recall of 4 n* pairs: from 0 to 1/2, d = {d}",
-            0.25,
-            beyond,
-            0.25,
-            scale=0.5,
-            evidence="statistics",
-        )
+        yield between(f"recall of 4 n* pairs: from 0 to 1/2, d = {d}", 0, 0.5, beyond, "range")

@@ -25,6 +25,4 @@ def check(context: Context) -> Iterator[Case]:
                 exact, error = law(n, d, draws, context.rng, classes=classes)
                 approximate = capacity.recall_probability(n, d, classes=classes)
                 case = f"n = {n}, {f'{classes} classes' if classes else 'one to one'}, d = {d}"
-                yield Case(
-                    case, approximate, exact, 1 / (2 * d) + within * error, evidence="statistics"
-                )
+                yield Case(case, approximate, exact, 1 / (2 * d) + within * error, evidence="range")

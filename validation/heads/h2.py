@@ -10,7 +10,7 @@ import numpy as np
 from assocmem import heads
 from validation.heads.models import random_model
 from validation.runner import tolerances
-from validation.runner.cases import ROUNDING, Case, Context, agreement
+from validation.runner.cases import ROUNDING, Case, Context, agreement, between
 
 
 def check(context: Context) -> Iterator[Case]:
@@ -48,13 +48,8 @@ def enumerated(context: Context) -> Iterator[Case]:
         yield agreement(
             f"a tight frame of {n} atoms: (n - 1)/d", least, ratio(tight, 3 * tight), ROUNDING
         )
-        yield Case(
-            f"one Gram matrix, n = {n}, d = {d}: between that and n - 1",
-            ((n - 1) / d + n - 1) / 2,
-            ratio(X, X),
-            (n - 1 - (n - 1) / d) / 2,
-            scale=n - 1,
-        )
+        name = f"one Gram matrix, n = {n}, d = {d}: between that and n - 1"
+        yield between(name, (n - 1) / d, n - 1, ratio(X, X), "bound")
 
 
 def drawn(context: Context) -> Iterator[Case]:

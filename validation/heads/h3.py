@@ -9,7 +9,7 @@ import numpy as np
 
 from assocmem import heads
 from validation.heads import two_heads
-from validation.runner.cases import FALSE_ALARM, Case, Context
+from validation.runner.cases import FALSE_ALARM, Case, Context, between
 
 DECOYS: Any = (
     "duplicate",
@@ -29,7 +29,7 @@ def check(context: Context) -> Iterator[Case]:
 
 def measured(name: str, predicted: float, found: float, tolerance: float) -> Case:
     """A case that rests on draws: models, sequences, training batches."""
-    return Case(name, predicted, found, tolerance, evidence="statistics")
+    return Case(name, predicted, found, tolerance, evidence="range")
 
 
 def planted(context: Context) -> Iterator[Case]:
@@ -86,7 +86,7 @@ def trained(context: Context) -> Iterator[Case]:
         ):
             each = by_place[kind, places]
             yield measured(f"trained, {kind}: p-value", 0, each.p_value(), 1e-6)
-            yield measured(f"trained, {kind}: recall above 1/2", 0.75, each.recall, 0.25)
+            yield between(f"trained, {kind}: recall above 1/2", 1 / 2, 1, each.recall, "range")
             if context.full:
                 share = each.permutation_p_value(draws=2_000_000, rng=context.rng)
                 yield measured(f"trained, {kind}: p by 2e6 signed permutations", 0, share, 1e-6)

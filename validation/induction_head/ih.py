@@ -57,5 +57,5 @@ def check(context: Context) -> Iterator[Case]:
         1,
         late.attention_argmax.value,
         0,
-        evidence="statistics",
+        evidence="range",
     )

@@ -12,7 +12,7 @@ import assocmem as am
 from assocmem.model.families import POSITIONS, REMAPPED_POSITIONS, REMAPPED_TOKENS, TOKENS
 from validation import reference
 from validation.runner import tolerances
-from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context
+from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context, between
 from validation.steps.populations import reference_parameters
 from validation.steps.three_steps import MARGINS, PIECE, SIZES, reference_run
 
@@ -107,7 +107,7 @@ def several_triggers(context: Context) -> Iterator[Case]:
         rate = binomtest(int(correct.sum()), len(correct))
         limit = rate.proportion_ci(1 - 2 * FALSE_ALARM).high
         name = f"tau=1: accuracy at most, learned, {where}"
-        yield Case(name, 0, limit, 0.5, evidence="statistics")
+        yield between(name, 0, 0.5, limit, "statistics")
         built = am.induction_head(task, run.embeddings, beta=50.0)
         accuracy = reference_run(run.embeddings, built, few).accuracy.value
         yield Case(f"tau=1: accuracy, hand-built, {where}", 1, accuracy, 0, evidence="statistics")

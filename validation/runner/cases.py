@@ -30,9 +30,15 @@ from theory.record import Claim
 
 Profile = Literal["quick", "full"]
 
-# What a case rests on: an identity, compared to rounding; the whole population of a small task, by
-# the reference transformer; a remainder or an inequality that is proved; draws, at FALSE_ALARM.
-Evidence = Literal["identity", "enumeration", "bound", "statistics"]
+# What the tolerance of a case rests on:
+#
+#     identity     rounding: two ways to compute one thing
+#     enumeration  rounding: every sequence of a small task, or every pattern of equal tokens
+#     bound        a remainder or an inequality that is proved
+#     estimate     the error of a limit or a slope, estimated from what it is computed from
+#     statistics   draws: a false alarm has probability FALSE_ALARM at most
+#     range        limits that the claim states, and that nothing proves
+Evidence = Literal["identity", "enumeration", "bound", "estimate", "statistics", "range"]
 
 # A statistical check fails by chance with at most this probability.
 FALSE_ALARM = 1e-6
@@ -88,8 +94,11 @@ class Case:
         }.get(kind, (-self.tolerance, self.tolerance))
         return bool(low <= excess <= high)  # False for NaN
 
-    def power(self, kind: str) -> float:
+    def power(self, kind: str) -> float | None:
         """The smallest relative error of the prediction that this case catches for certain.
+
+        None where nothing may be off, as between two counts or two answers: any error of the count
+        is seen, but how far a coefficient moves before the count does, the numbers do not tell.
 
         An error e of a prediction p, in the less favourable direction, turns the verdict once
 
@@ -104,6 +113,8 @@ class Case:
         0.75
         """
         excess = abs(self.measured - self.predicted)
+        if self.tolerance == 0 and excess == 0:
+            return None
         seen = {
             "upper": max(excess, self.tolerance - excess),
             "lower": max(excess, self.tolerance - excess),
@@ -158,6 +169,19 @@ def order(name: str, differences: Any, predicted: float = 1) -> Case:
     agree = int((np.sign(differences) == predicted).sum())
     open_ = "" if abs(mean) == 1 or np.isnan(mean) else f"{agree} of {PAIRS} pairs as predicted"
     return Case(name, predicted, mean, 0, evidence="statistics", undecided=open_)
+
+
+def between(case: str, low: float, high: float, measured: float, evidence: Evidence) -> Case:
+    """A measured number within a range, ends included, for a claim that is no bound.
+
+    The scale of its power is the end that is larger in size, whatever was measured: a change by as
+    much as the range admits at most is seen if its power is below 1.
+
+    >>> between("a share", 0, 0.5, measured=0.2, evidence="range").power("empirical")
+    0.6
+    """
+    middle, half, scale = (low + high) / 2, (high - low) / 2, max(abs(low), abs(high))
+    return Case(case, middle, measured, half, scale=scale, evidence=evidence)
 
 
 def largest(array: Any) -> float:

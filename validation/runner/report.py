@@ -20,7 +20,14 @@ Row = dict[str, Any]
 
 HOLDS, FAILS, UNDECIDED, NOT_CHECKED = "holds", "FAILS", "undecided", "not checked"
 NOT_SELECTED = "not selected"
-SHORT = {"identity": "ident", "enumeration": "enum", "bound": "bound", "statistics": "stat"}
+SHORT = {  # strongest first
+    "identity": "ident",
+    "enumeration": "enum",
+    "bound": "bound",
+    "estimate": "est",
+    "statistics": "stat",
+    "range": "range",
+}
 
 
 def checked(claim: Claim, case: Case) -> Row:
@@ -36,7 +43,7 @@ def checked(claim: Claim, case: Case) -> Row:
     no other word for it, and it holds for no kind.
     """
     numbers = {name: getattr(case, name) for name in ("predicted", "measured", "tolerance")}
-    passed = case.passed(claim.kind)
+    passed, power = case.passed(claim.kind), case.power(claim.kind)
     if passed is not None:
         passed = passed and all(map(math.isfinite, numbers.values()))
     return {
@@ -49,7 +56,7 @@ def checked(claim: Claim, case: Case) -> Row:
         "seconds": round(case.seconds, 6),
         "verdict": {True: HOLDS, False: FAILS, None: f"{UNDECIDED}: {case.undecided}"}[passed],
         "evidence": case.evidence,
-        "power": power if math.isfinite(power := case.power(claim.kind)) else None,
+        "power": power if power is not None and math.isfinite(power) else None,
     }
 
 
@@ -111,7 +118,7 @@ class Outcome:
 
     @property
     def power(self) -> float | None:
-        """The relative error of the prediction that every one of its cases would have caught."""
+        """The relative error of the prediction that all cases but counts would have caught."""
         return max((row["power"] for row in self.ran if row["power"] is not None), default=None)
 
     @property

@@ -96,10 +96,10 @@ def _brief(value: float | None, least: float) -> str:
 
 def _legend(paper: Paper) -> list[str]:
     text = (
-        "how: ident(ity, to rounding), enum(eration of a whole population), bound (a proved "
-        f"remainder), stat(istics: a false alarm has probability {FALSE_ALARM:.0e} at most). "
-        "worst: largest |error| / tolerance. power: smallest relative error that every case "
-        "would have caught."
+        "how: ident(ity, to rounding), enum(eration of a whole population), bound (proved), "
+        "est(imated error of a limit), stat(istics: a false alarm has probability "
+        f"{FALSE_ALARM:.0e} at most), range (stated, not proved). worst: largest |error| / "
+        "tolerance. power: smallest relative error that every row but counts would have caught."
     )
     return [paper.painted(line, "2") for line in paper.wrapped(text)]
 

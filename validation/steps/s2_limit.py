@@ -25,4 +25,4 @@ def check(context: Context) -> Iterator[Case]:
         factor = 1 - content ** (-2.0 if k == 1 else -1.0)
         remainder = np.log(length) ** 3 / length**2
         name = f"K T^2 lead / u, T={length} K={k} C={content:g}"
-        yield Case(name, factor * expansion(length), measured, factor * remainder, evidence="bound")
+        yield Case(name, factor * expansion(length), measured, factor * remainder, evidence="range")

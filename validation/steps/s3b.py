@@ -46,7 +46,7 @@ def check(context: Context) -> Iterator[Case]:
         parts = [dropped_up_to_symmetry(c + k, length, k, lead) for c in (200, 400, 800)]
         near, far = np.diff(np.log2([part.relative for part in parts]))
         name = f"exponent of C in what is dropped, T={length} K={k} lead={lead:g}"
-        yield Case(name, -3, 2 * far - near, abs(far - near), evidence="bound")
+        yield Case(name, -3, 2 * far - near, abs(far - near), evidence="estimate")
 
 
 def _reference_third_step(task: am.InductionTask, lead: float) -> np.ndarray:

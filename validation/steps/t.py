@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import assocmem as am
-from validation.runner.cases import FALSE_ALARM, Case, Context
+from validation.runner.cases import FALSE_ALARM, Case, Context, Evidence
 from validation.steps.three_steps import MARGINS, SIZES, reference_run
 
 
@@ -41,14 +41,13 @@ def _steps(
         return
     inner = run.steps[2].margins[1:-1]  # rows 3 .. T-2
     recall = min(run.recall["W_O2"], run.recall["W_K2"], float(np.mean(inner > 0)))
-    yield Case(f"recall, {where}", 1, recall, 0, evidence="enumeration")
+    how: Evidence = "identity" if gradient == "closed-form" else "range"
+    yield Case(f"recall, {where}", 1, recall, 0, evidence=how)
     few = task.sample(1000 if context.full else 2 * (task.length - 2), rng=context.rng)
     many = task.sample(100_000 if context.full else 20_000, rng=context.rng)
     independent = reference_run(run.embeddings, run.memories, few)
     late = independent.where(independent.trigger_position > 0)
-    yield Case(
-        f"tau>1 accuracy, {where}", least, late.accuracy.value, 1 - least, evidence="statistics"
-    )
+    yield Case(f"tau>1 accuracy, {where}", least, late.accuracy.value, 1 - least, evidence="range")
     result = am.evaluate(run.model(), many)
     late = result.where(result.trigger_position > 0)
     for name, rate in (("accuracy", late.accuracy), ("argmax", late.attention_argmax)):

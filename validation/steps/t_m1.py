@@ -28,7 +28,7 @@ def check(context: Context) -> Iterator[Case]:
         formula = threshold(content, k, length)
         crossing = exact_crossing(over_all(content, length, k), formula)
         name = f"m1 where the lead changes sign, C={content} K={k} T={length}"
-        yield Case(name, formula, crossing, BELOW * formula, evidence="enumeration")
+        yield Case(name, formula, crossing, BELOW * formula, evidence="range")
     sampled = [(6, 6, 12), (8, 32, 16), (10, 4, 32), (20, 16, 32)]
     z = standard_errors(FALSE_ALARM / len(sampled), PIECES - 1)
     for content, k, length in sampled:
@@ -37,7 +37,7 @@ def check(context: Context) -> Iterator[Case]:
         error *= z
         name = f"m1 where the lead changes sign, less its error, C={content} K={k} T={length}"
         tolerance = BELOW * formula + 2 * error
-        yield Case(name, formula, found - error, tolerance, evidence="statistics")
+        yield Case(name, formula, found - error, tolerance, evidence="range")
 
 
 def threshold(content: int, k: int, length: int) -> float:

@@ -26,7 +26,7 @@ def check(context: Context) -> Iterator[Case]:
             slope, last_correction = _slope(task)
             rounding = ROUNDING * 2**6
             name = f"relative change of the lead per m_1, T={length} C={c} K={k}"
-            yield Case(name, predicted, slope, abs(last_correction) + rounding, evidence="bound")
+            yield Case(name, predicted, slope, abs(last_correction) + rounding, evidence="estimate")
     task = am.InductionTask(4, 5)
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
     first = _lead_by(am.gradients.first_step(task), 0.5).memory(emb)

@@ -10,7 +10,7 @@ import numpy as np
 import assocmem as am
 from assocmem.model.families import POSITIONS
 from assocmem.model.symmetric import LEARNED, SymmetricTransformer
-from validation.runner.cases import ROUNDING, Case, Context, agreement
+from validation.runner.cases import ROUNDING, Case, Context, agreement, between
 from validation.steps.paired import dropped_part
 from validation.symmetry.real_steps import _lead_by
 
@@ -73,14 +73,9 @@ def _three_real_steps(task: am.InductionTask) -> Iterator[Case]:
     tau, last = result.trigger_position, task.length - 3
     accuracy = patterns.mean(result.correct, where=(tau > 0) & (tau < last))
     yield Case(f"accuracy, 2 <= tau <= T-3, {where}", 1, accuracy, ROUNDING, evidence="enumeration")
-    bound = 1 / task.n_content
-    for place in (0, last):
-        accuracy = patterns.mean(result.correct, where=tau == place)
-        yield Case(
-            f"accuracy, tau={place + 1}, {where}",
-            bound,
-            accuracy,
-            bound,
-            scale=1,
-            evidence="enumeration",
-        )
+    chance = 1 / task.n_content
+    accuracy = patterns.mean(result.correct, where=tau == 0)
+    yield between(f"accuracy, tau=1, {where}", chance, 2 * chance, accuracy, "range")
+    accuracy, rounding = patterns.mean(result.correct, where=tau == last), ROUNDING * chance
+    name = f"accuracy, tau={last + 1}, {where}"
+    yield Case(name, chance, accuracy, rounding, evidence="enumeration")

@@ -48,7 +48,11 @@ def check(context: Context) -> Iterator[Case]:
         where = f"(N, T, K) = {size}"
         # three digits stated, each half a unit of the last off at most: by 0.5 % or less
         yield Case(
-            f"{where}: d off {stated:.3g}, |ln|", 0, abs(log(d / stated)), 0.005, evidence="bound"
+            f"{where}: d off {stated:.3g}, |ln|",
+            0,
+            abs(log(d / stated)),
+            0.005,
+            evidence="identity",
         )
         failed = draws - all_recalled(task, memories, d, draws, context.rng)
         yield tolerances.frequency(

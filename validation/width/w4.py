@@ -10,7 +10,7 @@ import numpy as np
 
 import assocmem as am
 from validation.runner import tolerances
-from validation.runner.cases import Case, Context
+from validation.runner.cases import Case, Context, between
 from validation.width.head import NEAR, HeadAtWidth, crossing, mean_recall
 
 SIZES = ((16, 64), (128, 64), (16, 96), (16, 128))  # N, T
@@ -38,18 +38,11 @@ def check(context: Context) -> Iterator[Case]:
         found[n, length] = measured
         tolerance = OFF + within * np.hypot(error, law_error)
         name = f"ln d* in draws, by the normal law, N={n} T={length}"
-        yield Case(name, law, measured, tolerance, evidence="statistics")
+        yield Case(name, law, measured, tolerance, evidence="range")
     for one, other in pairs:
         axis = 0 if one[1] == other[1] else 1
         slope = (found[other] - found[one]) / log(other[axis] / one[axis])
         low, high = BOUNDS["NT"[axis]]
         grows = f"{'NT'[axis]}={one[axis]} to {other[axis]}"
         name = f"exponent of d* between {low:g} and {high:g}, {grows}"
-        yield Case(
-            name,
-            (low + high) / 2,
-            slope,
-            (high - low) / 2,
-            scale=max(abs(low), abs(high)),
-            evidence="statistics",
-        )
+        yield between(name, low, high, slope, "range")

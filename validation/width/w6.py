@@ -193,5 +193,5 @@ def propagation(
             yield Case(f"{name}: error over bound, {what}", 1, ratio, ROUNDING, evidence="bound")
             if (part, k) in CLOSE:
                 yield Case(
-                    f"{name}: bound over error, {what}", LOOSE, 1 / ratio, 0, evidence="bound"
+                    f"{name}: bound over error, {what}", LOOSE, 1 / ratio, 0, evidence="range"
                 )

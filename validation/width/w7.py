@@ -79,9 +79,7 @@ def check(context: Context) -> Iterator[Case]:
         head = InductionHead(task, context.rng)
         recall = [head.measured(d, draws, context.rng) for d in widths]
         found[length] = measured, error = crossing(widths, *mean_recall(recall, len(head.tokens)))
-        yield Case(
-            f"ln d_90, {name}", stated, measured, STATED + within * error, evidence="statistics"
-        )
+        yield Case(f"ln d_90, {name}", stated, measured, STATED + within * error, evidence="range")
         if length in by_law:
             head = InductionHead(task, context.rng, places=places)
             recall = [head.predicted(d, normals, context.rng) for d in widths]
@@ -91,7 +89,7 @@ def check(context: Context) -> Iterator[Case]:
                 stated,
                 law,
                 NORMAL + within * error,
-                evidence="statistics",
+                evidence="range",
             )
     for one, other in pairwise(lengths):
         apart = log(other / one)
@@ -101,5 +99,5 @@ def check(context: Context) -> Iterator[Case]:
             log(WIDTHS[other] / WIDTHS[one]) / apart,
             (found[other][0] - found[one][0]) / apart,
             2 * STATED / apart + within * error,
-            evidence="statistics",
+            evidence="range",
         )

@@ -1,0 +1,122 @@
+"""The power of a row is no promise: an error of its size, planted in the formula, is seen.
+
+The power that `make verify` displays follows from a row's numbers. Here it is compared with what
+happens: the formula that feeds the row is scaled in the library (or in the check, where a claim's
+formula stands), and the check runs again on the same random numbers. At twice the power every row
+of the formula must fail, whichever way it is off; at a tenth none may.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from assocmem import gradients
+from assocmem.gradients import conditions, slope
+from tests.controls import plant
+from theory import CLAIMS
+from validation.bigrams import b0, b1, b2
+from validation.induction_head import tie
+from validation.runner.cases import Case, run
+from validation.runner.checks import check_of
+
+
+class Formula(NamedTuple):
+    """What is scaled, and the rows of a claim that it feeds: all whose names match.
+
+    ``order`` is how a row depends on it: 1 if it is proportional, 2 if it is so to its square.
+    ``slow`` is for checks of seconds.
+    """
+
+    claim: str
+    owner: Any
+    name: str
+    rows: str = ""
+    order: float = 1
+    slow: bool = False
+
+
+FORMULAS = (
+    Formula("L1", gradients, "linear_step", "gradient|coefficient"),
+    Formula("L2", gradients, "noisy_linear_step", "difference"),
+    Formula("L3", gradients, "attention_step"),
+    Formula("S1", gradients, "first_step", "to w_U.*K|populations"),
+    Formula("S2", gradients, "second_step", "Phi1|populations", slow=True),
+    Formula("S2-limit", gradients, "second_step"),
+    Formula("S3a", gradients, "third_step", "A", slow=True),
+    Formula("S3a", gradients, "third_step_slope", "B", slow=True),
+    Formula("S3b", gradients, "third_step", "closed form", slow=True),
+    Formula("T-S1", conditions, "first_leads", "populations|logit"),
+    Formula("T-S2", gradients, "second_step", "^lead", slow=True),
+    Formula("T-m1", conditions, "repairing_margin", slow=True),
+    Formula("T-S3", slope.Slope, "coefficient", "^B"),
+    Formula("T-S3", gradients, "third_step_slope", "lambda_2"),
+    Formula("tie", tie, "mean_scores", "e_2", slow=True),
+    Formula("B0", b0, "occupied", "part of the way"),
+    Formula("B1", b1, "leads", "leads"),
+    Formula("B1-any", gradients, "bigram_step", "leads"),
+    Formula("B2", b2, "output_lead", "lead of every output|characters", slow=True),
+    Formula("B2", b2, "repeat_weight", "bigram row", slow=True),
+    Formula("B2", gradients, "bigram_step", "rare", slow=True),
+    Formula("B2-rows", gradients, "bigram_step", "own key|content key"),
+)
+
+
+def scaled(value: Any, factor: float) -> Any:
+    """The value with all its numbers times a factor."""
+    if isinstance(value, tuple):
+        parts = (scaled(part, factor) for part in value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, gradients.BigramStep):
+        return dataclasses.replace(value, coefficients=factor * value.coefficients)
+    return value * (Fraction(factor) if isinstance(value, Fraction) else factor)
+
+
+def off_by(formula: Formula, error: float, seed: int) -> dict[str, Case]:
+    """The rows of the formula, by name, with that relative error of them planted in it."""
+    factor = float(1 + error) if formula.order == 1 else abs(1 + error) ** (1 / formula.order)
+    claim = CLAIMS[formula.claim]
+    with pytest.MonkeyPatch.context() as patch:
+        if error:
+            plant(
+                patch,
+                formula.owner,
+                formula.name,
+                lambda function: lambda *args, **kw: scaled(function(*args, **kw), factor),
+            )
+        found = list(run(claim, check_of(claim), seed, "quick"))
+    return {case.case: case for case in found if re.search(formula.rows, case.case)}
+
+
+def by_decade(powers: dict[str, float]) -> Iterator[list[str]]:
+    """The rows in groups whose powers are within a factor of ten."""
+    names = sorted(powers, key=lambda name: powers[name])
+    while names:
+        group = [name for name in names if powers[name] <= 10 * powers[names[0]]]
+        yield group
+        names = names[len(group) :]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [pytest.param(f, marks=pytest.mark.slow if f.slow else ()) for f in FORMULAS],
+    ids=[f"{f.claim} {f.name} {f.rows}" for f in FORMULAS],
+)
+def test_an_error_of_twice_the_power_is_seen_and_of_a_tenth_is_not(formula, seed):
+    kind, sign = CLAIMS[formula.claim].kind, np.random.default_rng(seed).choice([-1, 1])
+    powers = {name: case.power(kind) for name, case in off_by(formula, 0, seed).items()}
+    assert powers
+    assert None not in powers.values()
+    for group in by_decade(powers):
+        error = 2 * sign * max(powers[name] for name in group)
+        held = off_by(formula, error, seed)
+        assert [name for name in group if held[name].passed(kind)] == [], f"{seed=}, {error=}"
+    error = sign * min(powers.values()) / 10
+    held = off_by(formula, error, seed)
+    assert [name for name in powers if not held[name].passed(kind)] == [], f"{seed=}, {error=}"
