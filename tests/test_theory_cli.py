@@ -15,6 +15,7 @@ import sympy
 from theory import CLAIMS, derivation, writing
 from theory.__main__ import main
 from theory.derivation import Derivation, DerivationError, Step, derive, has_derivation
+from theory.plain import readable
 
 ROOT = Path(__file__).parent.parent
 FAST = ["NO1", "AM1"]  # derivations of a second
@@ -179,21 +180,32 @@ def test_help_and_list_load_no_library():
         (r"\frac{1}{2}", "1/2"),
         (r"\tfrac1M", "1/M"),
         (r"\frac{\frac{a}{b}}{c + d}", "(a/b)/(c + d)"),
-        (r"\hat\mu_k \in \mathbb{R}^d", "μ̂_k ∈ R^d"),
-        (r"\left\| x \right\|_{ij} \le \sqrt{d}", "|| x ||_{ij} ≤ √d"),
+        (r"\hat\mu_k \in \mathbb{R}^d", "μ̂_k ∈ ℝ^d"),
+        (r"\left\| x \right\|_{ij} \le \sqrt{d}", "‖ x ‖_{ij} ≤ √(d)"),
         (r"\mathrm{Cov}_s(u_s, v) \ne 0", "Cov_s(u_s, v) ≠ 0"),
         (r"x^{1\top}_T W^\top\langle u, v\rangle", "x^{1ᵀ}_T Wᵀ⟨u, v⟩"),
         (r"\frac{\lambda^2}{2d} + \tfrac1{CT}", "λ^2/(2d) + 1/(CT)"),
         (r"\sqrt{\tfrac2d \ln\frac{n(n-1)}\delta}", "√(2/d ln((n(n-1))/δ))"),
-        (r"\ln \frac n{\ln 2} + \eta\frac{N-1}N", "ln(n/(ln 2)) + η (N-1)/N"),
-        (r"\cosh\lambda \le c\quad\text{so}\quad\cos^2\theta", "cosh λ ≤ c so cos^2θ"),
+        (r"\ln \frac n{\ln 2} + \eta\frac{N-1}N", "ln (n/(ln 2)) + η (N-1)/N"),
+        (r"\cosh\lambda \le c\quad\text{so}\quad\cos^2\theta", "coshλ ≤ c so cos^2θ"),
         (r"\tbinom n2 + \binom{N - 1}i", "binom(n, 2) + binom(N - 1, i)"),
         (r"\frac12\Big({-\frac1t} + \overline{\delta^2}\Big)", "1/2(-1/t + bar(δ^2))"),
-        (r"\begin{aligned} a &= b \\ c &= d \end{aligned}", " a = b \n c = d "),
+        (r"\begin{aligned} a &= b \\ c &= d \end{aligned}", "a    = b\nc    = d"),
+        (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "[ 1 2; 3 4 ]"),
+        (r"\texttt{recall}(n) \unheardof \mathcal N", "recall(n) unheardof 𝒩"),
     ],
 )
 def test_readable(formula, shown):
-    assert writing.readable(formula) == shown
+    assert readable(formula) == shown
+
+
+def test_a_missing_library_is_named_with_its_extra():
+    code = (
+        "import sys; sys.modules['pylatexenc'] = None; from theory.__main__ import main;"
+        "main(['show', 'AM1'])"
+    )
+    assert "pylatexenc: expected the package" in (said := run_program("-c", code).stderr)
+    assert "pip install 'assocmem[theory]'" in said
 
 
 # --- LaTeX

@@ -90,7 +90,7 @@ def _paragraphs(text: str) -> str:
 
 
 def _displayed(formula: str) -> str:
-    lines = [line for line in readable(formula).split("\n") if line.strip()]
+    lines = [line for line in _readable(formula).split("\n") if line.strip()]
     return "\n".join(_wrapped(line, " " * 10, " " * 12) for line in lines)
 
 
@@ -98,7 +98,7 @@ def _wrapped(text: str, first: str, rest: str | None = None) -> str:
     """The text in lines; a formula that is not long stays in one piece."""
 
     def held(match: re.Match[str]) -> str:
-        formula = readable(match[0].strip("$"))
+        formula = _readable(match[0].strip("$"))
         return formula.replace(" ", "\0") if len(formula) < WIDTH // 2 else formula
 
     lines = textwrap.wrap(
@@ -111,88 +111,11 @@ def _wrapped(text: str, first: str, rest: str | None = None) -> str:
     return "\n".join(lines).replace("\0", " ")
 
 
-_SILENT = re.compile(
-    r"left|right|[bB]igg?[lrm]?|(display|text)style|limits|math\w+|operatorname|text"
-)
-_SYMBOLS = {"sum": "Σ", "prod": "Π", "int": "∫", "partial": "∂", "nabla": "∇", "infty": "∞"}
-_SYMBOLS |= {"le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈"}
-_SYMBOLS |= {"cdot": "·", "times": "×", "to": "→", "rightarrow": "→", "in": "∈", "pm": "±"}
-_SYMBOLS |= {"top": "ᵀ", "ldots": "...", "dots": "...", "cdots": "...", "mid": "|", "sim": "~"}
-_SYMBOLS |= {"langle": "⟨", "rangle": "⟩", "|": "||", "quad": "  ", "qquad": "    ", "ll": "<<"}
-_SYMBOLS |= {"otimes": "⊗", "ell": "ℓ", "simeq": "≈", "Rightarrow": "⇒", "gg": ">>", "iff": "⇔"}
-_SYMBOLS |= {"propto": "∝", "implies": "⇒", "notin": "∉", "lfloor": "⌊", "rfloor": "⌋"}
-_SYMBOLS |= {"setminus": "without"}
-_SYMBOLS |= {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": "{", "}": "}", "\\": "\n"}
-_GROUP = r"(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|[^\s{}\\])"
-_BEFORE = r"(\\[A-Za-z]+(?=\\))?"  # a command that what follows must not run into
-_UPRIGHT = re.compile(_BEFORE + r"\\(?:math\w+|operatorname|text(?:tt)?)\s*\{([^{}]*)\}")
-_FUNCTION = r"\\(?:ln|log|exp|cosh?|sin|tan)"
-_FRACTION = re.compile(rf"({_FUNCTION}\s*)?{_BEFORE}\\[td]?frac\s*{_GROUP}\s*{_GROUP}")
-_APPLIED = re.compile(rf"({_FUNCTION})(?=\\[A-Za-z])(?!\\left|\\[bB]ig)")
-_BINOMIAL = re.compile(r"\\[td]?binom\s*" + _GROUP + r"\s*" + _GROUP)
-_ACCENT = re.compile(r"\\(bar|overline|hat|tilde|sqrt)\s*" + _GROUP)
-_LOOSE_BRACES = re.compile(r"(?<![\^_\\}])\{((?:[^{}\\]|\\[A-Za-z]+|\\[^{}A-Za-z])*)\}")
-_ACCENTS = {"bar": "\u0304", "overline": "\u0304", "hat": "\u0302", "tilde": "\u0303"}
+def _readable(formula: str) -> str:
+    """The formula as plain characters, by a library that loads on first use."""
+    from theory.plain import readable
 
-
-def readable(formula: str) -> str:
-    r"""A LaTeX formula as plain characters: close to what one would type.
-
-    >>> readable(r"\frac{\partial L}{\partial W} = \sum_k \big(\hat p_k - \tfrac1M\big)\, u_k")
-    '(∂ L)/(∂ W) = Σ_k (p̂_k - 1/M) u_k'
-    """
-    formula = _UPRIGHT.sub(lambda match: " ".join(filter(None, match.groups())), formula)
-    steps = ((_ACCENT, _accented), (_BINOMIAL, r"binom(\1, \2)"), (_FRACTION, _quotient))
-    for pattern, write in steps:
-        count = 1
-        while count:  # from the inside out
-            formula, count = pattern.subn(write, formula)
-    formula = re.sub(r"\\(?:begin|end)\{[^}]*\}|&", "", formula)
-    formula = _LOOSE_BRACES.sub(r"\1", _APPLIED.sub(r"\1 ", formula))
-    formula = re.sub(r"\\([A-Za-z]+|.)", lambda match: _word(match[1]), formula)
-    formula = re.sub(r"\{([^{}])\}", r"\1", formula)  # braces around one character
-    formula = formula.replace("^ᵀ", "ᵀ").replace("⟨ ", "⟨")
-    return re.sub(r"(?<=\S) {2,3}(?=\S)", " ", formula)
-
-
-def _bare(group: str) -> str:
-    return group[1:-1].strip() if group.startswith("{") else group
-
-
-def _quotient(match: re.Match[str]) -> str:
-    function, before, *parts = match.groups()
-    one_sign = r"(\d+|[A-Za-z]|\\[A-Za-z]+)(_\w)?(\^\w)?"  # no doubt that all of it divides
-    plain = (re.compile(r"[\w.]+(\^\w)?|" + one_sign), re.compile(one_sign))
-    above, below = (
-        part if kind.fullmatch(part) else f"({part})"
-        for kind, part in zip(plain, map(_bare, parts), strict=True)
-    )
-    if function:
-        return f"{function.strip()}({above}/{below})"
-    return f"{before or ''} {above}/{below}".lstrip()
-
-
-def _accented(match: re.Match[str]) -> str:
-    inside = readable(_bare(match[2]))
-    if match[1] == "sqrt":
-        return f"√({inside})" if len(inside) > 1 else f"√{inside}"
-    if len(inside) > 1:
-        return f"{match[1].replace('overline', 'bar')}({inside})"
-    return unicodedata.normalize("NFC", inside + _ACCENTS[match[1]])
-
-
-def _word(command: str) -> str:
-    """What a LaTeX command stands for; the name itself when there is no sign for it."""
-    if _SILENT.fullmatch(command):
-        return ""
-    if command in _SYMBOLS:
-        return _SYMBOLS[command]
-    case = "CAPITAL" if command[0].isupper() else "SMALL"
-    name = command.removeprefix("var")
-    try:
-        return unicodedata.lookup(f"GREEK {case} LETTER {name.replace('lambda', 'lamda').upper()}")
-    except KeyError:
-        return command
+    return readable(formula)
 
 
 # As LaTeX
