@@ -37,7 +37,7 @@ def readable(formula: str) -> str:
     return "\n".join(line.strip() for line in shown.splitlines())
 
 
-class _Plain(latex2text.LatexNodes2Text):  # type: ignore[name-defined]  # no types
+class _Plain(latex2text.LatexNodes2Text):  # type: ignore[misc, name-defined]
     """What pylatexenc writes, with braces around indices and the spaces of the source."""
 
     def group_node_to_text(self, node: Any) -> str:
