@@ -18,7 +18,7 @@ TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test test-minimum test-all interop lint format types docs mutants bench clean
+.PHONY: help verify test test-minimum test-all interop lint format types docs mutants margins bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: $(VENV)/.installed-docs docs/_build/node_modules ## build the site, all it
 
 mutants: $(VENV)/.installed-test ## plant errors in the library; the tests must catch each
 	$(RUN) tests/mutants.py
+
+margins: $(VENV)/.installed-test ## measure how surely each seeded test sees what it must (an hour)
+	$(RUN) tests/margins.py
 
 bench: $(VENV)/.installed-validation ## measure speed and memory as ratios
 	@set -e; for script in benchmarks/*.py; do \
