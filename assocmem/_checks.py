@@ -44,6 +44,7 @@ def generator(rng: Seed) -> np.random.Generator:
 
 
 def checked_size(name: str, size: Any) -> int:
+    """A number of things, an integer of at least 1."""
     if isinstance(size, bool) or not isinstance(size, int | np.integer):
         raise TypeError(
             f"{name}: expected an integer; got {size!r} of type {type(size).__name__}. Convert a "
@@ -96,6 +97,7 @@ def checked_number(
 
 
 def checked_probability(name: str, number: Any) -> float:
+    """A probability that is neither 0 nor 1."""
     return checked_number(name, number, "a probability in (0, 1)", lambda p: 0 < p < 1, "Try 1e-6.")
 
 
@@ -139,6 +141,7 @@ def checked_sequence(name: str, given: Any, expected: str) -> list[Any]:
 
 
 def checked_bytes(name: str, most: Any) -> float:
+    """A limit of memory, any number of bytes from 0 up."""
     return checked_number(name, most, "a number of bytes", lambda number: number >= 0)
 
 
@@ -152,6 +155,7 @@ def require_room(name: str, what: str, needed: int, remedy: str) -> None:
 
 
 def checked_mapping(name: str, given: Any) -> Mapping[Any, Any]:
+    """A mapping, as it came."""
     if isinstance(given, Mapping):
         return given
     raise TypeError(f"{name}: expected a mapping; got {type(given).__name__}. Give each its name.")
@@ -340,6 +344,7 @@ def as_floats(name: str, table: Array) -> Array:
 
 
 def checked_targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int64]:
+    """The value of each of n keys, among m; 0, 1, 2, ... when left out."""
     if targets is None:
         if m < n:
             raise ValueError(
@@ -374,6 +379,7 @@ def checked_mask(among: ArrayLike, m: int | None = None, n: int | None = None) -
 
 def checked_scalar(sign: str, given: Any) -> None:
     # a number, a SymPy expression, an element of a SymPy field, an array of one of them
+    """Refuse to multiply or divide by anything but a scalar, and to divide by zero."""
     sympys = hasattr(given, "free_symbols") or hasattr(given, "field")
     if not (sympys or isinstance(given, Real | np.ndarray)) or np.ndim(given) != 0:
         raise TypeError(

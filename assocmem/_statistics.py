@@ -111,7 +111,10 @@ class Rate:
 
         Returns
         -------
-        low, high : float
+        low : float
+            The lower end, 0 without a success.
+        high : float
+            The upper end, 1 without a failure.
 
         Raises
         ------
@@ -151,7 +154,18 @@ class Share:
     value: float
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Refuse: a weighted sum over cases that were not drawn is not uncertain by chance."""
+        """Refuse: a weighted sum over cases that were not drawn is not uncertain by chance.
+
+        Parameters
+        ----------
+        confidence : float
+            Not used, as there is no interval.
+
+        Raises
+        ------
+        ValueError
+            Always: only a `Rate` has an interval.
+        """
         raise ValueError(
             "interval: expected a rate over equally weighted draws, independent or stratified; got "
             "a weighted share. Evaluate task.sample(...), whose sequences are drawn."

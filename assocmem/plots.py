@@ -59,16 +59,36 @@ def attention_map(
 ) -> AxesImage:
     """Draw the attention of one head on one sequence: query positions down, key positions across.
 
+    The colour scale is that of the square root, from 0 to 1, so that uniform attention stays
+    visible.
+
+    Parameters
+    ----------
+    weights : array_like, shape (T, T)
+        Each row sums to 1.
+    tokens : sequence of str, optional
+        Labels of both axes.
+    marked : sequence of (query, key)
+        Cells to outline, counted from 0.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+
+    Returns
+    -------
+    AxesImage
+        The artist.
+
+    Raises
+    ------
+    ValueError
+        For weights that are not a 2-d array, or another number of tokens.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> image = attention_map([[1, 0], [0.5, 0.5]], tokens=["a", "b"], ax=Figure().subplots())
     >>> image.get_array().tolist(), image.axes.get_xlabel()
     ([[1.0, 0.0], [0.5, 0.5]], 'key')
-
-    `weights` (T, T): each row sums to 1. The colour scale is that of the square root, from 0 to 1,
-    so that uniform attention stays visible. `tokens` label both axes; `marked` cells (query, key),
-    counted from 0, are outlined. `ax`: the current axes when left out.
-
-    Raises ValueError for weights that are not a 2-d array, or another number of tokens.
     """
     norm = required("matplotlib.colors", "plots").PowerNorm(0.5, 0, 1)
 
@@ -91,6 +111,30 @@ def memory(
 ) -> AxesImage:
     """Draw what a memory answers to each key: scores with colours centred on zero.
 
+    Parameters
+    ----------
+    scores : AssociativeMemory or array_like, shape (m, n)
+        A memory, whose `scores()` are drawn, or any table, row = value, column = key; grey where it
+        is not finite.
+    rows, columns : sequence of str, optional
+        Labels of the values and of the keys.
+    marked : sequence of (row, column)
+        Cells to outline, counted from 0.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+
+    Returns
+    -------
+    AxesImage
+        The artist.
+
+    Raises
+    ------
+    ValueError
+        For a table that is not 2-d, or another number of labels.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
     >>> from assocmem import AssociativeMemory
@@ -98,13 +142,6 @@ def memory(
     >>> image = memory(W, columns=["a", "b"], ax=Figure().subplots())
     >>> image.get_array().tolist(), image.get_clim()
     ([[3.0, 0.0], [0.0, -1.0]], (-3.0, 3.0))
-
-    `scores`: a memory, whose `scores()` are drawn, or any table (m, n), row = value, column = key;
-    grey where they are not finite.
-    `rows` and `columns` label the axes; `marked` cells (row, column), counted from 0, are outlined.
-    `ax`: the current axes when left out.
-
-    Raises ValueError for a table that is not 2-d, or another number of labels.
     """
     given = scores.scores() if isinstance(scores, AssociativeMemory) else scores
     image = _signed(_table("scores", given), _axes(ax))
@@ -125,16 +162,38 @@ def recall_curve(
 ) -> Line2D:
     """Draw a rate against a size, with error bars from `low` to `high`.
 
+    Parameters
+    ----------
+    x : array_like, shape (n,)
+        The sizes.
+    mean : array_like, shape (n,)
+        The rates.
+    low, high : array_like, shape (n,)
+        The ends of the error bars.
+    band : bool
+        Whether the area between the bars is shaded too.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+    **line
+        What the line takes: `label`, `color`, `marker`, ...
+
+    Returns
+    -------
+    Line2D
+        The rates.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
     >>> curve = recall_curve([1, 2], [0.5, 0.9], [0.4, 0.8], [0.6, 1.0], label="W_O2", ax=ax)
     >>> curve.get_ydata().tolist(), len(ax.collections)
     ([0.5, 0.9], 2)
-
-    All of shape (n,). `band` shades the area between the bars too. Further keywords go to the line
-    (`label`, `color`, `marker`, ...). `ax`: the current axes when left out.
-
-    Raises ValueError for shapes that differ.
     """
     given = {"x": x, "mean": mean, "low": low, "high": high}
     arrays = [_floats(name, part) for name, part in given.items()]
@@ -159,16 +218,34 @@ def learning_curve(
 ) -> Line2D:
     """Draw a quantity over training: the mean of the runs, and a band from lowest to highest.
 
+    Parameters
+    ----------
+    steps : array_like, shape (n,)
+        When it was measured.
+    runs : array_like, shape (runs, n)
+        One run a row.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+    **line
+        What the line takes: `label`, `color`, ...
+
+    Returns
+    -------
+    Line2D
+        The mean.
+
+    Raises
+    ------
+    ValueError
+        For runs of another length, or none.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
     >>> curve = learning_curve([0, 10], [[0.0, 0.8], [0.2, 1.0]], label="accuracy", ax=ax)
     >>> curve.get_ydata().tolist(), len(ax.collections)
     ([0.1, 0.9], 1)
-
-    `steps` (n,) and `runs` (runs, n). Further keywords go to the line (`label`, `color`, ...).
-    `ax`: the current axes when left out.
-
-    Raises ValueError for runs of another length, or none.
     """
     at, table = _floats("steps", steps), _table("runs", runs)
     if at.shape != table.shape[1:]:
@@ -195,18 +272,38 @@ def phase_map(
 ) -> AxesImage:
     """Draw a number on a grid of settings; a failed cell is framed, a missing one is grey.
 
+    Parameters
+    ----------
+    values : array_like, shape (m, n)
+        NaN where there is none.
+    rows, columns : sequence
+        The tick labels; the first row is at the bottom.
+    failed : array_like of bool, shape (m, n), optional
+        The cells to frame.
+    text : callable, optional
+        Turns a value into what its cell says.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+    **image
+        What the image takes: `cmap`, `norm`, ...
+
+    Returns
+    -------
+    AxesImage
+        The artist.
+
+    Raises
+    ------
+    ValueError
+        For values that are not a 2-d array, other numbers of labels, or a mask of another shape.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> grid = phase_map([[1.0, 0.5]], rows=[8], columns=[16, 32], ax=Figure().subplots(),
     ...                  failed=[[False, True]], text="{:.1f}".format)
     >>> [label.get_text() for label in grid.axes.texts], len(grid.axes.patches)
     (['1.0', '0.5'], 1)
-
-    `values` (m, n), NaN where there is none; `rows` and `columns` are the tick labels, the first
-    row at the bottom. `failed` (m, n), boolean; `text` turns a value into what its cell says.
-    Further keywords go to the image (`cmap`, `norm`, ...). `ax`: the current axes when left out.
-
-    Raises ValueError for values that are not a 2-d array, other numbers of labels, or a mask of
-    another shape.
     """
     table = _table("values", values)
     failures = np.zeros(table.shape, bool) if failed is None else checked_array("failed", failed)
@@ -243,14 +340,31 @@ def trajectory(
 ) -> list[Line2D]:
     """Draw how rates change from one stage of training to the next, one line per name.
 
+    Parameters
+    ----------
+    stages : sequence of str
+        The names of the stages, in their order.
+    series : mapping of str to sequence of float
+        A number per stage, by the name of the line.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+
+    Returns
+    -------
+    list of Line2D
+        One for each name.
+
+    Raises
+    ------
+    ValueError
+        For a series of another length.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> (line,) = trajectory(["start", "end"], {"accuracy": [0.1, 1.0]}, ax=Figure().subplots())
     >>> line.get_label(), line.get_ydata().tolist()
     ('accuracy', [0.1, 1.0])
-
-    Every series has a number per stage. `ax`: the current axes when left out.
-
-    Raises ValueError for a series of another length.
     """
     axes = _axes(ax)
     lines: list[Line2D] = []
@@ -281,6 +395,30 @@ def head_table(
 ) -> AxesImage:
     """Draw the scores that a detector asks of a head: cues down, answers across, the right framed.
 
+    Each row is drawn minus the mean of its admissible answers, which no softmax sees; answers that
+    are not admissible are grey.
+
+    Parameters
+    ----------
+    found : Detection
+        What was asked of the head.
+    rows, columns : sequence of str, optional
+        Labels of the cues and of the answers.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+
+    Returns
+    -------
+    AxesImage
+        The artist.
+
+    Raises
+    ------
+    ValueError
+        For another number of labels, or a table of more than 2^24 scores.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> from assocmem import heads
     >>> model = heads.specimen(n_tokens=5, length=4, width=64, n_heads=2, rng=0)
@@ -289,12 +427,6 @@ def head_table(
     >>> image = head_table(found, ax=Figure().subplots())
     >>> image.get_array().shape, len(image.axes.patches), image.axes.get_ylabel()
     ((3, 4), 3, 'cue')
-
-    Each row is drawn minus the mean of its admissible answers, which no softmax sees; answers that
-    are not admissible are grey. `rows` and `columns` label the axes. `ax`: the current axes when
-    left out.
-
-    Raises ValueError for another number of labels, or a table of more than 2^24 scores.
     """
 
     from assocmem.heads import Detection
@@ -314,6 +446,30 @@ def head_table(
 def head_map(findings: Findings, kind: str, *, ax: Axes | None = None) -> AxesImage:
     """Draw how far the heads of a model stand out by one detector; what is found is framed.
 
+    The colour is z, the text recall.
+
+    Parameters
+    ----------
+    findings : Findings
+        What `heads.find` returns.
+    kind : {"previous token", "copying", "induction"}
+        The first two: heads across and layers down. "induction": the earlier head down and the
+        later one across.
+    ax : matplotlib Axes, optional
+        Where to draw; the current axes when left out.
+
+    Returns
+    -------
+    AxesImage
+        The artist.
+
+    Raises
+    ------
+    ValueError
+        For a kind of which the findings hold nothing.
+
+    Examples
+    --------
     >>> from matplotlib.figure import Figure
     >>> from assocmem import heads
     >>> model = heads.specimen(n_tokens=8, length=8, width=64, n_heads=2, rng=0)
@@ -321,11 +477,6 @@ def head_map(findings: Findings, kind: str, *, ax: Axes | None = None) -> AxesIm
     >>> image = head_map(findings, "induction", ax=Figure().subplots())
     >>> image.get_array().shape, len(image.axes.patches)
     ((2, 2), 1)
-
-    The colour is z, the text recall. `kind`: "previous token" or "copying", heads across and layers
-    down; or "induction", the earlier head down and the later one across.
-
-    Raises ValueError for a kind of which the findings hold nothing.
     """
     from assocmem.heads import Findings
 

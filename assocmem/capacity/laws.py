@@ -65,6 +65,7 @@ def recall_probability(
     Returns
     -------
     float
+        Between 0 and 1, for the pair that is asked.
 
     Raises
     ------
@@ -134,14 +135,14 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
         For fewer than 2 classes, a recall that is not between chance and 1, or one that is not
         reached at the smallest map (one key per class).
 
+    References
+    ----------
+    Claim C2.
+
     Examples
     --------
     >>> round(capacity(128)), round(capacity(128, classes=64)), round(capacity(128, classes=4))
     (1241, 961, 705)
-
-    References
-    ----------
-    Claim C2.
     """
     from scipy.optimize import brentq
 
@@ -194,14 +195,14 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     ValueError
         For an exponent of 1/2 or less, and x that is not positive.
 
+    References
+    ----------
+    Claim C3.
+
     Examples
     --------
     >>> zipf_recall([0.5, 1, 2], 1).round(3)
     array([0.977, 0.821, 0.526])
-
-    References
-    ----------
-    Claim C3.
     """
     from scipy.special import log_ndtr
 
@@ -361,20 +362,21 @@ def storage_bound(d: int, *, delta: float = 1e-6) -> int:
     Returns
     -------
     int
+        The smallest n at which the bound on the probability is at most δ.
 
     Raises
     ------
     TypeError, ValueError
         For d or δ out of range.
 
+    References
+    ----------
+    Claim C5; the number of regions is in [C1965], Theorem 1.
+
     Examples
     --------
     >>> storage_bound(8), storage_bound(16)
     (179, 663)
-
-    References
-    ----------
-    Claim C5; the number of regions is in [C1965], Theorem 1.
     """
     from scipy.special import betaln, gammaln, logsumexp
 

@@ -37,23 +37,25 @@ def score_moments(
 
     Returns
     -------
-    mean, variance : array, shape (m, n)
+    mean : array, shape (m, n)
         Row = value, column = key.
+    variance : array, shape (m, n)
+        Of the same scores.
 
     Raises
     ------
     ValueError
         For coefficients that are not a finite 2-d array, d < 1, another family.
 
+    References
+    ----------
+    Claim C1; orders of magnitude in [BCBJB2023], Section 4.
+
     Examples
     --------
     >>> mean, variance = score_moments([[1, 0], [0, 1]], 100)
     >>> mean.tolist(), variance.round(6).tolist()    # (n + 4d + 3) / d², (n + 2d + 2) / d²
     ([[1, 0], [0, 1]], [[0.0405, 0.0204], [0.0204, 0.0405]])
-
-    References
-    ----------
-    Claim C1; orders of magnitude in [BCBJB2023], Section 4.
     """
     C, own, other = _second_moments(coefficients, d, family)
     squares, excess = C * C, own - other
@@ -72,20 +74,28 @@ def margin_moments(
 
     Parameters
     ----------
-    coefficients, d, family
+    coefficients, d
         As in `score_moments`.
     targets : array_like of int, shape (n,), optional
         The right value of each key; 0, 1, 2, ... when left out.
+    family
+        As in `score_moments`.
 
     Returns
     -------
-    mean, variance : array, shape (m, n)
+    mean : array, shape (m, n)
         Entry (k, i) is about s_{targets[i], i} − s_{k, i}: 0 for the target.
+    variance : array, shape (m, n)
+        Of the same differences.
 
     Raises
     ------
     ValueError
         As `score_moments`, and for targets that are no indices of values.
+
+    References
+    ----------
+    Claim C1.
 
     Examples
     --------
@@ -95,10 +105,6 @@ def margin_moments(
     >>> dense = np.eye(3) + 1
     >>> round(float(margin_moments(dense, 100)[1][1, 0]), 6)    # not so when values share a key
     0.1651
-
-    References
-    ----------
-    Claim C1.
     """
     C, own, other = _second_moments(coefficients, d, family)
     _, variance = score_moments(C, d, family=family)

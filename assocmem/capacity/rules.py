@@ -29,17 +29,33 @@ def memorise(
     rule: Rule = "outer products",
     steps: int = 1000,
 ) -> AssociativeMemory:
-    """The memory that a rule writes so that key i recalls value targets[i].
+    """Write the memory in which key i recalls value targets[i], by one of four rules.
 
-    >>> from assocmem import gaussian
-    >>> u, v = gaussian(40, 16, rng=0), gaussian(40, 16, rng=1)
-    >>> for rule in ("outer products", "gradient step", "pseudo-inverse", "cross-entropy"):
-    ...     print(f"{rule:15}{memorise(u, v, rule=rule).recall():.2f}")
-    outer products 0.35
-    gradient step  0.35
-    pseudo-inverse 0.45
-    cross-entropy  1.00
+    Parameters
+    ----------
+    keys : array_like, shape (n, d_k)
+        The keys U, one a row.
+    values : array_like, shape (m, d_v)
+        The values, one a row.
+    targets : array_like of int, shape (n,), optional
+        Index of the value that each key recalls; 0, 1, 2, ... when left out.
+    rule : {"outer products", "gradient step", "pseudo-inverse", "cross-entropy"}
+        How the matrix is made, see the notes.
+    steps : int
+        At most so many steps of "cross-entropy"; no other rule uses them.
 
+    Returns
+    -------
+    AssociativeMemory
+        Over the given keys and values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown rule, and as `AssociativeMemory`.
+
+    Notes
+    -----
     With Y the rows values[targets]:
 
     - "outer products": W = YᵀU.
@@ -48,13 +64,20 @@ def memorise(
     - "pseudo-inverse": W = Yᵀ(U⁺)ᵀ, least squares; WU = Y exactly if the keys are independent.
     - "cross-entropy": the minimum of the cross-entropy, which is convex (L1), by L-BFGS from W = 0.
       It ends when no entry of the gradient exceeds 1e-7, when a step lowers the loss by less than
-      2e-9 of itself, or after `steps` steps (no other rule uses them), and returns W as it is
-      then, with no warning. A loss without minimum, as where some W recalls every key, is lowered
-      as far; close to the most pairs that can be recalled, compare with more steps.
+      2e-9 of itself, or after `steps` steps, and returns W as it is then, with no warning. A loss
+      without minimum, as where some W recalls every key, is lowered as far; close to the most pairs
+      that can be recalled, compare with more steps.
 
-    Shapes: `keys` (n, d_k), `values` (m, d_v), `targets` (n,), 0, 1, 2, ... when left out.
-
-    Raises ValueError for an unknown rule, and as `AssociativeMemory`.
+    Examples
+    --------
+    >>> from assocmem import gaussian
+    >>> u, v = gaussian(40, 16, rng=0), gaussian(40, 16, rng=1)
+    >>> for rule in ("outer products", "gradient step", "pseudo-inverse", "cross-entropy"):
+    ...     print(f"{rule:15}{memorise(u, v, rule=rule).recall():.2f}")
+    outer products 0.35
+    gradient step  0.35
+    pseudo-inverse 0.45
+    cross-entropy  1.00
     """
     checked_option("rule", rule, get_args(Rule))
     steps = checked_size("steps", steps)
@@ -96,17 +119,32 @@ def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -
 
 
 def polar_factor(matrix: ArrayLike) -> Array:
-    """The polar factor of a matrix: singular vectors as they are, singular values 1.
-
-    >>> polar_factor([[0, 5, 0], [1e-3, 0, 0]]).round(12)
-    array([[0., 1., 0.],
-           [1., 0., 0.]])
+    """Return the polar factor of a matrix: singular vectors as they are, singular values 1.
 
     It is U Vᵀ for the singular value decomposition U S Vᵀ, over the singular values that are not 0
     to rounding: the direction of steepest ascent in the spectral norm, and what one step of Muon
-    writes. Shape as that of the matrix, in float32 or float64.
+    writes.
 
-    Raises TypeError or ValueError for anything but a matrix of finite real numbers.
+    Parameters
+    ----------
+    matrix : array_like, shape (m, n)
+        Finite real numbers.
+
+    Returns
+    -------
+    array, shape (m, n)
+        In float32 or float64, as the matrix.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything but a matrix of finite real numbers.
+
+    Examples
+    --------
+    >>> polar_factor([[0, 5, 0], [1e-3, 0, 0]]).round(12)
+    array([[0., 1., 0.],
+           [1., 0., 0.]])
     """
     given = checked_rows("matrix", matrix)
     left, singular, right = np.linalg.svd(given, full_matrices=False)

@@ -23,13 +23,7 @@ _NODES = 400  # of a Gauss-Legendre rule on an analytic integrand
 
 
 def polar_scores(weights: ArrayLike, d: int) -> Array:
-    """Mean right scores (n,) of the polar factor of Σ p_i v_i u_iᵀ, as d → ∞.
-
-    >>> float(polar_scores(np.ones(40), 100)[0].round(12))  # n ≤ d equal weights: 1 − n/4d
-    0.9
-    >>> zipf = np.arange(1, 1001) ** -1.5
-    >>> polar_scores(zipf, 64)[[0, 9, 99]].round(3)  # gradient descent: 1, 0.032, 0.001
-    array([0.994, 0.882, 0.192])
+    """Mean right scores of the polar factor of Σ p_i v_i u_iᵀ, as d → ∞.
 
     Keys and values are independent with N(0, 1/d) entries. The score is
 
@@ -40,9 +34,34 @@ def polar_scores(weights: ArrayLike, d: int) -> Array:
     at ranks i ≫ d, it is 4/(π(α + 1)) · (d/(K i))^α with K = π/2α / sin(π/2α). Over orthonormal
     keys and values, n ≤ d, it is 1 whatever the weights (claim WR1).
 
-    Raises TypeError or ValueError for weights that are not positive numbers, or d < 1.
+    Parameters
+    ----------
+    weights : array_like, shape (n,)
+        The weights p_i of the items, positive, of any sum.
+    d : int
+        The width of keys and values.
 
-    Source: claim WR3.
+    Returns
+    -------
+    array, shape (n,)
+        Where 1 is the score over orthonormal keys and values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For weights that are not positive numbers, and d < 1.
+
+    References
+    ----------
+    Claim WR3.
+
+    Examples
+    --------
+    >>> float(polar_scores(np.ones(40), 100)[0].round(12))  # n ≤ d equal weights: 1 − n/4d
+    0.9
+    >>> zipf = np.arange(1, 1001) ** -1.5
+    >>> polar_scores(zipf, 64)[[0, 9, 99]].round(3)  # gradient descent: 1, 0.032, 0.001
+    array([0.994, 0.882, 0.192])
     """
     d, p = checked_size("d", d), _positive(weights)
     own, index, counts = np.unique(p / p.max(), return_inverse=True, return_counts=True)
@@ -68,16 +87,35 @@ def polar_scores(weights: ArrayLike, d: int) -> Array:
 
 
 def polar_recall(weights: ArrayLike, d: int) -> Array:
-    """Probability (n,) that the polar factor of Σ p_i v_i u_iᵀ recalls each item, nearly.
-
-    >>> zipf = np.arange(1, 1280) ** -1.5
-    >>> print(f"{polar_recall(zipf, 64).sum():.1f}")  # items recalled; gradient descent: 7.3
-    58.7
+    """Probability that the polar factor of Σ p_i v_i u_iᵀ recalls each item, nearly.
 
     The right score is taken as N(s_i, (1 − s_i²)/d), with s_i of `polar_scores`, and the n − 1
     others as independent N(0, 1/d): the factor turns the key u_i without stretching it, n ≥ d.
 
-    Raises as `polar_scores`. Source: claim WR4.
+    Parameters
+    ----------
+    weights, d
+        As in `polar_scores`.
+
+    Returns
+    -------
+    array, shape (n,)
+        One probability an item; their sum is the number of items recalled.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `polar_scores`.
+
+    References
+    ----------
+    Claim WR4.
+
+    Examples
+    --------
+    >>> zipf = np.arange(1, 1280) ** -1.5
+    >>> print(f"{polar_recall(zipf, 64).sum():.1f}")  # items recalled; gradient descent: 7.3
+    58.7
     """
     from scipy.special import log_ndtr
 
@@ -93,12 +131,7 @@ def polar_recall(weights: ArrayLike, d: int) -> Array:
 def sign_scores(
     weights: ArrayLike, d: int, *, family: Literal["gaussian", "rademacher"] = "gaussian"
 ) -> Array:
-    """Mean right scores (n,) of the entrywise sign of Σ p_i v_i u_iᵀ, exactly, at any width.
-
-    >>> sign_scores([1, 1], 10)
-    array([5., 5.])
-    >>> sign_scores([3, 1, 1], 10, family="rademacher")  # 3 > 1 + 1: a dictator
-    array([10.,  0.,  0.])
+    """Mean right scores of the entrywise sign of Σ p_i v_i u_iᵀ, exactly, at any width.
 
     Keys and values are independent, with entries N(0, 1/d), or ±1/√d ("rademacher", at most 20
     items):
@@ -110,10 +143,36 @@ def sign_scores(
     score is p-dependent only through β: mean d β_i and variance 1 − β_i² if right, mean 0 and
     variance 1 + (d − 1)(β_i² + β_k²) for a wrong value k.
 
-    Raises TypeError or ValueError for weights that are not positive numbers, d < 1, an unknown
-    family, or more than 20 items with "rademacher".
+    Parameters
+    ----------
+    weights : array_like, shape (n,)
+        The weights p_i of the items, positive.
+    d : int
+        The width of keys and values.
+    family : {"gaussian", "rademacher"}
+        The law of keys and values; at most 20 items with "rademacher".
 
-    Source: claim WR2.
+    Returns
+    -------
+    array, shape (n,)
+        One score an item, at most d.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For weights that are not positive numbers, d < 1, an unknown family, or more than 20 items
+        with "rademacher".
+
+    References
+    ----------
+    Claim WR2.
+
+    Examples
+    --------
+    >>> sign_scores([1, 1], 10)
+    array([5., 5.])
+    >>> sign_scores([3, 1, 1], 10, family="rademacher")  # 3 > 1 + 1: a dictator
+    array([10.,  0.,  0.])
     """
     d, p = checked_size("d", d), _positive(weights)
     checked_option("family", family, ("gaussian", "rademacher"))

@@ -31,15 +31,6 @@ def bigram_memory_step(
 ) -> AssociativeMemory:
     """The memory that a top-down step writes into a model that has the steps before it.
 
-    >>> import assocmem as am
-    >>> task = am.BigramTask(length=16, n_triggers=1, loss="all")
-    >>> emb = am.FrozenEmbeddings.orthonormal(task)
-    >>> W_F = bigram_memory_step("W_F", am.FrozenTransformer(emb, readout="residual"), task)
-    >>> model = am.FrozenTransformer(emb, W_F=W_F, readout="residual")
-    >>> W_O2 = bigram_memory_step("W_O2", model, task)
-    >>> am.probe("W_O2", task, emb).recall(W_O2)
-    1.0
-
     Parameters
     ----------
     name : {"W_F", "W_O2", "W_K2", "W_K1"}
@@ -49,8 +40,16 @@ def bigram_memory_step(
     model : FrozenTransformer
         With W_F the predictor is the bigrams, without it uniform.
     task : BigramTask
+        Whose population the step is taken over.
     sequences, sets : int
         For what is not exact: of `previous_token_step`, and of `bigram_step`.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
+
+    Returns
+    -------
+    AssociativeMemory
+        The step -∇ on its own block, to be scaled by a step size.
 
     Raises
     ------
@@ -60,6 +59,17 @@ def bigram_memory_step(
     References
     ----------
     [BCBJB2023], Section 6, carried over to its Section 5.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=16, n_triggers=1, loss="all")
+    >>> emb = am.FrozenEmbeddings.orthonormal(task)
+    >>> W_F = bigram_memory_step("W_F", am.FrozenTransformer(emb, readout="residual"), task)
+    >>> model = am.FrozenTransformer(emb, W_F=W_F, readout="residual")
+    >>> W_O2 = bigram_memory_step("W_O2", model, task)
+    >>> am.probe("W_O2", task, emb).recall(W_O2)
+    1.0
     """
     checked_option("name", name, ("W_F", "W_O2", "W_K2", "W_K1"))
     emb = checked_kind("model", model, FrozenTransformer).embeddings

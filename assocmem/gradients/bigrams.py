@@ -46,18 +46,21 @@ from assocmem.tasks import BigramTask
 class BigramStep:
     """A negative population gradient on a `BigramTask`: a coefficient for every pair of atoms.
 
-    Attributes
+    Parameters
     ----------
     task : BigramTask
+        Whose population the gradient is over.
     matrix : {"W_F", "W_O2", "W_K2", "W_K1"}
         Rows are w_U for W_F and W_O2, and the queries w_E for W_K2; columns are the four kinds of
         atoms of the key (for W_O2 their images under W_V²). Of W_K1 the position block alone.
-    coefficients (rows, columns)
+    coefficients : array, shape (rows, columns)
         Columns in the order w_E, p, Φ₁ w_E, Φ₁ p. With W_K2 they multiply η. Of W_K1 (T, T).
-    replicates (R, rows, columns) or None
+    replicates : array, shape (R, rows, columns), or None
         Independent estimates, one from each set of draws, linearised around the mean; None where
         all triggers and outputs were averaged over, and the coefficients are exact.
 
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.BigramTask(length=16, n_triggers=1)
     >>> am.gradients.bigram_step(task, "W_O2")
@@ -86,8 +89,11 @@ class BigramStep:
 
     @property
     def cues(self) -> NDArray[np.int64]:
-        """Whose lead is looked at: possible outputs for W_O2, triggers for W_K2, and for W_K1 all
-        positions but the first and the last."""
+        """Whose lead is looked at.
+
+        Possible outputs for W_O2, triggers for W_K2, and for W_K1 all positions but the first and
+        the last.
+        """
         if self.matrix == "W_K1":
             return np.arange(1, self.task.length - 1)
         if self.matrix == "W_K2":
@@ -117,10 +123,21 @@ class BigramStep:
         return float(np.mean(self.leads[self.cues] > 0))
 
     def lead_error(self, cues: ArrayLike | None = None) -> tuple[float, float]:
-        """Standard error of the median lead over the cues, and the bias of its maximum.
+        """Return the standard error of the median lead over the cues, and the bias of its maximum.
 
-        By the jackknife over the sets. A maximum over noisy competitors is biased upwards, hence
-        a lead downwards; the bias, of order 1 / sets, is added to `lead`, not taken off it.
+        A maximum over noisy competitors is biased upwards, hence a lead downwards.
+
+        Parameters
+        ----------
+        cues : array_like of int, optional
+            Those of the property `cues` when left out.
+
+        Returns
+        -------
+        error : float
+            The jackknife's, over the sets; 0 where the step is exact.
+        bias : float
+            Of order 1 / sets; it is added to `lead`, not taken off it.
         """
         if self.replicates is None:
             return 0.0, 0.0
@@ -133,7 +150,23 @@ class BigramStep:
         return float(error), float(bias)
 
     def memory(self, embeddings: FrozenEmbeddings | None = None) -> AssociativeMemory:
-        """The gradient written with the given embeddings; default the orthonormal ones."""
+        """Write the step with embeddings.
+
+        Parameters
+        ----------
+        embeddings : FrozenEmbeddings, optional
+            That fit the task; the orthonormal ones when left out.
+
+        Returns
+        -------
+        AssociativeMemory
+            Over the atoms that the rows and columns stand for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For embeddings that do not fit the task.
+        """
         emb = FrozenEmbeddings.orthonormal(self.task) if embeddings is None else embeddings
         checked_kind("embeddings", emb, FrozenEmbeddings).check_fits(self.task)
         if self.matrix == "W_K1":
@@ -183,33 +216,27 @@ def bigram_step(
 ) -> BigramStep:
     """Negative population gradient on W_F, W_O2 or W_K2 at zero attention, at infinite width.
 
-    >>> import assocmem as am
-    >>> task = am.BigramTask(length=32, n_triggers=1, loss="all")
-    >>> for predictor in "uniform", "bigrams":  # global before in-context
-    ...     print(am.gradients.bigram_step(task, "W_O2", predictor=predictor))
-    BigramStep(W_O2, exact, lead=-0.000358, recall=0.08)
-    BigramStep(W_O2, exact, lead=0.000217, recall=1.00)
-
     Parameters
     ----------
     task : BigramTask
         Its loss on all tokens, or on repeated triggers.
     matrix : {"W_F", "W_O2", "W_K2"}
-        The rows w_U of W_F and W_O2; the rows w_E (token queries) of W_K2, as the derivative at
-        η = 0 at W_O2 = η G₁. With the readout "residual" and a W_F = Σ F_ki w_U(k) w_E(i)ᵀ the
-        gradient on W_O2 has rows w_E besides, Fᵀ times those of w_U.
-    predictor : "uniform", "bigrams", (N, N) or (T, N, N) array
-        p̂(k | current token i) in row i and column k, at each position if there are T tables.
-        "uniform" is W_F = 0. "bigrams" knows the language: π_b off the triggers and the mean output
-        law on them; with random triggers the mixture of the two by P(i is a trigger | z_t = i).
-    first : BigramStep or (N, 2(N+T)) array
+        The rows w_U of W_F and W_O2; the rows w_E (token queries) of W_K2, as the derivative at η =
+        0 at W_O2 = η G₁. With the readout "residual" and a W_F = Σ F_ki w_U(k) w_E(i)ᵀ the gradient
+        on W_O2 has rows w_E besides, Fᵀ times those of w_U.
+    predictor : "uniform", "bigrams" or array_like, shape (N, N) or (T, N, N)
+        The law p̂(k | current token i) in row i and column k, at each position if there are T
+        tables. "uniform" is W_F = 0. "bigrams" knows the language: π_b off the triggers and the
+        mean output law on them; with random triggers the mixture of the two by P(i is a trigger |
+        z_t = i).
+    first : BigramStep or array_like, shape (N, 2(N+T)), optional
         G₁ for W_K2. Default: the gradient on W_O2 by the same predictor, from draws of its own in
         each set, as the result is bilinear. If given, errors are those at this G₁.
     sets : int
         At least 2 independent sets of draws, where triggers and outputs are too many to average
         over them all (more than 5 000).
-    rng
-        Seed or generator of the draws.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
 
     Returns
     -------
@@ -233,6 +260,15 @@ def bigram_step(
     References
     ----------
     [BCBJB2023], Sections 5 and 6; the closed forms on this task are derived here.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=32, n_triggers=1, loss="all")
+    >>> for predictor in "uniform", "bigrams":  # global before in-context
+    ...     print(am.gradients.bigram_step(task, "W_O2", predictor=predictor))
+    BigramStep(W_O2, exact, lead=-0.000358, recall=0.08)
+    BigramStep(W_O2, exact, lead=0.000217, recall=1.00)
     """
     checked_kind("task", task, BigramTask)
     checked_option(
@@ -266,16 +302,37 @@ def bigram_predictor(
     *,
     rng: Seed = None,
 ) -> Array:
-    """The table p̂(k|i), row i, of a named predictor, or the given one, checked.
+    """Return the table p̂(k|i), row i, of a named predictor, or the given one, checked.
 
+    "bigrams" with random triggers needs how often a token is a trigger where it stands, averaged
+    over positions: exact for few draws, else from 64 sets of them.
+
+    Parameters
+    ----------
+    task : BigramTask
+        The language and its triggers.
+    predictor : "uniform", "bigrams" or array_like, shape (N, N) or (T, N, N)
+        As in `bigram_step`.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
+
+    Returns
+    -------
+    array, shape (N, N) or (T, N, N)
+        Rows are laws over the next token.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown name, and tables that are no laws or of another shape.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.BigramTask(am.Language.uniform(4), length=8, n_triggers=1)
     >>> bigram_predictor(task, "bigrams").round(2)[:2]  # the trigger is 0
     array([[0.  , 0.33, 0.33, 0.33],
            [0.25, 0.25, 0.25, 0.25]])
-
-    "bigrams" with random triggers needs how often a token is a trigger where it stands, averaged
-    over positions: exact for few draws, else from 64 sets of them.
     """
     rng = generator(rng)
     n, language = checked_kind("task", task, BigramTask).n_tokens, task.language

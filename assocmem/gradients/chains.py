@@ -136,6 +136,7 @@ class _Sums:
         self.tokens, self.positions = np.zeros(shape), np.empty((length, *shape[1:]))
 
     def add(self, s: int, moments: Array) -> None:
+        """Add what stands at one position s, counted from 1."""
         self.tokens += moments
         self.positions[s - 1] = moments.sum(axis=0)
 

@@ -13,7 +13,20 @@ from typing import Any, NamedTuple
 
 
 def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
-    """H_T and H_T^{(2)}, exactly."""
+    """Return the harmonic numbers H_T and H_T^{(2)}, exactly.
+
+    Parameters
+    ----------
+    length : int
+        T.
+
+    Returns
+    -------
+    first : Fraction
+        H_T, the sum of 1/s over s <= T.
+    second : Fraction
+        H_T^{(2)}, the sum of 1/s².
+    """
     terms = range(1, length + 1)
     return (
         sum((Fraction(1, s) for s in terms), Fraction(0)),
@@ -22,12 +35,19 @@ def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
 
 
 class LengthMoments(NamedTuple):
-    """What steps 1 and 2 need to know of T, averaged over τ.
+    """The averages over τ through which T enters steps 1 and 2.
 
-    ``H`` is the mean of h_{τ+1}, ``w`` that of h_τ + h_T. The others are T² Cov_s(·, m_s) with
-    m_s = 1{s>=τ}/s + 1{s=T}/T, the share of the trigger in the past of s:
-    the output stands at s, or its share of the past of s; the same for the trigger; and the
-    average of h_r over r <= s.
+    Parameters
+    ----------
+    H, w : number
+        Means of h_{τ+1}, and of h_τ + h_T.
+    output, past_output : number
+        T² Cov_s(·, m_s), with m_s = 1{s>=τ}/s + 1{s=T}/T, the share of the trigger in the past of
+        s: of the indicator that the output stands at s, and of its share of the past of s.
+    trigger, past_trigger : number
+        The same for the trigger.
+    position : number
+        The same for the average of h_r over r <= s.
     """
 
     H: Any
@@ -45,7 +65,20 @@ class LengthMoments(NamedTuple):
 
 
 def moments(T: Any, x: Any, y: Any) -> LengthMoments:
-    """The closed forms; T >= 3."""
+    """Return all that steps 1 and 2 need to know of T, in closed form.
+
+    Parameters
+    ----------
+    T : int, Fraction or SymPy expression
+        The length, at least 3.
+    x, y : number
+        H_T and H_T^{(2)}, as `harmonic_numbers` gives them, or symbols.
+
+    Returns
+    -------
+    LengthMoments
+        Its ``phi`` has the sign of step 2 for prediction over the content.
+    """
     n = T - 2
     H = (T - x - 1 / T) / n
     w = (T - 1 / (T - 1) - 2 / T) / n + 1 / T
@@ -71,7 +104,22 @@ def moments(T: Any, x: Any, y: Any) -> LengthMoments:
 
 
 def first_leads(C: Any, T: Any, m: LengthMoments) -> tuple[Any, Any]:
-    """Of w_U(k) on W_V² w_E(k) and on W_V² Φ₁ w_E(k), N = C + 1."""
+    """Return the leads of step 1 for random triggers, N = C + 1.
+
+    Parameters
+    ----------
+    C, T : number
+        Content tokens and length.
+    m : LengthMoments
+        Those of T.
+
+    Returns
+    -------
+    direct : number
+        The lead of w_U(k) on W_V² w_E(k).
+    remapped : number
+        The lead of w_U(k) on W_V² Φ₁ w_E(k).
+    """
     direct, remapped = _random_leads(C, T, m)
     unit = T * (C + 1) * C**2
     return direct / unit, remapped / unit
@@ -86,12 +134,36 @@ def _random_leads(C: Any, T: Any, m: LengthMoments) -> tuple[Any, Any]:
 
 
 def second_with_all(C: Any, K: Any, T: Any, m: LengthMoments) -> Any:
-    """K T³ C² N J for fixed triggers and prediction over all tokens, N = C + K."""
+    """Return K T³ C² N J for fixed triggers and prediction over all tokens, N = C + K.
+
+    Parameters
+    ----------
+    C, K, T : number
+        Content tokens, triggers and length.
+    m : LengthMoments
+        Those of T.
+
+    Returns
+    -------
+    number
+        It has the sign of J, the wanted coefficient of step 2.
+    """
     return (C - 1) * (C + K) * m.phi + K * C * _unigram(C, K, T, m)
 
 
 def second_with_random(C: Any, T: Any, m: LengthMoments) -> Any:
-    """C³ N² T³ J for random triggers, N = C + 1."""
+    """Return C³ N² T³ J for random triggers, N = C + 1.
+
+    Parameters
+    ----------
+    C, T, m
+        As in `first_leads`.
+
+    Returns
+    -------
+    number
+        It has the sign of J, the wanted coefficient of step 2.
+    """
     direct, remapped = _random_leads(C, T, m)
     return direct * ((C - 1) * m.output - m.trigger) + remapped * (
         (C - 1) * m.past_output - m.past_trigger
@@ -109,7 +181,22 @@ def _unigram(C: Any, K: Any, T: Any, m: LengthMoments) -> Any:
 
 
 def quadratic_with_all(K: Any, T: Any, m: LengthMoments) -> tuple[Any, Any, Any]:
-    """The coefficients of C², C and 1 in `second_with_all`."""
+    """Return the coefficients of C², C and 1 in `second_with_all`.
+
+    Parameters
+    ----------
+    K, T, m
+        As in `second_with_all`.
+
+    Returns
+    -------
+    a : number
+        Of C².
+    b : number
+        Of C.
+    c : number
+        The constant.
+    """
     return (
         m.phi,
         (K - 1) * m.phi + K * m.position + 2 * m.trigger + m.w * m.past_trigger,
@@ -118,7 +205,18 @@ def quadratic_with_all(K: Any, T: Any, m: LengthMoments) -> tuple[Any, Any, Any]
 
 
 def fewest_content(T: Any, K: Any, m: LengthMoments) -> float:
-    """C* of claim T-S2: for T >= 5 the lead is positive if and only if C > C*."""
+    """Return C* of claim T-S2: for T >= 5 the lead is positive if and only if C > C*.
+
+    Parameters
+    ----------
+    T, K, m
+        As in `second_with_all`.
+
+    Returns
+    -------
+    float
+        A root, in general not an integer.
+    """
     a, b, c = quadratic_with_all(K, T, m)
     return (-float(b) + math.sqrt(float(b * b - 4 * a * c))) / float(2 * a)
 
@@ -128,17 +226,54 @@ FEWEST_TOKENS_RANDOM = {5: 38, 6: 11, 7: 8, 8: 7, 9: 6, 14: 5, 41: 4}
 
 
 def fewest_tokens_random(length: int) -> int:
-    """N* of claim T-S2 for random triggers, T >= 5."""
+    """Return N* of claim T-S2, the fewest tokens with a positive lead for random triggers.
+
+    Parameters
+    ----------
+    length : int
+        T, at least 5.
+
+    Returns
+    -------
+    int
+        The lead of step 2 is positive if and only if N >= N*.
+    """
     return FEWEST_TOKENS_RANDOM[max(t for t in FEWEST_TOKENS_RANDOM if t <= length)]
 
 
 def reading_of_frequency(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> Any:
-    """The mean of ψ_s over s."""
+    """Return the mean over s of ψ_s, what a position, its content and its triggers collect.
+
+    Parameters
+    ----------
+    C, K, T : number
+        Content tokens, triggers and length.
+    x : number
+        H_T.
+    m : LengthMoments
+        Those of T.
+
+    Returns
+    -------
+    number
+        Directly and over the past.
+    """
     return 3 - x / T + ((T - 2) ** 2 + (T - m.w) ** 2) / (T * C) + (4 + m.w**2) / (T * K)
 
 
 def repairing_margin(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> float:
-    """m₁* of claim T-m1: a first step from which the lead of the second is positive, T >= 5."""
+    """Return m₁* of claim T-m1, a first margin from which the lead of step 2 is positive, T >= 5.
+
+    Parameters
+    ----------
+    C, K, T, x, m
+        As in `reading_of_frequency`.
+
+    Returns
+    -------
+    float
+        0 where step 2 leads after an infinitesimal first step.
+    """
     against = -_unigram(C, K, T, m)
     if against <= 0 or (share := (1 - 1 / C) * m.phi / against) >= K / (C + K):
         return 0.0  # it is positive at m₁ = 0

@@ -45,6 +45,10 @@ def linear_step(
     ValueError
         For shapes that do not fit, or a joint that is not a distribution.
 
+    References
+    ----------
+    [BCBJB2023], Lemma 1.
+
     Examples
     --------
     >>> import numpy as np, assocmem as am
@@ -52,10 +56,6 @@ def linear_step(
     >>> step.matrix.round(3)  # one step from zero stores the more likely label
     array([[ 0.15, -0.15],
            [-0.15,  0.15]])
-
-    References
-    ----------
-    [BCBJB2023], Lemma 1.
     """
     keys, values, joint = (
         checked_table("keys", keys),
@@ -108,6 +108,10 @@ def noisy_linear_step(
     ValueError
         As `linear_step`, and for a label of probability zero.
 
+    References
+    ----------
+    [BCBJB2023], Lemma 2.
+
     Examples
     --------
     >>> import numpy as np, assocmem as am
@@ -117,10 +121,6 @@ def noisy_linear_step(
            [-0.25,  0.25,  0.  ]])
 
     One step keeps the tokens and drops the position.
-
-    References
-    ----------
-    [BCBJB2023], Lemma 2.
     """
     step = linear_step(checked_table("inputs", inputs), values, joint, matrix=matrix)
     label = _distribution("joint", joint).sum(axis=1)
@@ -171,6 +171,10 @@ def attention_step(
         For shapes that do not fit, targets that are no rows of ``outputs``, weights that are not a
         distribution, or more sequences than a table of their pairs has room for.
 
+    References
+    ----------
+    [BCBJB2023], Lemma 3.
+
     Examples
     --------
     >>> import numpy as np, assocmem as am
@@ -178,10 +182,6 @@ def attention_step(
     >>> step = am.gradients.attention_step(X, [0], np.eye(3), np.eye(3))
     >>> step.matrix[2].round(3)  # the last token learns to attend to it
     array([ 0.222, -0.111, -0.111])
-
-    References
-    ----------
-    [BCBJB2023], Lemma 3.
     """
     x, y = checked_array("inputs", inputs), checked_integers("targets", targets)
     outputs, Phi2 = checked_table("outputs", outputs), checked_table("Phi2", Phi2)

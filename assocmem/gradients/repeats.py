@@ -21,8 +21,29 @@ from assocmem._checks import at_least, checked_option
 
 
 def repeat_weight(length: int, share: Any) -> Any:
-    """w_T(F) = (1/T) Σ_t (1/t) Σ_{r<=t-2} b_r b_{t-r-1}: repeats of a trigger by its frequency².
+    """Weight w_T(F) by which squared frequencies count: how early and how often triggers repeat.
 
+    It is (1/T) Σ_t (1/t) Σ_{r<=t-2} b_r b_{t-r-1}, with b_1 = 1 and b_r = 1 - F b_{r-1}.
+
+    Parameters
+    ----------
+    length : int
+        T.
+    share : number
+        F, the sum of the frequencies of the triggers.
+
+    Returns
+    -------
+    number
+        Exact for fractions and symbols.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a length that is no integer of at least 3.
+
+    Examples
+    --------
     >>> from fractions import Fraction
     >>> repeat_weight(4, Fraction(0))    # (1/T)(T + 1 - 2 H_T)
     Fraction(5, 24)
@@ -47,15 +68,10 @@ def output_lead(
 ) -> Any:
     """Lead of the step on W_O2 in an independent language, the bigrams known: claim B2.
 
-    >>> import assocmem as am
-    >>> f = am.Language.characters().unigram[:5]
-    >>> print(f"{output_lead(f, 65, 32):.3g} {output_lead(f[:1], 65, 32):.3g}")
-    0.000338 0.0003
-
     Parameters
     ----------
-    frequencies (K,)
-        f_q of the triggers.
+    frequencies : array_like, shape (K,)
+        The frequencies f_q of the triggers.
     n_tokens : int
         N; each of the N - K other tokens is an output with the same probability.
     length : int
@@ -65,8 +81,16 @@ def output_lead(
 
     Returns
     -------
-    (M - 1) / M² · w_T(F) · Σ f_q², M = N - K, the same for every output; if repeated triggers alone
-    have loss, over their share of the positions.
+    number
+        (M - 1) / M² · w_T(F) · Σ f_q², M = N - K, the same for every output; if repeated triggers
+        alone have loss, over their share of the positions.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> f = am.Language.characters().unigram[:5]
+    >>> print(f"{output_lead(f, 65, 32):.3g} {output_lead(f[:1], 65, 32):.3g}")
+    0.000338 0.0003
     """
     checked_option("loss", loss, ("all", "triggers"))
     m, share = n_tokens - len(frequencies), sum(frequencies)
@@ -76,14 +100,28 @@ def output_lead(
 
 
 def repeated_share(frequencies: Sequence[Any] | NDArray[Any] | NDArray[Any], length: int) -> Any:
-    """(1/T) E[number of positions that hold a repeated trigger], in an independent language.
+    """Share of the positions that hold a repeated trigger, in an independent language.
 
+    It is that of all visits less the first: q is first visited at t with the probability that a
+    chain has that ends there.
+
+    Parameters
+    ----------
+    frequencies : array_like, shape (K,)
+        The frequencies f_q of the triggers.
+    length : int
+        T.
+
+    Returns
+    -------
+    number
+        (1/T) E[number of such positions]; exact for fractions and symbols.
+
+    Examples
+    --------
     >>> from fractions import Fraction
     >>> repeated_share([Fraction(1, 3)], 3)    # q o q
     Fraction(1, 27)
-
-    The visits less the first: q is first visited at t with the probability that a chain has that
-    ends there.
     """
     total, share = 0 * frequencies[0], sum(frequencies)
     for f in frequencies:

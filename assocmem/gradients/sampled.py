@@ -29,13 +29,6 @@ def previous_token_step(
 ) -> BigramStep:
     """-∇ on the position block of W_K1 of a model, exactly or with standard errors.
 
-    >>> import assocmem as am
-    >>> task = am.BigramTask(am.Language.uniform(3), length=5, n_triggers=1)
-    >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
-    >>> step = am.gradients.previous_token_step(model, task)
-    >>> step.replicates is None, step.coefficients.shape    # exact: few sequences exist
-    (True, (5, 5))
-
     Parameters
     ----------
     model : FrozenTransformer
@@ -44,6 +37,8 @@ def previous_token_step(
         If all its sequences fit into 16 MiB they are enumerated.
     sequences, sets : int
         Else sequences in all, and the independent sets they are drawn in, at least 2.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
 
     Returns
     -------
@@ -58,6 +53,15 @@ def previous_token_step(
     References
     ----------
     [BCBJB2023], Section 6, third step.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.BigramTask(am.Language.uniform(3), length=5, n_triggers=1)
+    >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    >>> step = am.gradients.previous_token_step(model, task)
+    >>> step.replicates is None, step.coefficients.shape    # exact: few sequences exist
+    (True, (5, 5))
     """
     checked_kind("model", model, FrozenTransformer).embeddings.check_fits(
         checked_kind("task", task, BigramTask)

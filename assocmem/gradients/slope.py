@@ -56,7 +56,18 @@ class Slope:
         self.average: Any = sum(w * self.h[s + 1] for s, w in enumerate(self.y) if s) / T
 
     def signal(self, t: int, r: int) -> Any:
-        """Gain of the score of p_t for p_r before it is centred over r <= t, counted from 1."""
+        """Return the gain of the score of p_t for p_r before it is centred over r <= t.
+
+        Parameters
+        ----------
+        t, r : int
+            Query and key, counted from 1.
+
+        Returns
+        -------
+        number
+            Exact, as K is.
+        """
         T, H, h, n = self.T, self.H, self.h, self.T - 2
         total = self.sigma * self.y[t] * self.z[r] / T
         if (
@@ -74,12 +85,36 @@ class Slope:
         return total
 
     def coefficient(self, t: int, r: int) -> Any:
-        """Coefficient B_{t,r}, counted from 1."""
+        """Return the coefficient B_{t,r}.
+
+        Parameters
+        ----------
+        t, r : int
+            Query and key, counted from 1.
+
+        Returns
+        -------
+        number
+            Exact, as K is.
+        """
         row = [self.signal(t, s) for s in range(1, t + 1)]
         return (row[r - 1] - sum(row) / t) / t
 
     def ahead(self, t: int, r: int) -> Any:
-        """Lead t (B_{t,t-1} - B_{t,r}) for t >= 3 and r = 2 .. t: linear in K."""
+        """Return the lead t (B_{t,t-1} - B_{t,r}), which is linear in K.
+
+        Parameters
+        ----------
+        t : int
+            The query, at least 3.
+        r : int
+            The competing key, from 2 to t.
+
+        Returns
+        -------
+        number
+            Exact, as K is.
+        """
         T, H, h = self.T, self.H, self.h
         if r == t:
             missed = (1 + H * h[t + 1]) / T if t < self.length - 1 else 0  # no trigger at T - 1

@@ -54,16 +54,16 @@ def first_step(task: InductionTask) -> BlockTable:
     TypeError
         For what is no InductionTask.
 
+    References
+    ----------
+    [BCBJB2023], Section 6 and appendix, first step.
+
     Examples
     --------
     >>> import assocmem as am
     >>> table = am.gradients.first_step(am.InductionTask(n_tokens=10**6, length=256))
     >>> table["outputs", "tokens"].same[-1] > table["outputs", "tokens"].different[-1, -1]
     np.True_
-
-    References
-    ----------
-    [BCBJB2023], Section 6 and appendix, first step.
     """
     roles, length = Roles(task), task.length
     label = roles.array([0, 1, 0, 0]) - roles.one / task.n_outputs  # 1{y=k} - 1/M by the role of k
@@ -100,16 +100,16 @@ def second_step(task: InductionTask) -> BlockTable:
     TypeError
         For what is no InductionTask.
 
+    References
+    ----------
+    [BCBJB2023], Section 6 and appendix, second step; the closed form at finite N and T is derived
+    here.
+
     Examples
     --------
     >>> import assocmem as am
     >>> am.gradients.second_step(am.InductionTask(n_tokens=32, length=32)).lead > 0
     np.True_
-
-    References
-    ----------
-    [BCBJB2023], Section 6 and appendix, second step; the closed form at finite N and T is derived
-    here.
     """
     roles, length = Roles(task), task.length
     readout = FirstReadout(roles, first_step(task))
@@ -191,7 +191,7 @@ def third_step(
     task : InductionTask
         With SymPy sizes, only λ = 0 is possible.
     margin : float
-        λ >= 0, the second margin of `top_down`: by how much the wanted score of layer 2 leads.
+        The second margin λ >= 0 of `top_down`: by how much the wanted score of layer 2 leads.
     second : BlockTable, optional
         Ĵ₂, any multiple of `second_step`; the one that leads by 1 by default.
     lead : float, optional
@@ -210,6 +210,10 @@ def third_step(
     TypeError
         For SymPy sizes with λ > 0.
 
+    References
+    ----------
+    [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
+
     Examples
     --------
     >>> import assocmem as am
@@ -217,10 +221,6 @@ def third_step(
     >>> row = table["positions", "positions"][20]  # of position 20, counted from 0
     >>> int(row.argmax())
     19
-
-    References
-    ----------
-    [BCBJB2023], Section 6 and appendix, third step; the closed forms are derived here.
     """
     if lead is not None:
         renamed("lead=", "margin=", "The lead of a table is another number.")
@@ -296,6 +296,7 @@ def third_step_error(
     Returns
     -------
     array, shape (T - 1,)
+        One bound for each row, in units of the coefficients of `third_step`.
 
     Raises
     ------

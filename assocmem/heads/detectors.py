@@ -41,7 +41,7 @@ class Detection:
     It holds no table: scores are cues · W · answersᵀ, for copying cues · Wᵀ · answersᵀ, and are
     computed when they are asked for.
 
-    Attributes
+    Parameters
     ----------
     kind : {"previous token", "copying", "induction"}
     places : tuple of (layer, head)
@@ -109,9 +109,17 @@ class Detection:
             yield part, scores
 
     def table(self) -> Array:
-        """The scores (n, m), a row per cue; -inf where an answer is not admissible.
+        """Return the scores, a row per cue.
 
-        Raises ValueError for more than 2^24 scores.
+        Returns
+        -------
+        array, shape (n, m)
+            -inf where an answer is not admissible.
+
+        Raises
+        ------
+        ValueError
+            For more than 2^24 scores.
         """
         if (size := len(self.asked) * len(self.among)) > _ENTRIES:
             raise ValueError(
@@ -169,11 +177,35 @@ class Detection:
         return self._verdicts["z"]
 
     def p_value(self, law: Law = "rotation") -> float:
-        """The chance that randomly turned weights do as well: see `Null.p_value`."""
+        """Return the chance that randomly turned weights do as well.
+
+        Parameters
+        ----------
+        law : {"rotation", "gaussian"}
+            As in `Null.p_value`.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+        """
         return self._verdicts[checked_option("law", law, get_args(Law))]
 
     def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
-        """The same by signed permutations, exact to the draws: see `Null.permutation_p_value`."""
+        """Return the same chance by signed permutations, exact to the draws.
+
+        Parameters
+        ----------
+        draws : int
+            How many permutations.
+        rng : int, generator of NumPy or None
+            Where the draws come from; None draws anew each time.
+
+        Returns
+        -------
+        float
+            At least 1/(draws + 1), see `Null.permutation_p_value`.
+        """
         return self.null.permutation_p_value(draws=draws, rng=rng)
 
     def __repr__(self) -> str:
@@ -185,7 +217,19 @@ class Detection:
 
 
 def previous_token(model: Heads, place: Place) -> Detection:
-    """Whether each position looks at the one before, among those up to it.
+    """Ask whether each position looks at the one before, among those up to it.
+
+    Parameters
+    ----------
+    model : Heads
+        With position embeddings.
+    place : (layer, head)
+        The head that is asked, counted from 0.
+
+    Returns
+    -------
+    Detection
+        Of the kind "previous token".
 
     Raises
     ------
@@ -208,10 +252,23 @@ def copying(
     tokens: ArrayLike | None = None,
     targets: ArrayLike | None = None,
 ) -> Detection:
-    """Whether attending to a token raises that token's own logit above all others.
+    """Ask whether attending to a token raises that token's own logit above all others.
 
-    `tokens` (n,): the tokens that are asked, all when left out. `targets` (n,): the output of each,
-    the one of its own number when left out.
+    Parameters
+    ----------
+    model : Heads
+        With token embeddings and outputs.
+    place : (layer, head)
+        The head that is asked, counted from 0.
+    tokens : array_like of int, shape (n,), optional
+        The tokens that are asked, all when left out.
+    targets : array_like of int, shape (n,), optional
+        The output of each, the one of its own number when left out.
+
+    Returns
+    -------
+    Detection
+        Of the kind "copying".
 
     Raises
     ------
@@ -234,12 +291,26 @@ def induction(
     tokens: ArrayLike | None = None,
     among: ArrayLike | None = None,
 ) -> Detection:
-    """Whether a token looks for what an earlier head wrote of the same token (K-composition).
+    """Ask whether a token looks for what an earlier head wrote of the same token (K-composition).
 
     If `first` is a previous-token head, what it wrote of a token stands one place after it: there
-    `second` attends to what followed the token before. `tokens` (n,): those that are asked, such as
-    the triggers of a task; `among` (m,): those among which each looks for itself, the asked ones
-    included. All when left out.
+    `second` attends to what followed the token before.
+
+    Parameters
+    ----------
+    model : Heads
+        With token embeddings.
+    first, second : (layer, head)
+        The earlier head and the later one, counted from 0.
+    tokens : array_like of int, shape (n,), optional
+        Those that are asked, such as the triggers of a task; all when left out.
+    among : array_like of int, shape (m,), optional
+        Those among which each looks for itself, the asked ones included; all when left out.
+
+    Returns
+    -------
+    Detection
+        Of the kind "induction".
 
     Raises
     ------
@@ -270,7 +341,7 @@ def induction(
 class Findings:
     """All detections in a model, and the level at which all of them together err by chance.
 
-    Attributes
+    Parameters
     ----------
     detections : tuple of Detection
         Every head or pair that was asked, by every detector that applies.
@@ -321,10 +392,25 @@ def find(
 ) -> Findings:
     """Ask every head, and every pair of an earlier and a later one, by every detector that applies.
 
-    `level` is the chance, at most, of any significant test on randomly turned weights. What a model
-    does not have (positions, outputs) is not asked. `tokens` (n,): those that copying and induction
-    are asked for, all when left out. Of a large vocabulary take a few thousand: the time is that of
-    n d d_h products for each pair of heads, and n² d_h for the recall of a significant one.
+    What a model does not have (positions, outputs) is not asked.
+
+    Parameters
+    ----------
+    model : Heads
+        What `read` returns.
+    level : float
+        The chance, at most, of any significant test on randomly turned weights.
+    law : {"rotation", "gaussian"}
+        Of the p-values, see `Null.p_value`.
+    tokens : array_like of int, shape (n,), optional
+        Those that copying and induction are asked for, all when left out. Of a large vocabulary
+        take a few thousand: the time is that of n d d_h products for each pair of heads, and n² d_h
+        for the recall of a significant one.
+
+    Returns
+    -------
+    Findings
+        A detection for every head or pair and every detector that applies.
 
     Raises
     ------

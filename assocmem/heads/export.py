@@ -31,11 +31,21 @@ _PARTS = ("keys", "values", "coefficients")  # of a memory
 
 
 def to_torch(model: FrozenTransformer) -> nn.Module:
-    """The model as a torch.nn.Module in its own dtype: `module(tokens)` are the logits.
+    """Make a torch.nn.Module of the model, in its own dtype: `module(tokens)` are the logits.
 
-    The learned matrices are parameters, the frozen atoms buffers; `module.attention(tokens)` are
-    both attention maps. `from_torch` gives the same model back, bit for bit where the weights are
-    arrays; memories become their matrices.
+    `from_torch` gives the same model back, bit for bit where the weights are arrays; memories
+    become their matrices.
+
+    Parameters
+    ----------
+    model : FrozenTransformer
+        It does not change.
+
+    Returns
+    -------
+    torch.nn.Module
+        The learned matrices are parameters, the frozen atoms buffers; `module.attention(tokens)`
+        are both attention maps.
 
     Raises
     ------
@@ -56,7 +66,17 @@ def to_torch(model: FrozenTransformer) -> nn.Module:
 
 
 def from_torch(module: nn.Module) -> FrozenTransformer:
-    """The FrozenTransformer of a module that `to_torch` made, trained since then or not.
+    """Return the FrozenTransformer of a module that `to_torch` made, trained since then or not.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Of that class.
+
+    Returns
+    -------
+    FrozenTransformer
+        With arrays for weights.
 
     Raises
     ------
@@ -74,12 +94,22 @@ def from_torch(module: nn.Module) -> FrozenTransformer:
 
 
 def to_transformer_lens(model: FrozenTransformer) -> Any:
-    """The model as a TransformerBridge of TransformerLens 4, in float32, without a download.
+    """Make a TransformerBridge of TransformerLens 4 of the model, in float32, without a download.
 
-    Attention alone, one head of size d in each layer, no layer norm; hooks and caches are those of
-    any bridge. `head_weights` says what stands where: with readout "attention" the stream is twice
-    as wide. Nothing of the forward pass is approximate, but float32 rounds, and query and key are
-    two matrices where this model has one, so that training it there is another dynamics.
+    `head_weights` says what stands where: with readout "attention" the stream is twice as wide.
+    Nothing of the forward pass is approximate, but float32 rounds, and query and key are two
+    matrices where this model has one, so that training it there is another dynamics.
+
+    Parameters
+    ----------
+    model : FrozenTransformer
+        It does not change.
+
+    Returns
+    -------
+    TransformerBridge
+        Of attention alone, one head of size d in each layer, no layer norm; hooks and caches are
+        those of any bridge.
 
     Raises
     ------
@@ -125,6 +155,13 @@ def save(model: FrozenTransformer, path: str | Path) -> None:
 
     Each file is replaced atomically. Memories stay memories: keys, values, coefficients.
 
+    Parameters
+    ----------
+    model : FrozenTransformer
+        Without symbolic entries.
+    path : str or Path
+        The name of both files without their endings.
+
     Raises
     ------
     ValueError
@@ -159,6 +196,16 @@ def save(model: FrozenTransformer, path: str | Path) -> None:
 
 def load(path: str | Path) -> FrozenTransformer:
     """Return the model that `save` wrote, bit for bit, from `path.safetensors`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The name without its ending, as it was given to `save`.
+
+    Returns
+    -------
+    FrozenTransformer
+        With memories where memories were saved.
 
     Raises
     ------

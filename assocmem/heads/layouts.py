@@ -35,15 +35,7 @@ LAYER = "{layer}"
 class Layout:
     """The names of a model's arrays by role, and how its matrices multiply.
 
-    >>> layout = Layout(
-    ...     names={"tokens": "embed.weight", "outputs": "embed.weight",
-    ...            "qkv": "layers.{layer}.attn.in_proj_weight",
-    ...            "output": "layers.{layer}.attn.out_proj.weight"},
-    ...     side="left")
-    >>> layout.name("qkv", 1)
-    'layers.1.attn.in_proj_weight'
-
-    Attributes
+    Parameters
     ----------
     names : mapping of role to name
         Of the model: tokens, positions, outputs, outputs_bias (embeddings and unembedding),
@@ -76,6 +68,16 @@ class Layout:
     ValueError
         For an unknown role, a name of a layer's role without `{layer}` beside others that have it,
         or roles that leave the heads unknown.
+
+    Examples
+    --------
+    >>> layout = Layout(
+    ...     names={"tokens": "embed.weight", "outputs": "embed.weight",
+    ...            "qkv": "layers.{layer}.attn.in_proj_weight",
+    ...            "output": "layers.{layer}.attn.out_proj.weight"},
+    ...     side="left")
+    >>> layout.name("qkv", 1)
+    'layers.1.attn.in_proj_weight'
     """
 
     names: Mapping[str, str]
@@ -105,17 +107,52 @@ class Layout:
             )
 
     def name(self, role: str, layer: int) -> str:
-        """The name of a role in a layer, counted from 0."""
+        """Return the name of a role in a layer.
+
+        Parameters
+        ----------
+        role : str
+            One of `names`.
+        layer : int
+            Counted from 0.
+
+        Returns
+        -------
+        str
+            Of the array.
+        """
         return self.names[role].replace(LAYER, str(layer))
 
     def stripped(self, name: str) -> str:
-        """A name without the prefixes."""
+        """Return a name without the prefixes.
+
+        Parameters
+        ----------
+        name : str
+            As the weights have it.
+
+        Returns
+        -------
+        str
+            As the layout has it.
+        """
         for prefix in self.prefixes:
             name = name.removeprefix(prefix)
         return name
 
     def n_layers(self, names: Iterable[str]) -> int:
-        """How many layers the names speak of; 1 where the layout is of a single layer."""
+        """Count the layers that the names speak of.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Of the arrays, without prefixes.
+
+        Returns
+        -------
+        int
+            1 where the layout is of a single layer.
+        """
         template = self.names["output"]
         if LAYER not in template:
             return 1
@@ -124,11 +161,33 @@ class Layout:
         return max(found, default=-1) + 1
 
     def is_feed_forward(self, name: str) -> bool:
-        """Whether the array of this name acts on the stream, and is not read."""
+        """Whether the array of this name acts on the stream, and is not read.
+
+        Parameters
+        ----------
+        name : str
+            Of an array, without prefix.
+
+        Returns
+        -------
+        bool
+            By the patterns of `feed_forward`.
+        """
         return any(fnmatchcase(name, pattern) for pattern in self.feed_forward)
 
     def is_ignored(self, name: str) -> bool:
-        """Whether the array of this name does not act."""
+        """Whether the array of this name does not act.
+
+        Parameters
+        ----------
+        name : str
+            Of an array, without prefix.
+
+        Returns
+        -------
+        bool
+            By the patterns of `ignored`.
+        """
         return any(fnmatchcase(name, pattern) for pattern in self.ignored)
 
 

@@ -39,6 +39,19 @@ Place = tuple[int, int]  # layer and head, both counted from 0
 class Norm:
     """A norm in front of a layer: "layer" centres and divides, "rms" divides, "none" does neither.
 
+    Parameters
+    ----------
+    kind : {"layer", "rms", "none"}
+        Which of the three.
+    gain : array, shape (d,)
+        Multiplies each coordinate.
+    bias : array, shape (d,)
+        Added to each.
+    eps : float
+        Added to the mean square under the root.
+
+    Examples
+    --------
     >>> norm = Norm("layer", gain=np.array([1.0, 2.0]), bias=np.zeros(2))
     >>> norm.linear(np.array([3.0, 1.0]))
     array([ 1., -2.])
@@ -50,13 +63,35 @@ class Norm:
     eps: float = 1e-5
 
     def linear(self, x: Array) -> Array:
-        """Centred and times the gain: the norm without deviation and bias."""
+        """Centre, and multiply by the gain: the norm without deviation and bias.
+
+        Parameters
+        ----------
+        x : array, shape (..., d)
+            Vectors of the stream.
+
+        Returns
+        -------
+        array, shape (..., d)
+            Their linear part.
+        """
         if self.kind == "layer":
             x = x - x.mean(axis=-1, keepdims=True)
         return x * self.gain
 
     def folded(self, rows: Array) -> Array:
-        """The rows W for which W x is the given rows' product with `linear(x)`."""
+        """Return the rows W for which W x is the given rows' product with `linear(x)`.
+
+        Parameters
+        ----------
+        rows : array, shape (n, d)
+            Weights that read what the norm returns.
+
+        Returns
+        -------
+        array, shape (n, d)
+            Weights that read the stream itself, up to the deviation.
+        """
         rows = rows * self.gain
         return rows - rows.mean(axis=-1, keepdims=True) if self.kind == "layer" else rows
 
@@ -73,11 +108,7 @@ class Norm:
 class Rotary:
     """Positions by rotation: pairs of the first `dims` coordinates of each query and key.
 
-    >>> Rotary(dims=2).between(1).round(2)
-    array([[ 0.54,  0.84],
-           [-0.84,  0.54]])
-
-    Attributes
+    Parameters
     ----------
     dims : int
         How many coordinates of a head rotate, an even number: all, or a part (GPT-NeoX and Pythia:
@@ -86,6 +117,12 @@ class Rotary:
         Pair i rotates by base^(−2i/dims) for each position.
     pairs : {"halves", "adjacent"}
         Coordinates i and i + dims/2 (GPT-NeoX), or 2i and 2i + 1 (GPT-J).
+
+    Examples
+    --------
+    >>> Rotary(dims=2).between(1).round(2)
+    array([[ 0.54,  0.84],
+           [-0.84,  0.54]])
     """
 
     dims: int
@@ -98,9 +135,17 @@ class Rotary:
         checked_option("pairs", self.pairs, ("halves", "adjacent"))
 
     def between(self, distance: int) -> Array:
-        """The matrix R, (dims, dims), for which a query's score at a key is qᵀ R k.
+        """Return the matrix R for which a query's score at a key is qᵀ R k.
 
-        `distance` is how far the key lies before the query.
+        Parameters
+        ----------
+        distance : int
+            How far the key lies before the query.
+
+        Returns
+        -------
+        array, shape (dims, dims)
+            A rotation.
         """
         half = self.dims // 2
         angles = -distance * self.base ** (-2 * np.arange(half) / self.dims)
@@ -116,7 +161,7 @@ class Rotary:
 class Head:
     """One attention head: its weights, each acting from the left, and its two maps.
 
-    Attributes
+    Parameters
     ----------
     layer, index : int
         Its place, counted from 0.
@@ -157,7 +202,10 @@ class Head:
         Keys are what the head looks at, values what it looks for: d_h pairs with coefficients
         `scale`. Exact at any vocabulary; `scores(keys=..., values=...)` asks it for atoms.
 
-        Raises ValueError for a rotary head, whose map depends on the distance: see `at`.
+        Raises
+        ------
+        ValueError
+            For a rotary head, whose map depends on the distance: see `at`.
         """
         if self.rotary is not None:
             raise ValueError(
@@ -167,9 +215,22 @@ class Head:
         return self.at(0)
 
     def at(self, distance: int) -> AssociativeMemory:
-        """As `query_key`, for keys that lie `distance` positions before the query.
+        """Return the map `query_key` for keys that lie some positions before the query.
 
-        Without rotary positions it is the same at every distance.
+        Parameters
+        ----------
+        distance : int
+            How many positions.
+
+        Returns
+        -------
+        AssociativeMemory
+            Without rotary positions the same at every distance.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a distance that is no integer from 0 up.
         """
         distance = at_least("distance", distance, 0)
         between = np.eye(len(self.W_K))
@@ -197,9 +258,17 @@ class Head:
         return AssociativeMemory(keys=self.norm.folded(self.W_V), values=self.W_O)
 
     def scores(self, stream: Array) -> Array:
-        """The scores (T, T) of a stream (T, d) as the model computes them, query before key.
+        """Return the scores of a stream as the model computes them, query before key.
 
-        Norms, biases and rotations included; keys after their query as well.
+        Parameters
+        ----------
+        stream : array, shape (T, d)
+            What enters the layer, a position a row.
+
+        Returns
+        -------
+        array, shape (T, T)
+            With norms, biases and rotations; for keys after their query as well.
         """
         normed = self.norm(stream)
         q, k = normed @ self.W_Q.T + self.b_Q, normed @ self.W_K.T + self.b_K
@@ -211,7 +280,18 @@ class Head:
         return np.asarray(self.scale * q @ k.T)
 
     def written(self, stream: Array) -> Array:
-        """What attending to each vector of a stream (T, d) alone adds to it, (T, d)."""
+        """Return what attending to each vector of a stream alone adds to it.
+
+        Parameters
+        ----------
+        stream : array, shape (T, d)
+            What enters the layer, a position a row.
+
+        Returns
+        -------
+        array, shape (T, d)
+            Biases of the values included, that of the layer's output not.
+        """
         return np.asarray((self.norm(stream) @ self.W_V.T + self.b_V) @ self.W_O)
 
     def __repr__(self) -> str:
@@ -220,11 +300,20 @@ class Head:
 
 
 def composition(second: Head, first: Head, *, via: Via = "key") -> AssociativeMemory:
-    """The memory of one head that reads what a head of an earlier layer has written.
+    """Compose a head with one of an earlier layer whose writing it reads, to a memory.
 
-    "key": the score xᵀ W y of a query x for a key that holds what `first` wrote of y. "query": of a
-    query that holds what `first` wrote of x, for a key y. "value": what `second` writes of what
-    `first` wrote of y. As always up to the deviations of the norms.
+    Parameters
+    ----------
+    second, first : Head
+        The later head and the earlier one.
+    via : {"key", "query", "value"}
+        Of a score xᵀ W y: "key", the key holds what `first` wrote of y; "query", the query holds
+        what `first` wrote of x. "value": W y is what `second` writes of what `first` wrote of y.
+
+    Returns
+    -------
+    AssociativeMemory
+        As always up to the deviations of the norms.
 
     Raises
     ------
@@ -263,14 +352,19 @@ class Heads:
     `model[layer, head]` is one, counted from 0; iterating goes through all. Atoms that a model does
     not have, or that were not given, are None.
 
-    Attributes
+    Parameters
     ----------
     layers : tuple of tuples of Head
-    tokens (N, d), positions (T, d), outputs (M, d)
-        Embeddings and unembedding; the norm in front of the latter is part of `outputs`.
-    outputs_bias : (M,) array or None
+        The heads of each layer.
+    tokens : array, shape (N, d), or None
+        The embeddings of the tokens.
+    positions : array, shape (T, d), or None
+        The embeddings of the positions.
+    unembedding : array, shape (M, d), or None
+        As the model has it; `outputs` are these rows with the norm in front of them.
+    outputs_bias : array, shape (M,), or None
         Added to the logits.
-    output_biases : tuple of (d,) arrays
+    output_biases : tuple of arrays, shape (d,)
         What each layer writes whatever it attends to, beside the values' biases.
     final : Norm
         What stands in front of the unembedding.
@@ -329,7 +423,19 @@ class Heads:
         return (head for layer in self.layers for head in layer)
 
     def atoms(self, name: str, *, through: Place | None = None) -> Array:
-        """The model's "tokens", "positions" or "outputs"; `through` a head, what it writes of them.
+        """Return the atoms of one kind, or what a head writes of them.
+
+        Parameters
+        ----------
+        name : {"tokens", "positions", "outputs"}
+            The kind.
+        through : (layer, head), optional
+            The head that has read them and written of them.
+
+        Returns
+        -------
+        array, shape (n, d)
+            One atom a row.
 
         Raises
         ------
@@ -350,12 +456,25 @@ class Heads:
     def memory(
         self, place: Place, name: Literal["query_key", "output_value"], *, keys: Any, values: Any
     ) -> AssociativeMemory:
-        """A head's map as a memory over atoms: keys are attended, values ask or are written.
+        """Return a head's map as a memory over atoms: keys are attended, values ask or are written.
 
-        `keys` and `values` are names of atoms, pairs (name, head) for what a head wrote of them, or
-        rows (n, d). The memory is over exactly these, with the smallest coefficients that give the
-        map's scores (`AssociativeMemory.from_matrix`); for the scores alone, and large
-        vocabularies, `model[place].query_key.scores(keys=..., values=...)`.
+        For the scores alone, and large vocabularies, ask `model[place].query_key.scores(keys=...,
+        values=...)`.
+
+        Parameters
+        ----------
+        place : (layer, head)
+            The head, counted from 0.
+        name : {"query_key", "output_value"}
+            The map.
+        keys, values : str, (str, (layer, head)) or array_like, shape (n, d)
+            Names of atoms, pairs (name, head) for what a head wrote of them, or rows.
+
+        Returns
+        -------
+        AssociativeMemory
+            Over exactly these, with the smallest coefficients that give the map's scores
+            (`AssociativeMemory.from_matrix`).
 
         Raises
         ------
@@ -376,7 +495,19 @@ class Heads:
         return checked_rows(argument, atoms)
 
     def run(self, tokens: ArrayLike) -> tuple[Array, list[Array]]:
-        """Logits (B, T, M) of sequences (B, T), and the attention maps (B, H, T, T) of each layer.
+        """Run the model on sequences.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (B, T)
+            The sequences.
+
+        Returns
+        -------
+        logits : array, shape (B, T, M)
+            At every position.
+        attention : list of array, shape (B, H, T, T)
+            The maps of each layer, query before key.
 
         Raises
         ------

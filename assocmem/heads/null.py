@@ -34,15 +34,17 @@ _DRAWS_AT_ONCE = 2**20  # entries of the array of permutations
 class Null:
     """The law of D = ⟨W Q, N⟩ over random Q, with W and N given.
 
+    Parameters
+    ----------
+    weights, direction : (d_h, d) array
+        W and N.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> null = Null(rng.normal(size=(4, 16)), rng.normal(size=(4, 16)))
     >>> 0 < null.p_value() < 1
     True
-
-    Attributes
-    ----------
-    weights, direction : (d_h, d) array
-        W and N.
     """
 
     weights: Array
@@ -79,13 +81,27 @@ class Null:
         return self.statistic / self.std if self.std > 0 else 0.0
 
     def p_value(self, law: Law = "rotation") -> float:
-        """The probability of a D at least as large, without a draw.
+        """Return the probability of a D at least as large, without a draw.
 
-        "rotation": Q uniform among the rotations, the asymptotic law for large d: normal, with the
-        exact mean 0 and variance ‖B‖²/d. It holds the singular values of W fixed, trained ones too;
-        the fourth moment never exceeds that of the normal (claim H1). "gaussian": W with
-        independent normal entries of any variance; then D/(‖W‖‖N‖) is the overlap of two random
-        vectors in d_h d dimensions, whose law is exact (`overlap_law`), far into the tail.
+        Parameters
+        ----------
+        law : {"rotation", "gaussian"}
+            "rotation": Q uniform among the rotations, the asymptotic law for large d: normal, with
+            the exact mean 0 and variance ‖B‖²/d. It holds the singular values of W fixed, trained
+            ones too; the fourth moment never exceeds that of the normal (claim H1). "gaussian": W
+            with independent normal entries of any variance; then D/(‖W‖‖N‖) is the overlap of two
+            random vectors in d_h d dimensions, whose law is exact (`overlap_law`), far into the
+            tail.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            For another law.
         """
         from scipy import stats
 
@@ -98,12 +114,28 @@ class Null:
         return float(overlap_law(self.weights.size).sf(overlap))
 
     def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
-        """The share of D itself and of `draws` signed permutations of coordinates that reach D.
+        """Return the share of D itself and of signed permutations of coordinates that reach D.
 
         Q permutes the coordinates of the atoms R and flips their signs. Where the entries of W are
         independent and symmetric with one law, whatever it is, all of these are equally likely, and
-        the chance of a share of at most p is at most p: exact, however many draws. No share is
-        below 1/(draws + 1).
+        the chance of a share of at most p is at most p: exact, however many draws.
+
+        Parameters
+        ----------
+        draws : int
+            How many permutations.
+        rng : int, generator of NumPy or None
+            Where the draws come from; None draws anew each time.
+
+        Returns
+        -------
+        float
+            At least 1/(draws + 1).
+
+        Raises
+        ------
+        TypeError, ValueError
+            For draws that are no integer of at least 1.
         """
         draws, rng = checked_size("draws", draws), generator(rng)
         turned, d = self.turned, self.weights.shape[1]

@@ -14,20 +14,34 @@ MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")
 
 
 def head_weights(model: FrozenTransformer, *, wide: bool = True) -> dict[str, Array]:
-    """The model's matrices as those of a transformer with one head of size d in each layer.
+    """Return the model's matrices as those of a transformer with one head of size d a layer.
 
+    Names and sides are those of TransformerLens' bridge, `read`'s layout "transformer_bridge": what
+    multiplies does so from the left. Queries are scale · √d · I, so that a library that divides
+    scores by √d is right; keys are W_K; values Phi1 or W_V2; outputs I or W_O2. W_F goes into the
+    unembedding, W_U (I + W_F).
+
+    Parameters
+    ----------
+    model : FrozenTransformer
+        It does not change.
+    wide : bool
+        Of a model with readout "attention" the unembedding must see what layer 2 writes alone: the
+        stream has 2d coordinates, and layer 2 writes into the second half. Without it the
+        unembedding sees the whole stream.
+
+    Returns
+    -------
+    dict of str to array
+        A state dict.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=4, length=5)
     >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     >>> head_weights(model)["blocks.1.attn.k.weight"].shape
     (21, 42)
-
-    Names and sides are those of TransformerLens' bridge, `read`'s layout "transformer_bridge": what
-    multiplies does so from the left. Queries are scale · √d · I, so that a library that divides
-    scores by √d is right; keys are W_K; values Phi1 or W_V2; outputs I or W_O2. W_F goes into the
-    unembedding, W_U (I + W_F). Of a model with readout "attention" the unembedding must see what
-    layer 2 writes alone: the stream has 2d coordinates, and layer 2 writes into the second half
-    (not so with `wide=False`, where the unembedding sees the whole stream).
     """
     checked_kind("model", model, FrozenTransformer)
     emb, d = model.embeddings, model.embeddings.width

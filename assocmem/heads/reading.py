@@ -46,33 +46,22 @@ def read(
 ) -> Heads:
     """Read the heads of a transformer from its weights.
 
-    >>> rng = np.random.default_rng(0)
-    >>> weights = {"wte.weight": rng.normal(size=(5, 4)), "wpe.weight": rng.normal(size=(6, 4)),
-    ...            "h.0.ln_1.weight": np.ones(4), "ln_f.weight": np.ones(4),
-    ...            "h.0.attn.c_attn.weight": rng.normal(size=(12, 4)),
-    ...            "h.0.attn.c_proj.weight": rng.normal(size=(4, 4))}
-    >>> model = read(weights, n_heads=2, tied=True)
-    >>> model
-    Heads(1 layers of 2 heads, width=4, tokens=5, positions=6, outputs=5)
-    >>> model[0, 1].query_key
-    AssociativeMemory(2 keys in R^4 -> 2 values in R^4, float64)
-
     Parameters
     ----------
-    weights : mapping of names to arrays, or path
+    weights : mapping of str to array, path or FrozenTransformer
         NumPy arrays or torch tensors, with or without gradients, in float32 or float64; or a file
-        in .safetensors or .npz. Pickles are never opened. Or a FrozenTransformer, which needs no
-        further argument: its heads are as wide as the stream.
+        in .safetensors or .npz. Pickles are never opened. A FrozenTransformer needs no further
+        argument: its heads are as wide as the stream.
     n_heads : int, optional
         Heads of a layer; not needed where they are an axis of their own (TransformerLens).
     layout : str or Layout, optional
         "gpt2" (Conv1D), "nanogpt", "transformer_lens" (a state dict, or stacks W_Q[l, h]),
         "transformer_bridge" (its successor's state dict), "gpt_neox", "multihead_attention" (one
         torch.nn.MultiheadAttention), or yours; recognised by the names when left out.
-    tokens (N, d), positions (T, d), outputs (M, d) : array, optional
+    tokens, positions, outputs : array_like, shapes (N, d), (T, d) and (M, d), optional
         Taken instead of the layout's.
     tied : bool
-        The unembedding is the token embedding, where the weights hold none of their own.
+        Whether the unembedding is the token embedding, where the weights hold none of their own.
     norm : {"layer", "rms", "none"}, optional
         The norms in front of attention and unembedding; "layer" where the weights hold its gains.
         Without gains (TransformerLens' folded ones) say which: they still divide.
@@ -85,8 +74,11 @@ def read(
     scale : float, optional
         Multiplies the scores; 1/√d_h when left out.
 
-    What is not read is in `Heads.unread`: feed-forward layers, so that a head which reads what one
-    of these wrote will not be found; and the deviation by which a norm divides each vector.
+    Returns
+    -------
+    Heads
+        What was not read is in its ``unread``: feed-forward layers, so that a head which reads what
+        one of these wrote will not be found; and the deviation by which a norm divides each vector.
 
     Raises
     ------
@@ -96,6 +88,19 @@ def read(
         tied; rotary positions without their law. Each lists what was expected and what came.
     ImportError
         For a .safetensors file without the package safetensors.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> weights = {"wte.weight": rng.normal(size=(5, 4)), "wpe.weight": rng.normal(size=(6, 4)),
+    ...            "h.0.ln_1.weight": np.ones(4), "ln_f.weight": np.ones(4),
+    ...            "h.0.attn.c_attn.weight": rng.normal(size=(12, 4)),
+    ...            "h.0.attn.c_proj.weight": rng.normal(size=(4, 4))}
+    >>> model = read(weights, n_heads=2, tied=True)
+    >>> model
+    Heads(1 layers of 2 heads, width=4, tokens=5, positions=6, outputs=5)
+    >>> model[0, 1].query_key
+    AssociativeMemory(2 keys in R^4 -> 2 values in R^4, float64)
     """
     if isinstance(weights, FrozenTransformer):
         return _read_ours(weights)
@@ -345,9 +350,11 @@ class _Parts:
             self.d_h = inputs // self.n_heads
 
     def name(self, role: str) -> str:
+        """The name of a role in this layer."""
         return self.layout.name(role, self.layer)
 
     def array(self, role: str, ndim: int) -> Array:
+        """The array of a role, of so many dimensions."""
         array = self.arrays[role, self.layer]
         if array.ndim != ndim:
             _check_shape(self.name(role), array, (None,) * ndim)

@@ -45,7 +45,7 @@ _BIG = 2**31  # bytes of all heads together
 class Specimen:
     """A model with known heads.
 
-    Attributes
+    Parameters
     ----------
     weights : dict
         Arrays by TransformerLens' names; no layer norm, no biases, no feed-forward layers.
@@ -97,14 +97,6 @@ def specimen(
 ) -> Specimen:
     """Make a model with a known induction head, or with none, among heads that only look right.
 
-    >>> one = specimen(decoys=["shuffled"], rng=0)
-    >>> one.truth[one.circuit[0]], one.truth[one.circuit[1]]
-    ('previous token', 'induction')
-    >>> tokens = np.resize(np.arange(10), (1, 24))           # ten tokens, again and again
-    >>> logits, maps = one.heads.run(tokens)
-    >>> bool((logits[0, 10:-1].argmax(axis=1) == tokens[0, 11:]).mean() > 0.8)
-    True
-
     Parameters
     ----------
     n_tokens, length, width, n_layers, n_heads : int
@@ -113,8 +105,8 @@ def specimen(
         Whether there are a previous-token head and an induction head, in two layers drawn at
         random. Everything else is the same without.
     decoys : sequence of str
-        Heads that only look right, each in a place of its own: "duplicate", "shuffled",
-        "wrong source", "recent", "anti-copying". See the module's docstring.
+        Heads that only look right, each in a place of its own: "duplicate", "shuffled", "wrong
+        source", "recent", "anti-copying". See the module's docstring.
     noise : float
         Standard deviation of what is added to every entry of every head, in units of the root mean
         square entry of its matrix.
@@ -122,16 +114,35 @@ def specimen(
         Mean cosine between two token embeddings, and between two position embeddings, in [0, 1).
     beta : float
         The score of the right key, and the logit of a copied token, where others are near 0.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
 
-    Random heads have matrices of the same size as planted ones. Planted ones are exact, before the
-    noise, where there is room: 3 n_tokens + length atoms, and n_tokens more for a wrong source, in
-    the width, and n_tokens and length in the size of a head. Beyond, they are least squares.
+    Returns
+    -------
+    Specimen
+        Weights, and what each head is.
 
     Raises
     ------
     ValueError
         For a width that n_heads does not divide, fewer than 2 layers, decoys that do not fit in,
         sizes below 3, too large a model.
+
+    Notes
+    -----
+    Random heads have matrices of the same size as planted ones. Planted ones are exact, before the
+    noise, where there is room: 3 n_tokens + length atoms, and n_tokens more for a wrong source, in
+    the width, and n_tokens and length in the size of a head. Beyond, they are least squares.
+
+    Examples
+    --------
+    >>> one = specimen(decoys=["shuffled"], rng=0)
+    >>> one.truth[one.circuit[0]], one.truth[one.circuit[1]]
+    ('previous token', 'induction')
+    >>> tokens = np.resize(np.arange(10), (1, 24))           # ten tokens, again and again
+    >>> logits, maps = one.heads.run(tokens)
+    >>> bool((logits[0, 10:-1].argmax(axis=1) == tokens[0, 11:]).mean() > 0.8)
+    True
     """
     n, t = (checked_size(name, s) for name, s in (("n_tokens", n_tokens), ("length", length)))
     d, h = checked_size("width", width), checked_size("n_heads", n_heads)

@@ -27,15 +27,6 @@ __all__ = ["AssociativeMemory"]
 class AssociativeMemory:
     """The matrix W = Σ_ji C_ji v_j u_iᵀ, kept as keys u_i, values v_j and coefficients C.
 
-    >>> import numpy as np
-    >>> W = AssociativeMemory(keys=np.eye(3), values=np.eye(3)[[1, 2, 0]])
-    >>> W
-    AssociativeMemory(3 keys in R^3 -> 3 values in R^3, float64)
-    >>> W @ W.keys[0]                            # the value stored with key 0
-    array([0., 1., 0.])
-    >>> W.recall(), W.chance()
-    (1.0, 0.3333333333333333)
-
     A memory behaves as the matrix it stands for: `W @ x`, `x @ W`, `W.T`, `W.shape`, sums,
     differences, multiples, `sum([...])`, and `np.asarray(W)`, the matrix itself. None of them but
     the last forms the matrix. `W @ V` of two memories is the memory of the product.
@@ -43,15 +34,12 @@ class AssociativeMemory:
     Parameters
     ----------
     keys : array_like, shape (n, d_k)
+        The vectors u_i that are asked for, one a row.
     values : array_like, shape (m, d_v)
+        The vectors v_j that are answered, one a row.
     coefficients : array_like, shape (m, n), optional
         Row = value, column = key. Left out, they are the identity: pair i is (key i, value i),
         which needs m = n.
-
-    Notes
-    -----
-    Nothing is normalised. Integers become floats. SymPy entries (dtype object) stay symbolic, and
-    the integers beside them stay exact.
 
     Raises
     ------
@@ -60,9 +48,25 @@ class AssociativeMemory:
     TypeError
         For entries that are not real numbers or SymPy expressions.
 
+    Notes
+    -----
+    Nothing is normalised. Integers become floats. SymPy entries (dtype object) stay symbolic, and
+    the integers beside them stay exact.
+
     References
     ----------
     [BCBJB2023], Section 4, where u_i and v_j are random and nearly orthonormal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> W = AssociativeMemory(keys=np.eye(3), values=np.eye(3)[[1, 2, 0]])
+    >>> W
+    AssociativeMemory(3 keys in R^3 -> 3 values in R^3, float64)
+    >>> W @ W.keys[0]                            # the value stored with key 0
+    array([0., 1., 0.])
+    >>> W.recall(), W.chance()
+    (1.0, 0.3333333333333333)
     """
 
     keys: Array
@@ -113,7 +117,14 @@ class AssociativeMemory:
         matrix : array_like, shape (d_v, d_k)
             It multiplies keys from the left: pass matrix.T where the code has u @ matrix.
         keys : array_like, shape (n, d_k)
+            What the matrix is asked for.
         values : array_like, shape (m, d_v)
+            What its answers are compared with.
+
+        Returns
+        -------
+        AssociativeMemory
+            The memory over exactly these keys and values.
 
         Raises
         ------
@@ -200,7 +211,7 @@ class AssociativeMemory:
         return (self.T @ checked_array("@", other).T).T
 
     def scores(self, keys: ArrayLike | None = None, values: ArrayLike | None = None) -> Array:
-        """Scores v_jᵀ W u_i of every value with every key, row = value j, column = key i.
+        """Return the scores v_jᵀ W u_i of all values with all keys, row = value j, column = key i.
 
         The product is taken in the cheapest order, so W is formed only when it is small.
 
@@ -210,6 +221,11 @@ class AssociativeMemory:
             Other keys than the memory's own.
         values : array_like, shape (m', d_v), optional
             Other values than the memory's own.
+
+        Returns
+        -------
+        array, shape (m', n')
+            One score for each value and key that is asked.
 
         Raises
         ------
@@ -256,7 +272,7 @@ class AssociativeMemory:
         Returns
         -------
         array, shape (n,)
-            inf for a key whose only admissible answer is the right one.
+            Infinite for a key whose only admissible answer is the right one.
 
         Raises
         ------
@@ -312,7 +328,17 @@ class AssociativeMemory:
         Parameters
         ----------
         targets, among, keys, values
-            As in `margin`, errors too.
+            As in `margin`.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `margin`.
 
         Examples
         --------
@@ -332,6 +358,11 @@ class AssociativeMemory:
         ----------
         among : array_like of bool, shape (m', n'), optional
             As in `recall`, for the keys and values that are asked.
+
+        Returns
+        -------
+        float
+            The mean of 1 over the number of admissible values.
 
         Raises
         ------
@@ -365,8 +396,16 @@ class AssociativeMemory:
         Parameters
         ----------
         key : array_like, shape (d_k,) or (p, d_k)
+            One key, or p of them.
         value : array_like, shape (d_v,) or (p, d_v)
+            What each key recalls.
         coefficient : array_like, a scalar or shape (p,)
+            How much each pair weighs; a scalar weighs all of them.
+
+        Returns
+        -------
+        AssociativeMemory
+            A new memory; this one does not change.
 
         Raises
         ------

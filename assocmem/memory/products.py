@@ -59,6 +59,7 @@ def scaled_product(*factors: Array) -> tuple[Array, int]:
 
 
 def pseudo_inverse(table: Array) -> Array:
+    """The Moore-Penrose inverse of a table."""
     table = np.asarray(table, dtype=np.result_type(table, np.float32))
     # NumPy's default cut-off, 1e-15, can take rounding for rank
     return np.linalg.pinv(table, rcond=max(table.shape) * np.finfo(table.dtype).eps)

@@ -48,12 +48,6 @@ from assocmem.tasks import InductionTask
 class BlockTable:
     """The coefficients of one learned matrix over the frozen atoms, block by block.
 
-    >>> import assocmem as am
-    >>> table = am.gradients.first_step(am.InductionTask(4, 6, n_triggers="random", predict="all"))
-    >>> block = table["outputs", "tokens"]
-    >>> print(f"{48 * block.same[0]:.3f} {144 * block.different[0, 0]:.3f}")
-    1.000 -1.000
-
     Parameters
     ----------
     task : InductionTask
@@ -76,11 +70,23 @@ class BlockTable:
     TypeError
         For a block of tokens that is no `TokenBlock`, and for what is no array of numbers.
 
+    Notes
+    -----
     Tokens and positions count from 0. Coefficients are those at infinite width. Tables of one
     matrix and task are added, subtracted and scaled, and ``np.asarray(table)`` is `coefficients`.
 
-    Source: [BCBJB2023], Section 6: gradients as sums of outer products; the classes are the
-    symmetry of the task.
+    References
+    ----------
+    [BCBJB2023], Section 6: gradients as sums of outer products; the classes are the symmetry of the
+    task.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> table = am.gradients.first_step(am.InductionTask(4, 6, n_triggers="random", predict="all"))
+    >>> block = table["outputs", "tokens"]
+    >>> print(f"{48 * block.same[0]:.3f} {144 * block.different[0, 0]:.3f}")
+    1.000 -1.000
     """
 
     def __init__(
@@ -117,6 +123,27 @@ class BlockTable:
     ) -> BlockTable:
         """Return the table of a full coefficient array, as `coefficients` gives it.
 
+        Parameters
+        ----------
+        task : InductionTask
+            Whose tokens and positions the atoms belong to.
+        matrix : {"W_O2", "W_K2", "W_K1"}
+            The learned matrix.
+        coefficients : array_like, shape (rows, columns)
+            Over the atoms, in the order of `coefficients`.
+
+        Returns
+        -------
+        BlockTable
+            The same numbers by class of token.
+
+        Raises
+        ------
+        ValueError
+            For coefficients that tell two tokens of a class apart, or of the wrong shape.
+
+        Examples
+        --------
         >>> import assocmem as am
         >>> task = am.InductionTask(n_tokens=4, length=6)
         >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
@@ -124,11 +151,6 @@ class BlockTable:
         >>> gradient = am.BlockTable.from_coefficients(task, "W_O2", memories["W_O2"].coefficients)
         >>> print(f"{gradient.lead:.4f} {-am.gradients.first_step(task).lead:.4f}")
         -0.0556 -0.0556
-
-        Raises
-        ------
-        ValueError
-            For coefficients that tell two tokens of a class apart, or of the wrong shape.
         """
         given = checked_reals("coefficients", coefficients)
         table = cls.averaged(task, matrix, given, task)
@@ -152,10 +174,29 @@ class BlockTable:
     ) -> BlockTable:
         """Return the mean of a coefficient array over all renamings of the tokens of each class.
 
-        ``coefficients`` is over the atoms of ``representatives``, a task with the same classes of
-        tokens and no more of them, and zero on the tokens of ``task`` beyond: its sum over a class,
-        or over pairs of tokens, is shared equally by all of ``task``. With ``representatives``
-        equal to ``task`` this is the plain mean. A pair that does not exist gets 0.
+        Its sum over a class, or over pairs of tokens, is shared equally by all of ``task``. With
+        ``representatives`` equal to ``task`` this is the plain mean.
+
+        Parameters
+        ----------
+        task : InductionTask
+            Whose tokens share the sums.
+        matrix : {"W_O2", "W_K2", "W_K1"}
+            The learned matrix.
+        coefficients : array_like, shape (rows, columns)
+            Over the atoms of ``representatives``, and zero on the tokens of ``task`` beyond them.
+        representatives : InductionTask
+            A task with the same classes of tokens and no more of them.
+
+        Returns
+        -------
+        BlockTable
+            A pair of classes that does not exist gets 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another matrix, tasks of different kinds, and coefficients of another shape.
         """
         array = checked_array("coefficients", coefficients)
         checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
@@ -183,6 +224,23 @@ class BlockTable:
     def on(self, task: InductionTask) -> BlockTable:
         """Return the same coefficients by class for the tokens of another task of the same kind.
 
+        Parameters
+        ----------
+        task : InductionTask
+            It differs from the table's in its numbers of tokens only.
+
+        Returns
+        -------
+        BlockTable
+            With the same blocks.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a task of another kind.
+
+        Examples
+        --------
         >>> import assocmem as am
         >>> table = am.gradients.first_step(am.InductionTask(n_tokens=10**6, length=6))
         >>> table.on(am.InductionTask(n_tokens=7, length=6)).coefficients().shape
@@ -280,8 +338,10 @@ class BlockTable:
 
     @property
     def strength(self) -> Any:
-        """What the margins of `top_down` are multiples of: the lead, or for W_K1 the median over
-        t = 2..T-1 of the wanted coefficient itself."""
+        """What the margins of `top_down` are multiples of.
+
+        It is the lead, or for W_K1 the median over t = 2..T-1 of the wanted coefficient itself.
+        """
         if self.matrix != "W_K1":
             return self.lead
         return np.median(np.diagonal(self[POSITIONS, POSITIONS], offset=-1)[:-1])
@@ -293,8 +353,24 @@ class BlockTable:
     def block(self, row: str, column: str, *, max_bytes: int = 2**30) -> Array:
         """Return one block in full, a coefficient for every pair of atoms.
 
-        Raises ValueError for a row or column that this matrix does not have, and for a block that
-        would take more than ``max_bytes``; TypeError for SymPy sizes.
+        Parameters
+        ----------
+        row, column : str
+            The families of the atoms, such as "outputs" and "tokens".
+        max_bytes : int
+            What the block may take.
+
+        Returns
+        -------
+        array
+            A row for each atom of the row's family, a column for each of the column's.
+
+        Raises
+        ------
+        ValueError
+            For a row or column that this matrix does not have, and a block that would take more.
+        TypeError
+            For SymPy sizes.
         """
         row, column = new_name((row, column))
         named = isinstance(row, str) and isinstance(column, str)
@@ -321,10 +397,22 @@ class BlockTable:
     def coefficients(self, *, max_bytes: int = 2**30) -> Array:
         """Return the full coefficient array over the atoms, in the order `FrozenEmbeddings` stacks.
 
+        Parameters
+        ----------
+        max_bytes : int
+            What the array may take.
+
+        Returns
+        -------
+        array, shape (rows, columns)
+            A coefficient for every pair of atoms.
+
         Raises
         ------
         ValueError
             If it would take more than ``max_bytes``.
+        TypeError
+            For SymPy sizes.
         """
         rows, columns = self._axes
         self._require_room(rows, columns, max_bytes)
@@ -348,7 +436,23 @@ class BlockTable:
             )
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
-        """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ."""
+        """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ.
+
+        Parameters
+        ----------
+        embeddings : FrozenEmbeddings
+            That fit the task.
+
+        Returns
+        -------
+        AssociativeMemory
+            Over the atoms; for W_K1 over the positions alone where no block is of tokens.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For other embeddings, and coefficients of more than 1 GiB.
+        """
         checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(self.task)
         coefficients = self.coefficients()
         if self.matrix == "W_O2":

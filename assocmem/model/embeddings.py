@@ -32,6 +32,37 @@ from assocmem.vectors.families import family_named, gaussian, require_room
 class FrozenEmbeddings:
     """The atoms of a two-layer transformer: everything that training does not move.
 
+    Rows are vectors. Build one by `random`, `orthonormal` or `from_matrices`; of a task only
+    n_tokens, length and outputs matter.
+
+    Parameters
+    ----------
+    tokens : array, shape (N, d)
+        The embeddings w_E of the tokens.
+    positions : array, shape (T, d)
+        The embeddings p of the positions.
+    outputs : array, shape (M, d)
+        The unembeddings w_U of the predicted classes.
+    remapped_tokens, remapped_positions : array, shape (N, d) and (T, d)
+        Their images under Phi1.
+    values : array, shape (2(N+T), d)
+        The images of `atoms` under W_V2.
+    Phi1, W_V2 : array, shape (d, d)
+        The frozen maps of layers 1 and 2, which multiply vectors from the left.
+    family : str
+        What they were drawn from, to be read only.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arrays that do not fit together, are not all float32 or all float64, or hold NaN.
+
+    References
+    ----------
+    [BCBJB2023], Section 4.2.
+
+    Examples
+    --------
     >>> from types import SimpleNamespace
     >>> task = SimpleNamespace(n_tokens=5, length=4, outputs=range(3))
     >>> FrozenEmbeddings.orthonormal(task)
@@ -39,13 +70,6 @@ class FrozenEmbeddings:
     >>> wide = FrozenEmbeddings.random(task, width=64, family="sphere", rng=0)
     >>> wide.compressed()
     FrozenEmbeddings(sphere, N=5, T=4, M=3, width=21)
-
-    Rows are vectors: tokens (N, d) are w_E, positions (T, d) are p, outputs (M, d) are w_U;
-    remapped_tokens and remapped_positions are their images under Phi1 (d, d), and values
-    (2(N+T), d) the images of `atoms` under W_V2 (d, d). Build one by `random`, `orthonormal` or
-    `from_matrices`; of a task only n_tokens, length and outputs matter. Raises TypeError or
-    ValueError for arrays that do not fit together, are not all float32 or all float64, or hold
-    NaN. Source: [BCBJB2023].
     """
 
     tokens: Array
@@ -74,18 +98,43 @@ class FrozenEmbeddings:
         side: Literal["left", "right"] = "left",
         family: str = "custom",
     ) -> FrozenEmbeddings:
-        """Embeddings from anybody's matrices: computes the images, in the widest dtype given.
+        """Make embeddings of anybody's matrices, and compute their images.
 
+        Parameters
+        ----------
+        tokens : array_like, shape (N, d)
+            Embeddings of the tokens.
+        positions : array_like, shape (T, d)
+            Embeddings of the positions.
+        outputs : array_like, shape (M, d)
+            Unembeddings of the classes.
+        Phi1, W_V2 : array_like, shape (d, d)
+            The frozen maps of layers 1 and 2.
+        side : {"left", "right"}
+            The side from which Phi1 and W_V2 multiply a vector: "left", Phi1 x, as in the paper and
+            as torch.nn.Linear keeps its weight; or "right", x Phi1 with vectors as rows, as x @ W
+            in most code, TransformerLens and GPT-2's Conv1D. A square matrix fits either way, so
+            nothing can be guessed.
+        family : str
+            A name for what they are.
+
+        Returns
+        -------
+        FrozenEmbeddings
+            In the widest dtype given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As the class, and for another side.
+
+        Examples
+        --------
         >>> emb = FrozenEmbeddings.from_matrices(
         ...     tokens=[[1, 0]], positions=[[0, 1]], outputs=[[1, 0]],
         ...     Phi1=[[0, 1], [0, 0]], W_V2=[[1, 0], [0, 1]], side="right")
         >>> emb.remapped_tokens, emb.Phi1[1]            # x Phi1 for the row x; kept from the left
         (array([[0., 1.]]), array([1., 0.]))
-
-        `side` is the one from which Phi1 and W_V2 multiply a vector: "left", Phi1 x, as in the
-        paper and as torch.nn.Linear keeps its weight; or "right", x Phi1 with vectors as rows, as
-        x @ W in most code, TransformerLens and GPT-2's Conv1D. A square matrix fits either way, so
-        nothing can be guessed. Raises as the class, and ValueError for another side.
         """
         checked_option("side", side, ("left", "right"), "From which the matrices multiply vectors.")
         given = {"tokens": tokens, "positions": positions, "outputs": outputs}
@@ -107,10 +156,25 @@ class FrozenEmbeddings:
 
     @classmethod
     def orthonormal(cls, task: Any) -> FrozenEmbeddings:
-        """Infinite width, exactly: one-hot atoms in dimension d = 2(N+T) + M.
+        """Make the embeddings of infinite width: one-hot atoms in dimension d = 2(N+T) + M.
 
         Coordinates, in this order: tokens, positions, their images under Phi1, outputs. Phi1 is the
         partial isometry that moves the first N+T coordinates to the next N+T; W_V2 is the identity.
+
+        Parameters
+        ----------
+        task : Task
+            Its n_tokens, length and outputs are the sizes.
+
+        Returns
+        -------
+        FrozenEmbeddings
+            In float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what has no such sizes, and a width whose matrices take more than 16 GiB.
         """
         n_tokens, length, n_outputs = sizes_of(task)
         n_inputs = n_tokens + length
@@ -141,18 +205,44 @@ class FrozenEmbeddings:
         compressed: bool = False,
         rng: Seed = None,
     ) -> FrozenEmbeddings:
-        """Tokens, positions and outputs drawn from a family; Phi1 and W_V2 with N(0, 1/d) entries.
+        """Draw tokens, positions and outputs from a family; Phi1 and W_V2 have N(0, 1/d) entries.
 
+        Parameters
+        ----------
+        task : Task
+            Its n_tokens, length and outputs are the sizes.
+        width : int
+            Dimension d of the residual stream.
+        family : {"gaussian", "sphere", "rademacher", "orthonormal"}
+            The law of tokens, positions and outputs; "orthonormal" ones are orthonormal together.
+        compressed : bool
+            Whether to draw from the law of ``random(...).compressed()`` (its coordinates up to
+            signs, so its Gram matrices exactly) in time and memory that do not depend on a width of
+            n = 2(N+T) + M or more; below n it makes that call. "rademacher" has no such law.
+        rng : int, generator of NumPy or None
+            Where the draws come from; None draws anew each time.
+
+        Returns
+        -------
+        FrozenEmbeddings
+            In float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For N + T + M > width with "orthonormal", "rademacher" with ``compressed``, and matrices
+            of more than 16 GiB.
+
+        References
+        ----------
+        The law of the compressed draw is Bartlett's, [B1933]; see `assocmem.vectors.bartlett`.
+
+        Examples
+        --------
         >>> from types import SimpleNamespace
         >>> task = SimpleNamespace(n_tokens=5, length=4, outputs=range(3))
         >>> FrozenEmbeddings.random(task, width=10**9, compressed=True, rng=0)
         FrozenEmbeddings(gaussian, N=5, T=4, M=3, width=21)
-
-        ``compressed=True`` draws from the law of ``random(...).compressed()`` (its coordinates up
-        to signs, so its Gram matrices exactly) in time and memory that do not depend on a width of
-        n = 2(N+T) + M or more; below n it makes that call. "rademacher" has no such law and is
-        refused. With "orthonormal" tokens, positions and outputs are orthonormal together: raises
-        ValueError when N+T+M > width. Source of the law: [B1933]; see `assocmem.vectors.bartlett`.
         """
         n_tokens, length, n_outputs = sizes_of(task)
         width, n_inputs = checked_size("width", width), n_tokens + length
@@ -188,11 +278,16 @@ class FrozenEmbeddings:
         )
 
     def compressed(self) -> FrozenEmbeddings:
-        """The same logits and gradients at width n = 2(N+T) + M, or self when d <= n.
+        """Return embeddings of width n = 2(N+T) + M with the same logits and gradients.
 
         Only inner products matter, and only those inside [atoms; outputs] and inside values: each
         stack A = L Q, Q with orthonormal rows, is replaced by L (values padded with zeros), which
         has the same Gram matrix. Phi1 and W_V2 become the smallest matrices with the same images.
+
+        Returns
+        -------
+        FrozenEmbeddings
+            These themselves where d <= n.
         """
         stack = np.concatenate([self.atoms, self.outputs])
         n, n_inputs = len(stack), len(self.inputs)
@@ -215,12 +310,41 @@ class FrozenEmbeddings:
         )
 
     def astype(self, dtype: DTypeLike) -> FrozenEmbeddings:
-        """Every array rounded to float32 or float64."""
+        """Return the embeddings with every array rounded to float32 or float64.
+
+        Parameters
+        ----------
+        dtype : {float32, float64}
+            Of all arrays.
+
+        Returns
+        -------
+        FrozenEmbeddings
+            A copy.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another dtype.
+        """
         dtype = checked_dtype("dtype", dtype)
         return replace(self, **{name: getattr(self, name).astype(dtype) for name in _ARRAYS})
 
     def check_fits(self, task: Any) -> None:
-        """Raise ValueError unless they have the task's N tokens, T positions and M outputs."""
+        """Refuse a task of other sizes than N tokens, T positions and M outputs.
+
+        Parameters
+        ----------
+        task : Task
+            What the embeddings are for.
+
+        Raises
+        ------
+        ValueError
+            For other sizes.
+        TypeError
+            For what has none.
+        """
         own, asked = (self.n_tokens, self.length, self.n_outputs), sizes_of(task)
         if own != asked:
             raise ValueError(
@@ -250,7 +374,7 @@ class FrozenEmbeddings:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 or float64, one for all arrays."""
+        """One dtype for all arrays, float32 or float64."""
         return self.tokens.dtype
 
     @cached_property
@@ -289,6 +413,7 @@ def _check_fit(arrays: dict[str, Array]) -> None:
 
 
 def require_memory(argument: str, width: int, max_bytes: int = 2**34) -> None:
+    """Refuse a width whose two frozen matrices take more than so many bytes."""
     if (needed := 2 * 8 * width**2) <= max_bytes:
         return
     remedy = {

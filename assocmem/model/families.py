@@ -24,8 +24,15 @@ _NAMES_OF_BEFORE = {
 
 
 class TokenBlock(NamedTuple):
-    """A token by token block: ``different[a, b]`` for two different tokens of classes a and b,
-    ``same[a]`` for one token of class a with itself."""
+    """A block of coefficients between tokens, by their classes.
+
+    Parameters
+    ----------
+    different : array, shape (classes, classes)
+        Entry [a, b] is for two different tokens of the classes a and b.
+    same : array, shape (classes,)
+        Entry [a] is for one token of class a with itself.
+    """
 
     different: Array
     same: Array

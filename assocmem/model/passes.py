@@ -97,6 +97,7 @@ class Sums:
             self.sums |= {k: np.zeros_like(v) for k, v in vars(tables.inputs).items()}
 
     def add(self, other: Sums) -> None:
+        """Add the sums of other sequences."""
         self.loss += other.loss
         for name, array in self.sums.items():
             array += other.sums[name]

@@ -41,13 +41,6 @@ class TrainingStep:
     The same numbers as `FrozenTransformer`, for training: weights are (d, d) arrays that change at
     every step, sequences are long, and only some positions carry loss.
 
-    >>> import numpy as np, assocmem as am
-    >>> task = am.InductionTask(n_tokens=4, length=5)
-    >>> step = TrainingStep(am.FrozenEmbeddings.random(task, width=16, rng=0), readout="attention")
-    >>> loss, gradients = step.loss_and_gradients({"W_K1": np.eye(16)}, task.enumerate())
-    >>> print(f"{loss:.6f}", gradients["W_O2"].shape)  # W_O2 is zero: log 3
-    1.098612 (16, 16)
-
     Parameters
     ----------
     embeddings : FrozenEmbeddings
@@ -62,12 +55,25 @@ class TrainingStep:
         Threads. Results are the same bit for bit with any number: chunks of sequences and the order
         of their sums are fixed, and BLAS runs on one thread per worker.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For weights of other names or shapes or with NaN, for targets, tokens or positions that the
+        embeddings do not have, and arguments of another class.
+
+    Notes
+    -----
     Weights are a mapping of W_K1, W_K2, W_O2, W_F (the latter with readout "residual") to (d, d)
     arrays; what is missing or None is zero. The row of W_K is the query, the column the key.
 
-    Raises ValueError for weights of other names or shapes or with NaN, for targets, tokens or
-    positions that the embeddings do not have; TypeError for arguments of another class.
-    Source: [BCBJB2023], Section 4.2 (the simplified architecture).
+    Examples
+    --------
+    >>> import numpy as np, assocmem as am
+    >>> task = am.InductionTask(n_tokens=4, length=5)
+    >>> step = TrainingStep(am.FrozenEmbeddings.random(task, width=16, rng=0), readout="attention")
+    >>> loss, gradients = step.loss_and_gradients({"W_K1": np.eye(16)}, task.enumerate())
+    >>> print(f"{loss:.6f}", gradients["W_O2"].shape)  # W_O2 is zero: log 3
+    1.098612 (16, 16)
     """
 
     def __init__(
@@ -93,7 +99,23 @@ class TrainingStep:
         self._engine = Engine(embeddings.dtype, self.workers)
 
     def with_embeddings(self, embeddings: FrozenEmbeddings) -> TrainingStep:
-        """Return the same step for other embeddings of the same dtype, with the same threads."""
+        """Return the same step for other embeddings of the same dtype, with the same threads.
+
+        Parameters
+        ----------
+        embeddings : FrozenEmbeddings
+            Of the same dtype.
+
+        Returns
+        -------
+        TrainingStep
+            A new one; this one does not change.
+
+        Raises
+        ------
+        TypeError
+            For another dtype.
+        """
         other = copy(self)
         other.embeddings = checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
         if embeddings.dtype != self.embeddings.dtype:
@@ -109,12 +131,30 @@ class TrainingStep:
         batch: Batch,
         wrt: Sequence[str] = ("W_K1", "W_K2", "W_O2"),
     ) -> tuple[float, dict[str, Array]]:
-        """Return the expected cross-entropy Σ w ℓ in nats and its gradients, arrays by name.
+        """Return the expected cross-entropy and its gradients.
 
-        ``wrt`` names the matrices to differentiate, and the embeddings "tokens" (N, d), "positions"
-        (T, d) and "outputs" (M, d), on which everything that is made of them depends; fewer need
-        less work. A loss that overflows is
-        returned as NaN or infinity, without a warning. Raises as the class does.
+        Parameters
+        ----------
+        weights : mapping of str to array_like, shape (d, d)
+            The learned matrices by name.
+        batch : Batch
+            Sequences whose targets and tokens the embeddings have.
+        wrt : sequence of str
+            What to differentiate: the matrices, and the embeddings "tokens" (N, d), "positions" (T,
+            d) and "outputs" (M, d), on which everything that is made of them depends; fewer need
+            less work.
+
+        Returns
+        -------
+        loss : float
+            Σ w ℓ in nats; NaN or infinite where it overflows, without a warning.
+        gradients : dict of str to array
+            By name, each of the shape of what is differentiated.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As the class.
         """
         arrays = self._checked_weights(weights)
         wrt = self._checked_names("wrt", wrt, EMBEDDINGS)
@@ -127,10 +167,28 @@ class TrainingStep:
     def predict(
         self, weights: Mapping[str, ArrayLike | None], tokens: ArrayLike, where: ArrayLike
     ) -> tuple[Array, Array]:
-        """Return the logits (P, M) and the attention of layer 2 (P, T) at the marked positions.
+        """Return the logits and the attention of layer 2 at marked positions.
 
-        ``where`` (B, T) marks P positions of the tokens (B, T); rows are in its row-major order.
-        Every row of the attention sums to 1 and is 0 after its position. Raises as the class does.
+        Parameters
+        ----------
+        weights : mapping of str to array_like, shape (d, d)
+            The learned matrices by name.
+        tokens : array_like of int, shape (B, T)
+            The sequences.
+        where : array_like of bool, shape (B, T)
+            Marks P positions.
+
+        Returns
+        -------
+        logits : array, shape (P, M)
+            A row for each marked position, in row-major order.
+        attention : array, shape (P, T)
+            Each row sums to 1 and is 0 after its position.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As the class.
         """
         arrays, tokens, where = (
             self._checked_weights(weights),
@@ -147,9 +205,24 @@ class TrainingStep:
             return self._engine.read(tables, tokens, where)
 
     def first_attention(self, weights: Mapping[str, ArrayLike | None], tokens: ArrayLike) -> Array:
-        """Return the attention of layer 1, (B, T, T): rows are queries, and sum to 1.
+        """Return the attention of layer 1.
 
-        Raises as the class does, and ValueError for a model of one layer.
+        Parameters
+        ----------
+        weights : mapping of str to array_like, shape (d, d)
+            The learned matrices by name.
+        tokens : array_like of int, shape (B, T)
+            The sequences.
+
+        Returns
+        -------
+        array, shape (B, T, T)
+            Rows are queries, and sum to 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As the class, and for a model of one layer.
         """
         if self.layers == 1:
             raise ValueError("first_attention: expected a model of 2 layers; got layers=1.")

@@ -19,19 +19,10 @@ LEARNED = ("W_K1", "W_K2", "W_O2")
 class SymmetricTransformer:
     """The transformer with orthonormal atoms and symmetric weights, for any number of tokens.
 
-    >>> import assocmem as am
-    >>> task = am.InductionTask(n_tokens=10**6, length=6)
-    >>> model = am.SymmetricTransformer(task)
-    >>> loss, gradients = model.loss_and_tables(task.patterns())
-    >>> print(f"{loss:.6f}")  # no weights: the log of 999 999 classes
-    13.815510
-    >>> closed = am.gradients.first_step(task)
-    >>> print(f"{-gradients['W_O2'].lead / closed.lead:.12f}")
-    1.000000000000
-
     Parameters
     ----------
     task : InductionTask
+        With numeric sizes.
     W_K1, W_K2, W_O2 : BlockTable or None
         Learned matrices, by class of token; None is zero. Readout "attention".
 
@@ -50,7 +41,21 @@ class SymmetricTransformer:
     ValueError
         For a table of another task or another matrix.
 
-    Source: [BCBJB2023], Section 4.2 (the architecture); the reduction by symmetry is exact.
+    References
+    ----------
+    [BCBJB2023], Section 4.2 (the architecture); the reduction by symmetry is exact.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=10**6, length=6)
+    >>> model = am.SymmetricTransformer(task)
+    >>> loss, gradients = model.loss_and_tables(task.patterns())
+    >>> print(f"{loss:.6f}")  # no weights: the log of 999 999 classes
+    13.815510
+    >>> closed = am.gradients.first_step(task)
+    >>> print(f"{-gradients['W_O2'].lead / closed.lead:.12f}")
+    1.000000000000
     """
 
     def __init__(
@@ -81,11 +86,29 @@ class SymmetricTransformer:
     ) -> tuple[float, dict[str, BlockTable]]:
         """Return the population loss and its gradients, exactly, by class of token.
 
-        ``wrt`` names the matrices to differentiate. The gradient between two classes is the mean
-        over their pairs of tokens, which all have the same one.
+        The gradient between two classes is the mean over their pairs of tokens, which all have the
+        same one.
 
-        Raises TypeError for a batch that is not `Patterns`, ValueError for those of another task
-        or an unknown name.
+        Parameters
+        ----------
+        patterns : Patterns
+            Of the task of this model.
+        wrt : tuple of str
+            The matrices to differentiate.
+
+        Returns
+        -------
+        loss : float
+            The cross-entropy of the population, in nats.
+        gradients : dict of str to BlockTable
+            +∇, by the names of the matrices.
+
+        Raises
+        ------
+        TypeError
+            For a batch that is not `Patterns`.
+        ValueError
+            For patterns of another task, and an unknown name.
         """
         if not isinstance(patterns, Patterns):
             raise TypeError(

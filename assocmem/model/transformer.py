@@ -37,13 +37,6 @@ DRAW = "Draw them with FrozenEmbeddings.random or .orthonormal."
 class FrozenTransformer:
     """The model of the paper: frozen random embeddings, learned W_K1, W_K2, W_O2 (and W_F).
 
-    >>> import assocmem as am
-    >>> task = am.InductionTask(n_tokens=4, length=5)
-    >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
-    >>> loss, gradients = model.loss_and_gradients(task.enumerate())
-    >>> print(f"{loss:.6f}", gradients["W_O2"].shape)  # all weights zero: log 3
-    1.098612 (21, 21)
-
     Parameters
     ----------
     embeddings : FrozenEmbeddings
@@ -57,15 +50,28 @@ class FrozenTransformer:
     readout : {"attention", "residual"}
         ξ_t = W_U W_O² o_t (the theory's), or ξ_t = W_U (I + W_F)(x¹_t + W_O² o_t).
 
-    Tokens and positions count from 0; logits are over classes k, token ``task.outputs[k]``.
-
     Raises
     ------
     ValueError
         For matrices of the wrong shape or with NaN, an unknown readout, W_F with readout
         "attention", tokens out of range.
 
-    Source: [BCBJB2023], Section 4.2 (the simplified architecture).
+    Notes
+    -----
+    Tokens and positions count from 0; logits are over classes k, token ``task.outputs[k]``.
+
+    References
+    ----------
+    [BCBJB2023], Section 4.2 (the simplified architecture).
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=4, length=5)
+    >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    >>> loss, gradients = model.loss_and_gradients(task.enumerate())
+    >>> print(f"{loss:.6f}", gradients["W_O2"].shape)  # all weights zero: log 3
+    1.098612 (21, 21)
     """
 
     def __init__(
@@ -155,33 +161,73 @@ class FrozenTransformer:
         return rows @ np.asarray(weights, dtype=rows.dtype)
 
     def logits(self, tokens: ArrayLike, *, positions: ArrayLike | None = None) -> Array:
-        """Return the logits, (B, P, M), at the given positions (default: all T).
+        """Return the logits at the given positions.
 
+        Parameters
+        ----------
+        tokens : array_like of int, shape (B, T)
+            The sequences.
+        positions : array_like of int, shape (P,), optional
+            Counted from 0, or from the end; all T when left out.
+
+        Returns
+        -------
+        array, shape (B, P, M)
+            Over the classes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For tokens or positions that the embeddings do not have.
+
+        References
+        ----------
+        [BCBJB2023], Section 4.2.
+
+        Examples
+        --------
         >>> import assocmem as am
         >>> task = am.InductionTask(n_tokens=4, length=5)
         >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
         >>> model.logits(task.sample(7, rng=0).tokens).shape
         (7, 5, 3)
-
-        Source: [BCBJB2023], Section 4.2.
         """
         return self.logits_and_attention(tokens, positions=positions)[0]
 
     def logits_and_attention(
         self, tokens: ArrayLike, *, positions: ArrayLike | None = None
     ) -> tuple[Array, Array]:
-        """Return the logits, (B, P, M), and the layer-2 attention, (B, P, T), of one forward pass.
+        """Return the logits and the layer-2 attention of one forward pass.
 
-        As `logits` and the second map of `attention`, without ever holding a (B, T, T) array.
+        Parameters
+        ----------
+        tokens, positions
+            As in `logits`.
 
+        Returns
+        -------
+        logits : array, shape (B, P, M)
+            As `logits`.
+        attention : array, shape (B, P, T)
+            As the second map of `attention`, without ever holding a (B, T, T) array.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `logits`.
+
+        References
+        ----------
+        [BCBJB2023], Section 4.2.
+
+        Examples
+        --------
         >>> import assocmem as am
         >>> task = am.InductionTask(n_tokens=4, length=5)
         >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
         >>> tokens = task.sample(7, rng=0).tokens
         >>> [a.shape for a in model.logits_and_attention(tokens, positions=[-1])]
         [(7, 1, 3), (7, 1, 5)]
-
-        Source: [BCBJB2023], Section 4.2.
         """
         tokens = checked_tokens(tokens, self.embeddings)
         queries = checked_positions(positions, tokens.shape[1])
@@ -197,19 +243,39 @@ class FrozenTransformer:
     def attention(
         self, tokens: ArrayLike, *, positions: ArrayLike | None = None
     ) -> tuple[Array, Array]:
-        """Return the attention maps of layer 1, (B, T, T), and of layer 2, (B, P, T).
+        """Return the attention maps of both layers; rows are queries, columns keys.
 
-        Rows are queries, columns keys; every row sums to 1. ``positions`` are the queries of layer
-        2 (default: all T).
+        Parameters
+        ----------
+        tokens : array_like of int, shape (B, T)
+            The sequences.
+        positions : array_like of int, shape (P,), optional
+            The queries of layer 2; all T when left out.
 
+        Returns
+        -------
+        first : array, shape (B, T, T)
+            Of layer 1; every row sums to 1.
+        second : array, shape (B, P, T)
+            Of layer 2; every row sums to 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `logits`.
+
+        References
+        ----------
+        [BCBJB2023], Section 4.2.
+
+        Examples
+        --------
         >>> import assocmem as am
         >>> task = am.InductionTask(n_tokens=4, length=5)
         >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
         >>> first, second = model.attention(task.sample(7, rng=0).tokens)
         >>> print(first[0, 1])  # no weights yet: the causal mean
         [0.5 0.5 0.  0.  0. ]
-
-        Source: [BCBJB2023], Section 4.2.
         """
         _, second = self.logits_and_attention(tokens, positions=positions)
         tokens = checked_tokens(tokens, self.embeddings)
@@ -217,8 +283,25 @@ class FrozenTransformer:
             return self._engine.first_attention(self._tables(tokens.shape[1]), tokens), second
 
     def loss(self, batch: Batch) -> float:
-        """Return the expected cross-entropy Σ w ℓ in nats.
+        """Return the expected cross-entropy Σ w ℓ.
 
+        Parameters
+        ----------
+        batch : Batch
+            Sequences with targets and weights.
+
+        Returns
+        -------
+        float
+            In nats.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a batch that does not fit the embeddings.
+
+        Examples
+        --------
         >>> import assocmem as am
         >>> task = am.InductionTask(n_tokens=4, length=5)
         >>> model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
@@ -230,10 +313,26 @@ class FrozenTransformer:
     def loss_and_gradients(
         self, batch: Batch, wrt: tuple[str, ...] = ("W_K1", "W_K2", "W_O2")
     ) -> tuple[float, dict[str, Array]]:
-        """Return the loss and its gradients as (d, d) arrays, by name.
+        """Return the loss and its gradients as matrices.
 
-        ``wrt`` names the matrices to differentiate (any of W_K1, W_K2, W_O2, W_F).
-        See `loss_and_memories` for the gradients as memories over the atoms.
+        Parameters
+        ----------
+        batch : Batch
+            Sequences with targets and weights.
+        wrt : tuple of str
+            The matrices to differentiate, any of W_K1, W_K2, W_O2, W_F.
+
+        Returns
+        -------
+        loss : float
+            As `loss`.
+        gradients : dict of str to array, shape (d, d)
+            +∇ by name; `loss_and_memories` has them as memories over the atoms.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `loss_and_memories`.
         """
         loss, memories = self.loss_and_memories(batch, wrt)
         return loss, {name: memory.matrix for name, memory in memories.items()}
@@ -250,17 +349,23 @@ class FrozenTransformer:
         Their coefficients do not depend on the width: embeddings with equal Gram matrices have
         equal coefficients.
 
-        >>> import assocmem as am
-        >>> task = am.InductionTask(n_tokens=4, length=5)
-        >>> emb = am.FrozenEmbeddings.random(task, width=300, rng=0)
-        >>> _, wide = am.FrozenTransformer(emb).loss_and_memories(task.enumerate())
-        >>> _, narrow = am.FrozenTransformer(emb.compressed()).loss_and_memories(task.enumerate())
-        >>> bool(abs(wide["W_O2"].coefficients - narrow["W_O2"].coefficients).max() < 1e-15)
-        True
+        Parameters
+        ----------
+        batch : Batch
+            Sequences with targets and weights.
+        wrt : tuple of str
+            The matrices to differentiate, any of W_K1, W_K2, W_O2, W_F.
+        multiplicities : array_like, shape (B, M), optional
+            How often each class counts in the softmax of its sequence, as if the vocabulary held so
+            many tokens with the same logit (see `Patterns`); the gradient on its row is then the
+            sum over all of them.
 
-        ``multiplicities`` (B, M): each class counts that often in the softmax of its sequence, as
-        if the vocabulary held so many tokens with the same logit (see `Patterns`); the gradient on
-        its row is then the sum over all of them.
+        Returns
+        -------
+        loss : float
+            As `loss`.
+        gradients : dict of str to AssociativeMemory
+            +∇ by name.
 
         Raises
         ------
@@ -268,7 +373,19 @@ class FrozenTransformer:
             For an unknown name, W_F with readout "attention", or multiplicities of another shape or
             not positive.
 
-        Source: [BCBJB2023], Section 6: gradients as sums of outer products.
+        References
+        ----------
+        [BCBJB2023], Section 6: gradients as sums of outer products.
+
+        Examples
+        --------
+        >>> import assocmem as am
+        >>> task = am.InductionTask(n_tokens=4, length=5)
+        >>> emb = am.FrozenEmbeddings.random(task, width=300, rng=0)
+        >>> _, wide = am.FrozenTransformer(emb).loss_and_memories(task.enumerate())
+        >>> _, narrow = am.FrozenTransformer(emb.compressed()).loss_and_memories(task.enumerate())
+        >>> bool(abs(wide["W_O2"].coefficients - narrow["W_O2"].coefficients).max() < 1e-15)
+        True
         """
         known = MATRICES if self.readout == "residual" else MATRICES[:3]
         wrt = checked_names("wrt", wrt, known, "W_F needs readout='residual'.")

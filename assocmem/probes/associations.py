@@ -46,19 +46,24 @@ class Probe:
 
     Recall is by strict maximum; a tie is an error.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Of the matrix.
     cues : array, shape (n, d)
         A cue is a key of W_O² (an image under W_V²) and a query of W_K¹, W_K².
     answers : array, shape (m, d)
+        What the cues are to recall, among each other.
     targets : array of int, shape (n,)
         Index of the right answer to each cue.
     among : array of bool, shape (m, n), or None
         The admissible answers, all if None.
     by_query : bool
         Whether cues sit on the row side of the matrix.
+
+    References
+    ----------
+    [BCBJB2023], Section 4, memory recall probes.
 
     Examples
     --------
@@ -68,10 +73,6 @@ class Probe:
     >>> probe = am.probe("W_K2", task, emb)
     >>> probe.recall(probe.wanted()), round(probe.chance, 3)
     (1.0, 0.167)
-
-    References
-    ----------
-    [BCBJB2023], Section 4, memory recall probes.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Probe:
         Returns
         -------
         array, shape (n,)
+            Positive where the cue is recalled.
 
         Raises
         ------
@@ -113,6 +115,7 @@ class Probe:
         Returns
         -------
         float
+            Between 0 and 1.
         """
         return float(np.mean(self.margins(weights) > 0))
 
@@ -124,7 +127,13 @@ class Probe:
         return float(np.mean(1 / self.among.sum(axis=0)))
 
     def wanted(self) -> AssociativeMemory:
-        """The memory that holds exactly these associations, each with coefficient 1."""
+        """Return the memory that holds exactly these associations, each with coefficient 1.
+
+        Returns
+        -------
+        AssociativeMemory
+            From cues to answers; from answers to cues where cues are queries.
+        """
         memory = AssociativeMemory(keys=self.cues, values=self.answers[self.targets])
         return memory.T if self.by_query else memory
 
@@ -160,11 +169,16 @@ def probe(
     Returns
     -------
     Probe
+        To ask a matrix by `Probe.recall` and `Probe.margins`.
 
     Raises
     ------
     ValueError
         For another name, one that has no pairs, pairs out of range or with two answers to a cue.
+
+    References
+    ----------
+    [BCBJB2023], Section 4.
 
     Examples
     --------
@@ -175,10 +189,6 @@ def probe(
     array([0, 1, 2, 3, 4, 5])
     >>> am.probe("W_K1", task, emb, pairs={"W_K1": [(7, 3)]}).chance  # 3, of 0 .. 7
     0.125
-
-    References
-    ----------
-    [BCBJB2023], Section 4.
     """
     checked_option("name", name, PAIRED)
     checked_task("task", task)
@@ -209,10 +219,12 @@ def pairs_of(task: Task, pairs: Mapping[str, ArrayLike] | None = None) -> dict[s
     task : Task
         One without a method ``pairs`` has none.
     pairs : mapping of str to array_like, rows (cue, answer), optional
+        Taken instead of the task's.
 
     Returns
     -------
     dict of str to array of int, shape (n, 2)
+        By the names of the matrices.
 
     Raises
     ------
@@ -263,10 +275,11 @@ def induction_head(
     Parameters
     ----------
     task : InductionTask
+        With numeric sizes.
     embeddings : FrozenEmbeddings
         That fit the task.
     beta : float
-        How sharp attention is.
+        How sharp attention is: the coefficient of W_K1 and W_K2.
 
     Returns
     -------
@@ -278,6 +291,10 @@ def induction_head(
     ValueError
         For a beta that is not a finite number.
 
+    References
+    ----------
+    [BCBJB2023], Section 4 (the associative-memory construction of the induction head).
+
     Examples
     --------
     >>> import assocmem as am
@@ -287,10 +304,6 @@ def induction_head(
     >>> result = am.evaluate(model, task.sample(600, rng=0))
     >>> print(result.where(result.trigger_position > 0).accuracy.value)
     1.0
-
-    References
-    ----------
-    [BCBJB2023], Section 4 (the associative-memory construction of the induction head).
     """
     beta = checked_number("beta", beta)
     checked_kind("task", task, InductionTask)

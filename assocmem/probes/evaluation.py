@@ -22,18 +22,18 @@ from assocmem.tasks import Batch, BigramBatch, InductionBatch, Language
 class Evaluation:
     """How a model does on sequences, one entry each prediction; made by `evaluate`.
 
-    Attributes
+    Parameters
     ----------
-    trigger_position (B,)
+    trigger_position : array of int, shape (B,)
         Position of the trigger's first occurrence, counted from 0 (τ - 1); of other sequences the
         one before that which should be attended to, so that -1 is the first or none.
-    attention_on_output (B,)
+    attention_on_output : array, shape (B,)
         Layer-2 attention on the token after it; NaN where there is none to attend to.
-    attends_output (B,) bool
+    attends_output : array of bool, shape (B,)
         Whether that is the strict maximum of the attention.
-    correct (B,) bool
+    correct : array of bool, shape (B,)
         Whether the label's logit is the strict maximum.
-    weights (B,)
+    weights : array, shape (B,), or None
         How much each prediction counts, in proportion; None, equally.
     drawn : bool
         Whether the sequences are equally weighted draws, independent or stratified.
@@ -57,6 +57,7 @@ class Evaluation:
         Returns
         -------
         Evaluation
+            Of these predictions alone, with their weights.
 
         Raises
         ------
@@ -122,6 +123,7 @@ def evaluate(
     Parameters
     ----------
     model : FrozenTransformer
+        Whose attention and logits are looked at.
     batch : Batch
         An `InductionBatch`, or of any other task with ``attend_to``.
     attend_to : array_like of int, shape (B, T), or -1, optional
@@ -141,6 +143,10 @@ def evaluate(
         If the last token of a sequence does not occur before T - 1 in it, its label is not the
         class of the token that followed, or the last position carries no weight.
 
+    References
+    ----------
+    [BCBJB2023], Section 4 (attention and in-context accuracy probes).
+
     Examples
     --------
     >>> import assocmem as am
@@ -154,10 +160,6 @@ def evaluate(
     >>> other = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(bigrams))
     >>> am.evaluate(other, bigrams.sample(9, rng=0), attend_to=-1)
     Evaluation(attention=nan, argmax=0.0000, accuracy=Share(0.0000))
-
-    References
-    ----------
-    [BCBJB2023], Section 4 (attention and in-context accuracy probes).
     """
     checked_kind("model", model, FrozenTransformer)
     checked_kind("batch", batch, Batch, "Use task.sample.")
@@ -200,13 +202,16 @@ def bigram_divergence(model: FrozenTransformer, batch: BigramBatch, language: La
     Parameters
     ----------
     model : FrozenTransformer
+        Whose predictions p̂_t are compared.
     batch : BigramBatch
+        Every position counts that holds no trigger, with or without loss.
     language : Language
         Whose bigrams π_b are meant.
 
     Returns
     -------
     float
+        0 for a model that predicts the bigrams.
 
     Raises
     ------

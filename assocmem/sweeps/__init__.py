@@ -51,36 +51,32 @@ def run(
 ) -> Table:
     """Call ``function(**cell, rng=generator)`` on every cell of the grid.
 
-    >>> import assocmem as am
-    >>> def coherence(n, d, rng):
-    ...     return {"coherence": am.coherence(am.sphere(n, d, rng=rng))}
-    >>> table = run(coherence, {"n": [10, 100], "d": [64, 256]}, rng=0)
-    >>> table
-    Table(4 rows, columns=['n', 'd', 'coherence'])
-    >>> table["d"]
-    [64, 256, 64, 256]
-
     Parameters
     ----------
-    function
+    function : callable
         Returns a mapping from names to numbers, short strings, or arrays and lists of them. The
         strings "NaN", "Infinity" and "-Infinity" stand for these numbers. An executor of processes
         has to be able to pickle it: define it in a module.
     grid : mapping or sequence of mappings
         Values by name, for every combination (the last name runs fastest); or the cells themselves.
         Values are those of JSON: finite numbers, strings, None, lists.
-    executor : concurrent.futures.Executor
+    executor : concurrent.futures.Executor, optional
         Where the cells run; default here, one after the other. It is the caller's to shut down.
-    rng
-        Seed or generator. Each cell has its own generator, from the seed and its parameters: adding
-        cells to a grid does not change the others. None is a fresh seed, or the one in ``output``.
-    output : path
+    rng : int, generator of NumPy or None
+        Each cell has its own generator, from the seed and its parameters: adding cells to a grid
+        does not change the others. None is a fresh seed, or the one in ``output``.
+    output : str or Path, optional
         A file of JSON lines. Results are appended (and synced) as they come; finished cells that it
-        holds already are not run again, failed ones are. One process at a time may write to it.
-        It knows the function by its compiled code, defaults, and bound and enclosed values; an edit
-        of what the function calls or imports goes unnoticed: begin a new file then.
+        holds already are not run again, failed ones are. One process at a time may write to it. It
+        knows the function by its compiled code, defaults, and bound and enclosed values; an edit of
+        what the function calls or imports goes unnoticed: begin a new file then.
     progress : bool
-        Show a tqdm bar.
+        Whether to show a tqdm bar.
+
+    Returns
+    -------
+    Table
+        A row for each cell, in the order of the grid.
 
     Raises
     ------
@@ -93,6 +89,17 @@ def run(
         or one with a function that holds objects which another run could not compare.
     BlockingIOError
         For an ``output`` that another process writes.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> def coherence(n, d, rng):
+    ...     return {"coherence": am.coherence(am.sphere(n, d, rng=rng))}
+    >>> table = run(coherence, {"n": [10, 100], "d": [64, 256]}, rng=0)
+    >>> table
+    Table(4 rows, columns=['n', 'd', 'coherence'])
+    >>> table["d"]
+    [64, 256, 64, 256]
     """
     cells = cells_of(grid)
     check_signature(function, cells[0])

@@ -18,6 +18,7 @@ Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 
 
 def cells_of(grid: Grid) -> list[Cell]:
+    """The cells of a grid in their order, refused unless they are different and of JSON's values."""
     if isinstance(grid, Mapping):
         values = [_values(name, given) for name, given in grid.items()]
         if (number := math.prod(map(len, values))) > _MOST:
@@ -95,6 +96,7 @@ def _hashable(value: Any) -> Hashable:
 
 
 def check_signature(function: Callable[..., Any], cell: Cell) -> None:
+    """Refuse a function that does not take the parameters of a cell and ``rng``."""
     if not callable(function):
         raise TypeError(f"function: expected a function; got {function!r}.")
     try:

@@ -19,14 +19,21 @@ Cell = dict[str, Any]
 class Table:
     """Parameters and results, a row for each cell, in the order of the grid.
 
+    Arrays come back as lists. A name that a row does not have is None in its column.
+
+    Parameters
+    ----------
+    rows : tuple of dict
+        Parameters and results of each cell, by name.
+
+    Examples
+    --------
     >>> from assocmem.sweeps import run
     >>> table = run(lambda n, rng: {"square": n**2}, {"n": [3, 1, 2]})
     >>> table["square"]
     [9, 1, 4]
     >>> table.rows[0]
     {'n': 3, 'square': 9}
-
-    Arrays come back as lists. A name that a row does not have is None in its column.
     """
 
     rows: tuple[Cell, ...]
@@ -50,7 +57,13 @@ class Table:
         return f"Table({len(self)} rows, columns={list(self.columns)})"
 
     def to_csv(self, path: str | Path) -> None:
-        """Write the table as CSV, atomically; lists as JSON."""
+        """Write the table as CSV, atomically; lists as JSON.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, which is replaced.
+        """
         rows = ([_cell(row.get(name)) for name in self.columns] for row in self.rows)
         write_csv(path, self.columns, rows)
 
@@ -65,7 +78,7 @@ Failures = Sequence[tuple[Cell, str]]
 class SweepError(RuntimeError):
     """Some cells of a sweep have no result; the others are in ``table``.
 
-    Attributes
+    Parameters
     ----------
     table : Table
         The rows of the cells that finished.

@@ -107,8 +107,9 @@ class Batch:
         Yields
         ------
         share : float
+            The weight of the piece in the whole.
         piece : Batch
-            Of the same class.
+            Of the same class, with weights that sum to 1.
 
         Raises
         ------
@@ -137,10 +138,6 @@ class Batch:
 class Task(Protocol):
     """What the library asks of a task; bring your own by writing these four names.
 
-    >>> from assocmem import InductionTask
-    >>> isinstance(InductionTask(n_tokens=4, length=6), Task)
-    True
-
     Tokens are 0 .. n_tokens - 1, sequences have `length` of them, and class k of a prediction is
     the token `outputs[k]`. Which function needs what:
 
@@ -157,6 +154,12 @@ class Task(Protocol):
 
     The closed forms (`gradients`, `top_down` with ``gradient="closed-form"``) are theorems about
     `InductionTask` and take no other; its ``enumerate`` is its own.
+
+    Examples
+    --------
+    >>> from assocmem import InductionTask
+    >>> isinstance(InductionTask(n_tokens=4, length=6), Task)
+    True
     """
 
     @property
@@ -172,7 +175,20 @@ class Task(Protocol):
         """Token ids (M,) of the predicted classes."""
 
     def sample(self, size: int, *, rng: Seed = None) -> Batch:
-        """Random sequences whose weighted mean is an unbiased estimate of the expectation."""
+        """Draw sequences whose weighted mean is an unbiased estimate of the expectation.
+
+        Parameters
+        ----------
+        size : int
+            How many sequences.
+        rng : int, generator of NumPy or None
+            Where the draws come from; None draws anew each time.
+
+        Returns
+        -------
+        Batch
+            With weights that sum to 1.
+        """
 
 
 def checked_task(name: str, task: Any) -> Any:

@@ -22,10 +22,12 @@ class BigramBatch(Batch):
 
     Parameters
     ----------
-    triggers, outputs : array_like of int, shape (B, K)
-        Of each sequence.
-    tokens, targets, weights
-        As in `Batch`.
+    triggers : array_like of int, shape (B, K)
+        The triggers of each sequence.
+    outputs : array_like of int, shape (B, K)
+        What follows each of them.
+    **batch
+        The tokens, targets and weights of a `Batch`.
 
     Raises
     ------
@@ -70,6 +72,8 @@ class BigramBatch(Batch):
     def after_last_occurrence(self) -> Ints:
         """The position after the token's last occurrence before each position, (B, T); else -1.
 
+        Examples
+        --------
         >>> from assocmem.tasks import BigramTask, Language
         >>> batch = BigramTask(Language.uniform(3), 4, n_triggers=1).sample(1, rng=0)
         >>> batch.tokens.tolist(), batch.after_last_occurrence.tolist()

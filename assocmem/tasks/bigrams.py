@@ -34,34 +34,45 @@ _LAWS = 2**22  # entries of the laws of outputs that are held at a time
 class BigramTask:
     """Predict the next token; after a trigger it is the one that followed it before.
 
-    >>> task = BigramTask(length=64, n_triggers=2)
-    >>> [task.language.names[q] for q in task.trigger_tokens]    # blank and e
-    ['␣', 'e']
-    >>> batch = task.sample(3, rng=0)
-    >>> batch.tokens.shape, batch.triggers.shape
-    ((3, 64), (3, 2))
-
     Each sequence has K = `n_triggers` triggers, and draws for each of them an output. Its first
     token is from the language's unigram; after a trigger comes the trigger's output, every time;
     after any other token, one from its bigram row. T + 1 tokens are drawn, the last as target only.
 
-    triggers : "fixed", "random" or token ids
-        "fixed": the K most frequent tokens after the `trigger_offset` most frequent; "random": K
-        drawn for each sequence from the unigram without replacement; or the ids themselves, whose
-        number then is K.
-    trigger_outputs : "uniform" or "bigram"
+    Parameters
+    ----------
+    language : Language
+        Its unigram and bigrams; by default the characters of the library's own counts.
+    length : int
+        Length T of a sequence.
+    n_triggers : int
+        Number K of triggers of each sequence.
+    triggers : "fixed", "random" or sequence of int
+        "fixed": the K most frequent tokens after the `trigger_offset` most frequent. "random": K
+        drawn for each sequence from the unigram without replacement. Or the token ids themselves,
+        whose number then is K.
+    trigger_offset : int
+        How many of the most frequent tokens are left out of the "fixed" triggers.
+    trigger_outputs : {"uniform", "bigram"}
         Outputs are drawn independently, uniformly or from the trigger's bigram row; in both cases
         among the tokens that `avoid` and `output_tokens` admit. A row that has none of them counts
         as uniform.
-    avoid : "triggers", "trigger" or "nothing"
+    avoid : {"triggers", "trigger", "nothing"}
         An output is never one of the sequence's triggers; never the trigger itself; or any token.
-    output_tokens : token ids, optional
+    output_tokens : sequence of int, optional
         Outputs are among these: disjoint ones for training and testing tell in-context learning
         from memory.
-    loss : "triggers" or "all"
+    loss : {"triggers", "all"}
         The positions with loss, all with equal weights over the batch: triggers from their second
         occurrence on, where the target is in the context; or all positions.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For lengths below 1 (loss on all) or 2, more triggers than tokens, ids that are out of range
+        or repeated, unknown options, and outputs that can leave a trigger without any.
+
+    Notes
+    -----
     An output that is a trigger can close a cycle of triggers, which no sequence leaves. There is
     one with probability 1 - det(I - P), P the law of the outputs among the triggers (K, K). With
     uniform outputs and nothing avoided that is K / N: 8 % of the sequences of 256 of the default
@@ -73,11 +84,18 @@ class BigramTask:
     The weights sum to 1 over a batch, so with loss on triggers the loss of a sample is a ratio, and
     estimates the ratio of expectations, which `enumerate` holds, with a bias of order 1 / size.
 
-    Raises ValueError or TypeError for lengths below 1 (loss on all) or 2, more triggers than
-    tokens, ids that are out of range or repeated, unknown options, and outputs that can leave a
-    trigger without any.
+    References
+    ----------
+    [BCBJB2023], Section 3, with `avoid="nothing"`; random triggers by [ES2006].
 
-    Source: [BCBJB2023], Section 3, with `avoid="nothing"`; random triggers by [ES2006].
+    Examples
+    --------
+    >>> task = BigramTask(length=64, n_triggers=2)
+    >>> [task.language.names[q] for q in task.trigger_tokens]    # blank and e
+    ['␣', 'e']
+    >>> batch = task.sample(3, rng=0)
+    >>> batch.tokens.shape, batch.triggers.shape
+    ((3, 64), (3, 2))
     """
 
     language: Language = field(default_factory=Language.characters)
@@ -132,12 +150,19 @@ class BigramTask:
         return self.language.most_frequent()[self.trigger_offset :][: self.n_triggers]
 
     def pairs(self) -> dict[str, Ints]:
-        """What each matrix should hold of this task, rows (cue, answer), see `probe`.
+        """Return what each matrix should hold of this task, in rows (cue, answer), see `probe`.
 
         W_O2: every token that can be the output of a trigger, whatever the law of outputs. W_K2:
         every trigger; random triggers: every token. W_K1: every position from the second to the
         last but one, and the one before.
 
+        Returns
+        -------
+        dict of str to array of int, shape (n, 2)
+            By the names of the matrices; one without pairs is left out.
+
+        Examples
+        --------
         >>> {name: len(rows) for name, rows in BigramTask(length=128).pairs().items()}
         {'W_O2': 60, 'W_K2': 5, 'W_K1': 126}
         """
@@ -153,8 +178,16 @@ class BigramTask:
         return {name: np.stack(pair, axis=1) for name, pair in found.items() if len(pair[0])}
 
     def bigram_pairs(self) -> Ints:
-        """What W_F should hold, rows (token, likeliest next token): off fixed triggers, no ties.
+        """Return what W_F should hold, in rows (token, likeliest next token).
 
+        Returns
+        -------
+        array of int, shape (n, 2)
+            A row for every token that is no fixed trigger and whose likeliest successor is a single
+            one.
+
+        Examples
+        --------
         >>> rows = BigramTask(length=32).bigram_pairs()
         >>> names = BigramTask(length=32).language.names
         >>> names[rows[1, 0]], names[rows[1, 1]], len(rows)
@@ -169,8 +202,25 @@ class BigramTask:
         return np.stack([tokens, bigram[tokens].argmax(axis=1)], axis=1)
 
     def output_law(self, triggers: ArrayLike) -> NDArray[np.float64]:
-        """The law (R, K, N) of each output, for R sequences with the triggers (R, K).
+        """Return the law of each trigger's output.
 
+        Parameters
+        ----------
+        triggers : array_like of int, shape (R, K)
+            The triggers of R sequences.
+
+        Returns
+        -------
+        array, shape (R, K, N)
+            Probabilities over the tokens; each row sums to 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what are no token ids in a row per sequence.
+
+        Examples
+        --------
         >>> language = Language.uniform(4)
         >>> BigramTask(language, n_triggers=2).output_law([[0, 3]])
         array([[[0. , 0.5, 0.5, 0. ],
@@ -195,17 +245,35 @@ class BigramTask:
         return np.asarray(admitted / admitted.sum(axis=2, keepdims=True))
 
     def sample(self, size: int, *, rng: Seed = None) -> BigramBatch:
-        """Independent sequences.
-
-        >>> task = BigramTask(triggers="random", trigger_outputs="bigram", length=32)
-        >>> task.sample(100, rng=0)
-        BigramBatch(100 sequences of length 32, ... predictions, 5 triggers each)
+        """Draw independent sequences.
 
         A batch in which no trigger occurs twice, so that no position carries loss, is drawn again:
         it says nothing about the loss, which is a mean over such positions.
 
-        Raises TypeError for a size that is not an integer, ValueError for one below 1, and when
-        there is no position with loss in a million tokens either.
+        Parameters
+        ----------
+        size : int
+            How many sequences.
+        rng : int, generator of NumPy or None
+            Where the draws come from; None draws anew each time.
+
+        Returns
+        -------
+        BigramBatch
+            With equal weights on the positions with loss.
+
+        Raises
+        ------
+        TypeError
+            For a size that is not an integer.
+        ValueError
+            For a size below 1, and when there is no position with loss in a million tokens either.
+
+        Examples
+        --------
+        >>> task = BigramTask(triggers="random", trigger_outputs="bigram", length=32)
+        >>> task.sample(100, rng=0)
+        BigramBatch(100 sequences of length 32, ... predictions, 5 triggers each)
         """
         size, rng = checked_batch_size("size", size, self.length), generator(rng)
         parts = self._words(size, rng)
@@ -236,19 +304,31 @@ class BigramTask:
         return self._walk(triggers, outputs, rng), triggers, outputs
 
     def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
-        """All sequences that have a probability, for all triggers and outputs that have one.
+        """Return all sequences that have a probability, for all triggers and outputs that have one.
 
+        Parameters
+        ----------
+        max_bytes : int
+            What the words of T + 1 tokens may take, for all draws of triggers and outputs.
+
+        Returns
+        -------
+        BigramBatch
+            A row is a sequence of T tokens, its last target, its triggers in the order in which
+            they were drawn, and their outputs. The weights are the probabilities at the positions
+            with loss, normalised to the sum 1.
+
+        Raises
+        ------
+        ValueError
+            If the words take more, or when no position carries loss.
+
+        Examples
+        --------
         >>> task = BigramTask(Language.uniform(3), length=3, n_triggers=1)
         >>> batch = task.enumerate()        # 0 o 0, and then o; o is 1 or 2
         >>> batch.tokens[batch.weights.any(axis=1)].tolist()
         [[0, 1, 0], [0, 2, 0]]
-
-        A row of the batch is a sequence of T tokens, its last target, its triggers, in the order in
-        which they were drawn, and their outputs. The weights are the probabilities at the positions
-        with loss, normalised to the sum 1.
-
-        Raises ValueError if the words of T + 1 tokens, for each draw of triggers and outputs, take
-        more than `max_bytes`, or when no position carries loss.
         """
         n, length, k = self.n_tokens, self.length + 1, self.n_triggers
         n_draws = (math.perm(len(self.trigger_tokens), k) if self.random_triggers else 1) * n**k

@@ -57,6 +57,12 @@ class InductionTask:
     TypeError
         For sizes that are not integers.
 
+    References
+    ----------
+    [BCBJB2023], the data of its theorem. For K = 1 it is the in-context bigram task with uniform
+    statistics, conditioned on the trigger's second occurrence being the last input. For K >= 2 it
+    is not: the other triggers never occur in a sequence, as they do in a `BigramTask`.
+
     Examples
     --------
     >>> task = InductionTask(n_tokens=4, length=6, n_triggers="random", predict="all")
@@ -65,12 +71,6 @@ class InductionTask:
     >>> batch = task.sample(10_000, rng=0)
     >>> bool((batch.tokens[:, -1:] == batch.tokens[:, :-1]).sum(axis=1).max() == 1)
     True
-
-    References
-    ----------
-    [BCBJB2023], the data of its theorem. For K = 1 it is the in-context bigram task with uniform
-    statistics, conditioned on the trigger's second occurrence being the last input. For K >= 2 it
-    is not: the other triggers never occur in a sequence, as they do in a `BigramTask`.
     """
 
     n_tokens: Any
@@ -156,11 +156,18 @@ class InductionTask:
         return np.arange(self.n_tokens - self.n_outputs, self.n_tokens)
 
     def pairs(self) -> dict[str, Ints]:
-        """What each matrix should hold of this task, rows (cue, answer), see `probe`.
+        """Return what each matrix should hold of this task, in rows (cue, answer), see `probe`.
 
         W_O2: each token that can be a label. W_K2: each trigger. W_K1: each position but the first
         and the last, which gets no such signal, and the one before.
 
+        Returns
+        -------
+        dict of str to array of int, shape (n, 2)
+            By the names of the matrices.
+
+        Examples
+        --------
         >>> InductionTask(n_tokens=5, length=6).pairs()["W_K1"].tolist()
         [[1, 0], [2, 1], [3, 2], [4, 3]]
         """
@@ -194,6 +201,7 @@ class InductionTask:
         Returns
         -------
         InductionBatch
+            One sequence a row; not marked as drawn.
 
         Raises
         ------
@@ -235,6 +243,7 @@ class InductionTask:
         Returns
         -------
         Patterns
+            One sequence for each pattern, weighted by the probability of the pattern.
 
         Raises
         ------
@@ -271,6 +280,8 @@ class InductionTask:
     def representatives(self) -> InductionTask:
         """The smallest task of its kind with room for every pattern and an absent token per class.
 
+        Examples
+        --------
         >>> InductionTask(n_tokens=10**6, length=8).representatives.n_tokens
         8
         """
@@ -297,6 +308,7 @@ class InductionTask:
         Returns
         -------
         InductionBatch
+            One sequence a row, marked as drawn.
 
         Raises
         ------

@@ -15,22 +15,15 @@ from assocmem.tasks.batch import Batch
 class InductionBatch(Batch):
     """A batch whose sequences end with a trigger that stood before, followed by its output.
 
-    >>> from assocmem import InductionTask
-    >>> batch = InductionTask(n_tokens=9, length=6).sample(4, rng=0)
-    >>> batch
-    InductionBatch(4 sequences of length 6, 4 predictions)
-    >>> bool((batch.tokens[range(4), batch.output_position] == batch.output).all())
-    True
-
     Parameters
     ----------
-    tokens, targets, weights
-        As in `Batch`.
-    trigger_position : (B,) array of int
+    trigger_position : array_like of int, shape (B,)
         Where the trigger, the last token, stands first; counted from 0 (τ - 1).
     drawn : bool
         Whether the sequences are draws from a law, independent or stratified, all weighted equally:
         then a rate over them has a confidence interval. An enumeration is not drawn.
+    **batch
+        The tokens, targets and weights of a `Batch`.
 
     Raises
     ------
@@ -38,6 +31,15 @@ class InductionBatch(Batch):
         For positions that are not integers.
     ValueError
         As `Batch`, and for positions beyond T - 3, or where another token than the last one stands.
+
+    Examples
+    --------
+    >>> from assocmem import InductionTask
+    >>> batch = InductionTask(n_tokens=9, length=6).sample(4, rng=0)
+    >>> batch
+    InductionBatch(4 sequences of length 6, 4 predictions)
+    >>> bool((batch.tokens[range(4), batch.output_position] == batch.output).all())
+    True
     """
 
     trigger_position: Ints
@@ -70,9 +72,22 @@ class InductionBatch(Batch):
 
     @classmethod
     def of(cls, batch: Batch) -> InductionBatch:
-        """The batch itself, or one without positions read as induction sequences.
+        """Return the batch itself, or one without positions read as induction sequences.
 
-        Raises ValueError for a sequence whose last token does not stand before T - 1.
+        Parameters
+        ----------
+        batch : Batch
+            Sequences whose last token stands before T - 1 in them.
+
+        Returns
+        -------
+        InductionBatch
+            With the first occurrence of the last token as the trigger's position.
+
+        Raises
+        ------
+        ValueError
+            For a sequence whose last token does not stand before T - 1.
         """
         if isinstance(batch, cls):
             return batch

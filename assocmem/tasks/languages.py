@@ -306,16 +306,18 @@ class Language:
     def characters(cls) -> Language:
         """The default: 65 characters of the texts that every CPython carries.
 
+        Frequencies in the help topics of Python (`pydoc_data.topics`), as counted by
+        `python -m assocmem.tasks.characters`. The table `characters.csv` beside that module holds
+        the counts and says in its first lines which CPython they are from. The same object is
+        returned each time.
+
+        Examples
+        --------
         >>> language = Language.characters()
         >>> language
         Language(65 tokens: ␣ e t a s n i o r l - c ↵ h d u ...)
         >>> print(f"{language.bigram[0, 2]:.3f}")    # after a blank comes a t
         0.085
-
-        Frequencies in the help topics of Python (`pydoc_data.topics`), as counted by
-        `python -m assocmem.tasks.characters`. The table `characters.csv` beside that module holds
-        the counts and says in its first lines which CPython they are from. The same object is
-        returned each time.
         """
         return _characters()
 
@@ -333,7 +335,13 @@ class Language:
         return alias_tables(np.concatenate([self.bigram, self.unigram[None]]))
 
     def most_frequent(self) -> NDArray[np.int64]:
-        """All token ids, the most frequent first."""
+        """Return all token ids, the most frequent first.
+
+        Returns
+        -------
+        array of int, shape (N,)
+            By the unigram; ties in the order of the ids.
+        """
         return np.argsort(-self.unigram, kind="stable")
 
     def __repr__(self) -> str:

@@ -28,14 +28,10 @@ from assocmem.tasks.induction_batch import InductionBatch
 class Patterns:
     """The whole population of an `InductionTask`, one sequence for each pattern.
 
-    >>> from assocmem import InductionTask
-    >>> patterns = InductionTask(n_tokens=10**6, length=8).patterns()
-    >>> patterns
-    Patterns(1218 patterns of about 10^36.8 sequences)
-    >>> patterns.representatives  # who stands for the million
-    InductionTask(n_tokens=8, length=8, n_triggers=1, predict='content')
+    They are made by ``task.patterns()``; `SymmetricTransformer` takes its loss and its gradients
+    over them.
 
-    Attributes
+    Parameters
     ----------
     task : InductionTask
         Whose sequences they are.
@@ -43,14 +39,20 @@ class Patterns:
         The task's ``representatives``.
     batch : InductionBatch
         The patterns as sequences of ``representatives``, weighted by their probabilities.
-    multiplicities (B, M)
+    multiplicities : array, shape (B, M)
         How many classes of ``task`` each class of ``representatives`` stands for, pattern by
         pattern: 1 for a token that occurs, and absent tokens share the rest of their class equally.
-    n_different (B,)
+    n_different : array of int, shape (B,)
         Number b of different content tokens in each pattern.
 
-    Made by ``task.patterns()``; `SymmetricTransformer` takes its loss and its gradients over them.
-    Source: [BCBJB2023], the data of its theory; the symmetry is used here.
+    Examples
+    --------
+    >>> from assocmem import InductionTask
+    >>> patterns = InductionTask(n_tokens=10**6, length=8).patterns()
+    >>> patterns
+    Patterns(1218 patterns of about 10^36.8 sequences)
+    >>> patterns.representatives  # who stands for the million
+    InductionTask(n_tokens=8, length=8, n_triggers=1, predict='content')
     """
 
     task: Any
@@ -78,6 +80,7 @@ class Patterns:
         Returns
         -------
         float
+            Over the patterns where the condition holds, by their probabilities.
 
         Raises
         ------
@@ -107,7 +110,19 @@ class Patterns:
 
     @classmethod
     def of(cls, task: Any, small: Any, sequences: InductionBatch, n_different: Ints) -> Patterns:
-        """The patterns of a task from sequences of its representatives, one for each pattern."""
+        """Return the patterns of a task from sequences of its representatives, one a pattern.
+
+        Parameters
+        ----------
+        task : InductionTask
+            Whose population it is.
+        small : InductionTask
+            The task's ``representatives``.
+        sequences : InductionBatch
+            One sequence of `small` for each pattern.
+        n_different : array of int, shape (B,)
+            How many different content tokens each of them has.
+        """
         probabilities = _probabilities(task, n_different)[:, None]
         weights = np.where(sequences.weights > 0, probabilities, 0.0)
         batch = replace(sequences, weights=weights)
@@ -117,6 +132,8 @@ class Patterns:
     def counts(self) -> list[int]:
         """How many sequences have each pattern, exactly; they sum to ``task.n_sequences``.
 
+        Examples
+        --------
         >>> from assocmem import InductionTask
         >>> InductionTask(n_tokens=10, length=4, n_triggers=2).patterns().counts
         [16, 112, 16, 112]

@@ -45,9 +45,10 @@ PIECES = 32
 class Comparison:
     """Predicted against measured, entry by entry.
 
-    Attributes
+    Parameters
     ----------
-    predicted, measured : arrays of one shape
+    predicted, measured : array
+        Of one shape.
     standard_error : array of that shape
         Of what was measured; 0 where nothing is random.
     tolerance : array of that shape
@@ -87,13 +88,6 @@ class Comparison:
 def check_mean(predicted: ArrayLike, draws: ArrayLike, *, delta: float = 1e-6) -> Comparison:
     """Compare a predicted expectation with the mean of independent draws.
 
-    >>> import assocmem as am
-    >>> u, v = am.rademacher(20_000, 16, rng=0), am.rademacher(20_000, 16, rng=1)
-    >>> check_mean(3 / 16**2 - 2 / 16**3, (u * v).sum(axis=1) ** 4).holds
-    True
-    >>> check_mean(3 / 16**2, (u * v).sum(axis=1) ** 4, delta=0.01).holds
-    False
-
     Parameters
     ----------
     predicted : number or array
@@ -106,12 +100,22 @@ def check_mean(predicted: ArrayLike, draws: ArrayLike, *, delta: float = 1e-6) -
     Returns
     -------
     Comparison
+        Its ``holds`` is the verdict.
 
     Raises
     ------
     ValueError
         For draws of another shape than the prediction, fewer than two of them, or numbers that are
         not finite.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> u, v = am.rademacher(20_000, 16, rng=0), am.rademacher(20_000, 16, rng=1)
+    >>> check_mean(3 / 16**2 - 2 / 16**3, (u * v).sum(axis=1) ** 4).holds
+    True
+    >>> check_mean(3 / 16**2, (u * v).sum(axis=1) ** 4, delta=0.01).holds
+    False
     """
     found = checked_reals("draws", draws).astype(float)
     wanted = checked_reals("predicted", predicted).astype(float)
@@ -146,14 +150,6 @@ def check_gradient(
 ) -> Comparison:
     """Compare the predicted step of one matrix from zero, -∇ of the loss, with a model's gradient.
 
-    >>> import assocmem as am
-    >>> task = am.InductionTask(n_tokens=4, length=6)
-    >>> check_gradient(task, "W_O2", am.gradients.first_step(task)).holds
-    True
-    >>> table = am.gradients.first_step(task).block("outputs", "positions")
-    >>> check_gradient(task, "W_O2", {("outputs", "positions"): table + 0.01}).holds
-    False
-
     Parameters
     ----------
     task : Task
@@ -185,6 +181,16 @@ def check_gradient(
         too few sequences.
     TypeError
         For a gradient that is no function.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.InductionTask(n_tokens=4, length=6)
+    >>> check_gradient(task, "W_O2", am.gradients.first_step(task)).holds
+    True
+    >>> table = am.gradients.first_step(task).block("outputs", "positions")
+    >>> check_gradient(task, "W_O2", {("outputs", "positions"): table + 0.01}).holds
+    False
     """
     checked_option("name", name, ("W_O2", "W_K2", "W_K1"))
     emb = FrozenEmbeddings.orthonormal(task)
@@ -267,9 +273,17 @@ def _predicted(
 
 
 def reference_gradient(reference: Any) -> Gradient:
-    """The gradient of the repository's independent transformer, for `check_gradient`.
+    """Return the gradient of the repository's independent transformer, for `check_gradient`.
 
-    Pass the module ``validation.reference``; the library itself never imports it.
+    Parameters
+    ----------
+    reference : module
+        The module ``validation.reference``; the library itself never imports it.
+
+    Returns
+    -------
+    callable
+        The gradient on one matrix, a function of embeddings, batch and name.
     """
 
     def gradient(emb: FrozenEmbeddings, batch: Batch, name: str) -> Array:

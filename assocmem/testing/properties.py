@@ -67,21 +67,33 @@ def embeddings(
 ) -> st.SearchStrategy[Array]:
     """Strategy: n random vectors of a family in dimension d, an (n, d) array.
 
-    `family` is a name, or a function of yours: it is called as ``family(n, d, rng=seed)``.
+    Parameters
+    ----------
+    family : str or callable
+        A name, or a function of yours: it is called as ``family(n, d, rng=seed)``.
+    n, d : int, range or strategy
+        The sizes. For "orthonormal", dimensions below n are left out.
 
+    Returns
+    -------
+    SearchStrategy
+        Of arrays of shape (n, d). Hypothesis draws the seed, so a failing example is reported as a
+        call to repeat, such as ``rademacher(n=4, d=8, rng=0)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown family and for sizes that are not positive, and where a function returns
+        anything but n finite vectors in dimension d.
+
+    Examples
+    --------
     >>> from hypothesis import given, settings
     >>> @settings(max_examples=10, deadline=None)
     ... @given(u=embeddings("rademacher", n=4, d=range(8, 17)))
     ... def test(u):
     ...     assert u.shape[0] == 4 and 8 <= u.shape[1] <= 16
     >>> test()
-
-    `n` and `d` are integers, ranges or strategies. Hypothesis draws the seed, so a failing example
-    is reported as a call to repeat, such as ``rademacher(n=4, d=8, rng=0)``. For "orthonormal",
-    dimensions below n are left out.
-
-    Raises TypeError or ValueError for an unknown family and for sizes that are not positive, and
-    where a function returns anything but n finite vectors in dimension d.
     """
     draw, sizes = _drawing(family), st.tuples(_sizes("n", n), _sizes("d", d))
     if family == "orthonormal":
@@ -102,16 +114,34 @@ def memories(
 ) -> st.SearchStrategy[AssociativeMemory]:
     """Strategy: memories over n random keys and as many values, all from one family.
 
+    Parameters
+    ----------
+    family : str or callable
+        As in `embeddings`.
+    n, d : int, range or strategy
+        The number of keys, and the width.
+    m : int, range or strategy, optional
+        The number of values; without it pair i is (key i, value i). With it the coefficients (m, n)
+        are independent standard normals.
+
+    Returns
+    -------
+    SearchStrategy
+        Of memories. A failing example is reported as a call of `random_memory`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `embeddings`.
+
+    Examples
+    --------
     >>> from hypothesis import given, settings
     >>> @settings(max_examples=10, deadline=None)
     ... @given(W=memories(n=range(2, 6)))
     ... def test(W):
     ...     assert W.recall() == 1  # orthonormal keys and values: always
     >>> test()
-
-    Without `m`, pair i is (key i, value i). With it, there are m values, and the coefficients
-    (m, n) are independent standard normals. A failing example is reported as a call of
-    `random_memory`. Raises as `embeddings`.
     """
     _drawing(family)
     values: st.SearchStrategy[int | None] = st.none() if m is None else _sizes("m", m)
@@ -131,12 +161,34 @@ def memories(
 def random_memory(
     n: int, d: int, *, m: int | None = None, family: Family = "sphere", rng: Seed = None
 ) -> AssociativeMemory:
-    """A memory over n random keys and m random values (n, paired one to one, without `m`).
+    """Draw a memory over random keys and values.
 
+    Parameters
+    ----------
+    n, d : int
+        The number of keys, and the width.
+    m : int, optional
+        The number of values, with coefficients (m, n) that are independent standard normals;
+        without it n values, paired one to one.
+    family : str or callable
+        As in `embeddings`.
+    rng : int, generator of NumPy or None
+        Where the draws come from; None draws anew each time.
+
+    Returns
+    -------
+    AssociativeMemory
+        In float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gaussian`.
+
+    Examples
+    --------
     >>> random_memory(3, 8, rng=0)
     AssociativeMemory(3 keys in R^8 -> 3 values in R^8, float64)
-
-    With `m` the coefficients are independent standard normals. Raises as `gaussian`.
     """
     draw, rng = _drawing(family), generator(rng)
     if m is not None:
@@ -151,15 +203,31 @@ def induction_tasks(
 ) -> st.SearchStrategy[InductionTask]:
     """Strategy: all small induction tasks, the one with the fewest sequences first.
 
+    Parameters
+    ----------
+    max_sequences : int
+        The most sequences that a task may have, so that `enumerate` is cheap.
+    max_tokens, max_length : int
+        The largest sizes, at most 32.
+
+    Returns
+    -------
+    SearchStrategy
+        Of tasks with every number of triggers, fixed and random, and both vocabularies.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For sizes out of range, and when there are no such tasks.
+
+    Examples
+    --------
     >>> from hypothesis import given, settings
     >>> @settings(max_examples=10, deadline=None)
     ... @given(task=induction_tasks(max_sequences=100))
     ... def test(task):
     ...     assert len(task.enumerate()) <= 100
     >>> test()
-
-    Every number of triggers, fixed and random, and both vocabularies, among those with at most
-    `max_sequences` sequences, so that `enumerate` is cheap. Raises ValueError when there are none.
     """
     for name, most in (
         ("max_sequences", max_sequences),
@@ -190,6 +258,31 @@ def induction_tasks(
 def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "sphere") -> None:
     """Fail when rows of u are closer to parallel than random vectors would be: two, or all.
 
+    Three numbers are held against bounds, and rounding: the largest |cos| over all pairs (the sharp
+    `coherence_bound`, from the exact law of a pair); the mean cosine, which a common direction
+    raises; and the largest eigenvalue of the Gram matrix, which is large where the rows lean to few
+    directions. Norms are not looked at. The source of the last two is `assocmem.testing.gram`.
+
+    Parameters
+    ----------
+    u : array_like, shape (n, d)
+        At least two vectors, one a row.
+    delta : float
+        The probability, at most, that rows fail which are independent draws of the family, all
+        three numbers together. In a test that runs many examples, divide it by their number.
+    family : {"sphere", "gaussian", "rademacher", "orthonormal"}
+        The law that the rows are held against.
+
+    Raises
+    ------
+    AssertionError
+        With the rows, or the number, that are too large.
+    TypeError, ValueError
+        For arrays that are no vectors, and where the assertion could not fail: fewer than two rows,
+        or so few dimensions that the bound is 1.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> u = am.sphere(98, 1000, rng=0)
     >>> assert_near_orthogonal(u)
@@ -198,16 +291,6 @@ def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "
     Traceback (most recent call last):
     ...
     AssertionError: u: rows 3 and 7 have cosine -1; 98 vectors of the family "sphere" ...
-
-    Three numbers are held against bounds, and rounding: the largest |cos| over all pairs (the sharp
-    `coherence_bound`, from the exact law of a pair); the mean cosine, which a common direction
-    raises; and the largest eigenvalue of the Gram matrix, which is large where the rows lean to few
-    directions. Rows that are independent draws of the family fail with probability at most `delta`,
-    all three together. In a test that runs many examples, divide `delta` by their number. Norms are
-    not looked at. The source of the last two is `assocmem.testing.gram`.
-
-    Raises AssertionError; TypeError or ValueError for arrays that are no vectors, and where
-    the assertion could not fail: fewer than two rows, or so few dimensions that the bound is 1.
     """
     __tracebackhide__ = True
     rows = checked_rows("u", u)
@@ -277,6 +360,27 @@ def assert_recalls(
 ) -> None:
     """Fail unless every key scores its right value strictly above every wrong one.
 
+    A tie fails. Nothing is random here: for a memory of random vectors, `coherence_bound` tells how
+    likely recall is (see the guide on testing).
+
+    Parameters
+    ----------
+    memory : AssociativeMemory
+        Of numbers.
+    targets, among, keys, values
+        As in `AssociativeMemory.margin`.
+
+    Raises
+    ------
+    AssertionError
+        With the wrong keys, the worst first, their scores and margins.
+    TypeError
+        For what is not a memory, and as `AssociativeMemory.margin`.
+    ValueError
+        As there, and where the assertion could not fail: no key has a wrong value to choose.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> W = AssociativeMemory(keys=np.eye(3), values=np.eye(3))
     >>> assert_recalls(W)
@@ -284,13 +388,6 @@ def assert_recalls(
     Traceback (most recent call last):
     ...
     AssertionError: memory: 1 of 3 keys is not recalled. Key 1: value 2 scores 0, value 1 ...
-
-    Arguments and errors as in `AssociativeMemory.margin`; a tie fails. The message names the wrong
-    keys, the worst first, with scores and margins. Nothing is random here: for a memory of random
-    vectors, `coherence_bound` tells how likely recall is (see the guide on testing).
-
-    Raises TypeError for what is not a memory, and ValueError, too, where the assertion could not
-    fail: no key has a wrong value to choose.
     """
     __tracebackhide__ = True
     if not isinstance(memory, AssociativeMemory):

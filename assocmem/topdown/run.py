@@ -126,10 +126,14 @@ class TopDownStep:
 class TopDownRun:
     """The trajectory of the three steps; made by `top_down`.
 
-    Attributes
+    Parameters
     ----------
-    task, embeddings, settings
-        What was run; no embeddings with ``gradient="exact"``.
+    task : Task
+        What was run.
+    embeddings : FrozenEmbeddings or None
+        None with ``gradient="exact"``.
+    settings : TopDownSettings
+        The arguments of `top_down`.
     steps : tuple of TopDownStep
         Those that were taken: three, unless one failed.
     failure : str or None

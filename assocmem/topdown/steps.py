@@ -48,46 +48,35 @@ def top_down(
 ) -> TopDownRun:
     """Write the three memories by one gradient step each, from zero, top-down.
 
-    >>> import assocmem as am
-    >>> run = am.top_down(am.InductionTask(n_tokens=16, length=16), rng=0, evaluate_on=1000)
-    >>> run.recall
-    {'W_O2': 1.0, 'W_K2': 1.0, 'W_K1': 1.0}
-
     Parameters
     ----------
     task : Task
         An `InductionTask` or a `BigramTask`; with ``gradient="population"`` any task.
-    embeddings : FrozenEmbeddings
+    embeddings : FrozenEmbeddings, optional
         Default: orthonormal, the infinite-width limit.
     margins : three positive numbers
         Natural step sizes. Steps 1 and 2 are scaled so that the median wanted coefficient leads its
         largest competitor by the margin, step 3 so that the median sub-diagonal one equals it. A
         matrix without pairs is scaled so that its largest coefficient equals the margin.
     gradient : {"closed-form", "population", "exact"}
-        The infinite-width coefficients of S1, S2 and S3b, written with the given embeddings; or
-        the true gradient of the model at hand, over sequences; or the true one at infinite width
-        over all sequences, for any number of tokens and T up to about 10: it takes no embeddings,
-        its memories are tables by class of token, and its evaluation is over all sequences.
+        The infinite-width coefficients of S1, S2 and S3b, written with the given embeddings; or the
+        true gradient of the model at hand, over sequences; or the true one at infinite width over
+        all sequences, for any number of tokens and T up to about 10: it takes no embeddings, its
+        memories are tables by class of token, and its evaluation is over all sequences.
     blocks : {"position", "all"}
         What step 3 moves: the position block of W_K1, or everything (not in closed form).
     readout : {"attention", "residual"}
         Of the model, in population gradients and evaluation.
-    sequences : int
+    sequences : int, optional
         Fresh sequences for each population gradient, and for step 3 on a `BigramTask`. Default: all
         of them if at most 20 000 exist, else a sample of 20 000.
     evaluate_on : int or None
         Fresh sequences on which attention and accuracy are measured after each step; None measures
         neither, and draws nothing for it. With the exact gradient leave it, or pass None.
-    pairs : mapping of matrix to rows (cue, answer)
+    pairs : mapping of str to array_like, rows (cue, answer), optional
         What each matrix should recall, see `probe`; default what the task says, or nothing.
-    rng
-        Seed or generator: the same seed gives the same bits, with any number of BLAS threads.
-
-    On a `BigramTask` the closed forms are the exact population gradients of the language, of which
-    each step moves the block of its memory alone (`gradients.bigram_memory_step`), and step 3 a
-    sample of `sequences`. With readout "residual" a step 0 comes first, "W_F": the bigrams, without
-    which the gradient on W_O2 does not lead when all tokens have loss (claim B1). Tested are
-    repeated triggers, and the attention is that on what followed the trigger's last occurrence.
+    rng : int, generator of NumPy or None
+        The same seed gives the same bits, with any number of BLAS threads; None draws anew.
 
     Returns
     -------
@@ -104,9 +93,24 @@ def top_down(
         For a task that is none, or is symbolic; for one that is not an InductionTask, with the
         closed form.
 
+    Notes
+    -----
+    On a `BigramTask` the closed forms are the exact population gradients of the language, of which
+    each step moves the block of its memory alone (`gradients.bigram_memory_step`), and step 3 a
+    sample of `sequences`. With readout "residual" a step 0 comes first, "W_F": the bigrams, without
+    which the gradient on W_O2 does not lead when all tokens have loss (claim B1). Tested are
+    repeated triggers, and the attention is that on what followed the trigger's last occurrence.
+
     References
     ----------
     [BCBJB2023], Section 6 and its appendix on the three gradient steps.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> run = am.top_down(am.InductionTask(n_tokens=16, length=16), rng=0, evaluate_on=1000)
+    >>> run.recall
+    {'W_O2': 1.0, 'W_K2': 1.0, 'W_K1': 1.0}
     """
     settings = TopDownSettings(margins, gradient, blocks, readout, sequences, evaluate_on)
     task = _checked_task(task, settings)

@@ -13,7 +13,15 @@ from assocmem.training.run import TrainingRun
 
 
 class CheckpointError(OSError):
-    """A run is done, or was interrupted, and could not be saved; it is in ``run``."""
+    """A run is done, or was interrupted, and could not be saved; it is in ``run``.
+
+    Parameters
+    ----------
+    message : str
+        Why it could not be saved.
+    run : TrainingRun
+        The run as it is.
+    """
 
     def __init__(self, message: str, run: TrainingRun) -> None:
         super().__init__(message)

@@ -16,6 +16,21 @@ from assocmem._files import write_csv
 class History(Mapping[str, NDArray[Any]]):
     """What was measured, by name; ``"step"`` comes first and says after how many updates.
 
+    Every array has shape (rows,), and row r belongs to the weights after ``history["step"][r]``
+    updates. A history does not change: `with_row` and `before` return new ones.
+
+    Parameters
+    ----------
+    columns : mapping of str to array, shape (rows,)
+        The measurements by name, "step" among them.
+
+    Raises
+    ------
+    ValueError
+        For columns of different lengths, and rows of other names.
+
+    Examples
+    --------
     >>> history = History.of({"step": 0, "loss": 4.2}).with_row({"step": 10, "loss": 3.9})
     >>> history["loss"]
     array([4.2, 3.9])
@@ -23,11 +38,6 @@ class History(Mapping[str, NDArray[Any]]):
     {'step': 10, 'loss': 3.9}
     >>> history
     History(2 rows, steps 0..10: loss)
-
-    Every array has shape (rows,), and row r belongs to the weights after ``history["step"][r]``
-    updates. A history does not change: `with_row` and `before` return new ones.
-
-    Raises ValueError for columns of different lengths, and rows of other names.
     """
 
     def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -40,12 +50,39 @@ class History(Mapping[str, NDArray[Any]]):
 
     @classmethod
     def of(cls, row: Mapping[str, float]) -> History:
-        """Return the history of a single row."""
+        """Return the history of a single row.
+
+        Parameters
+        ----------
+        row : mapping of str to float
+            The measurements by name.
+
+        Returns
+        -------
+        History
+            One row long.
+        """
         items = checked_mapping("row", row).items()
         return cls({name: np.array([value]) for name, value in items})
 
     def with_row(self, row: Mapping[str, float]) -> History:
-        """Return the history with one row more."""
+        """Return the history with one row more.
+
+        Parameters
+        ----------
+        row : mapping of str to float
+            The measurements, by the names of the columns.
+
+        Returns
+        -------
+        History
+            This one does not change.
+
+        Raises
+        ------
+        ValueError
+            For a row of other names.
+        """
         if not len(self["step"]):
             return History.of(row)
         if set(checked_mapping("row", row)) != set(self):
@@ -53,14 +90,38 @@ class History(Mapping[str, NDArray[Any]]):
         return History({name: np.append(self[name], row[name]) for name in self})
 
     def before(self, step: int) -> History:
-        """Return the rows of the steps before this one."""
+        """Return the rows of the steps before this one.
+
+        Parameters
+        ----------
+        step : int
+            A number of updates.
+
+        Returns
+        -------
+        History
+            This one does not change.
+        """
         earlier = self["step"] < at_least("step", step, 0)
         return History({name: column[earlier] for name, column in self.items()})
 
     def at(self, step: int) -> dict[str, float]:
         """Return the row of one step.
 
-        Raises ValueError for a step at which nothing was measured.
+        Parameters
+        ----------
+        step : int
+            A number of updates.
+
+        Returns
+        -------
+        dict of str to float
+            By the names of the columns.
+
+        Raises
+        ------
+        ValueError
+            For a step at which nothing was measured.
         """
         (rows,) = np.nonzero(self["step"] == at_least("step", step, 0))
         if not len(rows):
@@ -68,7 +129,13 @@ class History(Mapping[str, NDArray[Any]]):
         return {name: column[rows[0]].item() for name, column in self.items()}
 
     def to_csv(self, path: str | Path) -> None:
-        """Write a header and one line per row; the numbers read back exactly."""
+        """Write a header and one line per row; the numbers read back exactly.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, which is replaced.
+        """
         rows = zip(*(column.tolist() for column in self.values()), strict=True)
         write_csv(path, self, rows)
 

@@ -41,36 +41,32 @@ def train(
 ) -> TrainingRun:
     """Train a transformer on fresh batches of a task, and watch each memory form.
 
-    >>> import assocmem as am
-    >>> task = am.BigramTask(length=16, n_triggers=3)
-    >>> setting = am.training.published(task, width=32, rng=0, batch_size=8)
-    >>> am.training.train(task, **setting, steps=4, evaluate_every=2).history["step"]
-    array([0, 2, 4])
-
     Parameters
     ----------
     task : Task
         What the training batches are drawn from; it says which positions carry loss.
     embeddings : FrozenEmbeddings
         Their dtype is that of the run.
-    settings
-        The fields of `Settings` but the seed; and ``momentum``, that of the default optimiser.
-    initial : {"zero", "random"} or mapping of name to matrix
+    initial : {"zero", "random"} or mapping of str to array_like, shape (d, d)
         Start of every matrix; "random" is uniform on ±1/√d, and what is left out of a mapping zero.
-    rng
+    rng : int, generator of NumPy or None
         Seeds the start and the data. The batch of step i depends on the seed and i alone.
-    test : Task or mapping of name to Task
+    test : Task or mapping of str to Task, optional
         Another task to measure on instead; or several more, whose columns end in ``_name``.
-    pairs : mapping of matrix to rows (cue, answer)
+    pairs : mapping of str to array_like, rows (cue, answer), optional
         What each matrix should recall, see `probe`; default what the task says, or nothing.
-    checkpoint : path
-        The run is saved there every ``checkpoint_every`` updates, at the end, and on Ctrl-C; the
-        same call goes on from there to the same bits; only ``steps``, ``workers`` and the frequency
-        of checkpoints may differ.
+    checkpoint : str or Path, optional
+        Where the run is saved, at intervals, at the end, and on Ctrl-C; the same call goes on from
+        there to the same bits; only ``steps``, ``workers`` and the frequency of checkpoints may
+        differ.
+    checkpoint_every : int
+        How many updates lie between two checkpoints.
     workers : int
         Threads that share the chunks of a batch; the result is the same bit for bit.
     progress : bool
-        Show a bar with loss and recall (needs tqdm).
+        Whether to show a bar with loss and recall (needs tqdm).
+    **settings
+        The fields of `Settings` but the seed; and ``momentum``, that of the default optimiser.
 
     Returns
     -------
@@ -89,6 +85,14 @@ def train(
     References
     ----------
     [BCBJB2023], Section 5.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=16, n_triggers=3)
+    >>> setting = am.training.published(task, width=32, rng=0, batch_size=8)
+    >>> am.training.train(task, **setting, steps=4, evaluate_every=2).history["step"]
+    array([0, 2, 4])
     """
     progress = checked_flag("progress", progress)
     asked = _settings(task, embeddings, settings, rng, checkpoint)

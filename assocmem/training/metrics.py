@@ -51,7 +51,22 @@ class Metrics:
 
     A run adds ``train_loss``, the loss on the batch that the next update uses.
 
-    Source: [BCBJB2023], Section 5: memory recall and attention probes.
+    Parameters
+    ----------
+    task : Task
+        The one that is trained on, whose pairs are probed.
+    step : TrainingStep
+        The model.
+    tests : mapping of str to (Task, Batch)
+        What is measured on, by name; columns end in the name, unless it is "".
+    pairs : mapping of str to array_like, rows (cue, answer), optional
+        Taken instead of the task's, see `probe`.
+    trained : sequence of str
+        What is trained.
+
+    References
+    ----------
+    [BCBJB2023], Section 5: memory recall and attention probes.
     """
 
     def __init__(

@@ -25,6 +25,8 @@ LearningRate: TypeAlias = float | Callable[[int], float]  # a constant, or by up
 class Optimizer(Protocol):
     """What `train` asks of an optimiser: one method; bring your own.
 
+    Examples
+    --------
     >>> import numpy as np, assocmem as am
     >>> class Clipped:
     ...     def direction(self, matrix, gradient, state):
@@ -36,9 +38,23 @@ class Optimizer(Protocol):
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
         """Return the direction, of the gradient's shape, and what to remember of this matrix.
 
-        The update is W ← W − η · direction. The gradient is that of the loss with the decay in it,
-        g + λW. The state is what the call before returned for the same matrix, as arrays, and empty
-        at the first one. Neither argument may be changed in place.
+        The update is W ← W − η · direction.
+
+        Parameters
+        ----------
+        matrix : array, shape (d, d)
+            The matrix W, or the rows of an embedding; not to be changed in place.
+        gradient : array of that shape
+            That of the loss with the decay in it, g + λW; not to be changed in place.
+        state : mapping of str to array
+            What the call before returned for the same matrix; empty at the first one.
+
+        Returns
+        -------
+        direction : array of that shape
+            What the update goes against.
+        state : mapping of str to array
+            What to remember of this matrix.
         """
 
 
@@ -46,11 +62,27 @@ class Optimizer(Protocol):
 class SGD:
     """Stochastic gradient descent with heavy-ball momentum, v ← μ v + g; the direction is v.
 
+    Without dampening, and g with the decay in it: `torch.optim.SGD`.
+
+    Parameters
+    ----------
+    momentum : float
+        The factor μ, in [0, 1).
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another momentum.
+
+    References
+    ----------
+    [P1964].
+
+    Examples
+    --------
     >>> v, state = SGD(momentum=0.5).direction(np.zeros(1), np.array([4.0]), {})
     >>> SGD(momentum=0.5).direction(np.zeros(1), np.array([1.0]), state)[0]  # 0.5 · 4 + 1
     array([3.])
-
-    Without dampening, and g with the decay in it: `torch.optim.SGD`. Source: [P1964].
     """
 
     momentum: float = 0.9
@@ -59,23 +91,56 @@ class SGD:
         checked_rate("momentum", self.momentum, below=1)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return v, and v to remember."""
+        """Return v, and v to remember.
+
+        Parameters
+        ----------
+        matrix, gradient, state
+            As in `Optimizer.direction`.
+
+        Returns
+        -------
+        direction : array
+            The velocity v.
+        state : dict of str to array
+            The velocity v.
+        """
         velocity = _velocity(self.momentum, gradient, state)
         return velocity, {"velocity": velocity}
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam: the mean of the gradients over the root of the mean of their squares.
+    r"""Adam: the mean of the gradients over the root of the mean of their squares.
 
-        m ← β₁ m + (1 − β₁) g,    s ← β₂ s + (1 − β₂) g²
-        direction = m / (1 − β₁ⁿ) / (√(s / (1 − β₂ⁿ)) + ε)        at the n-th update of a matrix
+    At the n-th update of a matrix, with the decay in g, as `torch.optim.Adam` has it:
 
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g, \qquad
+        s \leftarrow \beta_2 s + (1 - \beta_2) g^2, \\
+        \text{direction} &= \frac{m / (1 - \beta_1^n)}{\sqrt{s / (1 - \beta_2^n)} + \epsilon}.
+
+    Parameters
+    ----------
+    beta1, beta2 : float
+        How much of the old means of g and of g² stays, in [0, 1).
+    epsilon : float
+        The summand ε under the direction, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For numbers out of range.
+
+    References
+    ----------
+    [KB2015].
+
+    Examples
+    --------
     >>> direction, _ = Adam().direction(np.zeros(2), np.array([3.0, -1e-3]), {})
     >>> direction.round(4)  # at first the sign of every entry
     array([ 1., -1.])
-
-    With the decay in g, as `torch.optim.Adam` has it. Source: [KB2015].
     """
 
     beta1: float = 0.9
@@ -88,7 +153,20 @@ class Adam:
         checked_rate("epsilon", self.epsilon)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return the corrected mean over the corrected root; both means and n to remember."""
+        """Return the corrected mean over the corrected root; both means and n to remember.
+
+        Parameters
+        ----------
+        matrix, gradient, state
+            As in `Optimizer.direction`.
+
+        Returns
+        -------
+        direction : array
+            The corrected mean over the corrected root.
+        state : dict of str to array
+            Both means, and n.
+        """
         count = int(np.asarray(state.get("count", 0))) + 1
         mean = self.beta1 * _remembered(state, "mean", gradient) + (1 - self.beta1) * gradient
         square = _remembered(state, "square", gradient)
@@ -102,10 +180,24 @@ class Adam:
 class SignDescent:
     """The sign of every entry of v ← μ v + g: each entry of W moves by the learning rate.
 
+    Parameters
+    ----------
+    momentum : float
+        The factor μ, in [0, 1).
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another momentum.
+
+    References
+    ----------
+    [BWAA2018], signSGD with momentum.
+
+    Examples
+    --------
     >>> SignDescent().direction(np.zeros(3), np.array([3.0, 0.0, -1e-9]), {})[0]
     array([ 1.,  0., -1.])
-
-    Source: [BWAA2018], signSGD with momentum.
     """
 
     momentum: float = 0.9
@@ -114,7 +206,20 @@ class SignDescent:
         checked_rate("momentum", self.momentum, below=1)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return sign(v), and v to remember."""
+        """Return sign(v), and v to remember.
+
+        Parameters
+        ----------
+        matrix, gradient, state
+            As in `Optimizer.direction`.
+
+        Returns
+        -------
+        direction : array
+            The signs of v; 0 where v is 0.
+        state : dict of str to array
+            The velocity v.
+        """
         velocity = _velocity(self.momentum, gradient, state)
         return np.sign(velocity), {"velocity": velocity}
 
@@ -123,13 +228,29 @@ class SignDescent:
 class Muon:
     """The polar factor of v ← μ v + g: every singular value of it becomes 1.
 
+    The factor is exact, by a singular value decomposition, where Muon takes five steps of a Newton
+    iteration that leaves singular values between about 0.7 and 1.2. Rows of embeddings, which are
+    matrices too, are treated alike.
+
+    Parameters
+    ----------
+    momentum : float
+        The factor μ, in [0, 1).
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another momentum.
+
+    References
+    ----------
+    [J2024].
+
+    Examples
+    --------
     >>> Muon().direction(np.zeros((2, 2)), np.array([[0.0, 5.0], [1e-3, 0.0]]), {})[0].round(12)
     array([[0., 1.],
            [1., 0.]])
-
-    The factor is exact, by a singular value decomposition, where Muon takes five steps of a Newton
-    iteration that leaves singular values between about 0.7 and 1.2. Rows of embeddings, which are
-    matrices too, are treated alike. Source: [J2024].
     """
 
     momentum: float = 0.95
@@ -138,7 +259,20 @@ class Muon:
         checked_rate("momentum", self.momentum, below=1)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return the polar factor of v, and v to remember."""
+        """Return the polar factor of v, and v to remember.
+
+        Parameters
+        ----------
+        matrix, gradient, state
+            As in `Optimizer.direction`.
+
+        Returns
+        -------
+        direction : array
+            The polar factor of v.
+        state : dict of str to array
+            The velocity v.
+        """
         velocity = _velocity(self.momentum, gradient, state)
         return polar_factor(velocity), {"velocity": velocity}
 
@@ -149,10 +283,6 @@ OPTIMIZERS = (SGD, Adam, SignDescent, Muon)
 @dataclass(frozen=True)
 class Schedule:
     """A learning rate that rises to a peak and decays: a function of the updates so far.
-
-    >>> rate = Schedule(0.2, steps=100, warmup=10, decay="linear")
-    >>> [round(rate(i), 4) for i in (0, 4, 9, 55, 100, 200)]
-    [0.02, 0.1, 0.2, 0.1, 0.0, 0.0]
 
     Parameters
     ----------
@@ -166,6 +296,12 @@ class Schedule:
         How it falls from ``peak`` to ``last``; "constant" does not.
     last : float
         The rate at the end.
+
+    Examples
+    --------
+    >>> rate = Schedule(0.2, steps=100, warmup=10, decay="linear")
+    >>> [round(rate(i), 4) for i in (0, 4, 9, 55, 100, 200)]
+    [0.02, 0.1, 0.2, 0.1, 0.0, 0.0]
     """
 
     peak: float
@@ -191,6 +327,7 @@ class Schedule:
 
 
 def checked_rate(name: str, number: Any, below: float = inf) -> float:
+    """A number of at least 0 and below a limit."""
     return checked_number(name, number, f"a number in [0, {below})", lambda rate: 0 <= rate < below)
 
 

@@ -19,6 +19,40 @@ def published(
 ) -> dict[str, Any]:
     """Return the arguments of `train` for the published setting, with any of them changed.
 
+    Entries of tokens and positions are N(0, 1), attention scores are divided by √d, and every
+    matrix at the start, trained or frozen, is uniform on ±1/√d: the output embeddings, W_V², both
+    factors of Φ₁ = W_O¹ W_V¹, and W_K¹, W_K², W_O² (and W_F where it is trained). Plain SGD: batch
+    512, learning rate 0.2, momentum 0.9, weight decay 1e-4; residual readout.
+
+    Parameters
+    ----------
+    task : Task
+        Its n_tokens, length and outputs are the sizes.
+    width : int
+        Dimension d of the residual stream.
+    rng : int, generator of NumPy or None
+        Seeds embeddings, start and data.
+    dtype : {float32, float64}
+        Of embeddings and run.
+    **changes
+        Arguments of `train` to change. Another ``optimizer`` comes with a momentum of its own.
+
+    Returns
+    -------
+    dict
+        Keywords for `train`, the embeddings among them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `train` and `FrozenEmbeddings.random`.
+
+    References
+    ----------
+    [BCBJB2023], Section 5 and its appendix on experiments.
+
+    Examples
+    --------
     >>> import assocmem as am
     >>> task = am.InductionTask(n_tokens=5, length=6)
     >>> setting = published(task, width=64, rng=0, batch_size=128)
@@ -26,16 +60,6 @@ def published(
     (0.125, 128, 0.2)
     >>> setting["embeddings"]
     FrozenEmbeddings(published, N=5, T=6, M=4, width=64)
-
-    Entries of tokens and positions are N(0, 1), attention scores are divided by √d, and every
-    matrix at the start, trained or frozen, is uniform on ±1/√d: the output embeddings, W_V², both
-    factors of Φ₁ = W_O¹ W_V¹, and W_K¹, W_K², W_O² (and W_F where it is trained). Plain SGD: batch
-    512, learning rate 0.2, momentum 0.9, weight decay 1e-4; residual readout. One ``rng`` seeds
-    embeddings, start and data. Another ``optimizer`` comes with a momentum of its own.
-
-    Raises as `train` and `FrozenEmbeddings.random`.
-
-    Source: [BCBJB2023], Section 5 and its appendix on experiments.
     """
     rng = generator(rng)
     setting = {
@@ -87,16 +111,10 @@ def published_probes(task: BigramTask, embeddings: FrozenEmbeddings) -> dict[str
     published ones ask W_O2 every token; fixed triggers of W_K2 among themselves only; and W_K1
     every position but the first among all positions but the last, later ones too.
 
-    >>> import assocmem as am
-    >>> task = am.BigramTask(length=16)
-    >>> emb = am.FrozenEmbeddings.orthonormal(task)
-    >>> probes = published_probes(task, emb)
-    >>> {name: (len(each.cues), round(1 / each.chance)) for name, each in probes.items()}
-    {'W_O2': (65, 65), 'W_K2': (5, 5), 'W_K1': (15, 15)}
-
     Parameters
     ----------
     task : BigramTask
+        Whose triggers and positions are asked.
     embeddings : FrozenEmbeddings
         Those that the weights were trained with: ``run.embeddings``.
 
@@ -108,6 +126,15 @@ def published_probes(task: BigramTask, embeddings: FrozenEmbeddings) -> dict[str
     References
     ----------
     [BCBJB2023], Section 5, and the code of its experiments.
+
+    Examples
+    --------
+    >>> import assocmem as am
+    >>> task = am.BigramTask(length=16)
+    >>> emb = am.FrozenEmbeddings.orthonormal(task)
+    >>> probes = published_probes(task, emb)
+    >>> {name: (len(each.cues), round(1 / each.chance)) for name, each in probes.items()}
+    {'W_O2': (65, 65), 'W_K2': (5, 5), 'W_K1': (15, 15)}
     """
     checked_kind("task", task, BigramTask)
     checked_kind("embeddings", embeddings, FrozenEmbeddings).check_fits(task)

@@ -24,17 +24,19 @@ KIND = "TrainingRun"
 class TrainingRun:
     """A run after some number of updates; made by `train`.
 
-    Attributes
+    Parameters
     ----------
     task : str
         What it was trained on, in words; all of it is in ``identity``.
-    embeddings, settings
-        What was run; the embeddings as they are now, where some of them are trained.
+    embeddings : FrozenEmbeddings
+        As they are now, where some of them are trained.
+    settings : Settings
+        What was asked for.
     step : int
         Number of updates so far.
-    weights : dict of (d, d) arrays
+    weights : dict of str to array, shape (d, d)
         The learned matrices by name, after ``step`` updates.
-    state : dict of dict of arrays
+    state : dict of str to dict of str to array
         What the optimiser remembers of each matrix (or embedding) that it has met.
     history : History
         What was measured on the way.
@@ -56,6 +58,11 @@ class TrainingRun:
         """Return the transformer with the present weights, to look at its attention and logits.
 
         One layer is the same model with Φ₁ = 0.
+
+        Returns
+        -------
+        FrozenTransformer
+            With the embeddings, scale and readout of the run.
         """
         embeddings, settings = self.embeddings, self.settings
         if settings.layers == 1:
@@ -78,7 +85,13 @@ class TrainingRun:
         return {name: state["velocity"] for name, state in self.state.items()}
 
     def save(self, path: str | Path) -> None:
-        """Write the run to ``path.npz`` and its record to ``path.json``, atomically, no pickle."""
+        """Write the run to ``path.npz`` and its record to ``path.json``, atomically, no pickle.
+
+        Parameters
+        ----------
+        path : str or Path
+            The name of both files without their endings.
+        """
         groups: dict[str, Mapping[str, Array]] = {
             "embeddings": {name: getattr(self.embeddings, name) for name in _EMBEDDINGS},
             "weights": self.weights,
@@ -99,7 +112,20 @@ class TrainingRun:
     def load(cls, path: str | Path) -> TrainingRun:
         """Read a run that `save` or a checkpoint of `train` wrote.
 
-        Raises ValueError for a file that holds anything else, or not all of a run.
+        Parameters
+        ----------
+        path : str or Path
+            As it was given to `save` or `train`.
+
+        Returns
+        -------
+        TrainingRun
+            Bit for bit.
+
+        Raises
+        ------
+        ValueError
+            For a file that holds anything else, or not all of a run.
         """
         record, arrays = files.load(path, KIND)
 
@@ -125,7 +151,25 @@ class TrainingRun:
             raise files.unreadable(path, KIND, f"one that is not whole ({error})") from error
 
     def going_on(self, saved: TrainingRun, path: str | Path) -> TrainingRun:
-        """Return the saved run to go on with as this one, refused unless it is the same run."""
+        """Return the saved run to go on with as this one, refused unless it is the same run.
+
+        Parameters
+        ----------
+        saved : TrainingRun
+            What the checkpoint holds.
+        path : str or Path
+            Where that was read from, for the message.
+
+        Returns
+        -------
+        TrainingRun
+            The saved one with these settings, and without its last row, which is measured again.
+
+        Raises
+        ------
+        ValueError
+            For another run, and one that has taken more steps than these settings ask for.
+        """
         mine, theirs = (
             {**run.settings.described(), "steps": None, **run.identity} for run in (self, saved)
         )

@@ -35,16 +35,16 @@ class Settings:
     steps, batch_size : int
         Updates, and fresh sequences for each.
     optimizer : Optimizer
-        `SGD`, `Adam`, `SignDescent`, `Muon`, or any object with their one method.
+        An `SGD`, `Adam`, `SignDescent`, `Muon`, or any object with their one method.
     learning_rate : float or callable
-        η in W ← W − η · direction; or a function of the number of updates so far, such as a
-        `Schedule`.
+        The rate η in W ← W − η · direction; or a function of the number of updates so far, such as
+        a `Schedule`.
     weight_decay : float
-        λ: the loss has the term λ/2 · Σ W² of all that is trained.
-    trained : names
+        The factor λ: the loss has the term λ/2 · Σ W² of all that is trained.
+    trained : sequence of str, optional
         What moves, among W_K1, W_K2, W_O2, W_F, and the embeddings "tokens", "positions" and
         "outputs"; default the first three (with one layer, the two of them that exist).
-    frozen_until : mapping of name to int
+    frozen_until : mapping of str to int, optional
         What is trained and named here does not change, by decay either, in the first so many
         updates; then the optimiser meets it for the first time.
     layers : {2, 1}
@@ -57,7 +57,10 @@ class Settings:
     seed : int
         Drawn by `train` from its ``rng``: of the start and the data.
 
-    Raises TypeError or ValueError for unknown names and numbers out of range.
+    Raises
+    ------
+    TypeError, ValueError
+        For unknown names and numbers out of range.
     """
 
     steps: int = 1000
@@ -118,18 +121,51 @@ class Settings:
         return self.trained or ()
 
     def moving(self, step: int) -> tuple[str, ...]:
-        """What the update after ``step`` updates changes."""
+        """Name what the next update changes.
+
+        Parameters
+        ----------
+        step : int
+            How many updates were made before.
+
+        Returns
+        -------
+        tuple of str
+            Of what is trained, and no longer frozen.
+        """
         if at_least("step", step, 0) >= self.steps:
             return ()
         return tuple(name for name in self._trained if self._frozen.get(name, 0) <= step)
 
     def rate(self, step: int) -> float:
-        """The learning rate of the update after ``step`` updates."""
+        """Return the learning rate of the next update.
+
+        Parameters
+        ----------
+        step : int
+            How many updates were made before.
+
+        Returns
+        -------
+        float
+            The rate η.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a function that returns no finite number of at least 0.
+        """
         given = self.learning_rate
         return checked_rate("learning_rate", given(step)) if callable(given) else given
 
     def described(self) -> dict[str, Any]:
-        """All of them as JSON holds them, which identifies the run."""
+        """Describe all of them as JSON holds them, which identifies the run.
+
+        Returns
+        -------
+        dict of str to Any
+            By the names of the fields.
+        """
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             name: value.description if isinstance(value, Recorded) else described(name, value)
@@ -142,6 +178,16 @@ class Settings:
 
         An optimiser or a schedule that is not of this library is restored as its description, which
         is enough to compare, and raises when it is asked for a direction or a rate.
+
+        Parameters
+        ----------
+        record : mapping of str to Any
+            What `described` returned.
+
+        Returns
+        -------
+        Settings
+            They have the same description.
         """
         parts = {name: _restored(value) for name, value in record.items()}
         return cls(**parts | {"trained": tuple(parts["trained"])})

@@ -40,8 +40,8 @@ def gaussian(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64)
         How many vectors, and their dimension.
     rng : int, generator of NumPy or None
         Where the draws come from; None draws anew each time.
-    dtype : dtype
-        float64 or float32.
+    dtype : {float64, float32}
+        Of the entries.
 
     Returns
     -------
@@ -138,15 +138,15 @@ def orthonormal(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float
     TypeError, ValueError
         As `gaussian`, and ValueError when n > d.
 
+    References
+    ----------
+    [M2007].
+
     Examples
     --------
     >>> u = orthonormal(3, 8, rng=0)
     >>> bool(np.allclose(gram(u), np.eye(3)))
     True
-
-    References
-    ----------
-    [M2007].
     """
     n, d = checked_size("n", n), checked_size("d", d)
     require_room(n, d)
@@ -170,8 +170,9 @@ def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
     Parameters
     ----------
     u : array_like, shape (n, d)
+        One vector a row.
     v : array_like, shape (m, d), optional
-        Those of u when left out.
+        The same; those of u when left out.
 
     Returns
     -------
@@ -213,6 +214,7 @@ def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
     Returns
     -------
     float
+        Between 0 and 1; of inner products, 0 at least.
 
     Raises
     ------
@@ -299,16 +301,16 @@ def coherence_bound(
     Pairs of a sphere are independent two by two, so that (Bonferroni) the sharp bound of "sphere"
     is exceeded with probability at least δ − δ²/2.
 
+    References
+    ----------
+    [B1997], Lemma 2.2 (sphere); [H1963], Theorem 2 (Rademacher); [LM2000], Lemma 1 (norms).
+
     Examples
     --------
     >>> round(coherence_bound(100, 1000), 4)
     0.2145
     >>> round(coherence_bound(100, 1000, sharp=True), 4)
     0.1992
-
-    References
-    ----------
-    [B1997], Lemma 2.2 (sphere); [H1963], Theorem 2 (Rademacher); [LM2000], Lemma 1 (norms).
     """
     n, d = checked_size("n", n), checked_size("d", d)
     family_named(family)
@@ -365,20 +367,21 @@ def welch_bound(n: int, d: int) -> float:
     TypeError, ValueError
         As `gaussian`.
 
+    References
+    ----------
+    [W1974].
+
     Examples
     --------
     >>> round(welch_bound(3, 2), 12)  # three directions at 120 degrees attain it
     0.5
-
-    References
-    ----------
-    [W1974].
     """
     n, d = checked_size("n", n), checked_size("d", d)
     return sqrt((n - d) / (d * (n - 1))) if n > d else 0.0
 
 
 def require_room(n: int, d: int, name: str = "d") -> None:
+    """Refuse more orthonormal rows than dimensions."""
     if n > d:
         raise ValueError(
             f"{name}: expected at least n = {n} for orthonormal rows; got {name} = {d}. Widen the "
@@ -387,6 +390,7 @@ def require_room(n: int, d: int, name: str = "d") -> None:
 
 
 def family_named(name: str) -> Callable[..., Array]:
+    """The function that draws a family, by its name."""
     return FAMILIES[checked_option("family", name, FAMILIES, "Pick one.")]
 
 

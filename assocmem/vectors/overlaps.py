@@ -46,6 +46,10 @@ def overlap_law(d: int, *, family: str = "sphere") -> Any:
     TypeError, ValueError
         For d < 1 and an unknown family.
 
+    References
+    ----------
+    [M1982], section 1.5.
+
     Examples
     --------
     >>> law = overlap_law(100)
@@ -53,10 +57,6 @@ def overlap_law(d: int, *, family: str = "sphere") -> Any:
     0.1
     >>> round(2 * float(law.sf(0.3)), 4)  # P(|cos| > 0.3)
     0.0023
-
-    References
-    ----------
-    [M1982], section 1.5.
     """
     from scipy import stats
 
@@ -219,14 +219,14 @@ def coherence_quantile(q: float, n: int, d: int, *, family: str = "sphere") -> f
     TypeError, ValueError
         As `coherence_bound`, and for q outside (0, 1).
 
+    References
+    ----------
+    Claim NO6, by the method of [AGG1989].
+
     Examples
     --------
     >>> round(coherence_quantile(0.5, 1000, 256), 3)  # the median
     0.296
-
-    References
-    ----------
-    Claim NO6, by the method of [AGG1989].
     """
     q, n, d = checked_probability("q", q), checked_size("n", n), checked_size("d", d)
     family_named(family)
@@ -251,8 +251,10 @@ def coherence_band(
 
     Returns
     -------
-    low, high : float
-        The upper end is the sharp `coherence_bound`; both are 0 for "orthonormal".
+    low : float
+        The lower end; 0 for "orthonormal".
+    high : float
+        The sharp `coherence_bound`; 0 for "orthonormal".
 
     Raises
     ------
@@ -265,15 +267,15 @@ def coherence_band(
     pairs beyond t has variance m p(1 − p), with m = n(n−1)/2 and p the tail of |cos| at t. It is 0
     with probability at most (1 − p)/(1 + (m−1) p), by Cantelli's inequality.
 
+    References
+    ----------
+    Claims NO2 and NO5.
+
     Examples
     --------
     >>> low, high = coherence_band(1000, 256)
     >>> round(low, 3), round(high, 3)
     (0.244, 0.332)
-
-    References
-    ----------
-    Claims NO2 and NO5.
     """
     n, d = checked_size("n", n), checked_size("d", d)
     family_named(family)

@@ -81,6 +81,7 @@ class AttentionLaw:
         Returns
         -------
         array of bool, shape (draws,)
+            One verdict for each draw.
         """
         d, draws, rng = checked_width(d), checked_draws(draws, self.causal.size), generator(rng)
         length = len(self.causal)

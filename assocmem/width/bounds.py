@@ -38,7 +38,7 @@ class ScoreTables(NamedTuple):
     Rows are queries or outputs, columns keys. Inputs are tokens, then positions; atoms are inputs,
     then their images under Φ₁.
 
-    Attributes
+    Parameters
     ----------
     K1 : array, shape (N+T, N+T)
         Between inputs, in the first layer.
@@ -53,7 +53,18 @@ class ScoreTables(NamedTuple):
     O: Array
 
     def times(self, factor: float) -> ScoreTables:
-        """Return the tables with every entry times the factor."""
+        """Return the tables with every entry times the factor.
+
+        Parameters
+        ----------
+        factor : float
+            What every entry is multiplied by.
+
+        Returns
+        -------
+        ScoreTables
+            These do not change.
+        """
         return ScoreTables(*(factor * table for table in self))
 
 
@@ -134,7 +145,23 @@ class Deviations:
         self.count += mean[0].size
 
     def at(self, d: float) -> ScoreTables:
-        """Return the root mean squares at width d; 0 for scores that no answer depends on."""
+        """Return the root mean squares at a width.
+
+        Parameters
+        ----------
+        d : float
+            The width.
+
+        Returns
+        -------
+        ScoreTables
+            With 0 for scores that no answer depends on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a width that is no number of at least 1.
+        """
         d, found = checked_width(d), ScoreTables(*map(np.zeros_like, self.limit))
         for name, entries, powers in self._parts:
             squares = np.tensordot(float(d) ** -np.arange(1.0, 1 + len(powers)), powers, 1)
@@ -161,7 +188,7 @@ def moved(log_odds: ArrayLike, error: ArrayLike) -> Array:
 class Guarantee(NamedTuple):
     """What tolerances of the scores imply for each of B sequences.
 
-    Attributes
+    Parameters
     ----------
     margins, margin_errors : array, shape (B, M)
         The label's logit minus each other, at the limit, and how far it may be off; infinite and 0
@@ -198,6 +225,7 @@ def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guara
     Returns
     -------
     Guarantee
+        Its ``holds`` says which sequences are answered whatever the noise.
 
     Raises
     ------

@@ -220,6 +220,7 @@ def gaussian_recall(
     Returns
     -------
     array, shape (cues,)
+        Between 0 and 1.
 
     Raises
     ------

@@ -112,6 +112,7 @@ def trigger_scores(
     Returns
     -------
     array, shape (draws, cues, answers)
+        A row of answers for each trigger.
 
     Raises
     ------
@@ -178,6 +179,7 @@ def head_scores(
     Returns
     -------
     array, shape (draws, T, T)
+        Query before key.
 
     Raises
     ------

@@ -32,6 +32,11 @@ class RecallBound:
     TypeError
         For what is no InductionTask, no mapping, or no memory.
 
+    References
+    ----------
+    Claim W3: the exact mean and variance of every margin, Cantelli's inequality, and a union bound
+    over the wrong answers of all cues.
+
     Examples
     --------
     >>> import assocmem as am
@@ -39,11 +44,6 @@ class RecallBound:
     >>> bound = am.width.RecallBound(task, am.top_down(task, evaluate_on=None).memories)
     >>> print(f"{bound.at(10**4):.2f} {bound.at(10**6):.4f}")
     0.38 0.0046
-
-    References
-    ----------
-    Claim W3: the exact mean and variance of every margin, Cantelli's inequality, and a union bound
-    over the wrong answers of all cues.
     """
 
     def __init__(self, task: InductionTask, memories: Mapping[str, AssociativeMemory]) -> None:
@@ -52,12 +52,17 @@ class RecallBound:
         self._parts = [(moments[name], probe(name, task, limit)) for name in memories]
 
     def at(self, width: float) -> float:
-        """Return the bound at a width; it is no less than 0 and may exceed 1.
+        """Return the bound at a width.
 
         Parameters
         ----------
         width : float
             At least 1.
+
+        Returns
+        -------
+        float
+            No less than 0; it may exceed 1.
 
         Raises
         ------
@@ -103,15 +108,15 @@ def required_width(
         up to 10^12 is enough: a memory then recalls not all of its cues at infinite width either,
         or barely.
 
+    References
+    ----------
+    Claim W3; orders of magnitude in [BCBJB2023], Section 4.
+
     Examples
     --------
     >>> import assocmem as am
     >>> am.width.required_width(am.InductionTask(n_tokens=8, length=16), 0.1)
     43420
-
-    References
-    ----------
-    Claim W3; orders of magnitude in [BCBJB2023], Section 4.
     """
     from scipy.optimize import brentq
 

@@ -64,16 +64,16 @@ def linear_response(
     TypeError, ValueError
         For what is no function or task, and a family without factors.
 
+    References
+    ----------
+    Claim W5.
+
     Examples
     --------
     >>> task = InductionTask(n_tokens=3, length=3)
     >>> R = linear_response(lambda emb: {"|x|^2": emb.tokens[0] @ emb.tokens[0]}, task)["|x|^2"]
     >>> (R.T @ R).round(6)  # |x|^2 ~ χ²_d / d has variance 2 / d
     array([[2.]])
-
-    References
-    ----------
-    Claim W5.
     """
     if not callable(quantities):
         raise TypeError(

@@ -34,7 +34,7 @@ Pairing = tuple[tuple[int, int], ...]
 class Segment(NamedTuple):
     """The inner product x_aᵀ M x_b of two inputs.
 
-    Attributes
+    Parameters
     ----------
     word : str
         M as a word of matrices, a capital letter transposed: "Ff" is Φᵀ Φ.
@@ -137,14 +137,16 @@ def _loops(
 class Term(NamedTuple):
     """One block of a score: Σ_ab (cueᵀ left x_a) C_ab (x_bᵀ right answer).
 
-    Attributes
+    Parameters
     ----------
     cues : array, shape (q, n_left)
         Combinations of the inputs, one a row.
-    left, right : Segment
-        The words between a cue and its inputs, and between inputs and an answer.
+    left : Segment
+        The word between a cue and its inputs.
     coefficients : array, shape (n_left, n_right)
         The matrix C.
+    right : Segment
+        The word between inputs and an answer.
     answers : array, shape (i, n_right)
         Combinations of the inputs, one a row.
     """
@@ -159,7 +161,7 @@ class Term(NamedTuple):
 class ScoreMoments(NamedTuple):
     """Mean and covariance of scores as polynomials in 1/d: entry [k] multiplies d^-k.
 
-    Attributes
+    Parameters
     ----------
     mean_powers : array, shape (k, cues, answers)
         The powers of E s_qi.
@@ -171,26 +173,66 @@ class ScoreMoments(NamedTuple):
     second_powers: Array
 
     def mean(self, d: float) -> Array:
-        """Mean E s_qi of the scores at width d: (cues, answers)."""
+        """Return the mean E s_qi of the scores at a width.
+
+        Parameters
+        ----------
+        d : float
+            The width.
+
+        Returns
+        -------
+        array, shape (cues, answers)
+            One mean for each score.
+        """
         return _at(self.mean_powers, d)
 
     def covariance(self, d: float) -> Array:
-        """Covariance Cov(s_qi, s_qj) of a cue's scores at width d: (cues, answers, answers)."""
+        """Return the covariance Cov(s_qi, s_qj) of a cue's scores at a width.
+
+        Parameters
+        ----------
+        d : float
+            The width.
+
+        Returns
+        -------
+        array, shape (cues, answers, answers)
+            One matrix for each cue.
+        """
         mean = self.mean(d)
         covariance: Array = _at(self.second_powers, d) - mean[:, :, None] * mean[:, None, :]
         return covariance
 
     def limit_covariance(self) -> Array:
-        """Limit of d Cov(s_qi, s_qj) as d → ∞: (cues, answers, answers)."""
+        """Return the limit of d Cov(s_qi, s_qj) as d → ∞.
+
+        Returns
+        -------
+        array, shape (cues, answers, answers)
+            One matrix for each cue.
+        """
         constant, slope = [*self.mean_powers, 0 * self.mean_powers[0]][:2]
         cross = constant[:, :, None] * slope[:, None, :]
         limit: Array = self.second_powers[1] - cross - cross.transpose(0, 2, 1)
         return limit
 
     def margins(self, d: float, targets: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Mean and variance of the right score minus each score of a cue at width d.
+        """Return mean and variance of the right score minus each score of a cue at a width.
 
-        Both are (cues, answers), and 0 at the targets, the right answer of each cue.
+        Parameters
+        ----------
+        d : float
+            The width.
+        targets : array of int, shape (cues,)
+            The right answer of each cue.
+
+        Returns
+        -------
+        mean : array, shape (cues, answers)
+            0 at the targets.
+        variance : array, shape (cues, answers)
+            0 at the targets.
         """
         mean, covariance = self.mean(d), self.covariance(d)
         cues = np.arange(len(mean))
@@ -199,7 +241,18 @@ class ScoreMoments(NamedTuple):
         return mean[cues, targets][:, None] - mean, variance
 
     def mapped(self, matrix: Array) -> ScoreMoments:
-        """Moments of linear combinations of each cue's scores, by a matrix (m, answers)."""
+        """Return the moments of linear combinations of each cue's scores.
+
+        Parameters
+        ----------
+        matrix : array, shape (m, answers)
+            One combination a row.
+
+        Returns
+        -------
+        ScoreMoments
+            Of m scores for each cue.
+        """
         return ScoreMoments(self.mean_powers @ matrix.T, matrix @ self.second_powers @ matrix.T)
 
 
