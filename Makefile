@@ -17,8 +17,13 @@ export OMP_NUM_THREADS ?= 1
 TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX ?=
 
+# Of `make mutation`: about an hour on one core.
+SIZE ?= 300
+SEED ?= 0
+
 .DEFAULT_GOAL := help
-.PHONY: help verify test test-minimum test-all interop lint format types docs mutants margins bench clean
+.PHONY: help verify test test-minimum test-all interop lint format types docs
+.PHONY: mutants mutation margins bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,11 +63,14 @@ docs: $(VENV)/.installed-docs docs/_build/node_modules ## build the site, all it
 	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-mutants: $(VENV)/.installed-test ## plant errors in the library; the tests must catch each
+mutants: $(VENV)/.installed-test ## plant the errors of our list in the library; the tests must catch each
 	$(RUN) tests/mutants.py
 
 margins: $(VENV)/.installed-test ## measure how surely each seeded test sees what it must (an hour)
 	$(RUN) tests/margins.py
+
+mutation: $(VENV)/.installed-mutation ## draw SIZE changes of the library at random, by SEED: how many do tests catch?
+	$(RUN) tests/mutation.py --size $(SIZE) --seed $(SEED)
 
 bench: $(VENV)/.installed-validation ## measure speed and memory as ratios
 	@set -e; for script in benchmarks/*.py; do \

@@ -16,6 +16,8 @@ import assocmem
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
 
+collect_ignore = ["mutation.py"]  # a program that needs the extra `mutation`
+
 # All of the library is loaded before a test patches any of it: a room that loads on first use would
 # keep the patched function for good.
 for _module in pkgutil.walk_packages(assocmem.__path__, "assocmem."):
