@@ -30,6 +30,8 @@ LinearRule = Literal["outer products", "gradient step", "pseudo-inverse"]
 
 _ENTRIES = 2**22  # of the arrays that `sampled_recall` holds at a time, if a draw needs no more
 _MOST = 2**26  # entries of an array, half a gigabyte
+_STEP = 1 / 8  # the trapezoidal rule on an analytic integrand: the error is below rounding
+_SURE = 9  # Φ(9) is 1 to rounding
 
 
 # --- Recall of Gaussian keys and values, and capacity
@@ -92,19 +94,30 @@ def recall_probability(
     >>> print(f"{recall_probability(1000, 128, classes=10):.3f}")    # 100 keys for each value
     0.368
     """
-    from scipy.special import log_ndtr
-
     d = checked_size("d", d)
-    weight, own, rivals, counts = _overlaps(n, classes, weights, item)
+    overlaps = _overlaps(n, classes, weights, item)
+    mean, right, wrong = _moments(*overlaps, d)
+    normal = np.arange(-9, 9 + _STEP, _STEP)
+    density = _STEP * np.exp(-(normal**2) / 2) / sqrt(2 * pi)
+    log_win = [_log_win(score, wrong, overlaps[-1]) for score in mean + sqrt(right) * normal]
+    return min(1.0, float(density @ np.exp(log_win)))  # rounding may exceed 1
+
+
+def _moments(
+    weight: float, own: float, rivals: Array, counts: Array, d: int
+) -> tuple[float, float, Array]:
+    """Mean and variance of the right score, variances of the wrong ones, over ‖u_i‖‖Vᵀf‖."""
     others = counts @ rivals
     right = (d * (weight**2 + own) + others) / d**2
     wrong = (d * (weight**2 + rivals) + own + others - rivals) / d**2
-    step = 1 / 8  # the trapezoidal rule on an analytic integrand: the error is below rounding
-    normal = np.arange(-9, 9 + step, step)
-    density = step * np.exp(-(normal**2) / 2) / sqrt(2 * pi)
-    scores = weight * (1 - 1 / (2 * d)) + sqrt(right) * normal
-    log_win = [counts @ log_ndtr(score / np.sqrt(wrong)) for score in scores]
-    return min(1.0, float(density @ np.exp(log_win)))  # rounding may exceed 1
+    return weight * (1 - 1 / (2 * d)), right, wrong
+
+
+def _log_win(score: float, variances: Array, counts: Array) -> float:
+    """Log probability that independent normals of mean 0 all stay below a score."""
+    from scipy.special import log_ndtr
+
+    return float(counts @ log_ndtr(score / np.sqrt(variances)))
 
 
 def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> float:
@@ -204,8 +217,6 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     >>> zipf_recall([0.5, 1, 2], 1).round(3)
     array([0.977, 0.821, 0.526])
     """
-    from scipy.special import log_ndtr
-
     exponent = checked_number(
         "exponent",
         exponent,
@@ -216,18 +227,23 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     places = checked_reals("x", x).astype(float)
     if not np.all(places > 0):
         raise ValueError("x: expected positive numbers, rank over d^(1/2α); got others.")
-    reach = 9 ** (1 / exponent)  # Φ(9) is 1 to rounding
+    reach = _SURE ** (1 / exponent)
     if (most := reach * places.max(initial=0)) > _MOST:
         raise ValueError(
             f"x: expected at most {_MOST / reach:.3g}, a product of {_MOST} factors; got "
             f"{places.max():.3g}, which takes {most:.3g}. Recall is nearly 0 there."
         )
     with np.errstate(over="ignore"):  # far down the list an item wins for sure
-        logs = [
-            log_ndtr((np.arange(1, reach * place + 2) / place) ** exponent).sum()
-            for place in places.ravel()
-        ]
+        logs = [_log_zipf(place, exponent) for place in places.ravel()]
     return np.exp(np.reshape(logs, places.shape))
+
+
+def _log_zipf(x: float, exponent: float) -> float:
+    """Σ_k ln Φ((k/x)^α), over the rivals k that may win."""
+    from scipy.special import log_ndtr
+
+    rivals = np.arange(1, _SURE ** (1 / exponent) * x + 2)
+    return float(log_ndtr((rivals / x) ** exponent).sum())
 
 
 def sampled_recall(
@@ -294,20 +310,42 @@ def sampled_recall(
     rng, hits = generator(rng), 0
     for start in range(0, draws, batch := max(1, _ENTRIES // (len(scale) + 1))):
         size = min(batch, draws - start)
-        b = np.empty((size, len(scale) + 1))  # the first value is the right one
-        b[:, 0] = weight * np.sqrt(rng.chisquare(d, size)) + sqrt(own) * rng.standard_normal(size)
-        b[:, 1:] = scale * rng.standard_normal((size, len(scale)))
-        if rule == "gradient step":
-            b -= b.mean(axis=1, keepdims=True)
-        if rule == "pseudo-inverse":  # its crosstalk has n - d dimensions
-            left = np.sqrt(rng.chisquare(n - d, size)) if n > d else np.zeros(size)
-            b[:, 1:] *= (left / np.linalg.norm(b[:, 1:], axis=1))[:, None]
-        f = b / np.linalg.norm(b, axis=1, keepdims=True)
-        h = rng.standard_normal(b.shape)
-        along = np.sqrt(rng.chisquare(d, size)) - np.sum(f * h, axis=1)
-        scores = along[:, None] * f + h
+        b = _written(_drawn_overlaps(weight, own, scale, d, size, rng), rule, n, d, rng)
+        scores = _drawn_scores(b / np.linalg.norm(b, axis=1, keepdims=True), d, rng)
         hits += int(np.sum(margins(scores, np.zeros(size, dtype=int)) > 0))
     return Rate(hits, draws)
+
+
+def _drawn_overlaps(
+    weight: float, own: float, scale: Array, d: int, size: int, rng: np.random.Generator
+) -> Array:
+    """Draws of b = C U u_i over ‖u_i‖/√d, by outer products; the first value is the right one."""
+    b = np.empty((size, len(scale) + 1))
+    b[:, 0] = weight * np.sqrt(rng.chisquare(d, size)) + sqrt(own) * rng.standard_normal(size)
+    b[:, 1:] = scale * rng.standard_normal((size, len(scale)))
+    return b
+
+
+def _written(b: Array, rule: LinearRule, n: int, d: int, rng: np.random.Generator) -> Array:
+    """The overlaps by another rule: less their mean, or with crosstalk of n − d dimensions."""
+    if rule == "gradient step":
+        b -= b.mean(axis=1, keepdims=True)
+    if rule == "pseudo-inverse":
+        left = np.sqrt(rng.chisquare(n - d, len(b))) if n > d else np.zeros(len(b))
+        b[:, 1:] *= (left / np.linalg.norm(b[:, 1:], axis=1))[:, None]
+    return b
+
+
+def _drawn_scores(f: Array, d: int, rng: np.random.Generator) -> Array:
+    """Draws of the scores V Vᵀf of a key, up to a positive factor."""
+    h = rng.standard_normal(f.shape)
+    return _scores(f, np.sqrt(rng.chisquare(d, len(f))), h)
+
+
+def _scores(f: Array, gamma: Array, h: Array) -> Array:
+    """γf + (I − ffᵀ)h for unit vectors f, a draw a row."""
+    along = gamma - np.sum(f * h, axis=1)
+    return np.asarray(along[:, None] * f + h)
 
 
 def _overlaps(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import assocmem as am
 from assocmem import capacity as library
-from tests.capacity.planting import SAMPLER, by_rule, doubled, scaled, squared, term_replaced
+from tests.capacity.planting import by_rule, scaled
 from tests.controls import derivation_fails, failures, plant
 
 
@@ -44,25 +43,16 @@ def test_C4_fails_for_other_moments_of_margins(monkeypatch):
     derivation_fails("C4")
 
 
-@pytest.mark.parametrize(("term", "other"), SAMPLER)
-def test_the_derivation_fails_for_another_sampler(term, other, monkeypatch):
-    term_replaced(monkeypatch, "sampled_recall", term, other)
-    derivation_fails("C4")
-
-
 @pytest.mark.parametrize(
-    ("name", "term", "other"),
+    "error",
     [
-        ("sampled_recall", "rng.chisquare(n - d, size)", "rng.chisquare(n - 1, size)"),
-        ("sampled_recall", "b -= b.mean(axis=1, keepdims=True)", "b -= 0"),
+        lambda written: lambda b, rule, n, d, rng: written(b, rule, n + d - 1, d, rng),
+        lambda written: (
+            lambda b, rule, *rest: b if rule == "gradient step" else written(b, rule, *rest)
+        ),
     ],
+    ids=["dimensions of the crosstalk", "mean kept"],
 )
-def test_the_derivation_fails_for_other_overlaps(name, term, other, monkeypatch):
-    term_replaced(monkeypatch, name, term, other)
-    derivation_fails("C4")
-
-
-@pytest.mark.parametrize("error", [doubled, squared])
-def test_the_derivation_fails_for_other_scores(error, monkeypatch):
-    plant(monkeypatch, am.AssociativeMemory, "scores", error)
+def test_C4_fails_for_other_overlaps(error, monkeypatch):
+    plant(monkeypatch, library, "_written", error)
     derivation_fails("C4")

@@ -7,7 +7,6 @@ import pytest
 from scipy import special, stats
 
 from assocmem import capacity as library
-from tests.capacity.planting import term_replaced
 from tests.controls import derivation_fails, failures, plant
 
 
@@ -39,38 +38,22 @@ def test_C7_sees(error, monkeypatch, seed):
     assert any(failures("C7", seed)), f"{seed=}"
 
 
-@pytest.mark.parametrize(
-    ("term", "other"),
-    [
-        ("weight * (1 - 1 / (2 * d))", "weight"),
-        ("(d * (weight**2 + own) + others)", "(d * weight**2 + others)"),
-        ("(d * (weight**2 + own) + others)", "((d + 1) * (weight**2 + own) + others)"),
-        ("(d * (weight**2 + rivals) + own + others - rivals)",
-         "(d * (weight**2 + rivals) + own + others)"),
-        ("(d * (weight**2 + rivals) + own + others - rivals)",
-         "(d * (weight**2 + rivals) + others - rivals)"),
-        ("counts @ log_ndtr", "np.ones(len(counts)) @ log_ndtr"),
-        ("step = 1 / 8", "step = 1"),
-    ],
-)  # fmt: skip
-def test_C7_fails_for_another_approximation(term, other, monkeypatch):
-    term_replaced(monkeypatch, "recall_probability", term, other)
+def counted_once(log_win):
+    return lambda score, variances, counts: log_win(score, variances, np.ones(len(counts)))
+
+
+def test_C7_fails_for_rivals_counted_once(monkeypatch):
+    plant(monkeypatch, library, "_log_win", counted_once)
+    derivation_fails("C7")
+
+
+def test_C7_fails_for_a_coarse_integral(monkeypatch):
+    monkeypatch.setattr("assocmem.capacity.laws._STEP", 1)
     derivation_fails("C7")
 
 
 def test_C7_fails_for_another_capacity(monkeypatch):
-    term_replaced(monkeypatch, "capacity", "classes=classes) - recall", "classes=classes) - 0.51")
-    derivation_fails("C7")
-
-
-@pytest.mark.parametrize(
-    ("name", "term", "other"),
-    [
-        ("_overlaps", "1.0, n / m - 1,", "1.0, n / m,"),
-        ("_overlaps", "np.array([n / m])", "np.array([n / m - 1])"),
-        ("_overlaps", "float(w[item])", "float(w[item] ** 2)"),
-    ],
-)
-def test_the_derivation_fails_for_other_overlaps(name, term, other, monkeypatch):
-    term_replaced(monkeypatch, name, term, other)
+    plant(
+        monkeypatch, library, "capacity", lambda size: lambda *a, **kw: size(*a, recall=0.51, **kw)
+    )
     derivation_fails("C7")

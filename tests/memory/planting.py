@@ -5,26 +5,26 @@ from __future__ import annotations
 import assocmem as am
 
 
-def without_the_last_pair(scores):
-    """One coefficient is forgotten."""
+def with_coefficients(change):
+    """The scores of a memory whose coefficients are changed."""
 
-    def altered(self):
-        coefficients = self.coefficients.copy()
-        coefficients[-1, -1] = 0
-        return scores(
-            am.AssociativeMemory(keys=self.keys, values=self.values, coefficients=coefficients)
+    def error(scores):
+        return lambda W: scores(
+            am.AssociativeMemory(
+                keys=W.keys, values=W.values, coefficients=change(W.coefficients.copy())
+            )
         )
 
-    return altered
+    return error
 
 
-def coefficients_squared(scores):
-    return lambda self: scores(
-        am.AssociativeMemory(
-            keys=self.keys, values=self.values, coefficients=self.coefficients**2 + 1
-        )
-    )
+def without_the_last_pair(coefficients):
+    coefficients[-1, -1] = 0
+    return coefficients
 
 
-def doubled(scores):
-    return lambda self: 2 * scores(self)
+SCORES = {
+    "without the last pair": with_coefficients(without_the_last_pair),
+    "squared": with_coefficients(lambda coefficients: coefficients**2 + 1),
+    "doubled": lambda scores: lambda W: 2 * scores(W),
+}

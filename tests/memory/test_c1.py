@@ -10,9 +10,8 @@ import pytest
 import assocmem as am
 import validation.memory
 from assocmem import capacity as library
-from tests.capacity.planting import scaled, squared
+from tests.capacity.planting import scaled
 from tests.controls import derivation_fails, failures, plant
-from tests.memory.planting import coefficients_squared, doubled, without_the_last_pair
 from theory.algebra import moments
 from validation.memory import variances
 
@@ -50,12 +49,6 @@ def test_C1_sees_scores_transposed_in_their_noise(monkeypatch, seed):
 @pytest.mark.parametrize("name", ["score_moments", "margin_moments"])
 def test_C1_fails_for_another_variance(name, monkeypatch):
     plant(monkeypatch, library, name, scaled(2))
-    derivation_fails("C1")
-
-
-@pytest.mark.parametrize("error", [doubled, squared])
-def test_the_derivation_fails_for_other_scores(error, monkeypatch):
-    plant(monkeypatch, am.AssociativeMemory, "scores", error)
     derivation_fails("C1")
 
 
@@ -135,9 +128,3 @@ def test_C1_fails_for_another_law_of_the_entries(family, monkeypatch):
         lambda moment: lambda powers: moment(powers) * (11 if sum(powers) == 4 else 10) / 10,
     )
     derivation_fails("C1", r".*differ")
-
-
-@pytest.mark.parametrize("error", [without_the_last_pair, coefficients_squared, doubled])
-def test_the_derivation_fails_for_other_scores_first(error, monkeypatch):
-    plant(monkeypatch, am.AssociativeMemory, "scores", error)
-    derivation_fails("C1", ".*differ")

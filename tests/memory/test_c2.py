@@ -10,9 +10,8 @@ from scipy import stats
 
 import assocmem as am
 from assocmem import capacity as library
-from tests.capacity.planting import SAMPLER, lenient, overlaps, scaled, squared, term_replaced
+from tests.capacity.planting import lenient, overlaps
 from tests.controls import derivation_fails, failures, plant
-from tests.memory.planting import coefficients_squared, doubled, without_the_last_pair
 from theory.memory import recall_limits
 from validation.memory import one_to_one, recall
 
@@ -33,41 +32,6 @@ def test_C2_sees(error, monkeypatch, seed):
 def test_C2_sees_a_lenient_margin(monkeypatch, seed):
     plant(monkeypatch, am.AssociativeMemory, "_margin", lenient(0.1))
     assert any(failures("C2", seed)), f"{seed=}"
-
-
-def test_C2_fails_for_another_limit_of_few_values(monkeypatch):
-    term_replaced(monkeypatch, "recall_probability", "right = (d *", "right = (0.999 * d *")
-    derivation_fails("C2")
-
-
-@pytest.mark.parametrize(("term", "other"), SAMPLER)
-def test_the_derivation_fails_for_another_sampler(term, other, monkeypatch):
-    term_replaced(monkeypatch, "sampled_recall", term, other)
-    derivation_fails("C2")
-
-
-@pytest.mark.parametrize(
-    ("name", "term", "other"),
-    [
-        ("sampled_recall", "sqrt(own) * rng", "0 * rng"),
-        ("_overlaps", "1.0, n / m - 1,", "1.0, n / m,"),
-        ("_overlaps", "np.array([n / m])", "np.array([n / m - 1])"),
-    ],
-)
-def test_the_derivation_fails_for_other_overlaps(name, term, other, monkeypatch):
-    term_replaced(monkeypatch, name, term, other)
-    derivation_fails("C2")
-
-
-@pytest.mark.parametrize("error", [doubled, squared])
-def test_the_derivation_fails_for_other_scores(error, monkeypatch):
-    plant(monkeypatch, am.AssociativeMemory, "scores", error)
-    derivation_fails("C2")
-
-
-def test_the_derivation_fails_for_other_moments_of_scores(monkeypatch):
-    plant(monkeypatch, library, "score_moments", scaled(2))
-    derivation_fails("C2")
 
 
 def negative(margin):
@@ -149,15 +113,3 @@ def test_a_bound_for_large_right_scores_only_is_broken_by_the_draws():
     below = (X_0 - moved) / (1 + moved) - 1e-9 > X
     assert below.sum() > 100
     assert np.all(X_0[below] < moved[below])
-
-
-@pytest.mark.parametrize("error", [without_the_last_pair, coefficients_squared, doubled])
-def test_the_derivation_fails_for_other_scores_first(error, monkeypatch):
-    plant(monkeypatch, am.AssociativeMemory, "scores", error)
-    derivation_fails("C2", ".*differ")
-
-
-@pytest.mark.parametrize(("term", "other"), SAMPLER)
-def test_the_derivation_fails_for_another_sampler_first(term, other, monkeypatch):
-    term_replaced(monkeypatch, "sampled_recall", term, other)
-    derivation_fails("C2")
