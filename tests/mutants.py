@@ -146,7 +146,7 @@ MUTANTS = [
     Mutant('BigramStep._leads', 'W_O2 by rows', 'by_cue = table.T if self.matrix == "W_O2" else table', 'by_cue = table'),
     Mutant("repeat_weight", "no trigger follows one: forgotten", "b.append(one - share * b[-1])", "b.append(one)"),
     Mutant("output_lead", "M for M - 1", "(m - 1) / m**2", "m / m**2"),
-    Mutant("_block", "all blocks move", "block[:, kept] = table[:, kept]", "block[:] = table"),
+    Mutant("gradients.bigram_memories:_block", "all blocks move", "block[:, kept] = table[:, kept]", "block[:] = table"),
     # The steps S1, S2, S3.
     Mutant("first_step", "S1: sign of 1/M", "- roles.one / task.n_outputs", "+ roles.one / task.n_outputs"),
     Mutant("first_step", "S1: N for M", "roles.one / task.n_outputs", "roles.one / task.n_tokens"),
