@@ -16,6 +16,8 @@ import sympy
 
 from theory.record import Claim
 
+READABLE = 160  # characters of LaTeX that a reader can compare with a formula written by hand
+
 
 class DerivationError(Exception):
     """A step of a derivation does not hold."""
@@ -35,6 +37,9 @@ class Step:
     written : bool
         Whether the formula was written by hand. It then says in a reader's notation what was
         checked, and nothing compares it with the expressions that were.
+    compared : str
+        Beside a formula that was written by hand, one of the equations that were checked, printed
+        from its two sides; empty where they are too long to read, or print alike.
     """
 
     text: str
@@ -42,6 +47,12 @@ class Step:
     checked: bool = False
     scope: str = ""
     written: bool = False
+    compared: str = ""
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """What is displayed, in lines."""
+        return tuple(filter(None, (self.latex, self.compared)))
 
 
 class Derivation:
@@ -70,8 +81,8 @@ class Derivation:
         """Add an equation after checking that both sides are identical.
 
         ``left`` and ``right`` are expressions, or arrays or matrices of them of one shape, compared
-        entry by entry. ``latex`` is shown, marked as written by hand, in place of the printed
-        equation when the expressions are too long to read.
+        entry by entry. ``latex`` is shown, marked as written by hand, when the expressions are too
+        long to read or there are many; with one of them, as printed, where that is short.
         """
         pairs = list(self._pairs(text, left, right))
         if not pairs:
@@ -82,18 +93,25 @@ class Derivation:
                 raise DerivationError(
                     f"{self.claim_id}: {text} The two sides differ by {difference}"
                 )
-        printed = f"{sympy.latex(left)} = {sympy.latex(right)}" if latex is None else latex
         scope = _scope("equation", [entry for pair in pairs for entry in pair], len(pairs))
-        self.steps.append(Step(text, printed, True, scope, latex is not None))
+        if latex is None:
+            printed = f"{sympy.latex(left)} = {sympy.latex(right)}"
+            self.steps.append(Step(text, printed, True, scope))
+        else:
+            self.steps.append(Step(text, latex, True, scope, True, _example(pairs)))
 
     def holds(self, text: str, relation: Any, *, latex: str | None = None) -> None:
         """Add an inequality (or any relation) after checking that SymPy finds it true."""
         if sympy.simplify(relation) != sympy.true:
             raise DerivationError(f"{self.claim_id}: {text} Not shown to be true: {relation}")
-        printed = sympy.latex(relation) if latex is None else latex
         found = sympy.sympify(relation)  # SymPy decides most relations as they are written
         scope = _scope("relation", [found], 1) if found.free_symbols else "1 relation"
-        self.steps.append(Step(text, printed, True, scope, latex is not None))
+        if latex is None:
+            self.steps.append(Step(text, sympy.latex(found), True, scope))
+        else:
+            compared = "" if found in (True, False) else sympy.latex(found)
+            short = compared if len(compared) <= READABLE else ""
+            self.steps.append(Step(text, latex, True, scope, True, short))
 
     def _pairs(self, text: str, left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
         """The entries of both sides that stand at one place; their shapes are the same."""
@@ -143,8 +161,21 @@ def _opened(side: Any) -> Any:
     return list(side) if hasattr(side, "__iter__") else sympy.sympify(side)
 
 
+def _example(pairs: list[tuple[Any, Any]]) -> str:
+    """The first equation that is short enough to read and whose sides do not print alike."""
+    for left, right in pairs:
+        if sympy.count_ops(left) + sympy.count_ops(right) <= READABLE // 4:
+            sides = sympy.latex(left), sympy.latex(right)
+            if sides[0] != sides[1] and len(printed := " = ".join(sides)) <= READABLE:
+                return printed
+    return ""
+
+
 def _scope(noun: str, entries: list[Any], number: int) -> str:
     """What was verified, in words: how many, and for all values of which symbols."""
-    names = sorted({str(symbol) for entry in entries for symbol in entry.free_symbols})
+    symbols = {str(symbol) for entry in entries for symbol in entry.free_symbols}
+    names = sorted(name for name in symbols if "(" not in name)
+    if others := len(symbols) - len(names):  # an exponential that stands for a symbol
+        names.append(f"and {others} function{'s' if others > 1 else ''} of them")
     plural = noun if number == 1 else f"{noun}s"
     return f"{number} {plural} in {', '.join(names)}" if names else f"{number} {plural} of numbers"

@@ -46,7 +46,10 @@ def files(claim: Claim) -> list[str]:
 
 def scope(step: Step) -> str:
     """What the tick of a step stands for, and whether its formula is what was checked."""
-    return f"{step.scope}; formula written by hand" if step.written else step.scope
+    if not step.written:
+        return step.scope
+    by_hand = "formula written by hand"
+    return f"{step.scope}; {by_hand}" + (", below it one as checked" if step.compared else "")
 
 
 # For the terminal
@@ -72,8 +75,7 @@ def step_as_text(number: int, step: Step) -> str:
     """One step of a derivation: its number, a mark if it was checked, its text, its formula."""
     mark = CHECKED if step.checked else " "
     lines = [_wrapped(step.text, f"{number:>3} {mark} ", " " * 6)]
-    if step.latex:
-        lines.append(_displayed(step.latex))
+    lines += map(_displayed, step.formulas)
     if step.checked:
         lines.append(_wrapped(f"[{scope(step)}]", " " * 6))
     return "\n".join(lines)
@@ -158,7 +160,7 @@ def _latex_list(title: str, kind: str, items: Iterable[str], remark: str = "") -
 def _latex_step(step: Step) -> str:
     tick = rf" \hfill$\checkmark$ {{\footnotesize {_latex(scope(step))}}}"
     text = _latex(step.text) + (tick if step.checked else "")
-    return text + (f"\n  \\[ \\fitted{{{step.latex}}} \\]" if step.latex else "")
+    return text + "".join(f"\n  \\[ \\fitted{{{each}}} \\]" for each in step.formulas)
 
 
 _LATEX_WORDS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}

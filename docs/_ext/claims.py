@@ -280,9 +280,9 @@ def step_as_item(number: int, step: Step) -> str:
     tick = f"{writing.CHECKED} {writing.scope(step)}".strip()
     mark = f" [{tick}]{{.checked}}" if step.checked else ""
     lines = f"{number}. {markdown(step.text)}{mark}"
-    if step.latex:
+    for each in step.formulas:
         indent = " " * len(f"{number}. ")
-        formula = [line for line in step.latex.splitlines() if line.strip()]
+        formula = [line for line in each.splitlines() if line.strip()]
         lines += "\n\n" + "\n".join(indent + line for line in ["$$", *formula, "$$"]) + "\n"
     return lines
 

@@ -206,7 +206,7 @@ def _derivation(steps: Sequence[Step] | str | None) -> str:
     lines = [
         f"<li>{writing.as_html(step.text)}"
         + (f' <span class="tick">{_tick(step)}</span>' if step.checked else "")
-        + (writing.mathml(step.latex, displayed=True) if step.latex else "")
+        + "".join(writing.mathml(each, displayed=True) for each in step.formulas)
         + "</li>"
         for step in steps
     ]
