@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.controls import altered_result, derivation_fails, failures, plant
+from tests.rounding import OPERATION
 from theory.bigrams.enumeration import Independent
 from validation.bigrams import b1, populations
 
@@ -83,4 +84,4 @@ def test_random_triggers_add_a_covariance_and_no_mean():
             predicted[k] += told @ (chance * asked * share[:, k])
     table = b1.am.gradients.bigram_step(task, "W_O2", predictor=predictor)["tokens"]
     found = np.diagonal(table)[:, None] - table.T  # of output k over row j, for the cue k
-    np.testing.assert_allclose(found, predicted / length, atol=1e-15)
+    np.testing.assert_allclose(found, predicted / length, atol=OPERATION)

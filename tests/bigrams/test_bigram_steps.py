@@ -14,6 +14,7 @@ import assocmem as am
 from assocmem.gradients import bigram_predictor, bigram_step, previous_token_step
 from assocmem.gradients.bigram_population import ControlVariates, Population
 from assocmem.gradients.draws import all_draws
+from tests.rounding import FEW
 from validation import reference
 from validation.bigrams.populations import a_language, merged, parameters, that_predicts
 
@@ -112,7 +113,7 @@ def test_control_variates_have_mean_zero(matrix, loss, outputs):
         for output in np.unique(draws.outputs[mine, place]):
             rows = mine & (draws.outputs[:, place] == output)  # also given the asked output
             mean = draws.weights[rows] @ variates[rows]
-            assert np.abs(mean).max() <= 1e-14 < np.abs(variates).max()
+            assert np.abs(mean).max() <= FEW < np.abs(variates).max()
 
 
 @pytest.mark.parametrize("loss", ["triggers", "all"])

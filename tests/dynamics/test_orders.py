@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.dynamics.planting import STEPS, rising, run, without_gradients
+from tests.rounding import PRODUCTS
 from theory import CLAIMS
 from validation.dynamics import experiments, measures
 from validation.dynamics.experiments import Scale
@@ -107,7 +108,7 @@ def test_crossings_are_interpolated():
 def test_groups_are_means_of_runs_of_their_own():
     numbers = np.random.default_rng().normal(size=4 * PAIRS)
     by_hand = [sum(numbers[4 * i : 4 * i + 4]) / 4 for i in range(PAIRS)]
-    np.testing.assert_allclose(measures.by_group(numbers), by_hand, rtol=1e-12)
+    np.testing.assert_allclose(measures.by_group(numbers), by_hand, rtol=PRODUCTS)
 
 
 def test_made_up_curves_cross_where_they_are_told_to():

@@ -14,6 +14,7 @@ from scipy import sparse
 import assocmem as am
 from assocmem import plots
 from assocmem._checks import checked_array, checked_flag, checked_integers, checked_laws
+from tests.rounding import PRODUCTS, SINGLE, SOLVED, SUMS
 
 TASK = am.InductionTask(4, 6)
 EMB = am.FrozenEmbeddings.orthonormal(TASK)
@@ -176,7 +177,7 @@ def test_recall_does_not_overflow_in_narrow_dtypes(dtype, size, d):
     memory = am.AssociativeMemory(keys=keys, values=keys)
     assert memory.recall() == 1
     value = float(keys[0, 0])
-    assert memory.margin() == pytest.approx((d * value**2) ** 2, rel=1e-5)
+    assert memory.margin() == pytest.approx((d * value**2) ** 2, rel=SINGLE)
 
 
 @pytest.mark.parametrize("length", [200, 255, 256, 257, 400])
@@ -260,7 +261,7 @@ def test_recall_probability_does_not_depend_on_the_scale(scale, n, d):
     weights = np.linspace(1, 2, n)
     expected = am.capacity.recall_probability(n, d, weights=weights)
     found = am.capacity.recall_probability(n, d, weights=weights * scale)
-    assert found == pytest.approx(expected, rel=1e-9)
+    assert found == pytest.approx(expected, rel=SOLVED)
     assert found <= 1
     sampled = am.capacity.sampled_recall(n, d, weights=weights * scale, draws=20, rng=0)
     assert sampled == am.capacity.sampled_recall(n, d, weights=weights, draws=20, rng=0)
@@ -270,15 +271,15 @@ def test_recall_probability_at_the_scales_that_were_wrong():
     right = am.capacity.recall_probability(100, 20)
     for scale in (1e-200, 1e160, 5e-324, 1e308):
         found = am.capacity.recall_probability(100, 20, weights=np.full(100, scale))
-        assert found == pytest.approx(right, rel=1e-9)
+        assert found == pytest.approx(right, rel=SOLVED)
 
 
 @given(st.sampled_from([1e-300, 1e-20, 1.0, 1e100, 1e305]))
 def test_counts_of_any_scale(scale):
     expected = am.Language.from_counts([[1.0, 3.0], [2.0, 2.0]])
     found = am.Language.from_counts(np.array([[1.0, 3.0], [2.0, 2.0]]) * scale)
-    np.testing.assert_allclose(found.bigram, expected.bigram, rtol=1e-12)
-    np.testing.assert_allclose(found.unigram, expected.unigram, rtol=1e-12)
+    np.testing.assert_allclose(found.bigram, expected.bigram, rtol=PRODUCTS)
+    np.testing.assert_allclose(found.unigram, expected.unigram, rtol=PRODUCTS)
 
 
 @given(st.integers(1, 30), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]))
@@ -359,13 +360,13 @@ def test_the_remedy_for_a_narrow_law_helps(n, seed, dtype):
     law = np.random.default_rng(seed).random(n).astype(dtype)
     law = law / law.sum()
     bigram = np.full((n, n), 1 / n)
-    if abs(law.astype(float).sum() - 1) > 1e-12:
+    if abs(law.astype(float).sum() - 1) > PRODUCTS:
         text = rf"Convert it by .astype\(float\), as {np.dtype(dtype)} rounds by more"
         with pytest.raises(ValueError, match=text):
             am.Language(unigram=law, bigram=bigram)
     law = law.astype(float)
     found = am.Language(unigram=law / law.sum(), bigram=bigram)
-    assert abs(found.unigram.sum() - 1) < 1e-13
+    assert abs(found.unigram.sum() - 1) < SUMS
 
 
 @given(

@@ -18,6 +18,7 @@ from scipy import stats
 from assocmem import training
 from assocmem.tasks import Batch, BigramBatch, BigramTask, Language, Task, bigrams
 from assocmem.tasks.bigram_batch import repeated
+from tests.rounding import PRODUCTS
 
 FALSE_ALARM = 1e-6  # of each statistical test below
 EPS = np.finfo(np.float64).eps
@@ -457,7 +458,7 @@ def test_the_probability_of_a_trap(trigger_outputs, avoid):
     trapped = batch.is_trigger[:, -6:].all(axis=1)
     assert (trapped <= np.array(cycles)).all()
     if trigger_outputs == "uniform" and avoid == "nothing":
-        assert abs(chance - 5 / 65) < 1e-12
+        assert abs(chance - 5 / 65) < PRODUCTS
 
 
 def test_a_task_and_its_defaults():

@@ -16,6 +16,7 @@ from scipy import stats
 
 import assocmem as am
 from assocmem import capacity as lib
+from tests.rounding import FEW, PRODUCTS, SOLVED, SUMS
 from validation.memory.variances import score_variance
 
 FALSE_ALARM = 1e-6
@@ -66,7 +67,7 @@ def test_symbols_and_numbers_give_the_same(rng):
             function(table, d, *args), function(numbers, 7, *args), strict=True
         ):
             at = np.vectorize(lambda e: float(sympy.sympify(e).subs(values)))(symbolic)
-            np.testing.assert_allclose(at, found, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(at, found, rtol=PRODUCTS, atol=PRODUCTS)
 
 
 def test_moments_of_signs_are_those_of_all_signs(rng):
@@ -85,8 +86,8 @@ def test_moments_of_signs_are_those_of_all_signs(rng):
         (scores, lib.score_moments(C, 2, family="rademacher")),
         (margins, lib.margin_moments(C, 2, family="rademacher")),
     ):
-        np.testing.assert_allclose(found.mean(axis=0), mean, atol=1e-13)
-        np.testing.assert_allclose(found.var(axis=0), variance, atol=1e-12)
+        np.testing.assert_allclose(found.mean(axis=0), mean, atol=SUMS)
+        np.testing.assert_allclose(found.var(axis=0), variance, atol=PRODUCTS)
 
 
 def test_the_margin_of_the_target_over_itself_is_0(rng):
@@ -128,9 +129,9 @@ def test_with_one_rival_the_integral_is_a_normal_tail(d, r):
     """Two classes of r keys; r = 1 is two pairs, one to one."""
     right, wrong = d * r + r, d * (1 + r) + r - 1  # times d^2
     exact = stats.norm.cdf((1 - 1 / (2 * d)) * d / np.sqrt(right + wrong))
-    assert lib.recall_probability(2 * r, d, classes=2) == pytest.approx(exact, rel=1e-12)
+    assert lib.recall_probability(2 * r, d, classes=2) == pytest.approx(exact, rel=PRODUCTS)
     if r == 1:
-        assert lib.recall_probability(2, d) == pytest.approx(exact, rel=1e-12)
+        assert lib.recall_probability(2, d) == pytest.approx(exact, rel=PRODUCTS)
 
 
 @settings(max_examples=20)
@@ -141,7 +142,7 @@ def test_equal_weights_are_no_weights(n, d):
         lib.recall_probability(n, d, weights=np.full(n, 3.0), item=n - 1),
         lib.recall_probability(n, d, classes=n),
     ):
-        assert same == pytest.approx(plain, rel=1e-9)
+        assert same == pytest.approx(plain, rel=SOLVED)
 
 
 @settings(max_examples=30)
@@ -282,7 +283,7 @@ def test_capacity_inverts_recall(d, classes, recall):
     if classes is not None and lib.recall_probability(classes, d, classes=classes) <= recall:
         return
     n = lib.capacity(d, classes=classes, recall=recall)
-    assert lib.recall_probability(n, d, classes=classes) == pytest.approx(recall, abs=1e-9)
+    assert lib.recall_probability(n, d, classes=classes) == pytest.approx(recall, abs=SOLVED)
 
 
 def test_capacity_approaches_its_leading_order():
@@ -312,7 +313,7 @@ def test_capacity_refuses(d, options, message):
 
 def test_zipf_recall_is_the_product_of_its_claim():
     expected = np.prod([stats.norm.cdf((k / 2.5) ** 0.75) for k in range(1, 200)])
-    assert lib.zipf_recall(2.5, 0.75) == pytest.approx(expected, rel=1e-12)
+    assert lib.zipf_recall(2.5, 0.75) == pytest.approx(expected, rel=PRODUCTS)
 
 
 def test_zipf_recall_refuses():
@@ -374,7 +375,7 @@ def test_a_rule_writes_a_memory_over_the_given_vectors(rule, pairs):
 def test_outer_products_are_summed(pairs):
     u, v, targets = pairs
     matrix = sum(np.outer(v[t], u[i]) for i, t in enumerate(targets))
-    np.testing.assert_allclose(lib.memorise(u, v, targets).matrix, matrix, atol=1e-14)
+    np.testing.assert_allclose(lib.memorise(u, v, targets).matrix, matrix, atol=FEW)
 
 
 def test_the_pseudo_inverse_interpolates(pairs):

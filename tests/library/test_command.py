@@ -12,6 +12,7 @@ import pytest
 import assocmem as am
 from assocmem import _checks
 from assocmem.__main__ import main
+from tests.rounding import PRODUCTS
 
 SMALL = ["--tokens", "12", "--length", "12"]
 
@@ -47,7 +48,7 @@ def test_a_step_shows_every_coefficient_and_no_class_that_is_not_there(
     assert ("trigger, another trigger" in shown) == (predict == "all" and triggers > 1)
     block = am.gradients.first_step(am.InductionTask(tokens, 8, triggers, predict))
     for entry in block["outputs", "positions"][predict == "content" :, 0]:
-        if abs(entry) > 1e-12:  # 1.25e-04 is not to be shown as 0
+        if abs(entry) > PRODUCTS:  # 1.25e-04 is not to be shown as 0
             assert f"{entry:.2e}" in shown
 
 

@@ -29,6 +29,7 @@ from assocmem.vectors.families import (
     sphere,
     welch_bound,
 )
+from tests.rounding import OPERATION, PRODUCTS, SOLVED
 
 FALSE_ALARM = 1e-6  # of each statistical test as a whole, all its cases and examples together
 INDEPENDENT = ["gaussian", "sphere", "rademacher"]  # families with independent rows
@@ -259,7 +260,7 @@ def test_sharp_sphere_bound_where_the_law_is_elementary(n, delta):
     assert coherence_bound(n, 1, delta=delta, sharp=True) == 1
     expected = {2: cos(pi * tail / 2), 3: 1 - tail}
     for d, bound in expected.items():
-        assert coherence_bound(n, d, delta=delta, sharp=True) == pytest.approx(bound, rel=1e-12)
+        assert coherence_bound(n, d, delta=delta, sharp=True) == pytest.approx(bound, rel=PRODUCTS)
         gaussian_bound = coherence_bound(n, d, delta=delta, family="gaussian", sharp=True)
         assert gaussian_bound == coherence_bound(n, d, delta=delta, sharp=True)
 
@@ -269,7 +270,7 @@ def test_sharp_gaussian_inner_product_bound_where_the_norm_is_exponential(n, del
     square_norm = log(2 * n / delta)  # d = 2: |u|^2 is exponential of mean 1
     deviation = -NormalDist().inv_cdf(delta / 4 / comb(n, 2)) / sqrt(2)
     bound = coherence_bound(n, 2, delta=delta, family="gaussian", normalised=False, sharp=True)
-    assert bound == pytest.approx(deviation * sqrt(square_norm), rel=1e-9)
+    assert bound == pytest.approx(deviation * sqrt(square_norm), rel=SOLVED)
 
 
 def test_plain_bounds_where_the_logarithm_is_a_whole_number():
@@ -640,7 +641,7 @@ def test_matrices_that_multiply_from_the_right(n_tokens):
         emb = FrozenEmbeddings.from_matrices(**rows, Phi1=OV1, W_V2=V2, side=side)
         model = am.FrozenTransformer(emb, W_K1=QK1, W_K2=QK2, W_O2=O2.T)
         found[side] = np.abs(model.logits(tokens) - logits).max()
-    assert found["right"] < 1e-12
+    assert found["right"] < PRODUCTS
     assert found["left"] > 1e-3
     with pytest.raises(ValueError, match="side: expected one of 'left', 'right'; got 'top'"):
         FrozenEmbeddings.from_matrices(**rows, Phi1=OV1, W_V2=V2, side="top")
@@ -681,7 +682,7 @@ def test_nothing_overflows():
     assert gram(np.array([[2**63]], dtype=np.uint64))[0, 0] == 2.0**126
     assert coherence([[2**40, 0], [2**40, 1]], normalised=False) == 2.0**80
     for size in (1e200, 1e-200):
-        assert coherence([[3 * size, 4 * size], [size, 0.0]]) == pytest.approx(0.6, rel=1e-15)
+        assert coherence([[3 * size, 4 * size], [size, 0.0]]) == pytest.approx(0.6, rel=OPERATION)
     assert coherence(np.float32([[3e30, 4e30], [1e30, 0]])) == pytest.approx(0.6, rel=1e-6)
 
 

@@ -8,6 +8,7 @@ import pytest
 from assocmem import Batch, BigramTask, FrozenEmbeddings, InductionTask, Language
 from assocmem.training import Adam, TrainingRun, TrainingStep, published, train
 from assocmem.training.start import BATCH, stream
+from tests.rounding import CHAINS, SOLVED
 
 TASK = BigramTask(Language.zipf(5, rng=1), length=7, n_triggers=2, loss="all")
 NAMES = ("tokens", "positions", "outputs")
@@ -94,12 +95,12 @@ def test_a_run_is_sgd_on_matrices_and_embeddings():
         weights |= changes
     for name in NAMES:
         expected = getattr(emb, name)
-        np.testing.assert_allclose(getattr(run.embeddings, name), expected, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(getattr(run.embeddings, name), expected, rtol=0, atol=CHAINS)
         change = np.linalg.norm(expected - getattr(begin.embeddings, name))
         assert change > 1e-4
         distance = change / np.linalg.norm(getattr(begin.embeddings, name))
-        assert run.history[f"moved_{name}"][-1] == pytest.approx(distance, rel=1e-9)
-    np.testing.assert_allclose(run.embeddings.values, emb.values, rtol=0, atol=1e-11)
+        assert run.history[f"moved_{name}"][-1] == pytest.approx(distance, rel=SOLVED)
+    np.testing.assert_allclose(run.embeddings.values, emb.values, rtol=0, atol=CHAINS)
     assert run.history["moved_tokens"][0] == 0
 
 

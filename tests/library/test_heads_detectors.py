@@ -11,6 +11,7 @@ from scipy import stats
 import assocmem as am
 from assocmem import heads
 from assocmem.heads import Null
+from tests.rounding import PRODUCTS, RUNS, SOLVED
 
 KINDS = ("previous token", "copying", "induction")
 
@@ -65,26 +66,26 @@ def test_tables_margins_and_recall_are_those_of_the_maps(rng):
     found = heads.previous_token(model, (1, 1))
     table = model[1, 1].query_key.scores(keys=model.positions, values=model.positions)
     past = np.tri(length, dtype=bool)[1:]
-    np.testing.assert_allclose(found.table()[past], table[1:][past], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.table()[past], table[1:][past], rtol=0, atol=PRODUCTS)
     assert np.isneginf(found.table()[~past]).all()
     memory = model.memory((1, 1), "query_key", keys="positions", values="positions").T
     asked = {"keys": memory.keys[1:], "values": memory.values}
     targets = np.arange(length - 1)
-    np.testing.assert_allclose(found.margins, memory.margin(targets, past.T, **asked), atol=1e-9)
+    np.testing.assert_allclose(found.margins, memory.margin(targets, past.T, **asked), atol=SOLVED)
     assert found.recall == memory.recall(targets, past.T, **asked)
     assert found.margin == np.median(found.margins)
     np.testing.assert_allclose(found.chance, memory.chance(past.T))
 
     found = heads.copying(model, (0, 1))
     table = model[0, 1].output_value.scores(keys=model.tokens, values=model.outputs)
-    np.testing.assert_allclose(found.table(), table.T, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.table(), table.T, rtol=0, atol=PRODUCTS)
     assert found.recall == np.mean(table.argmax(axis=0) == np.arange(n))
     assert found.chance == 1 / n
 
     found = heads.induction(model, (0, 0), (1, 1))
     memory = heads.composition(model[1, 1], model[0, 0])
     table = memory.scores(keys=model.tokens, values=model.tokens)
-    np.testing.assert_allclose(found.table(), table, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.table(), table, rtol=0, atol=PRODUCTS)
     assert found.recall == np.mean(table.argmax(axis=1) == np.arange(n))
 
 
@@ -107,7 +108,7 @@ def test_biases_of_queries_and_norms_are_part_of_the_table(rng):
             scores = head.scores(same)
         past = np.tri(len(positions), dtype=bool)[1:]
         difference = np.where(past, found.table() - scores[1:], np.nan)
-        assert np.nanmax(np.ptp(np.where(past, difference, difference[:, :1]), axis=1)) < 1e-9
+        assert np.nanmax(np.ptp(np.where(past, difference, difference[:, :1]), axis=1)) < SOLVED
         without = replace(head, b_Q=0 * head.b_Q)
         assert np.abs(without.scores(positions) - head.scores(positions)).max() > 1e-3
 
@@ -120,9 +121,9 @@ def test_tables_of_normed_heads_are_those_of_the_folded_maps(rng):
     assert abs(scale - 1) > 0.1
     table = heads.composition(model[1, 1], model[0, 0]).scores(keys=tokens, values=tokens)
     found = heads.induction(model, (0, 0), (1, 1)).table()
-    np.testing.assert_allclose(found * scale**3, table, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found * scale**3, table, rtol=0, atol=RUNS)
     table = model[1, 0].output_value.scores(keys=tokens, values=model.outputs)
-    np.testing.assert_allclose(heads.copying(model, (1, 0)).table() * scale, table.T, atol=1e-10)
+    np.testing.assert_allclose(heads.copying(model, (1, 0)).table() * scale, table.T, atol=RUNS)
 
 
 def test_the_statistic_is_right_scores_minus_the_mean_of_admissible_ones(rng):
@@ -133,7 +134,7 @@ def test_the_statistic_is_right_scores_minus_the_mean_of_admissible_ones(rng):
         allowed = np.isfinite(table)
         means = np.where(allowed, table, 0).sum(axis=1) / allowed.sum(axis=1)
         right = table[np.arange(len(table)), found.targets]
-        np.testing.assert_allclose(found.null.statistic, np.sum(right - means), rtol=1e-9)
+        np.testing.assert_allclose(found.null.statistic, np.sum(right - means), rtol=SOLVED)
 
 
 def test_tables_in_parts_are_the_same(rng, monkeypatch):
@@ -142,7 +143,7 @@ def test_tables_in_parts_are_the_same(rng, monkeypatch):
     monkeypatch.setattr("assocmem.heads.detectors._ENTRIES", 50)
     for kind, margins in zip(KINDS, whole, strict=True):
         found = one(model, kind, np.random.default_rng(5))
-        np.testing.assert_allclose(found.margins, margins, rtol=1e-12)
+        np.testing.assert_allclose(found.margins, margins, rtol=PRODUCTS)
         with pytest.raises(ValueError, match="table: expected at most"):
             found.table()
 

@@ -10,6 +10,7 @@ import pytest
 
 import assocmem as am
 from assocmem import heads
+from tests.rounding import PRODUCTS, SINGLE
 
 TASK = am.InductionTask(n_tokens=6, length=8, n_triggers=2)
 
@@ -170,10 +171,10 @@ def test_gradients_in_torch_are_ours():
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor(batch.targets[:, -1]))
     loss.backward()
     own, gradients = given.loss_and_gradients(batch, ("W_K1", "W_K2", "W_O2", "W_F"))
-    assert abs(loss.item() - own) < 1e-12
+    assert abs(loss.item() - own) < PRODUCTS
     for name, gradient in gradients.items():
         found = module.get_parameter(name).grad.numpy()
-        np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found, gradient, rtol=0, atol=PRODUCTS)
 
 
 def test_images_that_are_not_the_matrices_are_not_handed_out():
@@ -199,13 +200,13 @@ def test_transformer_lens_computes_the_same(readout, dtype, kind):
     with torch.no_grad():
         logits, cache = bridge.run_with_cache(torch.tensor(tokens))
     wanted = given.logits(tokens)
-    np.testing.assert_allclose(logits.numpy(), wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(logits.numpy(), wanted, rtol=SINGLE, atol=SINGLE)
     for l, own in enumerate(given.attention(tokens)):
         found = cache[f"blocks.{l}.attn.hook_pattern"][:, 0].numpy()
-        np.testing.assert_allclose(found, own, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found, own, rtol=0, atol=SINGLE)
     # and back: its state dict and its stacks are read as what they are
     stacks = {name: getattr(bridge, name) for name in ("W_E", "W_pos", "W_U", "b_U")}
     stacks |= {f"{kind}_{x}": getattr(bridge, f"{kind}_{x}") for kind in "Wb" for x in "QKVO"}
     for weights, options in ((bridge.state_dict(), {"n_heads": 1}), (stacks, {})):
         read = heads.read(weights, norm="none", **options)
-        np.testing.assert_allclose(read.run(tokens)[0], wanted, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(read.run(tokens)[0], wanted, rtol=SINGLE, atol=SINGLE)

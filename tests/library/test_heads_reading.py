@@ -9,10 +9,11 @@ import pytest
 
 import assocmem as am
 from assocmem import heads
+from tests.rounding import CHAINS, PRODUCTS, RUNS, SOLVED
 
 N, T, D, H, LAYERS = 7, 6, 12, 3, 2
 SIZE = D // H
-ROUNDING = 1e-12  # of scores of order 10 in float64
+ROUNDING = PRODUCTS  # of scores of order 10 in float64
 
 
 def canonical(rng, *, biases=True, norm="layer"):
@@ -214,7 +215,7 @@ def test_scores_outputs_and_logits_equal_loops_in_every_layout(layout, rng):
             head.scores(streams[l]), scores[l, h], rtol=ROUNDING, atol=ROUNDING
         )
     found, maps = model.run(sequence[None])
-    np.testing.assert_allclose(found[0], logits, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(found[0], logits, rtol=RUNS, atol=RUNS)
     assert [a.shape for a in maps] == [(1, H, T, T)] * LAYERS
     # the control: another head, or query and key exchanged, is seen
     assert np.abs(model[0, 0].scores(streams[0]) - scores[0, 1]).max() > 1e-3
@@ -233,8 +234,8 @@ def test_heads_of_any_size(layout, size, n_heads, rng, monkeypatch):
     assert [len(layer) for layer in model.layers] == [n_heads] * LAYERS
     for head in model:
         l, h = head.place
-        np.testing.assert_allclose(head.scores(streams[l]), scores[l, h], rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(model.run(sequence[None])[0][0], logits, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(head.scores(streams[l]), scores[l, h], rtol=RUNS, atol=RUNS)
+    np.testing.assert_allclose(model.run(sequence[None])[0][0], logits, rtol=SOLVED, atol=SOLVED)
 
 
 @pytest.mark.parametrize("norm", ["layer", "rms", "none"])
@@ -257,10 +258,10 @@ def test_the_two_maps_are_the_scores_and_outputs_up_to_deviations(norm, rng):
         by_map_alone = head.query_key.scores(keys=x, values=x) + x @ head.key_bias
         difference = by_map_alone - scores[l, h]
         spread = difference.max(axis=1) - difference.min(axis=1)
-        assert spread.max() < 1e-11
+        assert spread.max() < CHAINS
         shift = head.W_O.T @ (head.W_V @ head.norm.bias + head.b_V)
         written = x @ head.output_value.matrix.T + shift
-        np.testing.assert_allclose(head.written(streams[l]), written, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(head.written(streams[l]), written, rtol=0, atol=CHAINS)
 
 
 @pytest.mark.parametrize("pairs", ["halves", "adjacent"])
@@ -308,11 +309,11 @@ def test_rotary_heads_are_read_at_each_distance(pairs, dims, rng):
     _, scores, streams = run_in_loops(w, sequence, turn=turn)
     for head in model:
         l, h = head.place
-        np.testing.assert_allclose(head.scores(streams[l]), scores[l, h], rtol=0, atol=1e-11)
+        np.testing.assert_allclose(head.scores(streams[l]), scores[l, h], rtol=0, atol=CHAINS)
     alone = {name: array for name, array in names.items() if "mlp" not in name}
     runs = heads.read(alone, n_heads=H, rotary=rotary)
     logits, _, _ = run_in_loops(w, sequence, turn=turn)
-    np.testing.assert_allclose(runs.run(sequence[None])[0][0], logits, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(runs.run(sequence[None])[0][0], logits, rtol=0, atol=RUNS)
     with pytest.raises(ValueError, match="expected a model of attention alone"):
         model.run(sequence[None])
     # the map at a distance: tokens without norms' deviations and biases
@@ -321,7 +322,7 @@ def test_rotary_heads_are_read_at_each_distance(pairs, dims, rng):
     W_Q, W_K = w["query.1"][2], w["key.1"][2]
     wanted = [[turn(W_Q @ x, 5) @ turn(W_K @ y, 2) / 2 for y in w["tokens"]] for x in w["tokens"]]
     found = head.at(3).scores(keys=w["tokens"], values=w["tokens"])
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=CHAINS)
     assert np.abs(head.at(2).scores(keys=w["tokens"], values=w["tokens"]) - wanted).max() > 1e-3
     with pytest.raises(ValueError, match="expected a head without rotary positions"):
         head.query_key  # noqa: B018
@@ -350,7 +351,7 @@ def test_compositions_are_products_of_the_maps(rng):
     wanted = {"key": A @ OV, "query": OV.T @ A, "value": second.output_value.matrix @ OV}
     for via, matrix in wanted.items():
         found = heads.composition(second, first, via=via)
-        np.testing.assert_allclose(found.matrix, matrix, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(found.matrix, matrix, rtol=0, atol=CHAINS)
         assert found.n_keys == SIZE
     with pytest.raises(ValueError, match="The later one goes first"):
         heads.composition(first, second)
@@ -363,10 +364,10 @@ def test_memories_over_atoms_have_the_scores_of_the_maps(rng):
     table = heads.composition(model[1, 0], model[0, 1]).scores(
         keys=model.tokens, values=model.tokens
     )
-    np.testing.assert_allclose(over.scores(), table, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(over.scores(), table, rtol=0, atol=RUNS)
     copies = model.memory((1, 0), "output_value", values="outputs", keys=model.tokens[:3])
     table = model[1, 0].output_value.scores(keys=model.tokens[:3], values=model.outputs)
-    np.testing.assert_allclose(copies.scores(), table, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(copies.scores(), table, rtol=0, atol=RUNS)
 
 
 def test_files_and_dtypes(rng, tmp_path):
@@ -399,11 +400,13 @@ def test_ours_are_read(rng):
     tokens = task.sample(5, rng=rng).tokens
     found = heads.read(model)
     logits, (first, second) = found.run(tokens)
-    np.testing.assert_allclose(logits, model.logits(tokens), rtol=0, atol=1e-11)
-    np.testing.assert_allclose(second[:, 0], model.attention(tokens)[1], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(first[:, 0], model.attention(tokens)[0], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found[0, 0].query_key.matrix, 0.7 * own["W_K1"].matrix, atol=1e-12)
-    np.testing.assert_allclose(found[0, 0].output_value.matrix, emb.Phi1, atol=1e-12)
+    np.testing.assert_allclose(logits, model.logits(tokens), rtol=0, atol=CHAINS)
+    np.testing.assert_allclose(second[:, 0], model.attention(tokens)[1], rtol=0, atol=PRODUCTS)
+    np.testing.assert_allclose(first[:, 0], model.attention(tokens)[0], rtol=0, atol=PRODUCTS)
+    np.testing.assert_allclose(
+        found[0, 0].query_key.matrix, 0.7 * own["W_K1"].matrix, atol=PRODUCTS
+    )
+    np.testing.assert_allclose(found[0, 0].output_value.matrix, emb.Phi1, atol=PRODUCTS)
     theory = heads.read(am.FrozenTransformer(emb, **own))
     with pytest.raises(ValueError, match="expected a model of attention alone"):
         theory.run(tokens)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from assocmem import heads
+from tests.rounding import PRODUCTS
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -130,9 +131,9 @@ def test_multihead_attention(bias):
     for h, head in enumerate(model):
         scores = np.where(~mask.numpy(), head.scores(stream), -np.inf)
         a = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(a, maps[0, h].detach().numpy(), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(a, maps[0, h].detach().numpy(), rtol=0, atol=PRODUCTS)
         added = added + a @ head.written(stream)
-    np.testing.assert_allclose(added, out[0].detach().numpy(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(added, out[0].detach().numpy(), rtol=0, atol=PRODUCTS)
     with pytest.raises(ValueError, match="tokens: expected a model that has them"):
         heads.copying(model, (0, 0))
 
@@ -160,7 +161,7 @@ def test_a_stack_of_encoder_layers_by_a_name_map():
         for h in range(H):
             scores = found[l, h].scores(x[0].detach().numpy())
             a = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-            np.testing.assert_allclose(a, maps[0, h].detach().numpy(), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(a, maps[0, h].detach().numpy(), rtol=0, atol=PRODUCTS)
         x = each(x)
 
 

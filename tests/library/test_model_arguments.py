@@ -18,6 +18,7 @@ from assocmem.model.arguments import (
     checked_weights,
 )
 from assocmem.model.embeddings import require_memory, sizes_of
+from tests.rounding import FEW
 
 sizes = st.integers(2, 5)
 
@@ -116,7 +117,7 @@ def test_multiplicities_are_positive_in_one_shape_only(rows, columns, own_rows, 
             checked_log_counts(counts, (rows, columns))
         return
     found = checked_log_counts(counts, (rows, columns))
-    np.testing.assert_allclose(np.exp(found), counts, rtol=1e-14)
+    np.testing.assert_allclose(np.exp(found), counts, rtol=FEW)
     for bad in (0.0, -1.0):
         counts.flat[at % counts.size] = bad
         with pytest.raises(ValueError, match="multiplicities: expected positive numbers"):

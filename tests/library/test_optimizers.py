@@ -13,6 +13,7 @@ from assocmem.capacity import polar_factor
 from assocmem.tasks import BigramTask, Language
 from assocmem.training import SGD, Adam, Muon, Schedule, SignDescent, TrainingRun, published, train
 from assocmem.training.optimizers import update
+from tests.rounding import CHAINS, OPERATION, PRODUCTS, SUMS
 
 TASK = BigramTask(Language.zipf(7, rng=3), length=12, n_triggers=2)
 GRADIENTS = np.random.default_rng(5).normal(size=(9, 4, 4))
@@ -78,7 +79,7 @@ DEFINITIONS = {
 def test_directions_are_those_of_the_definition(optimizer):
     expected = np.array([DEFINITIONS[optimizer](n) for n in range(9)])
     # nine updates of a few operations; Newton's iteration adds the condition number, below 1e4
-    np.testing.assert_allclose(directions(optimizer, GRADIENTS), expected, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(directions(optimizer, GRADIENTS), expected, rtol=0, atol=CHAINS)
 
 
 @pytest.mark.parametrize("optimizer", DEFINITIONS, ids=repr)
@@ -107,7 +108,7 @@ def test_they_agree_with_torch(name):
         matrix, state = update(ours, matrix, gradient, state, learning_rate=0.1, weight_decay=0.01)
         parameter.grad = torch.tensor(gradient)
         optimizer.step()
-    np.testing.assert_allclose(matrix, parameter.detach().numpy(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(matrix, parameter.detach().numpy(), rtol=0, atol=PRODUCTS)
 
 
 # --- the polar factor ----------------------------------------------------------------------------
@@ -119,17 +120,17 @@ def test_the_polar_factor_turns_with_the_matrix():
     matrix = rng.normal(size=(5, 7))
     A, B = (np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (5, 7))
     factor = polar_factor(matrix)
-    np.testing.assert_allclose(polar_factor(A @ matrix @ B), A @ factor @ B, atol=1e-12)
-    np.testing.assert_allclose(factor @ factor.T, np.eye(5), atol=1e-12)
+    np.testing.assert_allclose(polar_factor(A @ matrix @ B), A @ factor @ B, atol=PRODUCTS)
+    np.testing.assert_allclose(factor @ factor.T, np.eye(5), atol=PRODUCTS)
     stretch = matrix @ factor.T
-    np.testing.assert_allclose(stretch, stretch.T, atol=1e-12)
+    np.testing.assert_allclose(stretch, stretch.T, atol=PRODUCTS)
     assert np.linalg.eigvalsh(stretch).min() > 0
-    np.testing.assert_allclose(stretch @ factor, matrix, atol=1e-12)
+    np.testing.assert_allclose(stretch @ factor, matrix, atol=PRODUCTS)
 
 
 def test_the_polar_factor_of_low_rank():
     u, v = np.eye(4)[:2] * 3, np.eye(4)[2:]
-    np.testing.assert_allclose(polar_factor(v.T @ u), v.T @ u / 3, atol=1e-15)
+    np.testing.assert_allclose(polar_factor(v.T @ u), v.T @ u / 3, atol=OPERATION)
     assert not polar_factor(np.zeros((3, 2))).any()
     with pytest.raises(ValueError, match="matrix: expected finite numbers"):
         polar_factor([[np.nan]])
@@ -148,7 +149,7 @@ def test_schedules(decay):
     }[decay]
     for i in range(70):
         value = 0.03 * (i + 1) if i < 10 else expected(min(1, (i - 10) / 40))
-        assert rate(i) == pytest.approx(value, rel=1e-12)
+        assert rate(i) == pytest.approx(value, rel=PRODUCTS)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_a_run_moves_by_the_rate_of_its_schedule(learning_rate):
         for name in now.weights:
             moved = then.weights[name] - now.weights[name]
             gradient = (plain.weights[name] - now.weights[name]) / Fixed.last
-            np.testing.assert_allclose(moved, rate * gradient, rtol=0, atol=1e-13)
+            np.testing.assert_allclose(moved, rate * gradient, rtol=0, atol=SUMS)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from assocmem.vectors.overlaps import (
     overlap_law,
     overlap_moment,
 )
+from tests.rounding import PRODUCTS
 
 FALSE_ALARM = 1e-6  # of each statistical test as a whole, all its cases together
 INDEPENDENT = ["gaussian", "sphere", "rademacher"]
@@ -119,7 +120,7 @@ def test_moments_of_signs_count_the_strings(d, order):
 def test_moments_of_the_sphere_are_those_of_its_law(d, order):
     beta = stats.beta(0.5, (d - 1) / 2)  # of the square: all positive terms
     expected = float(beta.moment(order // 2)) if order % 2 == 0 else 0.0
-    assert float(overlap_moment(order, d)) == pytest.approx(expected, rel=1e-12)
+    assert float(overlap_moment(order, d)) == pytest.approx(expected, rel=PRODUCTS)
     assert overlap_moment(order, d, family="gaussian") == overlap_moment(order, d)
 
 

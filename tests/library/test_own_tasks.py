@@ -10,6 +10,7 @@ import pytest
 import assocmem as am
 from assocmem.training import train
 from assocmem.training.start import TEST, stream
+from tests.rounding import FEW, PRODUCTS, SOLVED
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,10 @@ def test_the_steps_are_gradients_scaled_to_their_margins(steps):
     first, second = steps.steps[:2]
     emb = steps.embeddings
     probe = am.probe("W_O2", Paired(), emb)
-    assert np.median(probe.margins(first.memory)) == pytest.approx(0.5, rel=1e-9)
+    assert np.median(probe.margins(first.memory)) == pytest.approx(0.5, rel=SOLVED)
     assert second.recall != second.recall  # there are no pairs of W_K2: no recall
-    assert second.memory.coefficients.max() == pytest.approx(10, rel=1e-9)
-    assert second.size * second.strength == pytest.approx(10, rel=1e-9)
+    assert second.memory.coefficients.max() == pytest.approx(10, rel=SOLVED)
+    assert second.size * second.strength == pytest.approx(10, rel=SOLVED)
     assert first.evaluation.accuracy.value <= 1
 
 
@@ -183,7 +184,7 @@ def test_the_first_step_is_the_gradient_at_zero(steps):
             error = -np.full(9, 1 / 9)
             error[targets[t]] += 1
             expected += weights[t] * np.outer(emb.outputs.T @ error, o[t])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=FEW)
 
 
 def test_a_run_of_another_task_is_saved_and_read_back(steps, tmp_path):
@@ -230,7 +231,7 @@ def test_any_batch_is_evaluated_prediction_by_prediction():
             assert np.isnan(result.attention_on_output[i])
             assert not result.attends_output[i]
         else:
-            assert result.attention_on_output[i] == pytest.approx(attention[b, t, 3], abs=1e-12)
+            assert result.attention_on_output[i] == pytest.approx(attention[b, t, 3], abs=PRODUCTS)
             assert result.attends_output[i] == (attention[b, t].argmax() == 3)
     share = sum(batch.weights[b, t] * result.correct[i] for i, (b, t) in enumerate(places))
     assert result.accuracy.value == pytest.approx(share)

@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from assocmem import AssociativeMemory, heads, plots
+from tests.rounding import SOLVED
 
 TABLE = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
 
@@ -212,7 +213,7 @@ def test_a_head_is_drawn_by_what_its_detector_asks(ax):
     drawn = image.get_array()
     allowed = np.tri(5, dtype=bool)[1:]
     assert np.array_equal(~drawn.mask, allowed)
-    np.testing.assert_allclose(drawn.mean(axis=1), 0, atol=1e-9)
+    np.testing.assert_allclose(drawn.mean(axis=1), 0, atol=SOLVED)
     assert (drawn.argmax(axis=1) == np.arange(4)).all()
     assert frames(ax) == [(t, t) for t in range(4)]
     with pytest.raises(ValueError, match="expected 4 labels"):

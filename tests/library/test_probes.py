@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import assocmem as am
+from tests.rounding import OPERATION, PRODUCTS
 
 TASKS = [
     am.InductionTask(5, 6, 1),
@@ -240,12 +241,14 @@ def test_patterns_are_evaluated_with_their_weights():
     patterns = task.patterns()
     small = am.top_down(task, gradient="exact", evaluate_on=None).model().restricted
     result = am.evaluate(small, patterns.batch)
-    assert result.accuracy.value == pytest.approx(patterns.mean(result.correct), abs=1e-12)
-    assert result.attention == pytest.approx(patterns.mean(result.attention_on_output), abs=1e-12)
+    assert result.accuracy.value == pytest.approx(patterns.mean(result.correct), abs=PRODUCTS)
+    assert result.attention == pytest.approx(
+        patterns.mean(result.attention_on_output), abs=PRODUCTS
+    )
     assert result.correct.mean() - result.accuracy.value > 0.05
     late = result.where(result.trigger_position > 0)
     expected = patterns.mean(result.correct, where=result.trigger_position > 0)
-    assert late.accuracy.value == pytest.approx(expected, abs=1e-12)
+    assert late.accuracy.value == pytest.approx(expected, abs=PRODUCTS)
     with pytest.raises(ValueError, match="interval: expected a rate over equally weighted draws"):
         late.accuracy.interval()
 
@@ -257,7 +260,7 @@ def test_any_weights_are_used():
     weights = np.where(batch.weights > 0, rng.random(batch.weights.shape), 0)
     weighted = dataclasses.replace(batch, weights=weights / weights.sum())
     result = am.evaluate(model, weighted)
-    assert result.attention == pytest.approx(0.2, abs=1e-15)  # uniform, so any weights agree
+    assert result.attention == pytest.approx(0.2, abs=OPERATION)  # uniform, so any weights agree
     own = weighted.weights[:, -1]
     first = result.where(result.trigger_position == 0)
     assert first.weights.sum() == pytest.approx(own[batch.trigger_position == 0].sum())

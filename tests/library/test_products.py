@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from assocmem.memory import AssociativeMemory
 from assocmem.memory.products import held, product, pseudo_inverse, scaled_product
+from tests.rounding import SOLVED
 
 DTYPES = st.sampled_from([np.float32, np.float64])
 
@@ -83,6 +84,6 @@ def test_sizes_beyond_256_are_like_any_other(d_k, d_v, n):
     stored = memory.store(keys, values, np.ones(n))
     np.testing.assert_array_equal(stored.matrix, 2 * matrix)
     read = AssociativeMemory.from_matrix(product(np.eye(d_v), matrix), np.eye(d_k), np.eye(d_v))
-    np.testing.assert_allclose(read.matrix, matrix, atol=1e-9)
+    np.testing.assert_allclose(read.matrix, matrix, atol=SOLVED)
     assert memory.recall(np.arange(n), np.ones((n, n), bool)) == memory.recall()
     assert memory.scores(keys=keys[:1], values=values[:1]).shape == (1, 1)

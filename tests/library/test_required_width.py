@@ -8,6 +8,7 @@ import sympy
 
 import assocmem as am
 from assocmem import width
+from tests.rounding import PRODUCTS
 
 TASK, MARGINS = am.InductionTask(n_tokens=8, length=12), (0.5, 1.0, 5.0)
 
@@ -21,7 +22,7 @@ def test_the_width_is_where_the_bound_passes_delta():
     assert bound.at(1e12) < 1e-6
     assert sum(
         width.RecallBound(TASK, {name: memory}).at(d) for name, memory in memories.items()
-    ) == pytest.approx(bound.at(d), rel=1e-12)
+    ) == pytest.approx(bound.at(d), rel=PRODUCTS)
 
 
 def test_the_bound_is_cantellis_with_the_moments_of_each_margin():
@@ -39,7 +40,7 @@ def test_the_bound_is_cantellis_with_the_moments_of_each_margin():
                 C = covariance[cue][np.ix_([right, other], [right, other])]
                 variance = C[0, 0] + C[1, 1] - 2 * C[0, 1]
                 total += variance / (variance + gap**2)
-    assert width.RecallBound(TASK, memories).at(d) == pytest.approx(total, rel=1e-12)
+    assert width.RecallBound(TASK, memories).at(d) == pytest.approx(total, rel=PRODUCTS)
 
 
 def test_margins_of_the_steps_do_not_matter_one_by_one():

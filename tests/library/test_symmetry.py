@@ -14,8 +14,9 @@ import assocmem as am
 from assocmem.model.blocks import BlockTable
 from assocmem.model.symmetric import LEARNED, SymmetricTransformer
 from assocmem.tasks.symmetry import Patterns, set_partitions
+from tests.rounding import PRODUCTS
 
-AGREE = 1e-12
+AGREE = PRODUCTS
 
 
 @st.composite

@@ -14,6 +14,7 @@ from assocmem.tasks import BigramTask, Language
 from assocmem.training import SGD, History, Metrics, TrainingStep, published, train
 from assocmem.training.optimizers import update
 from assocmem.training.start import BATCH, TEST, stream
+from tests.rounding import OPERATION, PRODUCTS, RUNS, SOLVED
 
 LANGUAGE = Language.zipf(7, rng=3)
 TASK = BigramTask(LANGUAGE, length=12, n_triggers=2)
@@ -144,7 +145,7 @@ def test_metrics_are_what_their_names_say(triggers):
         "bigram_loss": "bigram",
         "bigram_kl": "kl",
     }.items():
-        assert row[name] == pytest.approx(slow[key], rel=1e-10), name
+        assert row[name] == pytest.approx(slow[key], rel=RUNS), name
     for name, matrix in run.weights.items():
         assert row[f"norm_{name}"] == pytest.approx(math.sqrt((matrix**2).sum()))
 
@@ -154,7 +155,7 @@ def test_metrics_do_not_depend_on_how_many_sequences_go_together(monkeypatch):
     monkeypatch.setattr("assocmem.training.metrics.CHUNK_FLOATS", 1)
     single = short().history
     for name in whole:
-        np.testing.assert_allclose(single[name], whole[name], rtol=1e-12)
+        np.testing.assert_allclose(single[name], whole[name], rtol=PRODUCTS)
 
 
 def test_recall_is_a_strict_argmax_over_rows(run):
@@ -219,9 +220,9 @@ def test_a_row_belongs_to_one_set_of_weights(run):
         model = after.model()
         row = run.history.at(i)
         batch = TASK.sample(8, rng=stream(run.settings.seed, BATCH, i))
-        assert row["train_loss"] == pytest.approx(model.loss(batch), rel=1e-12)
+        assert row["train_loss"] == pytest.approx(model.loss(batch), rel=PRODUCTS)
         held_out = TASK.sample(20, rng=stream(run.settings.seed, TEST))
-        assert row["loss"] == pytest.approx(model.loss(held_out), rel=1e-12)
+        assert row["loss"] == pytest.approx(model.loss(held_out), rel=PRODUCTS)
         assert row["norm_W_O2"] == np.linalg.norm(after.weights["W_O2"])
     assert len(set(run.history["loss"])) == 7
 
@@ -275,7 +276,9 @@ def test_a_matrix_starts_without_momentum():
     batch = TASK.sample(8, rng=stream(before.settings.seed, BATCH, 3))
     _, gradients = before.model().loss_and_gradients(batch)
     velocity = gradients["W_K1"] + 0.01 * before.weights["W_K1"]
-    np.testing.assert_allclose(after.state["W_K1"]["velocity"], velocity, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(
+        after.state["W_K1"]["velocity"], velocity, rtol=SOLVED, atol=OPERATION
+    )
     assert before.state["W_K2"]["velocity"].any()
 
 

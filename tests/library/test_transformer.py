@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 import assocmem as am
 from assocmem.model import passes, transformer
+from tests.rounding import RUNS
 from validation import reference
 
-PROMISE = 1e-10
+PROMISE = RUNS
 N, T, M, B = 4, 5, 3, 6  # tokens, positions, outputs, sequences
 TASK = am.InductionTask(N, T)
 KINDS = ("one-hot", "wide gaussian", "narrow gaussian", "positional", "tokens as keys")

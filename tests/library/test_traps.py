@@ -13,6 +13,7 @@ import pytest
 import sympy
 
 import assocmem as am
+from tests.rounding import OPERATION, PRODUCTS
 
 
 def joint_law(rng, *shape):
@@ -45,7 +46,7 @@ def test_the_first_step_descends():
     model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
     _, gradients = model.loss_and_gradients(task.enumerate())
     step = am.gradients.first_step(task).memory(model.embeddings).matrix
-    np.testing.assert_allclose(step, -gradients["W_O2"], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(step, -gradients["W_O2"], rtol=0, atol=OPERATION)
 
 
 def test_old_names_keep_their_signs_and_warn():
@@ -180,7 +181,7 @@ def test_block_keys_agree_with_attributes_of_the_embeddings():
         getattr(emb, row).T @ table.block(row, column) @ getattr(emb, column)
         for row, column in table
     )
-    np.testing.assert_allclose(table.memory(emb).matrix, matrix, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(table.memory(emb).matrix, matrix, rtol=0, atol=PRODUCTS)
     assert {name for key in am.gradients.first_step(task) for name in key} == set(names)
 
 
@@ -233,7 +234,7 @@ def test_a_lead_is_a_lead_and_margins_count_in_strengths():
     first, second = am.gradients.first_step(task), am.gradients.second_step(task)
     tables = (first, second, am.gradients.third_step(task, margins[1]))
     for table, step, margin in zip(tables, run.steps, margins, strict=True):
-        assert step.strength == pytest.approx(table.strength, rel=1e-12)
+        assert step.strength == pytest.approx(table.strength, rel=PRODUCTS)
         assert step.size == margin / step.strength
         with pytest.warns(DeprecationWarning, match="write strength"):
             assert step.lead == step.strength

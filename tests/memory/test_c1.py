@@ -12,6 +12,7 @@ import validation.memory
 from assocmem import capacity as library
 from tests.capacity.planting import scaled
 from tests.controls import derivation_fails, failures, plant
+from tests.rounding import PRODUCTS
 from theory.algebra import moments
 from validation.memory import variances
 
@@ -114,8 +115,8 @@ def test_the_variance_has_the_closed_forms_of_the_statement(n, d):
     variance = variances.score_variance(C, d, d, "gaussian")
     assert np.all(np.abs(variance - (total / d**2 - C**2)) <= rounding)
     one_to_one = variances.score_variance(np.eye(n), d, d, "gaussian")
-    assert one_to_one[0, 0] == pytest.approx((n + 4 * d + 3) / d**2, rel=1e-12)
-    assert one_to_one[0, 1] == pytest.approx((n + 2 * d + 2) / d**2, rel=1e-12)
+    assert one_to_one[0, 0] == pytest.approx((n + 4 * d + 3) / d**2, rel=PRODUCTS)
+    assert one_to_one[0, 1] == pytest.approx((n + 2 * d + 2) / d**2, rel=PRODUCTS)
 
 
 @pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])

@@ -12,6 +12,7 @@ import assocmem as am
 from assocmem import capacity as library
 from tests.capacity.planting import lenient, overlaps
 from tests.controls import derivation_fails, failures, plant
+from tests.rounding import PRODUCTS
 from theory.memory import recall_limits
 from validation.memory import one_to_one, recall
 
@@ -87,7 +88,7 @@ def test_half_recall_inverts_a_probit_line():
     sizes = np.array([100, 200])
     shares = stats.norm.cdf(3 - 2 * np.log(sizes / 50))  # 1/2 at ln(n / 50) = 3/2
     log_n, error = recall.half_recall(sizes, shares, np.array([1e-3, 1e-3]))
-    assert log_n == pytest.approx(np.log(50) + 1.5, rel=1e-12)
+    assert log_n == pytest.approx(np.log(50) + 1.5, rel=PRODUCTS)
     nudge = 1e-6 * np.eye(2)
     shifted = [recall.half_recall(sizes, shares + step, np.zeros(2))[0] for step in nudge]
     assert error == pytest.approx(1e-3 * np.hypot(*(np.array(shifted) - log_n)) / 1e-6, rel=1e-3)

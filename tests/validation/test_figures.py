@@ -13,6 +13,7 @@ import pytest
 from matplotlib.text import Text
 
 import assocmem as am
+from tests.rounding import OPERATION, PRODUCTS
 from tests.validation.test_figures_agreement import one_wrong_series_fails
 from validation.figures import FIGURES, induction_head, margins, sheets, steps_map, width
 from validation.figures.sheets import read
@@ -158,7 +159,7 @@ def test_the_three_steps_move_the_attention_to_where_it_belongs(drawn):
     causal_mean = np.tri(16) / np.arange(1, 17)[:, None]
     for stage in range(3):  # layer 1 waits for the third step
         before = sheets.table(rows, f"layer 1 after {stage} steps")
-        np.testing.assert_allclose(before, causal_mean, rtol=1e-15)
+        np.testing.assert_allclose(before, causal_mean, rtol=OPERATION)
     assert sheets.table(rows, "layer 1 after 3 steps")[first + 1].argmax() == first
     assert sheets.table(rows, "layer 2 after 3 steps")[last].argmax() == first + 1
     assert sheets.table(rows, "layer 2 after 2 steps")[last].argmax() != first + 1
@@ -211,7 +212,7 @@ def test_the_map_agrees_with_a_run_of_the_three_steps(drawn):
         row = entry(rows, predict, triggers, n, length)
         assert row["recall_3"] == run.recall["W_K1"]
         np.testing.assert_allclose(
-            [row["lead_1"], row["lead_2"]], [step.strength for step in run.steps[:2]], rtol=1e-12
+            [row["lead_1"], row["lead_2"]], [step.strength for step in run.steps[:2]], rtol=PRODUCTS
         )
 
 
@@ -342,7 +343,7 @@ def test_intervals_are_the_textbook_ones():
     expected = stats.t.interval(
         0.95, 8, loc=values.mean(), scale=values.std(ddof=1) / np.sqrt(len(values))
     )
-    np.testing.assert_allclose(width.interval(values, single_cue=False), expected, rtol=1e-12)
+    np.testing.assert_allclose(width.interval(values, single_cue=False), expected, rtol=PRODUCTS)
     exact = am.Rate(4, 5).interval(0.95)
     assert width.interval(np.array([1.0, 1, 0, 1, 1]), single_cue=True) == exact
 
@@ -392,7 +393,7 @@ def test_scaled_memories_are_those_of_a_run_at_these_margins():
     np.testing.assert_allclose(
         [row["attention"], row["attention_at_start"]],
         [late.attention, at_start.attention],
-        rtol=1e-12,
+        rtol=PRODUCTS,
     )
     assert row["accuracy"] == late.accuracy.value
     assert row["accuracy_at_start"] == at_start.accuracy.value

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from assocmem import capacity as library
+from tests.rounding import PRODUCTS
 from tests.validation.test_figures_agreement import one_wrong_series_fails
 from validation.figures import FIGURES, capacity
 from validation.figures.sheets import DPI, read
@@ -89,7 +90,7 @@ def test_predicted_lines_are_the_librarys(drawn):
         if row["kind"] == "theory" and row["panel"] == "recall":
             d = int(row["series"].removeprefix("d = "))
             expected = library.recall_probability(row["x"] * library.capacity(d), d)
-            assert row["value"] == pytest.approx(expected, rel=1e-12)
+            assert row["value"] == pytest.approx(expected, rel=PRODUCTS)
             assert row["high"] - row["low"] == pytest.approx(1 / d)  # claim C7
 
 
@@ -118,7 +119,7 @@ def test_a_measured_point_has_the_prediction_of_its_own_size(drawn):
                 if other["kind"] in ("theory", "exact law")
                 and all(other[name] == row[name] for name in ("panel", "series", "x"))
             )
-            assert predicted == pytest.approx((law, law), rel=1e-12)
+            assert predicted == pytest.approx((law, law), rel=PRODUCTS)
 
 
 def test_a_factor_two_in_one_curve_is_seen(drawn, tmp_path):

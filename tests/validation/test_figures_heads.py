@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from assocmem import heads
+from tests.rounding import SOLVED
 from validation.figures import FIGURES
 from validation.figures import heads as figure
 from validation.figures.sheets import read, table
@@ -49,7 +50,7 @@ def test_right_answers_are_framed_and_stand_out(drawn):
         assert len(framed) == len(scores)
         best = [scores[row, column] == np.nanmax(scores[row]) for row, column in framed]
         assert np.mean(best) == recall
-        np.testing.assert_allclose(np.nanmean(scores, axis=1), 0, atol=1e-9)
+        np.testing.assert_allclose(np.nanmean(scores, axis=1), 0, atol=SOLVED)
 
 
 def test_attention_on_data_follows_the_margin_of_the_weights(drawn):

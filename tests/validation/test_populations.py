@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import assocmem as am
+from tests.rounding import RUNS
 from validation import reference
 from validation.steps.populations import small_tasks
 
 TASKS = small_tasks()
-AGREE = 1e-10  # relative to the largest entry
+AGREE = RUNS  # relative to the largest entry
 
 
 @pytest.mark.parametrize(
