@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from assocmem._checks import Array, Ints
 from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Vectors
 
-CHUNK_FLOATS = 2**20  # of the sequences that a worker has in hand: they stay in a cache
+CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
 INPUTS = ("tokens", "positions")  # embeddings that enter x_s
 LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
