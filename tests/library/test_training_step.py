@@ -1,4 +1,4 @@
-"""The fast training step against FrozenTransformer, finite differences and a formula for one layer.
+"""The fast training step against the reference, FrozenTransformer, finite differences, one layer.
 
 Two programs that round differently agree to 1e-10 of the largest entry in float64, and to 1e-4 in
 float32. That the comparison can fail is shown by the planted errors of ``tests/mutants.py``.
@@ -19,6 +19,7 @@ from assocmem._statistics import softmax
 from assocmem.model import engine, passes, step, streams
 from assocmem.model.step import TrainingStep
 from tests.rounding import PRODUCTS, RUNS
+from validation import reference
 
 N, M, D, LONGEST = 5, 4, 8, 70  # tokens, outputs, width, positions
 READOUTS = ("residual", "attention")
@@ -74,6 +75,36 @@ def _blocks(request):
 
 
 # --- the same numbers --------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_blocks")
+@pytest.mark.parametrize("readout", READOUTS)
+@few
+@given(
+    seed=seeds,
+    length=st.integers(1, 20),
+    share=st.sampled_from([0.1, 1.0]),
+    scale=st.sampled_from([0.5, 1.0]),
+)
+def test_equals_the_reference(readout, seed, length, share, scale):
+    """Matrices and embeddings, differentiated by autograd in a program that shares no code."""
+    rng, names = np.random.default_rng(seed), names_of(readout)
+    emb, batch = draw_embeddings(rng), draw_batch(rng, 5, length, share)
+    weights, options = draw_weights(rng, names), {"scale": scale, "readout": readout}
+    params = reference.parameters(
+        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **weights
+    )
+    data, trained = (batch.tokens, batch.targets, batch.weights), (*names, "W_E", "W_P", "W_U")
+    expected = reference.gradients(params, *data, wrt=trained, **options)
+    own = (*names, "tokens", "positions", "outputs")
+    loss, gradients = TrainingStep(emb, **options).loss_and_gradients(weights, batch, own)
+    assert loss == pytest.approx(reference.loss(params, *data, **options), rel=1e-10)
+    expected = dict(zip(own, expected.values(), strict=True))
+    assert_close(gradients, expected, TOLERANCE[np.float64])
+    largest = max(expected, key=lambda name: abs(expected[name]).max())
+    off = gradients | {largest: (1 + 2e-10) * gradients[largest]}  # the control
+    with pytest.raises(AssertionError, match="of the largest entry"):
+        assert_close(off, expected, TOLERANCE[np.float64])
 
 
 # a factor on W_K1 with which scores overflow unless they are shifted
