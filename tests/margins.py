@@ -67,7 +67,7 @@ class Margins:
         def recorded(case: Case, kind: str) -> bool | None:
             if kind != "order" and not case.undecided:
                 with np.errstate(all="ignore"):
-                    self.rows.append((case.case, excess(case, kind), case.power(kind)))
+                    self.rows.append((case.case, excess(case, kind), case.power(kind) or 0.0))
             return passed(case, kind)
 
         Case.passed = recorded  # type: ignore[method-assign]

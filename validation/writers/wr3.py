@@ -22,7 +22,7 @@ def check(context: Context) -> Iterator[Case]:
     The law at d and 2d, extrapolated by 1/d: what is left is of order 1/d², allowed as (1/2d)².
     """
     within = tolerances.standard_errors(TESTS)
-    draws = 2 if context.full else 1
+    draws = 4 if context.full else 1
     for c, size in ((0.5, 3), (2, 1), (16, 0.3)):
         widths = np.array([8, 16, 32])
         found = [
@@ -37,6 +37,8 @@ def check(context: Context) -> Iterator[Case]:
             2 * full - half,
             within * np.hypot(2 * full_error, half_error) + law / 32**2,
         )
+        if c > 2 and not context.full:  # so small a gap takes more draws than a second has
+            continue
         gaps = np.array([law - mean for mean, _ in found])
         errors = np.array([error for _, error in found]) / gaps
         slope, error = exponent(widths, np.log(gaps), errors)
