@@ -17,6 +17,7 @@ version = release = assocmem.__version__
 extensions = [
     "claims",
     "myst_parser",
+    "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
@@ -37,6 +38,7 @@ bibtex_reference_style = "author_year"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+numpydoc_show_class_members = False  # the pages say which members they show
 default_role = "code"
 
 # The examples of the pages; those of the docstrings run in the tests.
@@ -73,21 +75,11 @@ ABSOLUTE_VALUE = re.compile(r"(?<![^\s(/])\|([^|]+)\|(?=[\s,.:;)/]|$)")
 
 
 def read_docstring(app, what, name, obj, options, lines):
-    """Docstrings as reST: sections as rubrics, keys of refs.bib as citations, |bars| as bars.
-
-    What stands under a section is a definition list already: a name, its meaning indented.
-    """
+    """Docstrings as reST, before numpydoc reads their sections: citations, and |bars| as bars."""
     for number, line in enumerate(lines):
         line = CITATION.sub(r":cite:t:`\1`\2", line)
         lines[number] = ABSOLUTE_VALUE.sub(r"\|\1\|", line)
-        if number and len(line) == len(lines[number - 1]) and set(line) == {"-"}:
-            lines[number - 1 : number + 1] = [f".. rubric:: {lines[number - 1]}", ""]
-    for number in range(len(lines) - 1, 0, -1):  # a name without a meaning still has its line
-        name, following = lines[number - 1 : number + 1]
-        listed = " : " in name and not name.startswith((" ", ">>>"))
-        if listed and (following[:1].isidentifier() or not following.strip()):
-            lines.insert(number, "    \\ ")
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", read_docstring)
+    app.connect("autodoc-process-docstring", read_docstring, priority=100)

@@ -45,7 +45,7 @@ def recall_probability(
     weights: ArrayLike | None = None,
     item: int = 0,
 ) -> float:
-    """Probability that outer products recall a key, its scores taken as independent normals.
+    r"""Probability that outer products recall a key, its scores taken as independent normals.
 
     One to one with weights w, or many to one with n / `classes` keys for each value. Keys and
     values are Gaussian, and a tie is an error.
@@ -79,13 +79,14 @@ def recall_probability(
 
     Notes
     -----
-    Divided by the factor ‖u_i‖‖Vᵀf‖ that all scores of a key share (claim C2), the right score of
-    item i has the mean w_i (1 − 1/2d) and the variance (S + (d − 1) w_i²) / d², S = Σ w²; the wrong
-    score of value k has the mean 0 and the variance (S + (d − 1)(w_i² + w_k²)) / d². That this
-    takes the place of the scores' own moments makes the error ten times smaller: against the exact
-    law it is at most 1/(2d) for equal weights and d >= 8 (measured, claim C7). For weights 1/i at d
-    = 64 it is up to 0.09 for 200 items and 0.17 for 10 000; at d = 1024 it is below 0.01 for 1000.
-    Where that matters, ask `sampled_recall`.
+    Divided by the factor :math:`\|u_i\| \|V^\top f\|` that all scores of a key share (claim C2),
+    the right score of item i has the mean :math:`w_i (1 - 1/2d)` and the variance :math:`(S + (d-1)
+    w_i^2) / d^2`, :math:`S = \sum w^2`; the wrong score of value k has the mean 0 and the variance
+    :math:`(S + (d-1)(w_i^2 + w_k^2)) / d^2`. That this takes the place of the scores' own moments
+    makes the error ten times smaller: against the exact law it is at most 1/(2d) for equal weights
+    and d >= 8 (measured, claim C7). For weights 1/i at d = 64 it is up to 0.09 for 200 items and
+    0.17 for 10 000; at d = 1024 it is below 0.01 for 1000. Where that matters, ask
+    `sampled_recall`.
 
     Examples
     --------
@@ -121,12 +122,13 @@ def _log_win(score: float, variances: Array, counts: Array) -> float:
 
 
 def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> float:
-    """Number of pairs at which outer products recall the given fraction of the keys.
+    r"""Number of pairs at which outer products recall the given fraction of the keys.
 
     It is the n at which `recall_probability` is `recall`. To leading order, with z the median of
-    the largest of m − 1 standard normals, it is (d²/z² − d) / (1 + (d − 1)/m) for recall 1/2: d²/z²
-    when the m classes are many against d, m d/z² when they are few. As m grows, z² tends to 2 ln m,
-    but slowly: it is 1.7 for 8 classes (2 ln m = 4.2) and 10.2 for 1000 (13.8).
+    the largest of m − 1 standard normals, it is :math:`(d^2/z^2 - d) / (1 + (d-1)/m)` for recall
+    1/2: :math:`d^2/z^2` when the m classes are many against d, :math:`m d/z^2` when they are few.
+    As m grows, :math:`z^2` tends to :math:`2 \ln m`, but slowly: it is 1.7 for 8 classes (2 ln m =
+    4.2) and 10.2 for 1000 (13.8).
 
     Parameters
     ----------
@@ -186,15 +188,16 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
 
 
 def zipf_recall(x: ArrayLike, exponent: float) -> Array:
-    """Probability that the item of rank x d^(1/2α) is recalled when W = Σ_i i^(−α) v_i u_iᵀ.
+    r"""Probability that the item of rank :math:`x d^{1/2\alpha}` is recalled, of Zipf's weights.
 
-    This is the limit d → ∞, Π_k Φ((k/x)^α). The rivals are the few heavy items, not the crowd of
-    light ones, so there is no logarithm.
+    It is recalled by :math:`W = \sum_i i^{-\alpha} v_i u_i^\top` with the probability
+    :math:`\prod_k \Phi((k/x)^\alpha)` in the limit d → ∞. The rivals are the few heavy items, not
+    the crowd of light ones, so there is no logarithm.
 
     Parameters
     ----------
     x : array_like
-        Positive ranks, in units of d^(1/2α).
+        Positive ranks, in units of :math:`d^{1/2\alpha}`.
     exponent : float
         The exponent α, more than 1/2.
 
@@ -257,11 +260,12 @@ def sampled_recall(
     draws: int = 1000,
     rng: Seed = None,
 ) -> Rate:
-    """Rate at which a key is recalled in independent draws of the exact law, at any width.
+    r"""Rate at which a key is recalled in independent draws of the exact law, at any width.
 
-    The scores of a key are V Vᵀb with the overlaps b = C U u_i: in law and up to a positive factor
-    γf + (I − ffᵀ)h, with f = b/‖b‖, γ ~ χ_d and h standard normal (claims C2, C4). A draw takes
-    time O(number of values) whatever d is, and no vector is drawn.
+    The scores of a key are :math:`V V^\top b` with the overlaps :math:`b = C U u_i`: in law and up
+    to a positive factor :math:`\gamma f + (I - ff^\top) h`, with :math:`f = b/\|b\|`, :math:`\gamma
+    \sim \chi_d` and h standard normal (claims C2, C4). A draw takes time O(number of values)
+    whatever d is, and no vector is drawn.
 
     Parameters
     ----------
@@ -383,12 +387,13 @@ def _overlaps(
 
 
 def storage_bound(d: int, *, delta: float = 1e-6) -> int:
-    """Number of pairs from which on no d x d matrix recalls all, with probability 1 − δ.
+    r"""Number of pairs from which on no d x d matrix recalls all, with probability 1 − δ.
 
     One to one, of n keys with n values paired at random, whatever the vectors and the rule: the
-    p = n²(n − 1)/2 hyperplanes (v_k − v_k')ᵀWu_i = 0 cut the d² dimensions of W into at most
-    2 Σ_{i<d²} C(p − 1, i) regions, each of which serves at most one of the n! pairings. It is 2.8
-    d² at d = 8, 2.2 d² at 1000, towards 2d², and costs the same at any d.
+    :math:`p = n^2(n-1)/2` hyperplanes :math:`(v_k - v_{k'})^\top W u_i = 0` cut the d² dimensions
+    of W into at most :math:`2 \sum_{i<d^2} \binom{p-1}{i}` regions, each of which serves at most
+    one of the n! pairings. It is 2.8 d² at d = 8, 2.2 d² at 1000, towards 2d², and costs the same
+    at any d.
 
     Parameters
     ----------

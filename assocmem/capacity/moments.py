@@ -20,11 +20,12 @@ from assocmem._checks import (
 def score_moments(
     coefficients: ArrayLike, d: Any, *, family: str = "gaussian"
 ) -> tuple[Array, Array]:
-    """Exact mean and variance of every score v_kᵀWu_i of W = Σ_ji C_ji v_j u_iᵀ at width d.
+    r"""Exact mean and variance of every score :math:`v_k^\top W u_i` at width d.
 
-    The mean is C; the variance is Σ_jl C_jl² E(v_jᵀv_k)² E(u_lᵀu_i)² − C_ki², where the mean square
-    overlap is 1/d for two different vectors, and for one with itself 1 + 2/d ("gaussian") or 1
-    ("sphere", "rademacher").
+    With :math:`W = \sum_{ji} C_{ji} v_j u_i^\top` the mean is C; the variance is :math:`\sum_{jl}
+    C_{jl}^2 E(v_j^\top v_k)^2 E(u_l^\top u_i)^2 - C_{ki}^2`, where the mean square overlap is 1/d
+    for two different vectors, and for one with itself 1 + 2/d ("gaussian") or 1 ("sphere",
+    "rademacher").
 
     Parameters
     ----------
@@ -67,10 +68,10 @@ def score_moments(
 def margin_moments(
     coefficients: ArrayLike, d: Any, targets: ArrayLike | None = None, *, family: str = "gaussian"
 ) -> tuple[Array, Array]:
-    """Exact mean and variance of the right score minus each other score of the same key.
+    r"""Exact mean and variance of the right score minus each other score of the same key.
 
-    Two scores of a key i have the covariance (1 + 1/d) Σ_l C_kl C_k'l E(u_lᵀu_i)² − C_ki C_k'i,
-    which vanishes when every key has one value.
+    Two scores of a key i have the covariance :math:`(1 + 1/d) \sum_l C_{kl} C_{k'l} E(u_l^\top
+    u_i)^2 - C_{ki} C_{k'i}`, which vanishes when every key has one value.
 
     Parameters
     ----------
@@ -84,7 +85,8 @@ def margin_moments(
     Returns
     -------
     mean : array, shape (m, n)
-        Entry (k, i) is about s_{targets[i], i} − s_{k, i}: 0 for the target.
+        Entry (k, i) is about :math:`s_{t_i i} - s_{ki}`, with the targets :math:`t_i`: 0 for the
+        target.
     variance : array, shape (m, n)
         Of the same differences.
 

@@ -29,7 +29,7 @@ def memorise(
     rule: Rule = "outer products",
     steps: int = 1000,
 ) -> AssociativeMemory:
-    """Write the memory in which key i recalls value targets[i], by one of four rules.
+    r"""Write the memory in which key i recalls value targets[i], by one of four rules.
 
     Parameters
     ----------
@@ -58,10 +58,11 @@ def memorise(
     -----
     With Y the rows values[targets]:
 
-    - "outer products": W = YᵀU.
-    - "gradient step": W = (Y − v̄)ᵀU/n, v̄ the mean of all values: one step on the cross-entropy
-      from W = 0, at step size 1 (claim L1).
-    - "pseudo-inverse": W = Yᵀ(U⁺)ᵀ, least squares; WU = Y exactly if the keys are independent.
+    - "outer products": :math:`W = Y^\top U`.
+    - "gradient step": :math:`W = (Y - \bar v)^\top U / n`, :math:`\bar v` the mean of all values:
+      one step on the cross-entropy from W = 0, at step size 1 (claim L1).
+    - "pseudo-inverse": :math:`W = Y^\top (U^+)^\top`, least squares; WU = Y exactly if the keys are
+      independent.
     - "cross-entropy": the minimum of the cross-entropy, which is convex (L1), by L-BFGS from W = 0.
       It ends when no entry of the gradient exceeds 1e-7, when a step lowers the loss by less than
       2e-9 of itself, or after `steps` steps, and returns W as it is then, with no warning. A loss
@@ -119,11 +120,11 @@ def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -
 
 
 def polar_factor(matrix: ArrayLike) -> Array:
-    """Return the polar factor of a matrix: singular vectors as they are, singular values 1.
+    r"""Return the polar factor of a matrix: singular vectors as they are, singular values 1.
 
-    It is U Vᵀ for the singular value decomposition U S Vᵀ, over the singular values that are not 0
-    to rounding: the direction of steepest ascent in the spectral norm, and what one step of Muon
-    writes.
+    It is :math:`U V^\top` for the singular value decomposition :math:`U S V^\top`, over the
+    singular values that are not 0 to rounding: the direction of steepest ascent in the spectral
+    norm, and what one step of Muon writes.
 
     Parameters
     ----------

@@ -23,15 +23,18 @@ _NODES = 400  # of a Gauss-Legendre rule on an analytic integrand
 
 
 def polar_scores(weights: ArrayLike, d: int) -> Array:
-    """Mean right scores of the polar factor of Σ p_i v_i u_iᵀ, as d → ∞.
+    r"""Mean right scores of the polar factor of :math:`\sum p_i v_i u_i^\top`, as d → ∞.
 
     Keys and values are independent with N(0, 1/d) entries. The score is
 
-        s_i = (2/π) ∫₀^∞ φ(p_i g(t)) / p_i dt,    t g + (1/d) Σ_j φ(p_j g) = 1
+    .. math::
+        s_i = \frac{2}{\pi} \int_0^\infty \frac{\varphi(p_i g(t))}{p_i} dt, \qquad
+        t g + \frac{1}{d} \sum_j \varphi(p_j g) = 1
 
-    with φ(x) = x²/(1 + x²), and the error is of order 1/d. Weights may have any sum, on which the
-    factor does not depend. For n ≫ d equal weights the score is (8/3π) √(d/n); for weights i^-α,
-    at ranks i ≫ d, it is 4/(π(α + 1)) · (d/(K i))^α with K = π/2α / sin(π/2α). Over orthonormal
+    with :math:`\varphi(x) = x^2/(1 + x^2)`, and the error is of order 1/d. Weights may have any
+    sum, on which the factor does not depend. For n ≫ d equal weights the score is :math:`(8/3\pi)
+    \sqrt{d/n}`; for weights :math:`i^{-\alpha}`, at ranks i ≫ d, it is :math:`4/(\pi(\alpha + 1))
+    \cdot (d/(K i))^\alpha` with :math:`K = (\pi/2\alpha) / \sin(\pi/2\alpha)`. Over orthonormal
     keys and values, n ≤ d, it is 1 whatever the weights (claim WR1).
 
     Parameters
@@ -87,10 +90,11 @@ def polar_scores(weights: ArrayLike, d: int) -> Array:
 
 
 def polar_recall(weights: ArrayLike, d: int) -> Array:
-    """Probability that the polar factor of Σ p_i v_i u_iᵀ recalls each item, nearly.
+    r"""Probability that the polar factor of :math:`\sum p_i v_i u_i^\top` recalls an item, nearly.
 
-    The right score is taken as N(s_i, (1 − s_i²)/d), with s_i of `polar_scores`, and the n − 1
-    others as independent N(0, 1/d): the factor turns the key u_i without stretching it, n ≥ d.
+    The right score is taken as :math:`N(s_i, (1 - s_i^2)/d)`, with :math:`s_i` of `polar_scores`,
+    and the n − 1 others as independent N(0, 1/d): the factor turns the key without stretching it, n
+    ≥ d.
 
     Parameters
     ----------
@@ -131,17 +135,19 @@ def polar_recall(weights: ArrayLike, d: int) -> Array:
 def sign_scores(
     weights: ArrayLike, d: int, *, family: Literal["gaussian", "rademacher"] = "gaussian"
 ) -> Array:
-    """Mean right scores of the entrywise sign of Σ p_i v_i u_iᵀ, exactly, at any width.
+    r"""Mean right scores of the entrywise sign of :math:`\sum p_i v_i u_i^\top`, exactly.
 
-    Keys and values are independent, with entries N(0, 1/d), or ±1/√d ("rademacher", at most 20
-    items):
+    Keys and values are independent, of any width, with entries N(0, 1/d), or ±1/√d ("rademacher",
+    at most 20 items). The score of item i is, for "gaussian" and for "rademacher",
 
-        gaussian     (2d/π) ∫₀^∞ p_i / (1 + s² p_i²) · Π_j (1 + s² p_j²)^-½ ds
-        rademacher   d β_i,    β_i = E ε_i sign(Σ_j p_j ε_j)
+    .. math::
+        \frac{2d}{\pi} \int_0^\infty \frac{p_i}{1 + s^2 p_i^2} \prod_j (1 + s^2 p_j^2)^{-1/2} ds
+        \qquad\text{and}\qquad d \beta_i, \quad
+        \beta_i = E\, \varepsilon_i\, \mathrm{sign}\Big(\sum_j p_j \varepsilon_j\Big)
 
     with independent signs ε: the Banzhaf index of voter i in a vote with the weights p. There a
-    score is p-dependent only through β: mean d β_i and variance 1 − β_i² if right, mean 0 and
-    variance 1 + (d − 1)(β_i² + β_k²) for a wrong value k.
+    score is p-dependent only through β: mean :math:`d \beta_i` and variance :math:`1 - \beta_i^2`
+    if right, mean 0 and variance :math:`1 + (d-1)(\beta_i^2 + \beta_k^2)` for a wrong value k.
 
     Parameters
     ----------

@@ -214,7 +214,7 @@ def bigram_step(
     sets: int = 16,
     rng: Seed = None,
 ) -> BigramStep:
-    """Negative population gradient on W_F, W_O2 or W_K2 at zero attention, at infinite width.
+    r"""Negative population gradient on W_F, W_O2 or W_K2 at zero attention, at infinite width.
 
     Parameters
     ----------
@@ -222,8 +222,8 @@ def bigram_step(
         Its loss on all tokens, or on repeated triggers.
     matrix : {"W_F", "W_O2", "W_K2"}
         The rows w_U of W_F and W_O2; the rows w_E (token queries) of W_K2, as the derivative at η =
-        0 at W_O2 = η G₁. With the readout "residual" and a W_F = Σ F_ki w_U(k) w_E(i)ᵀ the gradient
-        on W_O2 has rows w_E besides, Fᵀ times those of w_U.
+        0 at W_O2 = η G₁. With the readout "residual" and a :math:`W_F = \sum F_{ki} w_U(k)
+        w_E(i)^\top` the gradient on W_O2 has rows w_E besides, :math:`F^\top` times those of w_U.
     predictor : "uniform", "bigrams" or array_like, shape (N, N) or (T, N, N)
         The law p̂(k | current token i) in row i and column k, at each position if there are T
         tables. "uniform" is W_F = 0. "bigrams" knows the language: π_b off the triggers and the

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 
 def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
-    """Return the harmonic numbers H_T and H_T^{(2)}, exactly.
+    """Return the harmonic numbers :math:`H_T` and :math:`H_T^{(2)}`, exactly.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
     Returns
     -------
     first : Fraction
-        H_T, the sum of 1/s over s <= T.
+        The sum :math:`H_T` of 1/s over s <= T.
     second : Fraction
-        H_T^{(2)}, the sum of 1/s².
+        The sum :math:`H_T^{(2)}` of 1/s².
     """
     terms = range(1, length + 1)
     return (
@@ -35,19 +35,20 @@ def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
 
 
 class LengthMoments(NamedTuple):
-    """The averages over τ through which T enters steps 1 and 2.
+    r"""The averages over τ through which T enters steps 1 and 2.
 
     Parameters
     ----------
     H, w : number
-        Means of h_{τ+1}, and of h_τ + h_T.
+        Means of :math:`h_{\tau+1}`, and of :math:`h_\tau + h_T`.
     output, past_output : number
-        T² Cov_s(·, m_s), with m_s = 1{s>=τ}/s + 1{s=T}/T, the share of the trigger in the past of
-        s: of the indicator that the output stands at s, and of its share of the past of s.
+        The covariances :math:`T^2 \mathrm{Cov}_s(\cdot, m_s)`, with the share :math:`m_s = 1\{s \ge
+        \tau\}/s + 1\{s=T\}/T` of the trigger in the past of s: of the indicator that the output
+        stands at s, and of its share of the past of s.
     trigger, past_trigger : number
         The same for the trigger.
     position : number
-        The same for the average of h_r over r <= s.
+        The same for the average of :math:`h_r` over r <= s.
     """
 
     H: Any
@@ -72,7 +73,7 @@ def moments(T: Any, x: Any, y: Any) -> LengthMoments:
     T : int, Fraction or SymPy expression
         The length, at least 3.
     x, y : number
-        H_T and H_T^{(2)}, as `harmonic_numbers` gives them, or symbols.
+        The sums :math:`H_T` and :math:`H_T^{(2)}`, as `harmonic_numbers` gives them, or symbols.
 
     Returns
     -------
@@ -134,7 +135,7 @@ def _random_leads(C: Any, T: Any, m: LengthMoments) -> tuple[Any, Any]:
 
 
 def second_with_all(C: Any, K: Any, T: Any, m: LengthMoments) -> Any:
-    """Return K T³ C² N J for fixed triggers and prediction over all tokens, N = C + K.
+    """Return :math:`K T^3 C^2 N J` for fixed triggers and prediction over all tokens, N = C + K.
 
     Parameters
     ----------
@@ -152,7 +153,7 @@ def second_with_all(C: Any, K: Any, T: Any, m: LengthMoments) -> Any:
 
 
 def second_with_random(C: Any, T: Any, m: LengthMoments) -> Any:
-    """Return C³ N² T³ J for random triggers, N = C + 1.
+    """Return :math:`C^3 N^2 T^3 J` for random triggers, N = C + 1.
 
     Parameters
     ----------

@@ -20,9 +20,11 @@ from assocmem.memory import AssociativeMemory
 def linear_step(
     keys: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
 ) -> AssociativeMemory:
-    """L1. What one step writes into a linear memory, whose logits are values · W · key, at any W.
+    r"""L1. What one step writes into a linear memory, whose logits are values · W · key, at any W.
 
-    -∇L(W) = Σ_k E_z[(p(k|z) - p̂_W(k|z)) w_U(k) w_E(z)ᵀ],  L the cross-entropy
+    .. math::
+        -\nabla L(W) = \sum_k E_z\big[(p(k|z) - \hat p_W(k|z))\, w_U(k) w_E(z)^\top\big],
+        \quad L \text{ the cross-entropy}
 
     Parameters
     ----------
@@ -83,9 +85,11 @@ def linear_step(
 def noisy_linear_step(
     inputs: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
 ) -> AssociativeMemory:
-    """L2. The same step, read label by label: each label stores the mean of its own inputs.
+    r"""L2. The same step, read label by label: each label stores the mean of its own inputs.
 
-    -∇L(W) = Σ_k p(y=k) w_U(k) (μ_k - μ̂_k)ᵀ,  μ_k = E[x|y=k],  μ̂_k = E[p̂_W(k|x) x] / p(y=k)
+    .. math::
+        -\nabla L(W) = \sum_k p(y=k)\, w_U(k) (\mu_k - \hat\mu_k)^\top, \quad \mu_k = E[x|y=k],
+        \quad \hat\mu_k = E[\hat p_W(k|x) x] / p(y=k)
 
     Parameters
     ----------
@@ -101,7 +105,7 @@ def noisy_linear_step(
     Returns
     -------
     AssociativeMemory
-        The descent direction -∇L(W), with keys μ_k - μ̂_k and coefficients p(y=k).
+        The descent direction -∇L(W), with keys :math:`\mu_k - \hat\mu_k` and coefficients p(y=k).
 
     Raises
     ------
@@ -141,11 +145,14 @@ def attention_step(
     *,
     weights: ArrayLike | None = None,
 ) -> AssociativeMemory:
-    """L3. What one step from zero writes into the key-query matrix of one attention layer.
+    r"""L3. What one step from zero writes into the key-query matrix of one attention layer.
 
-    ξ = W_U Φ₂ Σ_t σ(x_Tᵀ W x_t) x_t, and with x̄ = (1/T) Σ_t x_t
+    The logits are :math:`\xi = W_U \Phi_2 \sum_t \sigma(x_T^\top W x_t) x_t`, and with the mean
+    :math:`\bar x` of the :math:`x_t`
 
-    -∇L(0) = E Σ_k (1{y=k} - p̂(k|X)) (1/T) Σ_t (w_U(k)ᵀ Φ₂ x_t) x_T (x_t - x̄)ᵀ
+    .. math::
+        -\nabla L(0) = E \sum_k (1\{y=k\} - \hat p(k|X)) \frac{1}{T}
+        \sum_t (w_U(k)^\top \Phi_2 x_t)\, x_T (x_t - \bar x)^\top
 
     Parameters
     ----------

@@ -21,9 +21,10 @@ from assocmem._checks import at_least, checked_option
 
 
 def repeat_weight(length: int, share: Any) -> Any:
-    """Weight w_T(F) by which squared frequencies count: how early and how often triggers repeat.
+    r"""Weight :math:`w_T(F)` of squared frequencies: how early and how often triggers repeat.
 
-    It is (1/T) Σ_t (1/t) Σ_{r<=t-2} b_r b_{t-r-1}, with b_1 = 1 and b_r = 1 - F b_{r-1}.
+    It is :math:`\frac{1}{T} \sum_t \frac{1}{t} \sum_{r \le t-2} b_r b_{t-r-1}`, with :math:`b_1 =
+    1` and :math:`b_r = 1 - F b_{r-1}`.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def output_lead(
     *,
     loss: str = "all",
 ) -> Any:
-    """Lead of the step on W_O2 in an independent language, the bigrams known: claim B2.
+    r"""Lead of the step on W_O2 in an independent language, the bigrams known: claim B2.
 
     Parameters
     ----------
@@ -82,8 +83,8 @@ def output_lead(
     Returns
     -------
     number
-        (M - 1) / M² · w_T(F) · Σ f_q², M = N - K, the same for every output; if repeated triggers
-        alone have loss, over their share of the positions.
+        The lead :math:`(M-1)/M^2 \cdot w_T(F) \sum f_q^2`, M = N - K, the same for every output; if
+        repeated triggers alone have loss, over their share of the positions.
 
     Examples
     --------

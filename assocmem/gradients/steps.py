@@ -32,12 +32,18 @@ Blocks = dict[tuple[str, str], "TokenBlock | Array"]
 
 
 def first_step(task: InductionTask) -> BlockTable:
-    """S1. What the first step writes into W_O2, from zero: the output memory and its remapped twin.
+    r"""S1. What the first step writes into W_O2, from zero: the output memory and its twin.
 
-    G₁ = -∇ with G₁[k, ·] = E[(1{y=k} - 1/M) o_T], so that with h_r = Σ_{s>=r} 1/s
+    It is :math:`G_1 = -\nabla` with rows :math:`E[(1\{y=k\} - 1/M)\, o_T]`, so that with :math:`h_r
+    = \sum_{s \ge r} 1/s` the coefficients are
 
-    w_E(i): (1/T) Σ_r E[(1{y=k} - 1/M) 1{z_r=i}]        p_r: (p(y=k) - 1/M) / T
-    Φ₁ w_E(i): the same with weights h_r                Φ₁ p_r: the same times h_r
+    .. math::
+        w_E(i)&: \tfrac{1}{T} \sum_r E[(1\{y=k\} - 1/M)\, 1\{z_r=i\}]
+        & p_r&: (p(y=k) - 1/M) / T \\
+        \Phi_1 w_E(i)&: \text{the same with weights } h_r
+        & \Phi_1 p_r&: \text{the same times } h_r
+
+    The twin is the remapped memory, on the images under Φ₁.
 
     Parameters
     ----------
@@ -77,11 +83,13 @@ def first_step(task: InductionTask) -> BlockTable:
 
 
 def second_step(task: InductionTask) -> BlockTable:
-    """S2. What the second step writes into W_K2, at W_O2 = η₁ G₁: the induction head.
+    r"""S2. What the second step writes into W_K2, at W_O2 = η₁ G₁: the induction head.
 
-    J₂ is the derivative at η₁ = 0 of -∇,
+    It is the derivative of -∇ at η₁ = 0, with s uniform on 1..T,
 
-    J₂ = E[x¹_T ⊗ Cov_s(u_s, x¹_s)],  u_s = w_U(y)ᵀ G₁ W_V² x¹_s,  s uniform on 1..T:
+    .. math::
+        J_2 = E[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)], \quad
+        u_s = w_U(y)^\top G_1 W_V^2 x^1_s:
 
     a query learns to attend to what coincides with the reading of the first memory.
 

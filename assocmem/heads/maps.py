@@ -114,7 +114,7 @@ class Rotary:
         How many coordinates of a head rotate, an even number: all, or a part (GPT-NeoX and Pythia:
         rotary_pct times the size of a head). The others do not know positions.
     base : float
-        Pair i rotates by base^(−2i/dims) for each position.
+        Pair i rotates by :math:`b^{-2i/n}`, b the base and n the number of dims, for each position.
     pairs : {"halves", "adjacent"}
         Coordinates i and i + dims/2 (GPT-NeoX), or 2i and 2i + 1 (GPT-J).
 

@@ -32,7 +32,7 @@ _DRAWS_AT_ONCE = 2**20  # entries of the array of permutations
 
 @dataclass(frozen=True, eq=False)
 class Null:
-    """The law of D = ⟨W Q, N⟩ over random Q, with W and N given.
+    r"""The law of :math:`D = \langle W Q, N \rangle` over random Q, with W and N given.
 
     Parameters
     ----------
@@ -81,17 +81,17 @@ class Null:
         return self.statistic / self.std if self.std > 0 else 0.0
 
     def p_value(self, law: Law = "rotation") -> float:
-        """Return the probability of a D at least as large, without a draw.
+        r"""Return the probability of a D at least as large, without a draw.
 
         Parameters
         ----------
         law : {"rotation", "gaussian"}
             "rotation": Q uniform among the rotations, the asymptotic law for large d: normal, with
-            the exact mean 0 and variance ‖B‖²/d. It holds the singular values of W fixed, trained
-            ones too; the fourth moment never exceeds that of the normal (claim H1). "gaussian": W
-            with independent normal entries of any variance; then D/(‖W‖‖N‖) is the overlap of two
-            random vectors in d_h d dimensions, whose law is exact (`overlap_law`), far into the
-            tail.
+            the exact mean 0 and variance :math:`\|B\|^2/d`. It holds the singular values of W
+            fixed, trained ones too; the fourth moment never exceeds that of the normal (claim H1).
+            "gaussian": W with independent normal entries of any variance; then :math:`D/(\|W\|
+            \|N\|)` is the overlap of two random vectors in d_h d dimensions, whose law is exact
+            (`overlap_law`), far into the tail.
 
         Returns
         -------

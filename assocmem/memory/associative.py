@@ -25,7 +25,7 @@ __all__ = ["AssociativeMemory"]
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class AssociativeMemory:
-    """The matrix W = Σ_ji C_ji v_j u_iᵀ, kept as keys u_i, values v_j and coefficients C.
+    r"""The matrix :math:`W = \sum_{ji} C_{ji} v_j u_i^\top`, kept as keys, values and coefficients.
 
     A memory behaves as the matrix it stands for: `W @ x`, `x @ W`, `W.T`, `W.shape`, sums,
     differences, multiples, `sum([...])`, and `np.asarray(W)`, the matrix itself. None of them but
@@ -34,9 +34,9 @@ class AssociativeMemory:
     Parameters
     ----------
     keys : array_like, shape (n, d_k)
-        The vectors u_i that are asked for, one a row.
+        The vectors :math:`u_i` that are asked for, one a row.
     values : array_like, shape (m, d_v)
-        The vectors v_j that are answered, one a row.
+        The vectors :math:`v_j` that are answered, one a row.
     coefficients : array_like, shape (m, n), optional
         Row = value, column = key. Left out, they are the identity: pair i is (key i, value i),
         which needs m = n.
@@ -55,7 +55,7 @@ class AssociativeMemory:
 
     References
     ----------
-    [BCBJB2023], Section 4, where u_i and v_j are random and nearly orthonormal.
+    [BCBJB2023], Section 4, where keys and values are random and nearly orthonormal.
 
     Examples
     --------
@@ -106,11 +106,11 @@ class AssociativeMemory:
     def from_matrix(
         cls, matrix: ArrayLike, keys: ArrayLike, values: ArrayLike
     ) -> AssociativeMemory:
-        """Read any matrix as a memory over the given keys and values.
+        r"""Read any matrix as a memory over the given keys and values.
 
-        The scores v_jᵀ matrix u_i are kept to rounding, also when keys or values are linearly
-        dependent, and of all coefficients that keep them these are the smallest (pseudo-inverse);
-        the part of the matrix outside the spans of keys and values is dropped.
+        The scores :math:`v_j^\top M u_i` of the matrix M are kept to rounding, also when keys or
+        values are linearly dependent, and of all coefficients that keep them these are the smallest
+        (pseudo-inverse); the part of the matrix outside the spans of keys and values is dropped.
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class AssociativeMemory:
 
     @property
     def matrix(self) -> Array:
-        """The matrix W = VᵀCU, of shape (d_v, d_k)."""
+        r"""The matrix :math:`W = V^\top C U`, of shape (d_v, d_k)."""
         return product(self.values.T, self.coefficients, self.keys)
 
     @property
@@ -211,7 +211,7 @@ class AssociativeMemory:
         return (self.T @ checked_array("@", other).T).T
 
     def scores(self, keys: ArrayLike | None = None, values: ArrayLike | None = None) -> Array:
-        """Return the scores v_jᵀ W u_i of all values with all keys, row = value j, column = key i.
+        r"""Return the scores :math:`v_j^\top W u_i`, a row for value j and a column for key i.
 
         The product is taken in the cheapest order, so W is formed only when it is small.
 
@@ -389,7 +389,7 @@ class AssociativeMemory:
     def store(
         self, key: ArrayLike, value: ArrayLike, coefficient: ArrayLike = 1
     ) -> AssociativeMemory:
-        """Return the memory W + Σ coefficient · value keyᵀ, with one pair more, or several.
+        r"""Return the memory :math:`W + \sum_p c_p v_p u_p^\top`, with one pair more, or several.
 
         Each call copies the whole memory: store many pairs in one call, not in a loop.
 

@@ -436,7 +436,7 @@ class BlockTable:
             )
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
-        """Return the table written with the given embeddings: Σ coefficient · value · keyᵀ.
+        r"""Return the table written with embeddings, :math:`\sum_{ji} C_{ji} v_j u_i^\top`.
 
         Parameters
         ----------

@@ -131,7 +131,7 @@ class TrainingStep:
         batch: Batch,
         wrt: Sequence[str] = ("W_K1", "W_K2", "W_O2"),
     ) -> tuple[float, dict[str, Array]]:
-        """Return the expected cross-entropy and its gradients.
+        r"""Return the expected cross-entropy and its gradients.
 
         Parameters
         ----------
@@ -147,7 +147,8 @@ class TrainingStep:
         Returns
         -------
         loss : float
-            Σ w ℓ in nats; NaN or infinite where it overflows, without a warning.
+            The sum :math:`\sum w \ell` in nats; NaN or infinite where it overflows, without a
+            warning.
         gradients : dict of str to array
             By name, each of the shape of what is differentiated.
 

@@ -35,7 +35,7 @@ DRAW = "Draw them with FrozenEmbeddings.random or .orthonormal."
 
 
 class FrozenTransformer:
-    """The model of the paper: frozen random embeddings, learned W_K1, W_K2, W_O2 (and W_F).
+    r"""The model of the paper: frozen random embeddings, learned W_K1, W_K2, W_O2 (and W_F).
 
     Parameters
     ----------
@@ -43,12 +43,13 @@ class FrozenTransformer:
         Their dtype is the model's: float64 or float32.
     W_K1, W_K2, W_O2, W_F : (d, d) array, AssociativeMemory or None
         Learned matrices; None is zero. The row of W_K is the query, the column the key: xᵀ W_K y.
-        W_O2 and W_F multiply from the left, W_O2 o; transpose those of code that has o @ W_O2, as
-        a square matrix fits either way.
+        W_O2 and W_F multiply from the left, W_O2 o; transpose those of code that has o @ W_O2, as a
+        square matrix fits either way.
     scale : float
         Multiplies the attention scores of both layers.
     readout : {"attention", "residual"}
-        ξ_t = W_U W_O² o_t (the theory's), or ξ_t = W_U (I + W_F)(x¹_t + W_O² o_t).
+        :math:`\xi_t = W_U W_O^2 o_t` (the theory's), or :math:`\xi_t = W_U (I + W_F)(x^1_t + W_O^2
+        o_t)`.
 
     Raises
     ------
@@ -283,7 +284,7 @@ class FrozenTransformer:
             return self._engine.first_attention(self._tables(tokens.shape[1]), tokens), second
 
     def loss(self, batch: Batch) -> float:
-        """Return the expected cross-entropy Σ w ℓ.
+        r"""Return the expected cross-entropy :math:`\sum w \ell`.
 
         Parameters
         ----------

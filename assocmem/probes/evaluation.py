@@ -197,16 +197,19 @@ def evaluate(
 
 
 def bigram_divergence(model: FrozenTransformer, batch: BigramBatch, language: Language) -> float:
-    """Mean of KL(π_b(· | z_t) ‖ p̂_t) over the positions of a batch that hold no trigger, in nats.
+    r"""Mean divergence of the predictions from the bigrams, off the triggers, in nats.
+
+    It is :math:`\mathrm{KL}(\pi_b(\cdot|z_t) \| \hat p_t)`, averaged over the positions of a batch
+    that hold no trigger.
 
     Parameters
     ----------
     model : FrozenTransformer
-        Whose predictions p̂_t are compared.
+        Whose predictions :math:`\hat p_t` are compared.
     batch : BigramBatch
         Every position counts that holds no trigger, with or without loss.
     language : Language
-        Whose bigrams π_b are meant.
+        Whose bigrams :math:`\pi_b` are meant.
 
     Returns
     -------

@@ -18,7 +18,7 @@ Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 
 
 def cells_of(grid: Grid) -> list[Cell]:
-    """The cells of a grid in their order, refused unless they are different and of JSON's values."""
+    """The cells of a grid in order, refused unless they are different and of JSON's values."""
     if isinstance(grid, Mapping):
         values = [_values(name, given) for name, given in grid.items()]
         if (number := math.prod(map(len, values))) > _MOST:

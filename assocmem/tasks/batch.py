@@ -23,7 +23,7 @@ from assocmem._checks import (
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Batch:
-    """Sequences, what to predict at each position, and how much each prediction counts.
+    r"""Sequences, what to predict at each position, and how much each prediction counts.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Batch:
         the weight is 0.
     weights : array_like, shape (B, T)
         At least 0, with the sum 1 over the whole batch, so that a loss is the expectation
-        Σ weight · loss.
+        :math:`\sum w \ell`.
 
     Raises
     ------
@@ -96,8 +96,8 @@ class Batch:
     def split(self, size: int) -> Iterator[tuple[float, Self]]:
         """Yield consecutive pieces of at most `size` sequences, each with its share of the weight.
 
-        Each piece is a batch whose weights sum to 1, so an expectation over the whole is
-        Σ share · (expectation over the piece). Pieces without weight are left out.
+        Each piece is a batch whose weights sum to 1, so an expectation over the whole is the sum of
+        the shares times the expectations over the pieces. Pieces without weight are left out.
 
         Parameters
         ----------

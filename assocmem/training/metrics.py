@@ -19,7 +19,7 @@ CHUNK_FLOATS = 2**22  # attention of the sequences that are measured together
 
 
 class Metrics:
-    """Measures weights: ``metrics(weights)`` is one row of a history.
+    r"""Measures weights: ``metrics(weights)`` is one row of a history.
 
     On each test, a task and a batch of it, by name (which the columns end in, unless it is ""):
 
@@ -34,8 +34,8 @@ class Metrics:
     And of in-context bigrams only:
 
     ``bigram_loss``, ``bigram_kl``
-        Cross-entropy of the next token, and KL(π_b(· | z_t) ‖ p̂_t), averaged over positions that
-        are no triggers.
+        Cross-entropy of the next token, and :math:`\mathrm{KL}(\pi_b(\cdot|z_t) \| \hat p_t)`,
+        averaged over positions that are no triggers.
     ``attention_induction``
         Mean layer-2 attention on tokens that follow an occurrence of the present token, over
         triggers that occurred before.
@@ -44,10 +44,11 @@ class Metrics:
     there are pairs, those of the task that it learns unless others are given, see `probe`, by
     strict maximum; ``recall_W_K1_64`` asks the first 64 positions only. One layer has neither W_K1
     nor remapped tokens to look for, and no such columns. ``moved_...``: how far each embedding that
-    is among the ``trained`` is from where it started, ‖E − E₀‖ / ‖E₀‖. Of W_F alone, on
-    in-context bigrams: ``recall_W_F``, of the likeliest next token of every token that is no fixed
-    trigger, and ``bigram_kl_W_F``, KL(π_b(· | i) ‖ softmax(W_U W_F w_E(i))) averaged over these
-    tokens i by their frequency; compare `bigram_kl`, of the whole model.
+    is among the ``trained`` is from where it started, :math:`\|E - E_0\| / \|E_0\|`. Of W_F alone,
+    on in-context bigrams: ``recall_W_F``, of the likeliest next token of every token that is no
+    fixed trigger, and ``bigram_kl_W_F``, :math:`\mathrm{KL}(\pi_b(\cdot|i) \| \mathrm{softmax}(W_U
+    W_F w_E(i)))` averaged over these tokens i by their frequency; compare `bigram_kl`, of the whole
+    model.
 
     A run adds ``train_loss``, the loss on the batch that the next update uses.
 

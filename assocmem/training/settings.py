@@ -28,7 +28,7 @@ from assocmem.training.optimizers import (
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a run was asked to do; each of these is an argument of `train`.
+    r"""What a run was asked to do; each of these is an argument of `train`.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ class Settings:
         The rate η in W ← W − η · direction; or a function of the number of updates so far, such as
         a `Schedule`.
     weight_decay : float
-        The factor λ: the loss has the term λ/2 · Σ W² of all that is trained.
+        The factor λ: the loss has the term :math:`\frac{\lambda}{2} \sum W^2` of all that is
+        trained.
     trained : sequence of str, optional
         What moves, among W_K1, W_K2, W_O2, W_F, and the embeddings "tokens", "positions" and
         "outputs"; default the first three (with one layer, the two of them that exist).

@@ -267,7 +267,7 @@ def coherence_bound(
     normalised: bool = True,
     sharp: bool = False,
 ) -> float:
-    """Upper bound on the coherence of n random vectors, valid with probability 1 − δ.
+    r"""Upper bound on the coherence of n random vectors, valid with probability 1 − δ.
 
     It is a union bound over the n(n−1)/2 pairs, whose cost depends on neither n nor d.
 
@@ -283,8 +283,9 @@ def coherence_bound(
         Whether cosines are bounded. If not, inner products: for "gaussian", half of δ then goes to
         the norms.
     sharp : bool
-        Whether the exact law of one pair is used, cos² ~ Beta(1/2, (d−1)/2) or binomial, instead of
-        its sub-Gaussian tail, which gives √(2 ln(n(n−1)/δ) / d).
+        Whether the exact law of one pair is used, :math:`\cos^2 \sim \mathrm{Beta}(1/2, (d-1)/2)`
+        or binomial, instead of its sub-Gaussian tail, which gives :math:`\sqrt{2 \ln(n(n-1)/\delta)
+        / d}`.
 
     Returns
     -------
@@ -350,7 +351,9 @@ def _gaussian_inner_product_bound(n: int, d: int, delta: float, sharp: bool) -> 
 
 
 def welch_bound(n: int, d: int) -> float:
-    """Lower bound on the coherence of any n vectors in dimension d: √((n−d) / (d(n−1))) for n > d.
+    r"""Lower bound on the coherence of any n vectors in dimension d.
+
+    It is :math:`\sqrt{(n-d) / (d(n-1))}` for n > d.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from assocmem.vectors.families import coherence_bound, family_named, require_roo
 
 
 def overlap_law(d: int, *, family: str = "sphere") -> Any:
-    """Exact law of the overlap of two different random vectors of a family in dimension d.
+    r"""Exact law of the overlap of two different random vectors of a family in dimension d.
 
     Parameters
     ----------
@@ -37,9 +37,10 @@ def overlap_law(d: int, *, family: str = "sphere") -> Any:
     Returns
     -------
     frozen law of SciPy
-        "sphere", "gaussian": Beta((d−1)/2, (d−1)/2) stretched to [−1, 1], so that
-        cos² ~ Beta(1/2, (d−1)/2). "rademacher": (2S − d)/d with S ~ Bin(d, 1/2), an object with the
-        methods cdf, sf, pmf, ppf, mean, var, std and moment. "orthonormal": 0 always.
+        "sphere", "gaussian": :math:`\mathrm{Beta}((d-1)/2, (d-1)/2)` stretched to [−1, 1], so that
+        :math:`\cos^2 \sim \mathrm{Beta}(1/2, (d-1)/2)`. "rademacher": :math:`(2S - d)/d` with
+        :math:`S \sim \mathrm{Bin}(d, 1/2)`, an object with the methods cdf, sf, pmf, ppf, mean,
+        var, std and moment. "orthonormal": 0 always.
 
     Raises
     ------
@@ -129,7 +130,7 @@ class SignOverlap:
 def overlap_moment(
     order: int, d: int, *, family: str = "sphere", normalised: bool = True
 ) -> Fraction:
-    """Exact moment E ⟨u, v⟩^order of the overlap of two different random vectors of a family.
+    r"""Exact moment :math:`E \langle u, v \rangle^k` of two different random vectors of a family.
 
     Parameters
     ----------
@@ -145,9 +146,10 @@ def overlap_moment(
     Returns
     -------
     Fraction
-        With k = order/2: for "sphere", and the cosines of "gaussian", the product over i < k of
-        (2i+1)/(d+2i); for "gaussian" inner products, that of (2i+1)(d+2i)/d²; for "rademacher", the
-        even derivatives of cosh^d at 0, over d^order; for "orthonormal", 0.
+        For "sphere", and the cosines of "gaussian", the product of :math:`(2i+1)/(d+2i)` over i <
+        k/2, k the order; for "gaussian" inner products, that of :math:`(2i+1)(d+2i)/d^2`; for
+        "rademacher", the even derivatives of :math:`\cosh^d` at 0, over :math:`d^k`; for
+        "orthonormal", 0.
 
     Raises
     ------
@@ -265,7 +267,7 @@ def coherence_band(
     -----
     The lower end: overlaps of different pairs are independent two at a time, so that the number of
     pairs beyond t has variance m p(1 − p), with m = n(n−1)/2 and p the tail of |cos| at t. It is 0
-    with probability at most (1 − p)/(1 + (m−1) p), by Cantelli's inequality.
+    with probability at most :math:`(1-p) / (1 + (m-1) p)`, by Cantelli's inequality.
 
     References
     ----------
@@ -289,11 +291,11 @@ def coherence_band(
 def how_many_fit(
     d: int, coherence: float, *, delta: float = 1e-6, family: str = "sphere", sharp: bool = False
 ) -> int:
-    """Largest number of random vectors whose coherence is bounded by a given one.
+    r"""Largest number of random vectors whose coherence is bounded by a given one.
 
     That many independent vectors stay within ``coherence`` with probability at least 1 − δ: it is
-    the largest n with n(n−1)/2 · p <= δ, where p is the tail of |cos|. No n > d vectors, however
-    chosen, stay below `welch_bound`.
+    the largest n with :math:`p\, n(n-1)/2 \le \delta`, where p is the tail of |cos|. No n > d
+    vectors, however chosen, stay below `welch_bound`.
 
     Parameters
     ----------
@@ -306,7 +308,8 @@ def how_many_fit(
     family : {"sphere", "gaussian", "rademacher", "orthonormal"}
         The law of the vectors; cosines for "gaussian".
     sharp : bool
-        Whether p is the exact tail of |cos|, instead of its bound 2 exp(−d coherence² / 2).
+        Whether p is the exact tail of |cos|, instead of its bound :math:`2 \exp(-d c^2 / 2)` at the
+        level c.
 
     Returns
     -------

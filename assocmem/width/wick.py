@@ -32,7 +32,7 @@ Pairing = tuple[tuple[int, int], ...]
 
 
 class Segment(NamedTuple):
-    """The inner product x_aᵀ M x_b of two inputs.
+    r"""The inner product :math:`x_a^\top M x_b` of two inputs.
 
     Parameters
     ----------
@@ -135,18 +135,18 @@ def _loops(
 
 
 class Term(NamedTuple):
-    """One block of a score: Σ_ab (cueᵀ left x_a) C_ab (x_bᵀ right answer).
+    r"""One block of a score, :math:`\sum_{ab} (q^\top L x_a) C_{ab} (x_b^\top R\, v)`.
 
     Parameters
     ----------
     cues : array, shape (q, n_left)
         Combinations of the inputs, one a row.
     left : Segment
-        The word between a cue and its inputs.
+        The word L between a cue q and its inputs.
     coefficients : array, shape (n_left, n_right)
         The matrix C.
     right : Segment
-        The word between inputs and an answer.
+        The word R between inputs and an answer v.
     answers : array, shape (i, n_right)
         Combinations of the inputs, one a row.
     """
@@ -164,16 +164,16 @@ class ScoreMoments(NamedTuple):
     Parameters
     ----------
     mean_powers : array, shape (k, cues, answers)
-        The powers of E s_qi.
+        The powers of :math:`E s_{qi}`.
     second_powers : array, shape (k, cues, answers, answers)
-        The powers of E s_qi s_qj.
+        The powers of :math:`E s_{qi} s_{qj}`.
     """
 
     mean_powers: Array
     second_powers: Array
 
     def mean(self, d: float) -> Array:
-        """Return the mean E s_qi of the scores at a width.
+        """Return the mean :math:`E s_{qi}` of the scores at a width.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class ScoreMoments(NamedTuple):
         return _at(self.mean_powers, d)
 
     def covariance(self, d: float) -> Array:
-        """Return the covariance Cov(s_qi, s_qj) of a cue's scores at a width.
+        r"""Return the covariance :math:`\mathrm{Cov}(s_{qi}, s_{qj})` of a cue's scores at a width.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class ScoreMoments(NamedTuple):
         return covariance
 
     def limit_covariance(self) -> Array:
-        """Return the limit of d Cov(s_qi, s_qj) as d → ∞.
+        r"""Return the limit of :math:`d\, \mathrm{Cov}(s_{qi}, s_{qj})` as d → ∞.
 
         Returns
         -------
