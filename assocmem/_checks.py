@@ -28,6 +28,7 @@ Seed: TypeAlias = (
 )
 
 MOST_BYTES = 2**34
+MOST_DRAWS = 10**9  # one after the other: more would not end
 
 
 def generator(rng: Seed) -> np.random.Generator:
@@ -43,7 +44,7 @@ def generator(rng: Seed) -> np.random.Generator:
     return random.default_rng(rng)
 
 
-def checked_size(name: str, size: Any) -> int:
+def checked_size(name: str, size: Any, most: float = inf) -> int:
     """A number of things, an integer of at least 1."""
     if isinstance(size, bool) or not isinstance(size, int | np.integer):
         raise TypeError(
@@ -52,12 +53,15 @@ def checked_size(name: str, size: Any) -> int:
         )
     if size < 1:
         raise ValueError(f"{name}: expected at least 1; got {size}. Ask for one or more.")
+    if size > most:
+        raise ValueError(f"{name}: expected at most {most}; got {size}. Ask for fewer.")
     return int(size)
 
 
 def is_symbolic(number: Any) -> bool:
-    """Whether a size is a SymPy expression with symbols, or an element of a SymPy field."""
-    return bool(getattr(number, "free_symbols", None)) or hasattr(number, "field")
+    """Whether a size is a SymPy expression with symbols, or an element of a SymPy field or ring."""
+    of_sympy = hasattr(number, "field") or hasattr(number, "ring")
+    return of_sympy or bool(getattr(number, "free_symbols", None))
 
 
 def at_least(name: str, given: Any, least: int, *, symbolic: bool = False) -> Any:
@@ -348,8 +352,8 @@ def checked_targets(targets: ArrayLike | None, m: int, n: int) -> NDArray[np.int
     if targets is None:
         if m < n:
             raise ValueError(
-                f"targets: left out, key i asks for value i, which needs at least as many values "
-                f"as keys; got {n} keys and {m} values. Pass targets of shape ({n},)."
+                f"targets: expected at least as many values as keys, as key i asks for value i "
+                f"when they are left out; got {n} keys and {m} values. Pass shape ({n},)."
             )
         return np.arange(n)
     chosen = checked_integers("targets", targets, "integers, the index of each key's value")

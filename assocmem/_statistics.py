@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import Array, at_least, checked_probability
+from assocmem._checks import Array, at_least, checked_number, checked_probability
 
 
 def softmax(scores: Array, axis: int = -1) -> Array:
@@ -152,6 +152,9 @@ class Share:
     """
 
     value: float
+
+    def __post_init__(self) -> None:
+        checked_number("value", self.value, "a probability", lambda p: -1e-9 < p < 1 + 1e-9)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Refuse: a weighted sum over cases that were not drawn is not uncertain by chance.

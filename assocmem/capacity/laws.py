@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assocmem._checks import (
+    MOST_DRAWS,
     Array,
     Seed,
     at_least,
@@ -301,7 +302,8 @@ def sampled_recall(
             "rule: expected 'outer products' or 'gradient step' with classes or weights; got "
             "'pseudo-inverse', whose law is known one to one. Draw vectors and use `memorise`."
         )
-    n, d, draws = checked_size("n", n), checked_size("d", d), checked_size("draws", draws)
+    n, d = checked_size("n", n), checked_size("d", d)
+    draws = checked_size("draws", draws, MOST_DRAWS)
     weight, own, rivals, counts = _overlaps(n, classes, weights, item)
     if classes is not None and n % classes:
         raise ValueError(f"n: expected a multiple of the {classes} classes; got {n}.")

@@ -128,7 +128,7 @@ def polar_recall(weights: ArrayLike, d: int) -> Array:
     normal = np.arange(-9, 9 + step, step)
     density = step * np.exp(-(normal**2) / 2) / np.sqrt(2 * pi)
     spread = np.sqrt(np.clip(1 - scores**2, 0, None))
-    right = np.sqrt(d) * scores[:, None] + spread[:, None] * normal
+    right = np.sqrt(float(d)) * scores[:, None] + spread[:, None] * normal
     return np.asarray(np.exp((len(scores) - 1) * log_ndtr(right)) @ density)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assocmem._checks import Array, Seed, checked_kind, checked_option, generator
+from assocmem._checks import Array, Seed, at_least, checked_kind, checked_option, generator
 from assocmem.gradients.bigram_population import columns_of
 from assocmem.gradients.bigrams import bigram_predictor, bigram_step
 from assocmem.gradients.sampled import previous_token_step
@@ -16,6 +16,7 @@ from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenTransformer
 from assocmem.model.families import REMAPPED_TOKENS, TOKENS
 from assocmem.tasks import BigramTask
+from assocmem.tasks.batch import checked_batch_size
 
 LEAST = 1e-4  # what the memory of the bigrams gives a successor that never comes
 
@@ -42,7 +43,8 @@ def bigram_memory_step(
     task : BigramTask
         Whose population the step is taken over.
     sequences, sets : int
-        For what is not exact: of `previous_token_step`, and of `bigram_step`.
+        For what is not exact: of `previous_token_step`, and of `bigram_step`; the sequences are
+        those of W_K1.
     rng : int, generator of NumPy or None
         Where the draws come from; None draws anew each time.
 
@@ -74,7 +76,8 @@ def bigram_memory_step(
     checked_option("name", name, ("W_F", "W_O2", "W_K2", "W_K1"))
     emb = checked_kind("model", model, FrozenTransformer).embeddings
     emb.check_fits(checked_kind("task", task, BigramTask))
-    rng = generator(rng)
+    checked_batch_size("sequences", sequences, task.length)
+    sets, rng = at_least("sets", sets, 2), generator(rng)
     if name == "W_F":
         scores = np.log(np.maximum(bigram_predictor(task, "bigrams", rng=rng), LEAST)).T
         scores = scores - scores.mean(axis=0)

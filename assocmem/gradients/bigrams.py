@@ -29,6 +29,7 @@ from assocmem._checks import (
     Array,
     Seed,
     at_least,
+    checked_integers,
     checked_kind,
     checked_option,
     checked_reals,
@@ -139,9 +140,15 @@ class BigramStep:
         bias : float
             Of order 1 / sets; it is added to `lead`, not taken off it.
         """
+        chosen = self.cues if cues is None else checked_integers("cues", cues)
+        answers = len(self.leads)
+        if chosen.ndim != 1 or not np.isin(chosen, range(answers)).all() or not len(chosen):
+            raise ValueError(
+                f"cues: expected tokens, or of W_K1 positions, from 0 to {answers - 1}; got "
+                f"{chosen!r}. Leave them out for those of the step."
+            )
         if self.replicates is None:
             return 0.0, 0.0
-        chosen = self.cues if cues is None else np.asarray(cues)
         n = len(self.replicates)
         without = (n * self.coefficients - self.replicates) / (n - 1)
         medians = np.array([np.median(self._leads(each)[chosen]) for each in without])

@@ -17,7 +17,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from assocmem._checks import at_least, checked_option
+from assocmem._checks import (
+    at_least,
+    checked_number,
+    checked_option,
+    checked_sequence,
+    is_symbolic,
+)
+
+_MOST = 2**16  # positions, as in the tasks
+_ROUNDING = 1e-9  # of a sum of frequencies
 
 
 def repeat_weight(length: int, share: Any) -> Any:
@@ -51,7 +60,8 @@ def repeat_weight(length: int, share: Any) -> Any:
     >>> print(f"{repeat_weight(10_000, 0.2) * 1.2**2:.2f}")    # tends to 1 / (1 + F)²
     1.00
     """
-    at_least("length", length, 3)
+    _check_length(length, 3)
+    _check_frequency("share", share)
     one, weight = share * 0 + 1, share * 0
     b = [share * 0, one]  # b_0, b_1, ...
     for t in range(3, length + 1):
@@ -94,13 +104,15 @@ def output_lead(
     0.000338 0.0003
     """
     checked_option("loss", loss, ("all", "triggers"))
+    frequencies = _frequencies(frequencies)
+    n_tokens = at_least("n_tokens", n_tokens, len(frequencies) + 1, symbolic=True)
     m, share = n_tokens - len(frequencies), sum(frequencies)
     squares = sum(f * f for f in frequencies)
     lead = squares * repeat_weight(length, share) * (m - 1) / m**2
     return lead if loss == "all" else lead / repeated_share(frequencies, length)
 
 
-def repeated_share(frequencies: Sequence[Any] | NDArray[Any] | NDArray[Any], length: int) -> Any:
+def repeated_share(frequencies: Sequence[Any] | NDArray[Any], length: int) -> Any:
     """Share of the positions that hold a repeated trigger, in an independent language.
 
     It is that of all visits less the first: q is first visited at t with the probability that a
@@ -124,6 +136,8 @@ def repeated_share(frequencies: Sequence[Any] | NDArray[Any] | NDArray[Any], len
     >>> repeated_share([Fraction(1, 3)], 3)    # q o q
     Fraction(1, 27)
     """
+    frequencies = _frequencies(frequencies)
+    _check_length(length, 1)
     total, share = 0 * frequencies[0], sum(frequencies)
     for f in frequencies:
         visits, first = total * 0, total * 0
@@ -139,3 +153,22 @@ def repeated_share(frequencies: Sequence[Any] | NDArray[Any] | NDArray[Any], len
             )
         total = total + visits - first
     return total / length
+
+
+def _check_length(length: int, least: int) -> None:
+    if at_least("length", length, least) > _MOST:
+        raise ValueError(f"length: expected at most {_MOST}; got {length}. Take a shorter one.")
+
+
+def _check_frequency(name: str, given: Any) -> None:
+    """Refuse what is no frequency; floats, fractions and symbols are used as they are."""
+    if not is_symbolic(given):
+        checked_number(name, given, "a frequency in [0, 1]", lambda f: 0 <= f <= 1 + _ROUNDING)
+
+
+def _frequencies(given: Any) -> list[Any]:
+    frequencies = checked_sequence("frequencies", given, "frequencies of triggers")
+    for each in frequencies or [None]:
+        _check_frequency("frequencies", each)
+    _check_frequency("frequencies", sum(frequencies))
+    return frequencies

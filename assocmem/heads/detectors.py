@@ -422,7 +422,7 @@ def find(
     What the heads of an induction circuit do: [OEN2022]; as memories: [BCBJB2023], section 4.
     """
     checked_kind("model", model, Heads)
-    level = checked_probability("level", level)
+    level, law = checked_probability("level", level), checked_option("law", law, get_args(Law))
     tests: list[Detection] = []
     n_tokens, n_outputs = (
         0 if atoms is None else len(atoms) for atoms in (model.tokens, model.outputs)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from assocmem._checks import checked_names, checked_option
+from assocmem._checks import checked_flag, checked_names, checked_option, checked_sequence
 
 Side = Literal["left", "right"]
 Order = Literal["rows", "interleaved", "axis"]
@@ -91,6 +91,12 @@ class Layout:
 
     def __post_init__(self) -> None:
         checked_names("names", self.names, ROLES, "See assocmem.heads.Layout.")
+        for name in ("prefixes", "feed_forward", "ignored"):
+            texts = checked_sequence(name, getattr(self, name), "strings")
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError(f"{name}: expected strings; got {texts!r}. Convert with str.")
+            object.__setattr__(self, name, tuple(texts))
+        checked_flag("needs_rotary", self.needs_rotary)
         for name, options in (("side", Side), ("outputs_side", Side), ("heads", Order)):
             checked_option(name, getattr(self, name), get_args(options))
         roles = set(self.names)

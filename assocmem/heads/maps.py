@@ -24,7 +24,9 @@ from assocmem._checks import (
     at_least,
     checked_integers,
     checked_kind,
+    checked_number,
     checked_option,
+    checked_reals,
     checked_rows,
     checked_size,
 )
@@ -61,6 +63,13 @@ class Norm:
     gain: Array
     bias: Array
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        checked_option("kind", self.kind, ("layer", "rms", "none"))
+        for name in ("gain", "bias"):
+            if checked_reals(name, getattr(self, name)).ndim != 1:
+                raise ValueError(f"{name}: expected shape (d,); got {getattr(self, name)!r}.")
+        checked_number("eps", self.eps, "a number >= 0", lambda eps: 0 <= eps < np.inf)
 
     def linear(self, x: Array) -> Array:
         """Centre, and multiply by the gain: the norm without deviation and bias.
@@ -133,6 +142,7 @@ class Rotary:
         if checked_size("dims", self.dims) % 2:
             raise ValueError(f"dims: expected an even number; got {self.dims}. They turn in pairs.")
         checked_option("pairs", self.pairs, ("halves", "adjacent"))
+        checked_number("base", self.base, "a positive number", lambda base: 0 < base < np.inf)
 
     def between(self, distance: int) -> Array:
         """Return the matrix R for which a query's score at a key is qᵀ R k.
@@ -147,8 +157,8 @@ class Rotary:
         array, shape (dims, dims)
             A rotation.
         """
-        half = self.dims // 2
-        angles = -distance * self.base ** (-2 * np.arange(half) / self.dims)
+        distance, half = at_least("distance", distance, 0), self.dims // 2
+        angles = -float(distance) * self.base ** (-2 * np.arange(half) / self.dims)
         first = np.arange(half) if self.pairs == "halves" else 2 * np.arange(half)
         second = first + (half if self.pairs == "halves" else 1)
         R = np.zeros((self.dims, self.dims))
@@ -270,7 +280,7 @@ class Head:
         array, shape (T, T)
             With norms, biases and rotations; for keys after their query as well.
         """
-        normed = self.norm(stream)
+        normed = self.norm(self._checked(stream))
         q, k = normed @ self.W_Q.T + self.b_Q, normed @ self.W_K.T + self.b_K
         if self.rotary is not None:
             dims, times = self.rotary.dims, range(len(stream))
@@ -292,7 +302,17 @@ class Head:
         array, shape (T, d)
             Biases of the values included, that of the layer's output not.
         """
-        return np.asarray((self.norm(stream) @ self.W_V.T + self.b_V) @ self.W_O)
+        normed = self.norm(self._checked(stream))
+        return np.asarray((normed @ self.W_V.T + self.b_V) @ self.W_O)
+
+    def _checked(self, stream: Any) -> Array:
+        rows, d = checked_rows("stream", stream), self.W_K.shape[1]
+        if rows.shape[1] != d:
+            raise ValueError(
+                f"stream: expected shape (T, {d}), a position in a row; got {rows.shape}. Pass one "
+                f"sequence."
+            )
+        return rows
 
     def __repr__(self) -> str:
         d_h, d = self.W_K.shape

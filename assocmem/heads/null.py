@@ -22,7 +22,15 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from assocmem._checks import Array, Seed, checked_option, checked_rows, checked_size, generator
+from assocmem._checks import (
+    MOST_DRAWS,
+    Array,
+    Seed,
+    checked_option,
+    checked_rows,
+    checked_size,
+    generator,
+)
 from assocmem.vectors import overlap_law
 
 Law = Literal["rotation", "gaussian"]
@@ -137,7 +145,7 @@ class Null:
         TypeError, ValueError
             For draws that are no integer of at least 1.
         """
-        draws, rng = checked_size("draws", draws), generator(rng)
+        draws, rng = checked_size("draws", draws, MOST_DRAWS), generator(rng)
         turned, d = self.turned, self.weights.shape[1]
         rounding = 8 * np.finfo(float).eps * float(np.abs(turned).max(axis=0).sum())
         reached, columns = 1, np.arange(d)

@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from assocmem._checks import Array, checked_kind
+from assocmem._checks import Array, checked_flag, checked_kind
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenTransformer
 
@@ -44,7 +44,7 @@ def head_weights(model: FrozenTransformer, *, wide: bool = True) -> dict[str, Ar
     (21, 42)
     """
     checked_kind("model", model, FrozenTransformer)
-    emb, d = model.embeddings, model.embeddings.width
+    emb, d, wide = model.embeddings, model.embeddings.width, checked_flag("wide", wide)
     identity = np.eye(d, dtype=emb.dtype)
     query = (model.scale * sqrt(d) * identity).astype(emb.dtype)
     W_K1, W_K2, W_O2, W_F = (matrix_of(model, name) for name in MATRICES)

@@ -149,7 +149,10 @@ def specimen(
     layers = checked_size("n_layers", n_layers)
     decoys, planted = _checked_decoys(decoys), checked_flag("planted", planted)
     _check_sizes(n, t, d, h, layers)
-    noise, beta = checked_number("noise", noise), checked_number("beta", beta)
+    noise, beta = (
+        checked_number(name, number, "a number >= 0", lambda number: 0 <= number < np.inf)
+        for name, number in (("noise", noise), ("beta", beta))
+    )
     coherence = checked_number("coherence", coherence, "a number in [0, 1)", lambda c: 0 <= c < 1)
     rng = generator(rng)
     truth = _places(layers, h, planted, decoys, rng)

@@ -425,6 +425,7 @@ class AssociativeMemory:
             for name, given, own in (("key", key, self.keys), ("value", value, self.values))
         )
         weight, pairs = checked_array("coefficient", coefficient), len(new_keys)
+        weight = checked_table("coefficient", weight.reshape(1, -1)).reshape(weight.shape)
         if len(new_values) != pairs or weight.shape not in [(), (pairs,)]:
             raise ValueError(
                 f"store: expected as many values as keys, and one coefficient or one for each; got "

@@ -236,7 +236,13 @@ def bigram_divergence(model: FrozenTransformer, batch: BigramBatch, language: La
     plain = ~batch.is_trigger
     if not plain.any():
         raise ValueError("batch: expected a position without a trigger; got none. Sample more.")
-    laws = checked_kind("language", language, Language).bigram[batch.tokens[plain]]
+    n = len(model.embeddings.tokens)
+    if checked_kind("language", language, Language).n_tokens != n:
+        raise ValueError(
+            f"language: expected that of the {n} tokens of the model; got {language!r}. Pass "
+            f"task.language."
+        )
+    laws = language.bigram[batch.tokens[plain]]
     logits = model.logits(batch.tokens)[plain]
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_predicted = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -94,7 +94,7 @@ class Batch:
         return f"Batch({sequences} sequences of length {length}, {predictions} predictions)"
 
     def split(self, size: int) -> Iterator[tuple[float, Self]]:
-        """Yield consecutive pieces of at most `size` sequences, each with its share of the weight.
+        """Return consecutive pieces of at most `size` sequences, each with its share of the weight.
 
         Each piece is a batch whose weights sum to 1, so an expectation over the whole is the sum of
         the shares times the expectations over the pieces. Pieces without weight are left out.
@@ -123,7 +123,11 @@ class Batch:
         >>> [(share, len(piece)) for share, piece in batch.split(6)]
         [(0.75, 6), (0.25, 2)]
         """
-        size = at_least("size", size, 1)
+        return self._pieces(
+            at_least("size", size, 1)
+        )  # checked before the first piece is asked for
+
+    def _pieces(self, size: int) -> Iterator[tuple[float, Self]]:
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
             share = float(self.weights[rows].sum())

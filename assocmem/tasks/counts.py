@@ -70,19 +70,26 @@ def read_text(path: Path) -> str:
     """
     if path.exists() and not (path.is_file() or path.is_fifo()):  # a device may never end
         raise ValueError(f"{path}: expected a file; got a folder or a device. Name a file.")
-    content = path.read_bytes()
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: expected {encoding}; got other bytes at {error.start}. Convert the file, or "
-            f"read it yourself with Path.read_text(encoding=...)."
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: expected a file; got none of this name. Check the name, and the folder "
+            f"{Path.cwd()} where it starts."
         ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    encodings = [name for mark, name in _MARKS.items() if content.startswith(mark)] or ["utf-8"]
+    for encoding in encodings:
+        try:
+            return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        except UnicodeDecodeError as error:
+            wrong = error.start
+    raise ValueError(
+        f"{path}: expected {' or '.join(encodings)}; got other bytes at {wrong}. Convert the file, "
+        f"or read it yourself with Path.read_text(encoding=...)."
+    )
 
 
-# The longer mark first: that of UTF-32 begins with that of UTF-16.
+# The longer mark first: that of UTF-32 is that of UTF-16 with a null character behind it.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",

@@ -285,6 +285,11 @@ def reference_gradient(reference: Any) -> Gradient:
     callable
         The gradient on one matrix, a function of embeddings, batch and name.
     """
+    if not (hasattr(reference, "parameters") and hasattr(reference, "gradients")):
+        raise TypeError(
+            f"reference: expected the module validation.reference; got {reference!r}. Import it in "
+            f"a clone of the repository."
+        )
 
     def gradient(emb: FrozenEmbeddings, batch: Batch, name: str) -> Array:
         parameters = reference.parameters(

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
-from assocmem._checks import Array, Ints, checked_array, checked_kind
+from assocmem._checks import Array, Ints, checked_array, checked_kind, checked_number
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.tasks import InductionTask
@@ -65,6 +65,7 @@ class ScoreTables(NamedTuple):
         ScoreTables
             These do not change.
         """
+        factor = checked_number("factor", factor)
         return ScoreTables(*(factor * table for table in self))
 
 

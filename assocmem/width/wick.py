@@ -26,7 +26,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assocmem._checks import Array, checked_flag
+from assocmem._checks import (
+    Array,
+    checked_flag,
+    checked_kind,
+    checked_rows,
+    checked_sequence,
+    checked_targets,
+)
+from assocmem.width.arguments import checked_width
 
 Pairing = tuple[tuple[int, int], ...]
 
@@ -185,7 +193,7 @@ class ScoreMoments(NamedTuple):
         array, shape (cues, answers)
             One mean for each score.
         """
-        return _at(self.mean_powers, d)
+        return _at(self.mean_powers, checked_width(d))
 
     def covariance(self, d: float) -> Array:
         r"""Return the covariance :math:`\mathrm{Cov}(s_{qi}, s_{qj})` of a cue's scores at a width.
@@ -235,6 +243,7 @@ class ScoreMoments(NamedTuple):
             0 at the targets.
         """
         mean, covariance = self.mean(d), self.covariance(d)
+        targets = checked_targets(targets, mean.shape[1], len(mean))
         cues = np.arange(len(mean))
         own = covariance[cues, targets]  # Cov(s_target, s_j)
         variance = own[cues, targets][:, None] - 2 * own + np.diagonal(covariance, axis1=1, axis2=2)
@@ -253,6 +262,9 @@ class ScoreMoments(NamedTuple):
         ScoreMoments
             Of m scores for each cue.
         """
+        matrix, answers = checked_rows("matrix", matrix), self.mean_powers.shape[-1]
+        if matrix.shape[1] != answers:
+            raise ValueError(f"matrix: expected {answers} columns; got shape {matrix.shape}.")
         return ScoreMoments(self.mean_powers @ matrix.T, matrix @ self.second_powers @ matrix.T)
 
 
@@ -277,6 +289,11 @@ def term_moments(terms: Sequence[Term], *, joint: bool = False) -> ScoreMoments:
     Claim W2, by Wick's theorem: a moment of Gaussians is a sum over pairings.
     """
     joint = checked_flag("joint", joint)
+    terms = [
+        checked_kind("terms", each, Term) for each in checked_sequence("terms", terms, "terms")
+    ]
+    if not terms:
+        raise ValueError("terms: expected one or more; got none. A score is a sum of terms.")
     cues, answers = len(terms[0].cues), len(terms[0].answers)
     within = "q{0},{1}{2},i{3},q{4},{5}{6},j{7}->qij"
     formula = "q{0},{1}{2},i{3},p{4},{5}{6},j{7}->qipj" if joint else within

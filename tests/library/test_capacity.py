@@ -415,7 +415,7 @@ def test_memorise_refuses(pairs):
     u, v, targets = pairs
     with pytest.raises(ValueError, match=r"rule: expected one of .* got 'Hebb'\."):
         lib.memorise(u, v, targets, rule="Hebb")
-    with pytest.raises(ValueError, match=r"targets: left out"):
+    with pytest.raises(ValueError, match=r"targets: expected at least as many"):
         lib.memorise(u, v)
     with pytest.raises(ValueError, match=r"keys: expected finite numbers"):
         lib.memorise(np.full((2, 3), np.nan), v, [0, 1])
