@@ -16,14 +16,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_info
+
 import assocmem as am
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / "history"
 PAGE = ROOT / "docs" / "benchmarks.md"
-PACKAGES = ("numpy", "scipy", "torch")
+PACKAGES = ("numpy", "scipy", "torch", "jax")
 START, END = "<!-- table -->", "<!-- end of the table -->"
-PLAIN, ALGEBRA, COMPILED = "PyTorch, memory kept", "our algebra, PyTorch", "our algebra, compiled"
+COLUMNS = {  # of the ratios, and their headings
+    "assocmem, before": "before",
+    "PyTorch, memory kept": "plain PyTorch",
+    "our algebra, PyTorch": "our algebra",
+    "our algebra, compiled": "compiled",
+    "our algebra, JAX": "JAX",
+}
 
 
 def keep(benchmark: str, found: dict[str, Any], *, threads: int) -> Path:
@@ -32,7 +40,11 @@ def keep(benchmark: str, found: dict[str, Any], *, threads: int) -> Path:
         "benchmark": benchmark,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": _commit(),
-        "machine": {"processor": _processor(), "python": platform.python_version()},
+        "machine": {
+            "processor": _processor(),
+            "python": platform.python_version(),
+            "kernels": kernels(),
+        },
         "versions": {"assocmem": am.__version__, **_versions()},
         "threads": threads,
         "found": found,
@@ -60,6 +72,11 @@ def _processor() -> str:
     return f"{names[0] if names else platform.processor()}, {cpu_count()} cores"
 
 
+def kernels() -> list[str]:
+    """The kernels that NumPy's BLAS has chosen; OPENBLAS_CORETYPE overrides its choice."""
+    return sorted({info.get("architecture", info["internal_api"]) for info in threadpool_info()})
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:
@@ -77,21 +94,17 @@ def runs() -> list[dict[str, Any]]:
 
 def table() -> str:
     """One line for each case of each run, in Markdown."""
-    lines = [
-        "| date | commit | processor | case | before | plain PyTorch | our algebra | compiled | "
-        "share of rate |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = ["date", "commit", "processor", "case", *COLUMNS.values(), "share of rate"]
+    lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join(["---"] * len(heads)) + " |"]
     for run in runs():
         start = [run["date"][:10], run["commit"], run["machine"]["processor"]]
         for case, found in run["found"].items():
             if isinstance(found, dict):
                 ratios = found.get("ratios", {})
-                names = "assocmem, before", PLAIN, ALGEBRA, COMPILED
-                cells = [f"{ratios[k]['wall']:.1f}" if k in ratios else "" for k in names]
+                cells = [f"{ratios[k]['wall']:.1f}" if k in ratios else "" for k in COLUMNS]
                 share = f"{found['share']:.0%}" if "share" in found else ""
             else:
-                cells, share = [f"{found:.0f}", "", "", ""], ""
+                cells, share = [f"{found:.0f}", *[""] * (len(COLUMNS) - 1)], ""
             lines.append("| " + " | ".join([*start, case, *cells, share]) + " |")
     return "\n".join(lines)
 

@@ -21,6 +21,7 @@ import numpy as np
 import assocmem as am
 from assocmem.model import passes, streams
 from assocmem.model.step import TrainingStep
+from benchmarks import history
 
 REPEATS = 7
 NAMES = ("W_K1", "W_K2", "W_O2")
@@ -133,6 +134,7 @@ def main(length: int = 64, width: int = 128, size: int = 128) -> None:
     emb = am.FrozenEmbeddings.random(task, width=width, rng=rng).astype(np.float32)
     weights = {k: am.gaussian(width, width, rng=rng, dtype=np.float32) for k in NAMES}
     step, batch = TrainingStep(emb), task.sample(size, rng=rng)
+    found: dict[str, dict[str, float]] = {}
     seconds, done = measured(step, weights, batch), work(step, batch)
     rate = float(np.median([product_rate() for _ in range(REPEATS)]))
     print(
@@ -142,6 +144,7 @@ def main(length: int = 64, width: int = 128, size: int = 128) -> None:
     for phase in PHASES:
         spent, (operations, moved) = seconds.get(phase, 0.0), done[phase]
         share = operations / spent / rate if spent else 0.0
+        found[phase] = {"seconds": spent, "operations": operations, "bytes": moved, "share": share}
         print(
             f"{phase:46s}{spent * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}{share:15.0%}"
         )
@@ -153,6 +156,9 @@ def main(length: int = 64, width: int = 128, size: int = 128) -> None:
         f"{'total':46s}{seconds['total'] * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}"
         f"{share:15.0%}"
     )
+    name = f"phases, T={length}, d={width}, batch={size}"
+    kept = history.keep("phases", {name: {"share": share, "phases": found}}, threads=1)
+    print(f"kept in {kept}")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import history
+from benchmarks import history, versions
 
 SIZES = ((64, 128), (65, 256))
 SEQUENCES = 10_000
@@ -55,28 +54,6 @@ def serve(n: int, length: int, sequences: int) -> None:
             print(f"{time.perf_counter() - started}\t{name}", flush=True)
 
 
-def started(folder: str | None, *numbers: int) -> subprocess.Popen[str]:
-    """A process of the version in a folder, or of this one."""
-    here = str(history.ROOT)
-    # the benchmark is that of this version, the library the one of the folder
-    code = f"import sys; sys.path[:0] = [{folder or here!r}, {here!r}]; "
-    code += f"from benchmarks.top_down import serve; serve{numbers}"
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True, cwd=folder or here
-    )
-
-
-def turn(process: subprocess.Popen[str], count: int) -> dict[str, float]:
-    """The seconds of each case."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-    lines = (process.stdout.readline().rstrip().split("\t") for _ in range(count))
-    return {name: float(seconds) for seconds, name in lines}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", metavar="FOLDER", help="a checkout of an earlier version")
@@ -85,14 +62,12 @@ def main() -> None:
     found: dict[str, object] = {}
     for size in SIZES:
         folders = [None, arguments.before] if arguments.before else [None]
-        processes = [started(folder, *size, arguments.sequences) for folder in folders]
-        counts = [int(process.stdout.readline()) for process in processes if process.stdout]
-        turns = [
-            [turn(process, count) for process, count in zip(processes, counts, strict=True)]
-            for _ in range(REPEATS)
-        ]
-        for process in processes:
-            process.communicate()
+        numbers = (*size, arguments.sequences)
+        call = f"from benchmarks.top_down import serve; serve{numbers}"
+        runners = [versions.started(folder, call) for folder in folders]
+        turns = [[versions.turn(runner) for runner in runners] for _ in range(REPEATS)]
+        for runner in runners:
+            runner.close()
         for name in turns[0][0]:
             ours = statistics.median(one[0][name] for one in turns)
             print(f"{name:52s}{ours:9.3f} s", end="")

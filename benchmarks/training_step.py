@@ -1,9 +1,10 @@
-"""A training step: the library against a straightforward PyTorch implementation, and sampling.
+"""A training step: the library against a straightforward PyTorch implementation.
 
 Loss and gradients of W_K1, W_K2, W_O2 on a batch of in-context bigrams, in float32 on two threads.
 PyTorch runs as it comes, and once more with an allocator that keeps its memory, which is its best;
 then with the library's algebra, which does not compute what is not asked for, and with that
-algebra compiled. Each runs in a process of its own, in turns; losses and gradients are compared.
+algebra compiled, by PyTorch and, where it is installed, by JAX. Each runs in a process of its own,
+in turns; losses and gradients are compared.
 
     python -m benchmarks.training_step                   # the smallest setting
     python -m benchmarks.training_step --all             # also the large ones: minutes, and 4 GB
@@ -33,12 +34,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 import assocmem as am
 from assocmem.model.step import TrainingStep
 from assocmem.tasks import BigramTask
-from benchmarks import history, phases
+from benchmarks import history, phases, versions
 
 REPEATS, SCALE = 5, 1.0
 THREADS = "OMP_NUM_THREADS"  # the environment variable that PyTorch reads too
@@ -47,13 +47,13 @@ LARGE = ((256, 128, 512), (256, 256, 512))  # length, width, batch
 SMALL = ((64, 128, 128),)
 TOLERANCE = 1e-4  # of the largest entry
 Runners = dict[str, tuple[str, dict[str, str]]]
-KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 RUNNERS = {  # what runs, and with which environment
     "assocmem": ("assocmem", {}),
     "PyTorch": ("torch", {}),
-    "PyTorch, memory kept": ("torch", KEPT),
-    "our algebra, PyTorch": ("algebra", KEPT),
-    "our algebra, compiled": ("compiled", KEPT),
+    "PyTorch, memory kept": ("torch", versions.KEPT),
+    "our algebra, PyTorch": ("algebra", versions.KEPT),
+    "our algebra, compiled": ("compiled", versions.KEPT),
+    "our algebra, JAX": ("jax", versions.KEPT),
 }
 TURN = 0.5  # seconds
 PAUSE = 0.3  # seconds, in which idle threads of the last runner stop spinning
@@ -157,6 +157,49 @@ def algebra_step(
     return step
 
 
+def jax_step(arrays: dict[str, np.ndarray]) -> Callable[[], tuple[float, dict]]:
+    """The formulas of `assocmem.model.passes`, differentiated and compiled by JAX.
+
+    The batch is an argument of what is compiled, as it is another one at every step.
+    """
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(os.environ[THREADS])])
+    import jax
+    import jax.numpy as jnp
+
+    t = {name: jnp.asarray(array) for name, array in arrays.items()}
+    (n, _), (size, length) = t["tokens"].shape, t["z"].shape
+    where = arrays["weights"] > 0
+    count = where.sum(axis=1)
+    positions = np.argsort(~where, axis=1, kind="stable")[:, : count.max()]
+    real = np.arange(positions.shape[1]) < count[:, None]
+    positions, rows = np.where(real, positions, 0), np.arange(size)[:, None]
+    targets = np.maximum(arrays["targets"][rows, positions], 0)
+    counts = np.where(real, arrays["weights"][rows, positions], 0).astype(np.float32)
+    batch = tuple(map(jnp.asarray, (arrays["z"], positions, targets, counts)))
+    inputs = jnp.concatenate([t["tokens"], t["positions"]])
+    past = jnp.where(np.tri(length, dtype=bool), 0, -jnp.inf)
+
+    def loss_of(W: dict, z: jax.Array, asked: jax.Array, targets: jax.Array, counts: jax.Array):
+        S = SCALE * inputs @ W["W_K1"] @ inputs.T
+        keys = jax.nn.one_hot(z, n).swapaxes(1, 2)
+        scores = (S[:n, :n][z] + S[n:, :n]) @ keys + S[:n, n:][z] + S[n:, n:] + past
+        x = t["tokens"][z] + t["positions"]
+        x = x + jax.nn.softmax(scores) @ (x @ t["Phi1"].T)
+        q = x[rows, asked]
+        a = jax.nn.softmax(SCALE * (q @ W["W_K2"]) @ x.swapaxes(1, 2) + past[asked])
+        logits = (a @ x) @ (t["outputs"] @ (W["W_O2"] @ t["W_V2"])).T + q @ t["outputs"].T
+        right = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)
+        return -(counts * right[..., 0]).sum()
+
+    function, learned = jax.jit(jax.value_and_grad(loss_of)), {name: t[name] for name in NAMES}
+
+    def step() -> tuple[float, dict]:
+        loss, gradients = function(learned, *batch)
+        return float(loss), {name: np.asarray(array) for name, array in gradients.items()}
+
+    return step
+
+
 def serve(kind: str, folder: Path, name: str) -> None:
     """In a process of its own: a first step whose result is written, then a turn for each line.
 
@@ -167,6 +210,7 @@ def serve(kind: str, folder: Path, name: str) -> None:
         "torch": torch_step,
         "algebra": partial(algebra_step, compiled=False),
         "compiled": partial(algebra_step, compiled=True),
+        "jax": jax_step,
     }
     step = steps[kind](dict(np.load(folder / "case.npz")))
     loss, gradients = step()
@@ -278,38 +322,6 @@ def compare(setting: tuple[int, int, int], threads: int, chosen: Runners) -> dic
     return {"name": name, "agree": bool(worst <= TOLERANCE), "share": share, "ratios": ratios}
 
 
-def loop_sample(task: BigramTask, rng: np.random.Generator) -> list[int]:
-    """A sequence, token by token."""
-    language, n = task.language, task.n_tokens
-    law = task.output_law(task.trigger_tokens[None])[0]
-    output = {q: rng.choice(n, p=row) for q, row in zip(task.trigger_tokens, law, strict=True)}
-    tokens = [rng.choice(n, p=language.unigram)]
-    while len(tokens) <= task.length:
-        z = tokens[-1]
-        tokens.append(output[z] if z in output else rng.choice(n, p=language.bigram[z]))
-    return tokens
-
-
-def sampling(size: int = 512, few: int = 20) -> float:
-    """How many times faster than the loop."""
-    task, rng = BigramTask(), np.random.default_rng(0)
-    task.sample(size, rng=rng)
-    ratios, rates = [], []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        task.sample(size, rng=rng)
-        middle = time.perf_counter()
-        for _ in range(few):
-            loop_sample(task, rng)
-        rates.append(size / (middle - started))
-        ratios.append(rates[-1] * (time.perf_counter() - middle) / few)
-    print(
-        f"\nsampling, T={task.length}: {statistics.median(rates):.0f} sequences a second, "
-        f"{statistics.median(ratios):.0f} x a loop with rng.choice"
-    )
-    return statistics.median(ratios)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="also the large settings")
@@ -321,9 +333,7 @@ def main() -> None:
     if arguments.serve:
         kind, folder, name = arguments.serve
         return serve(kind, Path(folder), name)
-    kernels = {info.get("architecture", info["internal_api"]) for info in threadpool_info()}
-    print(f"NumPy's BLAS kernels: {', '.join(sorted(kernels))}")
-    record: dict[str, Any] = {"sampling, times the loop": sampling()}
+    print(f"NumPy's BLAS kernels: {', '.join(history.kernels())}")
     if importlib.util.find_spec("torch") is None:
         print(
             "\nThe comparison needs PyTorch, a CPU build: pip install torch==2.13.0 "
@@ -331,13 +341,15 @@ def main() -> None:
         )
         return None
     chosen = dict(RUNNERS)
+    if importlib.util.find_spec("jax") is None:
+        del chosen["our algebra, JAX"]
     if arguments.no_compile:
         del chosen["our algebra, compiled"]
     if arguments.before:
         chosen["assocmem, before"] = ("assocmem", {"PYTHONPATH": arguments.before})
     settings = SMALL + (LARGE if arguments.all else ())
     rows = [compare(setting, arguments.threads, chosen) for setting in settings]
-    record |= {row.pop("name"): row for row in rows}
+    record = {row.pop("name"): row for row in rows}
     print(f"\nkept in {history.keep('training_step', record, threads=arguments.threads)}")
     return None if all(row["agree"] for row in rows) else sys.exit(f"agree to {TOLERANCE:.0e}")
 

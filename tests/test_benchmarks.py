@@ -21,8 +21,8 @@ def test_a_run_is_kept_with_machine_and_versions_and_drawn(tmp_path, monkeypatch
     assert (run["threads"], run["versions"]["assocmem"]) == (2, history.am.__version__)
     assert {"processor", "python"} <= set(run["machine"])
     rows = history.table().splitlines()[:1:-1]  # by name, from the end
-    assert rows[0].endswith("| a step |  | 3.6 |  |  | 51% |")
-    assert rows[1].endswith("| a loop | 127 |  |  |  |  |")
+    assert rows[0].endswith("| a step |  | 3.6 |  |  |  | 51% |")
+    assert rows[1].endswith("| a loop | 127 |  |  |  |  |  |")
 
 
 def test_the_page_has_the_table_of_all_runs():

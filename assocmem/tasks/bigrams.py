@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -292,16 +293,22 @@ class BigramTask:
             triggers = self._race(size, rng)
         else:
             triggers = np.tile(self.trigger_tokens, (size, 1))
-        fixed = self.output_law(triggers[:1])
-        places, outputs = rng.random(triggers.shape), np.empty_like(triggers)
+        outputs = self._outputs(triggers, rng.random(triggers.shape))
+        return self._walk(triggers, outputs, rng), triggers, outputs
+
+    def _outputs(self, triggers: Ints, places: NDArray[np.float64]) -> Ints:
+        """The output of each trigger (B, K) in whose part of [0, 1) its place is."""
+        if not self.random_triggers:  # a law for each of the K
+            (laws,) = _cumulative(self.output_law(triggers[:1]))
+            found = map(partial(np.searchsorted, side="right"), laws, places.T)
+            return np.stack(list(found), axis=1)
+        outputs = np.empty_like(triggers)
         # a few sequences at a time: their laws are (R, K, N)
         step = max(1, _LAWS // (self.n_triggers * self.n_tokens))
-        for rows in (slice(start, start + step) for start in range(0, size, step)):
-            laws = self.output_law(triggers[rows]) if self.random_triggers else fixed
-            cdf = laws.cumsum(axis=2)
-            cdf /= cdf[:, :, -1:]  # exactly 1 from the last possible output on
-            outputs[rows] = (cdf <= places[rows][:, :, None]).sum(axis=2)
-        return self._walk(triggers, outputs, rng), triggers, outputs
+        for rows in (slice(start, start + step) for start in range(0, len(triggers), step)):
+            laws = _cumulative(self.output_law(triggers[rows]))
+            outputs[rows] = (laws <= places[rows][:, :, None]).sum(axis=2)
+        return outputs
 
     def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
         """Return all sequences that have a probability, for all triggers and outputs that have one.
@@ -477,6 +484,12 @@ class BigramTask:
                 f"got {ids}."
             )
         return ids
+
+
+def _cumulative(laws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums along the last axis; exactly 1 from the last possible token on."""
+    sums = laws.cumsum(axis=-1)
+    return np.asarray(sums / sums[..., -1:])
 
 
 _OPTIONS = {
