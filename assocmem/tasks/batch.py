@@ -104,12 +104,11 @@ class Batch:
         size : int
             How many sequences at most.
 
-        Yields
-        ------
-        share : float
-            The weight of the piece in the whole.
-        piece : Batch
-            Of the same class, with weights that sum to 1.
+        Returns
+        -------
+        iterator of pairs (float, Batch)
+            The weight of the piece in the whole, and the piece, of the same class, with weights
+            that sum to 1.
 
         Raises
         ------
@@ -123,11 +122,10 @@ class Batch:
         >>> [(share, len(piece)) for share, piece in batch.split(6)]
         [(0.75, 6), (0.25, 2)]
         """
-        return self._pieces(
-            at_least("size", size, 1)
-        )  # checked before the first piece is asked for
+        return self._pieces(at_least("size", size, 1))
 
     def _pieces(self, size: int) -> Iterator[tuple[float, Self]]:
+        """What `split` returns, which checks the size before the first piece is asked for."""
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
             share = float(self.weights[rows].sum())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from pathlib import Path
+from shutil import rmtree
 from types import SimpleNamespace
 
 import numpy as np
@@ -263,8 +265,8 @@ FREQUENCIES = [0.5, 0.3, 0.1]
 BSTEP = gradients.bigram_step(BIGRAMS, "W_O2")
 RUN = am.top_down(TASK, evaluate_on=10, rng=0)
 TRAINED = training.train(BIGRAMS, BIGRAM_EMB, rng=0, **SIZES)
-_FOLDER = tempfile.TemporaryDirectory()  # which goes with the process
-FOLDER = Path(_FOLDER.name)
+FOLDER = Path(tempfile.mkdtemp())
+atexit.register(rmtree, FOLDER)
 RUN.save(FOLDER / "run")
 TRAINED.save(FOLDER / "trained")
 TERMS = [width.Term(EYE, width.Segment(""), EYE, width.Segment(""), EYE)]
