@@ -569,7 +569,9 @@ def _as_name(label: str) -> str:
 
 
 def _named(line: dict[str, Any]) -> dict[str, Any]:
-    return line | {"label": _as_name(str(line["label"]))} if "label" in line else line
+    if line.get("label") is None:  # no label, as to Matplotlib
+        return line
+    return line | {"label": _as_name(str(line["label"]))}
 
 
 def _label(axes: Axes, table: Any, name: str, *sides: Any, shown: Any = _literal) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_an_output_that_takes_no_files_is_found_first(arguments, where, monkeypa
         raise AssertionError("it computed")
 
     monkeypatch.setattr(checks, "check_of", lambda claim: never)
-    monkeypatch.setattr(figures, "FIGURES", {"map": never})
+    monkeypatch.setattr(figures, "FIGURES", {"map": SimpleNamespace(data=never)})
     for output in (where, where + "/new"):
         assert main([*arguments, "--output", output]) == 2
         shown = capsys.readouterr()
@@ -146,7 +147,7 @@ def test_a_figure_that_cannot_be_written(monkeypatch, tmp_path, capsys):
     def full(*anything):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(figures, "FIGURES", {"map": full})
+    monkeypatch.setattr(figures, "FIGURES", {"map": SimpleNamespace(data=full)})
     assert main(["figure", "map", "--output", str(tmp_path)]) == 2
     assert "not written ([Errno 28] No space left on device)" in capsys.readouterr().err
 

@@ -98,14 +98,19 @@ def _latex_pages(claims: Sequence[Claim]) -> Iterator[str]:
 
 
 def _text_pages(claims: Sequence[Claim]) -> Iterator[str]:
-    from theory.derivation import derive, has_derivation
+    from theory.derivation import derive, has_derivation, idea
 
     for claim in claims:
         yield writing.claim_as_text(claim)
         if has_derivation(claim):
             steps = derive(claim).steps
             yield f"\nDerivation ({writing.count(steps)}: {writing.CHECKED})"
-            yield from (writing.step_as_text(*step) for step in enumerate(steps, start=1))
+            if text := idea(claim):
+                yield writing.idea_as_text(text)
+            for number, (title, group) in enumerate(writing.grouped(steps)):
+                if title or number:
+                    yield writing.aside_as_text(title)
+                yield from (writing.step_as_text(*step) for step in group)
         if claim is not claims[-1]:
             yield "\n" + "=" * writing.WIDTH + "\n"
 

@@ -7,7 +7,8 @@ library computes. It cannot be written down wrong: a step that does not hold rai
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -40,6 +41,8 @@ class Step:
     compared : str
         Beside a formula that was written by hand, one of the equations that were checked, printed
         from its two sides; empty where they are too long to read, or print alike.
+    aside : str
+        The title of the bookkeeping that the step is part of; empty for the argument itself.
     """
 
     text: str
@@ -48,6 +51,7 @@ class Step:
     scope: str = ""
     written: bool = False
     compared: str = ""
+    aside: str = ""
 
     @property
     def formulas(self) -> tuple[str, ...]:
@@ -72,10 +76,20 @@ class Derivation:
     def __init__(self, claim_id: str) -> None:
         self.claim_id = claim_id
         self.steps: list[Step] = []
+        self._aside = ""
+
+    @contextmanager
+    def aside(self, title: str) -> Iterator[None]:
+        """The steps that are added meanwhile are bookkeeping, which a page folds under a title."""
+        before, self._aside = self._aside, self._aside or title
+        try:
+            yield
+        finally:
+            self._aside = before
 
     def say(self, text: str, latex: str = "") -> None:
         """Add a definition, an explanation or a result that is quoted."""
-        self.steps.append(Step(text, latex))
+        self._add(Step(text, latex))
 
     def equal(self, text: str, left: Any, right: Any, *, latex: str | None = None) -> None:
         """Add an equation after checking that both sides are identical.
@@ -96,9 +110,9 @@ class Derivation:
         scope = _scope("equation", [entry for pair in pairs for entry in pair], len(pairs))
         if latex is None:
             printed = f"{sympy.latex(left)} = {sympy.latex(right)}"
-            self.steps.append(Step(text, printed, True, scope))
+            self._add(Step(text, printed, True, scope))
         else:
-            self.steps.append(Step(text, latex, True, scope, True, _example(pairs)))
+            self._add(Step(text, latex, True, scope, True, _example(pairs)))
 
     def holds(self, text: str, relation: Any, *, latex: str | None = None) -> None:
         """Add an inequality (or any relation) after checking that SymPy finds it true."""
@@ -107,11 +121,14 @@ class Derivation:
         found = sympy.sympify(relation)  # SymPy decides most relations as they are written
         scope = _scope("relation", [found], 1) if found.free_symbols else "1 relation"
         if latex is None:
-            self.steps.append(Step(text, sympy.latex(found), True, scope))
+            self._add(Step(text, sympy.latex(found), True, scope))
         else:
             compared = "" if found in (True, False) else sympy.latex(found)
             short = compared if len(compared) <= READABLE else ""
-            self.steps.append(Step(text, latex, True, scope, True, short))
+            self._add(Step(text, latex, True, scope, True, short))
+
+    def _add(self, step: Step) -> None:
+        self.steps.append(replace(step, aside=self._aside))
 
     def _pairs(self, text: str, left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
         """The entries of both sides that stand at one place; their shapes are the same."""
@@ -134,6 +151,12 @@ def has_derivation(claim: Claim) -> bool:
             f"its status is {claim.status!r}; got no such file."
         )
     return found
+
+
+def idea(claim: Claim) -> str:
+    """The idea of a derivation in a few sentences, as its `derive` states it; empty without one."""
+    name = f"theory.{claim.chapter}.{claim.module}"
+    return " ".join((import_module(name).derive.__doc__ or "").split()) if find_spec(name) else ""
 
 
 def derive(claim: Claim) -> Derivation:

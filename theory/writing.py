@@ -12,6 +12,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from theory.record import Claim
@@ -31,6 +32,12 @@ def count(steps: Iterable[Step]) -> str:
     checked = [step.checked for step in steps]
     noun = "step" if len(checked) == 1 else "steps"
     return f"{len(checked)} {noun}, {sum(checked)} of them checked by SymPy"
+
+
+def grouped(steps: Iterable[Step]) -> list[tuple[str, list[tuple[int, Step]]]]:
+    """The numbered steps, in groups that are one argument or one piece of bookkeeping, by title."""
+    numbered = enumerate(steps, start=1)
+    return [(title, list(group)) for title, group in groupby(numbered, lambda each: each[1].aside)]
 
 
 def files(claim: Claim) -> list[str]:
@@ -79,6 +86,16 @@ def step_as_text(number: int, step: Step) -> str:
     if step.checked:
         lines.append(_wrapped(f"[{scope(step)}]", " " * 6))
     return "\n".join(lines)
+
+
+def idea_as_text(idea: str) -> str:
+    """The idea of a derivation, before its steps."""
+    return _wrapped(idea, " " * 6)
+
+
+def aside_as_text(title: str) -> str:
+    """A line before steps that are bookkeeping, or before the argument goes on."""
+    return f"\n      -- {title or 'the argument again'} --"
 
 
 def _paragraphs(text: str) -> str:

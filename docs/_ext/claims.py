@@ -17,12 +17,12 @@ from typing import Any
 
 import theory
 from theory import CHAPTERS, CLAIMS, writing
-from theory.derivation import Step, has_derivation
+from theory.derivation import Step, has_derivation, idea
 from theory.record import Claim
 from validation.runner.table import chapter_title
 
 ROOT = Path(theory.__file__).parent.parent
-FIGURES = ("induction-head", "heads")
+IMAGES = ROOT / "docs" / "images"
 BADGES = {
     "proved": "success",
     "proved in a limit": "info",
@@ -90,12 +90,9 @@ def generate(app: Any) -> None:
     for claim in CLAIMS.values():
         cases = [row for row in rows if row["id"] == claim.id]
         files[f"{claim.id}.md"] = page(claim, steps.get(claim.id, ()), cases).encode()
-        files[f"{claim.id}.svg"] = figure(claim, cases)
-    for name in FIGURES:
-        picture = found / f"{name}.png"
-        if not fresh(picture):
-            validation("figure", name, "--output", str(found))
-        files[picture.name] = picture.read_bytes()
+        if spread(cases):
+            files[f"{claim.id}.svg"] = figure(claim, cases)
+    files |= exact_figures()
     write(Path(app.srcdir) / "claims", files)
 
 
@@ -165,17 +162,15 @@ def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
         "**Where it holds.** " + "; ".join(map(markdown, claim.assumptions)) + ".",
         "## Predicted against measured",
         measured(claim, rows),
-        *(
-            f"```{{figure}} {name}.png\n:alt: figure {name}\n\n{text}\n```"
-            for name, text in shown(claim)
-        ),
+        *(f"```{{figure}} {name}\n:alt: {alt}\n\n{text}\n```" for name, alt, text in shown(claim)),
     ]
     if steps:
         parts += [
             "## Derivation",
             f"{writing.count(steps)} ([{writing.CHECKED}]{{.checked}}); "
             f"`python -m theory show {claim.id}` runs it again.",
-            "\n".join(step_as_item(number, step) for number, step in enumerate(steps, start=1)),
+            *([f"**Idea.** {markdown(text)}"] if (text := idea(claim)) else ()),
+            *map(group_as_list, writing.grouped(steps)),
         ]
     if claim.note:
         parts += ["## Note", blocks(claim.note)]
@@ -204,15 +199,31 @@ def related(claim: Claim) -> str:
     return "\n".join(f"- {name}: {text}" for name, text in rows if text)
 
 
-def shown(claim: Claim) -> list[tuple[str, str]]:
-    """The committed pictures that show the claim, with captions."""
+def shown(claim: Claim) -> list[tuple[str, str, str]]:
+    """The pictures that show the claim: file, what it is, caption."""
     from validation.figures import SHOWN_BY
 
-    return [
-        (f"../images/{name}", f"`python -m validation figure {name}` draws it again.")
-        for name in SHOWN_BY.get(claim.id, ())
-        if (ROOT / "docs" / "images" / f"{name}.png").exists()
-    ]
+    found = []
+    for name in SHOWN_BY.get(claim.id, ()):
+        again = f"`python -m validation figure {name}` draws it again."
+        if name == "exact":
+            text = f"Lines: closed forms. Points: measured, without them. {again}"
+            found.append((f"{claim.id}-exact.svg", f"coefficients of {claim.id}", text))
+        else:
+            text = (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
+            found.append((f"../images/{name}.png", f"figure {name}", f"{markdown(text)} {again}"))
+    return found
+
+
+def exact_figures() -> dict[str, bytes]:
+    """Of each exact claim its panel of the figure, from the committed numbers."""
+    from validation.figures import exact, sheets
+
+    rows, files = sheets.read(IMAGES / "exact.csv"), {}
+    for id, panel in exact.PANELS.items():
+        drawing = sheets.arranged(rows, {id: panel}, 1, across=1, shape=0.7)
+        files[f"{id}-exact.svg"] = sheets.picture(sheets.fitted(drawing), "svg")
+    return files
 
 
 def index() -> str:
@@ -275,6 +286,16 @@ def badge(claim: Claim) -> str:
     return f"{{bdg-{BADGES[claim.status]}}}`{claim.status}`"
 
 
+def group_as_list(group: tuple[str, Sequence[tuple[int, Step]]]) -> str:
+    """Steps as a numbered list; bookkeeping is folded under its title."""
+    title, steps = group
+    items = "\n".join(step_as_item(number, step) for number, step in steps)
+    if not title:
+        return items
+    places = f"{steps[0][0]} to {steps[-1][0]}"
+    return f":::{{dropdown}} {markdown(title)} (steps {places})\n\n{items}\n:::"
+
+
 def step_as_item(number: int, step: Step) -> str:
     """One item of a numbered list."""
     tick = f"{writing.CHECKED} {writing.scope(step)}".strip()
@@ -309,6 +330,12 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
     }.get(claim.kind, "The measurement differs from the prediction by at most the tolerance.")
     found = dict.fromkeys(row.get("evidence") or "identity" for row in ran)
     how = "; ".join(EVIDENCE[word] for word in found)
+    picture = (
+        f"```{{figure}} {claim.id}.svg\n"
+        f":alt: measured minus predicted over the tolerance, for each case of {claim.id}\n\n"
+        "Where each measurement lies, in units of its tolerance; the shaded range is allowed.\n"
+        "A triangle is further out than the axis.\n```"
+    )
     return "\n\n".join(
         [
             f"{meaning} Evidence: {how}. `python -m validation run {claim.id} -v` repeats it.",
@@ -319,12 +346,15 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
                     *lines,
                 ]
             ),
-            f"```{{figure}} {claim.id}.svg\n"
-            f":alt: measured minus predicted over the tolerance, for each case of {claim.id}\n\n"
-            "Where each measurement lies, in units of its tolerance; the shaded range is allowed.\n"
-            "A triangle is further out than the axis.\n```",
+            *([picture] if spread(ran) else ()),
         ]
     )
+
+
+def spread(rows: Iterable[Row]) -> bool:
+    """Whether measurements can lie anywhere in what is allowed: those to rounding are all at 0."""
+    ran = [row for row in rows if row["passed"] is not None]
+    return any(row.get("evidence", "identity") not in ("identity", "enumeration") for row in ran)
 
 
 def blocks(text: str) -> str:

@@ -10,16 +10,29 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import assocmem as am
 from tests.rounding import OPERATION, PRODUCTS
 from tests.validation.test_figures_agreement import one_wrong_series_fails
-from validation.figures import FIGURES, induction_head, margins, sheets, steps_map, width
+from validation.figures import (
+    FIGURES,
+    SECONDS,
+    WHY_LONG,
+    exact,
+    induction_head,
+    make,
+    margins,
+    sheets,
+    steps_map,
+    width,
+)
 from validation.figures.sheets import read
 from validation.runner.cases import Context
 
 TINY = {
+    "exact": (exact, {"lengths": (4, 5)}),
     "induction-head": (induction_head, {"task": am.InductionTask(8, 16)}),
     "map": (steps_map, {"sizes": (8, 16)}),
     "width": (
@@ -65,7 +78,7 @@ def drawn(tmp_path_factory):
     out = tmp_path_factory.mktemp("figures") / "new"
     found = {}
     for name, (module, sizes) in TINY.items():
-        files = module.make(out, context(11), **sizes)
+        files = make(name, out, context(11), **sizes)
         rows = read(out / f"{name}.csv")
         found[name] = files, rows, module.draw(rows)
     assert plt.get_fignums() == []
@@ -73,16 +86,16 @@ def drawn(tmp_path_factory):
 
 
 def test_every_figure_is_registered_and_tested():
-    assert {name: module.make for name, (module, _) in TINY.items()}.items() <= FIGURES.items()
+    assert {name: module for name, (module, _) in TINY.items()}.items() <= FIGURES.items()
     elsewhere = "".join(path.read_text() for path in Path(__file__).parent.glob("test_figures_*"))
-    for name, make in FIGURES.items():
-        assert name in TINY or make.__module__.rpartition(".")[2] in elsewhere
+    for name, module in FIGURES.items():
+        assert name in TINY or module.__name__.rpartition(".")[2] in elsewhere
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn, name):
     files, rows, figure = drawn[name]
-    expected = {f"{name}.{kind}" for kind in ("png", "pdf", "csv", "txt")}
+    expected = {f"{name}.{kind}" for kind in ("png", "pdf", "svg", "csv", "txt")}
     expected |= {"map.md"} if name == "map" else set()
     assert {path.name for path in files} == expected
     assert not list(files[0].parent.glob("*.partial"))
@@ -90,21 +103,54 @@ def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn, name):
     assert png(figure) == files[0].read_bytes()
 
 
+@pytest.mark.parametrize("columns", [1, 2])
 @pytest.mark.parametrize("name", TINY)
-def test_a_page_can_print_it(drawn, name):
-    """Two columns wide, no text below 7 points, every panel of curves with labelled axes."""
-    files, _, figure = drawn[name]
-    assert figure.get_figwidth() == sheets.PAGE
+def test_a_page_can_print_it(drawn, name, columns):
+    """A column or two wide, nothing cut off, no text below 7 points, axes of curves labelled."""
+    _, rows, _ = drawn[name]
+    figure = TINY[name][0].draw(rows, columns=columns)
+    width, height = figure.get_size_inches()
+    assert width == sheets.COLUMNS[columns]
+    assert height <= 9  # of a page
     sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
     assert sizes <= {sheets.TEXT, sheets.TITLE}
     assert min(sizes) >= 7
+    figure.draw_without_rendering()
+    drawn_in = figure.get_tightbbox()
+    assert min(drawn_in.x0, drawn_in.y0) >= -0.01
+    assert drawn_in.x1 <= width + 0.01
+    assert drawn_in.y1 <= height + 0.01
     for axes in figure.axes:
         assert axes.get_xlabel() or axes.get_ylabel() or axes.images or axes.get_label()
         if axes.lines and not axes.images:
             assert axes.get_xlabel()
+            assert axes.get_ylabel()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_caption_is_a_text_of_its_own(drawn, name):
+    files, _, _ = drawn[name]
     text = (files[0].parent / f"{name}.txt").read_text()
     assert len(text) > 60
     assert "\n" not in text.strip()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_panel_is_drawn_into_axes_of_yours(drawn, name):
+    _, rows, _ = drawn[name]
+    for number, panel in enumerate(TINY[name][0].PANELS.values()):
+        if name == "margins" and number in (2, 5):
+            continue  # a third size, which the tiny one does not have
+        before, axes = Figure().subplots(1, 2)
+        panel(rows, axes)
+        assert axes.images or axes.lines
+        assert not before.has_data()
+
+
+def test_every_figure_has_panels_and_a_time():
+    for name, module in FIGURES.items():
+        assert all(map(callable, module.PANELS.values()))
+        assert SECONDS[name] <= 60 or name in WHY_LONG
 
 
 def test_a_sheet_says_how_it_was_made(tmp_path):
@@ -118,8 +164,8 @@ def test_a_sheet_says_how_it_was_made(tmp_path):
 @pytest.mark.parametrize("name", ["width", "margins"])
 def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(drawn, name, tmp_path):
     files, _, _ = drawn[name]
-    module, sizes = TINY[name]
-    again, other = (module.make(tmp_path / str(s), context(s), **sizes) for s in (11, 12))
+    _, sizes = TINY[name]
+    again, other = (make(name, tmp_path / str(s), context(s), **sizes) for s in (11, 12))
     assert again[1].read_bytes() == files[1].read_bytes() != other[1].read_bytes()
 
 
@@ -137,6 +183,25 @@ def test_a_file_replaces_its_predecessor_only_when_whole(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         sheets.publish(tmp_path, "stem", [{"x": 1}], sheets.canvas(1, 1))
     assert (tmp_path / "stem.png").read_text() == "old"
+
+
+# --- exact
+
+
+def test_what_the_reference_measures_is_on_the_lines(drawn):
+    """To rounding, where a line has a point at the same place."""
+    _, rows, _ = drawn["exact"]
+    keys = {(row["panel"], row["series"]) for row in rows} - {("L3", "entries")}
+    met = {}
+    for panel, series in keys:
+        found = [row for row in rows if (row["panel"], row["series"]) == (panel, series)]
+        line = {row["x"]: row["y"] for row in found if row["kind"] == exact.CLOSED}
+        size = max((abs(y) for y in line.values()), default=0)
+        for row in found:
+            if row["kind"] == exact.MEASURED and row["x"] in line and panel != "S2-limit":
+                assert abs(row["y"] - line[row["x"]]) <= 1e-9 * size
+                met[panel] = met.get(panel, 0) + 1
+    assert met == {"L1": 24, "L2": 21, "S1": 6, "S2": 3, "S3a": 10, "B1": 8}
 
 
 # --- induction-head

@@ -10,7 +10,7 @@ import pytest
 from assocmem import capacity as library
 from tests.rounding import PRODUCTS
 from tests.validation.test_figures_agreement import one_wrong_series_fails
-from validation.figures import FIGURES, capacity
+from validation.figures import capacity, make
 from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 
@@ -33,19 +33,15 @@ def context(seed):
 def drawn(tmp_path_factory):
     """Its files, its rows as read from the CSV, the picture drawn from those."""
     out = tmp_path_factory.mktemp("figures") / "new"
-    files = capacity.make(out, context(11), **TINY)
+    files = make("capacity", out, context(11), **TINY)
     rows = read(out / "capacity.csv")
     return files, rows, capacity.draw(rows)
-
-
-def test_it_is_registered():
-    assert FIGURES["capacity"] is capacity.make
 
 
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn):
     files, _, figure = drawn
     assert [path.name for path in files] == [
-        f"capacity.{kind}" for kind in ("png", "pdf", "csv", "txt")
+        f"capacity.{kind}" for kind in ("png", "pdf", "svg", "csv", "txt")
     ]
     assert sorted(files) == sorted(files[0].parent.iterdir())
     buffer = io.BytesIO()
@@ -56,7 +52,7 @@ def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn):
 def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(tmp_path):
     small = TINY | {"memories": 2}
     found = [
-        capacity.make(tmp_path / str(i), context(seed), **small)[1].read_bytes()
+        make("capacity", tmp_path / str(i), context(seed), **small)[1].read_bytes()
         for i, seed in enumerate((11, 11, 12))
     ]
     assert found[0] == found[1] != found[2]

@@ -13,7 +13,7 @@ from scipy import stats
 import assocmem as am
 from assocmem.vectors.overlaps import coherence_band, overlap_law
 from tests.validation.test_figures_agreement import one_wrong_series_fails
-from validation.figures import FIGURES, coherence
+from validation.figures import coherence, make
 from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 
@@ -36,7 +36,7 @@ def context(seed):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The files, and the rows as read from the CSV."""
-    files = coherence.make(tmp_path_factory.mktemp("figures") / "new", context(None), **TINY)
+    files = make("coherence", tmp_path_factory.mktemp("figures") / "new", context(None), **TINY)
     rows = read(next(path for path in files if path.suffix == ".csv"))
     assert plt.get_fignums() == []
     return files, rows
@@ -46,14 +46,10 @@ def of(rows, panel):
     return [row for row in rows if row["panel"] == panel]
 
 
-def test_it_is_registered():
-    assert FIGURES["coherence"] is coherence.make
-
-
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(made):
     files, rows = made
     assert [path.name for path in files] == [
-        f"coherence.{kind}" for kind in ("png", "pdf", "csv", "txt")
+        f"coherence.{kind}" for kind in ("png", "pdf", "svg", "csv", "txt")
     ]
     assert not list(files[0].parent.glob("*.partial"))
     picture = io.BytesIO()

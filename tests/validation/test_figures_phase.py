@@ -8,7 +8,7 @@ import pytest
 import assocmem as am
 from tests.validation.test_figures import context, images, png
 from tests.validation.test_figures_agreement import one_wrong_series_fails
-from validation.figures import phase
+from validation.figures import make, phase
 from validation.figures.sheets import read
 from validation.width.head import LEVEL, HeadAtWidth, crossing
 
@@ -27,7 +27,7 @@ TINY = {
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     out = tmp_path_factory.mktemp("phase")
-    files = phase.make(out, context(5), **TINY)
+    files = make("phase", out, context(5), **TINY)
     rows = read(out / "phase.csv")
     return files, rows, phase.draw(rows)
 
@@ -35,7 +35,7 @@ def drawn(tmp_path_factory):
 def test_the_csv_holds_all_that_is_drawn(drawn):
     files, rows, figure = drawn
     assert [path.name for path in files] == [
-        f"phase.{kind}" for kind in ("png", "pdf", "csv", "txt")
+        f"phase.{kind}" for kind in ("png", "pdf", "svg", "csv", "txt")
     ]
     same = png(figure) == files[0].read_bytes()
     assert same, "the picture is not that of the rows"
@@ -95,7 +95,7 @@ def test_a_factor_two_in_one_curve_is_seen(drawn, tmp_path):
 def test_the_same_seed_gives_the_same_numbers_in_any_order_of_threads(tmp_path):
     small = TINY | {"lengths": (16, 24), "tokens": (8, 16), "draws": 2}
     found = [
-        phase.make(tmp_path / str(i), context(seed), **small)[1].read_bytes()
+        make("phase", tmp_path / str(i), context(seed), **small)[1].read_bytes()
         for i, seed in enumerate((5, 5, 6))
     ]
     assert found[0] == found[1] != found[2]

@@ -9,7 +9,7 @@ import pytest
 
 from assocmem.capacity import polar_recall
 from tests.rounding import PRODUCTS
-from validation.figures import FIGURES, writers
+from validation.figures import make, writers
 from validation.figures.sheets import DPI, read
 from validation.runner.cases import Context
 from validation.writers.steps import zipf
@@ -20,13 +20,12 @@ TINY = {"widths": (8, 16), "draws": 6}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("figures") / "new"
-    files = writers.make(out, Context(np.random.default_rng(3)), **TINY)
+    files = make("writers", out, Context(np.random.default_rng(3)), **TINY)
     return files, read(out / "writers.csv")
 
 
 def test_the_files_hold_all_that_is_drawn(made):
     files, rows = made
-    assert FIGURES["writers"] is writers.make
     assert {path.suffix for path in files} >= {".png", ".csv"}
     picture = io.BytesIO()
     writers.draw(rows).savefig(picture, format="png", dpi=DPI)
@@ -38,7 +37,7 @@ def test_the_same_seed_gives_the_same_numbers(made, tmp_path):
     files, _ = made
     (csv,) = (path for path in files if path.suffix == ".csv")
     for seed, equal in ((3, True), (4, False)):
-        again = writers.make(tmp_path / str(seed), Context(np.random.default_rng(seed)), **TINY)
+        again = make("writers", tmp_path / str(seed), Context(np.random.default_rng(seed)), **TINY)
         (other,) = (path for path in again if path.suffix == ".csv")
         assert (other.read_bytes() == csv.read_bytes()) is equal
 

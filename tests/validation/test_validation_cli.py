@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -180,16 +181,17 @@ def test_list_shows_every_claim(capsys):
 
 def test_a_figure_is_drawn_into_the_directory(monkeypatch, tmp_path, capsys):
     from validation import figures
+    from validation.figures import sheets
 
-    def draw(directory, context):
-        (directory / "dot.png").write_text(f"{context.profile} {context.rng.integers(10**9)}")
-        return [directory / "dot.png"]
+    def data(context):
+        return [{"profile": context.profile, "number": context.rng.integers(10**9)}]
 
-    monkeypatch.setattr(figures, "FIGURES", {"dot": draw})
+    module = SimpleNamespace(data=data, draw=lambda rows, columns: sheets.canvas(columns, 1))
+    monkeypatch.setattr(figures, "FIGURES", {"dot": module})
     drawn = []
     for seed in (5, 5, 6):
         assert main(["figure", "Dot", "--seed", str(seed), "--output", str(tmp_path / "new")]) == 0
-        drawn.append((tmp_path / "new" / "dot.png").read_text())
+        drawn.append(sheets.read(tmp_path / "new" / "dot.csv"))
     assert drawn[0] == drawn[1] != drawn[2]
     assert str(tmp_path / "new" / "dot.png") in capsys.readouterr().out
 

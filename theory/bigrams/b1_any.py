@@ -9,6 +9,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
+    """A long context forgets its last token, so the moments of the gradient are products of
+    stationary probabilities. The chain starts anew at each trigger, which turns these into mean
+    return times and visits per cycle.
+    """
     d.say(
         r"As $t \to \infty$ the share of $k$ in the context tends to its stationary probability "
         r"and forgets the last token: $\mathbb{E}[1\{z_t = q\} \frac1t \sum_s 1\{z_s = k\}] \to "

@@ -14,6 +14,10 @@ SIZES = ((4, 1, 5), (4, 2, 4), (5, 3, 4))
 
 
 def derive(d: Derivation) -> None:
+    r"""By B1 the lead is the mass of pairs of visits to the same trigger. The probability of a
+    visit obeys a recursion in one number, so the mass is $\sum_q f_q^2$ times a function of the
+    length and of the total frequency.
+    """
     d.say(
         r"By B1 every possible output $k$ leads all others by $\frac1M V$ and the triggers by "
         r"$\frac1M (1 - \frac1M) V$, the smaller; it remains to find $V$."

@@ -24,7 +24,10 @@ n, z = sympy.symbols("n z", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    """C4."""
+    r"""All three rules give scores $VV^\top b$ with different directions $b$, and the law of C2
+    asks only how far $b$ leans towards the right value. To leading order the three lean alike at
+    the capacity.
+    """
     least_squares(d)
     gradient_step(d)
 

@@ -13,7 +13,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """C5."""
+    """As $W$ moves, a key ranks the values differently only across hyperplanes, and the number of
+    regions between these is known. A region holds at most one of the $n!$ pairings, so where there
+    are fewer regions than pairings a random pairing is not held.
+    """
     d.say(
         "Key $i$ ranks the values; the ranking changes only where two scores agree. These are "
         "$N = n \\cdot n(n-1)/2$ hyperplanes through 0 in the $D = d^2$ dimensions of $W$.",

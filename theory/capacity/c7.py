@@ -23,7 +23,10 @@ r = sympy.Symbol("r", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    """C7."""
+    """The exact scores are replaced by independent normals with nearly the same mean squares.
+    Means and variances are compared with the exact ones here; what that does to the probability is
+    measured by the check.
+    """
     second_moments(d)
     mean_of_the_right_score(d)
     integrals(d)

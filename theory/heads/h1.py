@@ -18,7 +18,10 @@ ROUNDING = Rational(1, 2**40)
 
 
 def derive(d: Derivation) -> None:
-    """H1."""
+    """Turning the weights at random keeps their singular values and destroys what a detector asks
+    about. The moments of the turned statistic are those of a point on a sphere, and among copies
+    turned alike the true one has a uniform rank if its weights mean nothing.
+    """
     d.say(
         "Let $B = U S V^\\top$ with singular values $s_k$. As $Q$ has the law of $V^\\top Q U$,",
         r"D_Q = \mathrm{tr}(QB) = \mathrm{tr}(V^\top Q U S) \sim \sum_k s_k Q_{kk} , \qquad"

@@ -12,7 +12,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """H2."""
+    """The variance of the statistic at one pairing of answers is a sum over two Gram matrices
+    entry by entry; the mean over all pairings sees these only by their traces. For the true pairing
+    the two matrices are alike, and by the Cauchy-Schwarz inequality their sum is larger.
+    """
     n, width = 3, 2
     X, Y = (np.array(sympy.symbols(f"{name}_1:4_1:3")).reshape(n, width) for name in "xy")
     A = np.array(sympy.symbols("a_1:3_1:3")).reshape(width, width)

@@ -15,7 +15,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """L2."""
+    """Only the mean input of each label enters the gradient, and independent noise has the same
+    mean under every label. So it cancels between the mean of a label and that of the model, and the
+    token stays.
+    """
     S, M, width = 3, 2, 2
     x, values, W = symbols("x", S, width), symbols("u", M, width), symbols("W", width, width)
     joint = symbols("p", M, S, positive=True)

@@ -15,7 +15,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """L3."""
+    """At $W = 0$ all scores are equal, and more score on one input moves what is read by the
+    distance of that input from the mean. So the gradient pairs the query with each input, weighted
+    by what reading it is worth.
+    """
     B, T, M, width = 2, 3, 2, 2
     x, outputs = symbols("x", B, T, width), symbols("u", M, width)
     Phi2, W = symbols(r"\phi", width, width), symbols("W", width, width)

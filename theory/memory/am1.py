@@ -20,7 +20,9 @@ def rotation(angle: Any) -> np.ndarray:
 
 
 def derive(d: Derivation) -> None:
-    """AM1."""
+    """A score is the table of coefficients between two Gram matrices. The Gram matrix of an
+    orthonormal family is the identity.
+    """
     l, j, i, k = sympy.symbols("l j i k", integer=True, positive=True)
     table = sympy.Function("C")
     d.say(

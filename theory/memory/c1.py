@@ -26,7 +26,10 @@ d_ = sympy.Symbol("d", positive=True, integer=True)
 
 
 def derive(d: Derivation) -> None:
-    """C1: moments of scores, then of two scores of one key."""
+    """A score is bilinear in two independent Gram matrices, so its mean and variance need first
+    and second moments of overlaps only. Products of different overlaps vanish in the mean, and
+    squares add up.
+    """
     moments_of_scores(d)
     a, b = sympy.symbols("a b", integer=True, positive=True)
     same = sympy.KroneckerDelta(a, b)

@@ -27,7 +27,10 @@ r, z, rho = sympy.symbols("r z rho", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    """C2: one to one, then many to one."""
+    """Given a key, its scores are the Gram matrix of the values applied to a random direction, and
+    splitting the values along that direction leaves two independent numbers: the right score and
+    the largest wrong one. Both concentrate as the sizes grow, and the capacity is where they meet.
+    """
     one_to_one(d)
     keys, values = symbols("u", 4, 2), symbols("v", 2, 2)
     classes = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])

@@ -48,11 +48,15 @@ def library_tables(
 def second_step_at_any_length(d: Derivation, library: Library) -> None:
     """All 16 blocks with T a symbol, and the library's at numbers T."""
     d.say(
-        "At any $T$: given $(q, o, \\tau)$ the free positions hold independent content tokens, and "
-        "everything is a sum over positions."
+        "At any $T$: given the trigger $q$, its output $o$ and its place $\\tau$, the free "
+        "positions hold independent content tokens. So every entry of $J_2$ is a sum over "
+        "positions, over what $x_s$ holds and what the causal mean of $\\Phi_1$ adds. The two "
+        "folded parts carry these sums out, and name what they meet."
     )
-    covariances_over_positions(d)
-    assembly(d)
+    with d.aside("Bookkeeping: averages over the place of the trigger"):
+        covariances_over_positions(d)
+    with d.aside("Bookkeeping: from the averages to the blocks"):
+        assembly(d)
     compare(d, library)
     over_the_content(d)
 

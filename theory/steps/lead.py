@@ -63,7 +63,8 @@ def content_profile(d: Derivation) -> None:
         r"J = \frac{u}{K T^2} \Big(1 - \frac1C\Big) \Phi(T),\qquad \Phi(T) = T^2\,"
         r"\mathbb{E}_\tau\, \mathrm{Cov}_s(e_s, m_s)",
     )
-    harmonic_sums(d)
+    with d.aside("Bookkeeping: sums over positions that telescope"):
+        harmonic_sums(d)
     numerator = sympy.factor(sympy.together(PHI))
     direct, past = (covariances(kind, "remapped")[0, 1].as_expr() for kind in KINDS)
     d.equal(

@@ -30,7 +30,8 @@ def first_step_at_any_length(d: Derivation) -> None:
         r"$w_o$, of the two triggers, $w_q$, and of all positions, $w$; then $w_o = 1$, $w_q = 2$, "
         r"$w = T$ for $w_E$. For $\Phi_1 w_E$, with $x = H_T$, use the sums below."
     )
-    harmonic_sums(d)
+    with d.aside("Bookkeeping: sums over positions that telescope"):
+        harmonic_sums(d)
     d.say(
         r"So $w_o = H := \frac{T - x - 1/T}{T-2}$, $w_q = \frac{T - 1/(T-1) - 2/T}{T-2} + "
         r"\frac1T$, $w = T$. With fixed triggers, a content label $k$ and $w_c = w - w_q$: "
@@ -78,6 +79,10 @@ _FORMULAS = {
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
+    """At zero weights every class has the probability $1/M$ and attention averages, so the
+    gradient correlates labels with averaged tokens. Counting which token stands where makes it a
+    sum over positions, which telescopes.
+    """
     d.say(
         r"The loss is $\mathbb{E}\,\ell(y, \xi)$ with $\xi = W_U W_O^2 o_T$; at $W_O^2 = 0$ all "
         "logits vanish."
@@ -97,20 +102,24 @@ def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
         sum(atoms[r - 1] * sum(sympy.Rational(1, s) for s in range(r, 5)) for r in range(1, 5)),
         latex=r"\sum_s \frac1s \sum_{r \le s} c_r = \sum_r h_r c_r",
     )
-    law_of_patterns(d)
-    for vocabulary in VOCABULARIES:
-        pairs = [
-            (first_table(t, vocabulary), am.gradients.first_step(pattern_sums(t, vocabulary).task))
-            for t in lengths
-        ]
-        agree(
-            d,
-            f"Sum over the patterns and average over the tokens of a class: every block is the "
-            f"library's, as a rational function of $C$ and $K$, for $T$ = {in_words(lengths)} "
-            f"({SETTINGS[vocabulary]}).",
-            pairs,
-            rows=slice(-1, None) if vocabulary == "content" else slice(None),
-        )
+    with d.aside("Bookkeeping at small lengths: sums over patterns"):
+        law_of_patterns(d)
+        for vocabulary in VOCABULARIES:
+            pairs = [
+                (
+                    first_table(t, vocabulary),
+                    am.gradients.first_step(pattern_sums(t, vocabulary).task),
+                )
+                for t in lengths
+            ]
+            agree(
+                d,
+                f"Sum over the patterns and average over the tokens of a class: every block is the "
+                f"library's, as a rational function of $C$ and $K$, for $T$ = {in_words(lengths)} "
+                f"({SETTINGS[vocabulary]}).",
+                pairs,
+                rows=slice(-1, None) if vocabulary == "content" else slice(None),
+            )
     first_step_at_any_length(d)
     table = am.gradients.first_step(am.InductionTask(c + 1, 6, "random", "all"))
     block, at_4 = table[OUTPUTS, TOKENS], {C: 3}

@@ -24,6 +24,11 @@ from theory.steps.from_the_loss import (
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
+    """After a small first step the logits count to first order only, so the gradient is a
+    covariance over positions: of what a position is worth with what it holds. Positions have three
+    roles (output, trigger, free), and averages over where these stand are harmonic sums in closed
+    form.
+    """
     d.say(
         r"At $W_O^2 = \eta_1 G_1$ the logits are $\eta_1 \zeta$ with "
         r"$\zeta_k = w_U(k)^\top G_1 o_T$, so only their first order counts at $\eta_1 = 0$."
@@ -59,17 +64,18 @@ def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
         r"When $W_K^2$ moves by $\Delta$ the score of $s$ moves by $x^{1\top}_T \Delta\, x^1_s$:",
         r"J_2 = \mathbb{E}\big[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)\big]",
     )
-    law_of_patterns(d)
-    library = library_tables()
-    for vocabulary in VOCABULARIES:
-        agree(
-            d,
-            f"Sum over the patterns, with the readout $u_s$ of step 1: all 16 blocks are the "
-            f"library's, as rational functions of $C$ and $K$, for $T$ = {in_words(lengths)} "
-            f"({SETTINGS[vocabulary]}).",
-            [(second_table(t, vocabulary), library[vocabulary, t]) for t in lengths],
-        )
-    d.say("The same sums at $T = 7$ and $8$ are among the slow tests.")
+    with d.aside("Bookkeeping at small lengths: sums over patterns"):
+        law_of_patterns(d)
+        library = library_tables()
+        for vocabulary in VOCABULARIES:
+            agree(
+                d,
+                f"Sum over the patterns, with the readout $u_s$ of step 1: all 16 blocks are the "
+                f"library's, as rational functions of $C$ and $K$, for $T$ = {in_words(lengths)} "
+                f"({SETTINGS[vocabulary]}).",
+                [(second_table(t, vocabulary), library[vocabulary, t]) for t in lengths],
+            )
+        d.say("The same sums at $T = 7$ and $8$ are among the slow tests.")
     second_step_at_any_length(d, library)
     wanted = second_table(lengths[-1], "content")[TOKENS, REMAPPED_TOKENS].same[0]
     d.say(

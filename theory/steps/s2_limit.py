@@ -17,6 +17,10 @@ from theory.steps.lead import content_profile, library_rows, sum_rule
 
 
 def derive(d: Derivation) -> None:
+    """The rows of $J_2$ sum to zero over the remapped tokens, so the lead is one coefficient up to
+    a factor in $C$. That coefficient is a rational function of $T$ and two harmonic numbers, and
+    these have asymptotic series.
+    """
     sum_rule(d, library_rows(("content",)))
     content_profile(d)
     z, log_t = Symbol("z", positive=True), Symbol("ell", positive=True)

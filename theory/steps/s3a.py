@@ -23,6 +23,10 @@ from theory.steps.from_the_loss import (
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
+    r"""Layer 1 moves $x^1_t$, and with it the value that is read from $t$ and the scores of layer
+    2; each effect is the derivative of a softmax. At $\lambda = 0$ only the value counts, which is
+    flat inside a row; the slope in $\lambda$ is largest at the position before.
+    """
     d.say(
         r"As in step 2, at $W_O^2 = \eta_1 G_1$ the derivative at $\eta_1 = 0$ of the loss is "
         r"that of $-\mathbb{E} \sum_s a_s u_s$, now with $a_s = \sigma(b)_s$, "
@@ -53,21 +57,22 @@ def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
         sum(u) / 3,
         latex=r"\sum_s a_s u_s|_{\lambda=0} = \bar u",
     )
-    law_of_patterns(d)
-    for vocabulary in VOCABULARIES:
-        values, slopes = [], []
-        for t in lengths:
-            sums, second = pattern_sums(t, vocabulary), second_table(t, vocabulary)
-            value, slope = sums.third_step(first_table(t, vocabulary), second)
-            values.append((value, am.gradients.third_step(sums.task, 0, second=second)))
-            slopes.append((slope, am.gradients.third_step_slope(sums.task, second=second)))
-        for name, pairs in (("value $A$", values), ("slope $B$", slopes)):
-            agree(
-                d,
-                f"Sum over the patterns: the {name} is the library's, as a rational function of "
-                f"$C$ and $K$, for $T$ = {in_words(lengths)} ({SETTINGS[vocabulary]}).",
-                pairs,
-            )
+    with d.aside("Bookkeeping at small lengths: sums over patterns"):
+        law_of_patterns(d)
+        for vocabulary in VOCABULARIES:
+            values, slopes = [], []
+            for t in lengths:
+                sums, second = pattern_sums(t, vocabulary), second_table(t, vocabulary)
+                value, slope = sums.third_step(first_table(t, vocabulary), second)
+                values.append((value, am.gradients.third_step(sums.task, 0, second=second)))
+                slopes.append((slope, am.gradients.third_step_slope(sums.task, second=second)))
+            for name, pairs in (("value $A$", values), ("slope $B$", slopes)):
+                agree(
+                    d,
+                    f"Sum over the patterns: the {name} is the library's, as a rational function "
+                    f"of $C$ and $K$, for $T$ = {in_words(lengths)} ({SETTINGS[vocabulary]}).",
+                    pairs,
+                )
     d.say(
         "The same identities at $T = 7$ and $8$ are among the slow tests. Beyond, they rest on the "
         "library's use of the same independence given $(q, o, \\tau)$ at every $T$."

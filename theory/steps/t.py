@@ -14,6 +14,10 @@ from theory.steps.any_length import at_sizes
 
 
 def derive(d: Derivation) -> None:
+    """The leads of steps 1 and 2 are numbers that depend on $T$ alone, times a factor in $N$ and
+    $K$; what is left is their sign. Step 3 starts from both: its value path is flat inside a row,
+    and its slope in the lead of step 2 prefers the position before.
+    """
     _, n, k = sympy.field("N, K", sympy.QQ)
     t = Symbol("T", integer=True, positive=True)
     c = n - k

@@ -18,6 +18,10 @@ from theory.steps.thresholds import rational_moments
 
 # A finite first step.
 def derive(d: Derivation) -> None:
+    """A first step of size $m_1$ teaches the model which classes are labels, so the part of step 2
+    that comes from the frequencies of labels shrinks with the probability left on the other
+    classes. The lead changes sign where that part balances the wanted one.
+    """
     d.say(
         "After a first step $\\eta_1 G_1$ the model predicts with $\\hat p \\ne \\frac1M$, and "
         "step 2 is $\\mathbb{E}[x^1_T \\otimes \\mathrm{Cov}_s(\\sum_k (1\\{y{=}k\\} - \\hat p_k) "

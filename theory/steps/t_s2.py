@@ -88,8 +88,13 @@ def wanted_coefficient(d: Derivation, lengths: tuple[int, ...]) -> None:
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = LENGTHS[:4]) -> None:
+    """The rows of $J_2$ sum to zero, so the lead has the sign of one coefficient: a polynomial in
+    $C$ whose coefficients are harmonic sums. At small $T$ its sign is exact arithmetic; beyond, a
+    lower bound that grows with $T$ is positive where it starts.
+    """
     sign_of_the_lead(d)
-    averages_over_tau(d)
+    with d.aside("Bookkeeping: averages over the place of the trigger"):
+        averages_over_tau(d)
     wanted_coefficient(d, lengths)
     _with_all(d)
     _small_lengths_with_all(d)

@@ -18,6 +18,9 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
+    """Renaming tokens of one class leaves the population and a symmetric loss as they are. So one
+    sequence stands for its pattern of equal tokens, and counts as often as it can be renamed.
+    """
     d.say(
         "Renaming triggers among themselves and content tokens among themselves maps the "
         "population to itself and, for symmetric weights, leaves the loss of a sequence as it is: "

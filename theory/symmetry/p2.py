@@ -18,6 +18,10 @@ from theory.symmetry.claims import SECOND_ORDER
 
 
 def derive(d: Derivation) -> None:
+    """To second order in the first step the gradient has one more term, by which the prediction
+    takes back what it has learned. Summed over the patterns and divided by the first order it is a
+    number that depends on $T$ alone, over $C$.
+    """
     d.say(
         r"$W_K^1 = W_K^2 = 0$ and $W_O^2 = \eta G_1$: with $r_{ks} = w_U(k)^\top G_1 W_V^2 x^1_s$ "
         r"the logits are $\xi_k = \eta \sum_s a_s r_{ks}$, $a$ the softmax of scores $b = 0$. "

@@ -14,7 +14,9 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """NO1."""
+    """Written out, the square is a double sum of products of second moments. Isotropy leaves its
+    diagonal: $d$ terms of $1/d^2$.
+    """
     a, b = sympy.symbols("a b", integer=True, positive=True)
     same = sympy.KroneckerDelta(a, b)
     d.say(

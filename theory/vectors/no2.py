@@ -84,7 +84,10 @@ def sub_gaussian_pair(d: Derivation) -> None:
 
 
 def derive(d: Derivation) -> None:
-    """NO2."""
+    r"""The overlap of one pair has a moment generating function below that of $\mathcal{N}(0,
+    1/d)$, so Chernoff's bound limits its tail, and a union bound covers all pairs. The pairs are
+    independent two at a time, which bounds the probability from the other side.
+    """
     sub_gaussian_pair(d)
     pairs = n_ * (n_ - 1) / 2
     threshold = sqrt(2 * log(n_ * (n_ - 1) / delta) / d_)

@@ -15,7 +15,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """NO3."""
+    """The Gram matrix of $n$ unit vectors has trace $n$ and rank at most $d$, so its eigenvalues
+    cannot all be small. The Cauchy-Schwarz inequality turns this into a bound on what stands off
+    its diagonal.
+    """
     eigenvalues = sympy.symbols("lambda_1:5", real=True)
     squares = [(a - b) ** 2 for i, a in enumerate(eigenvalues) for b in eigenvalues[:i]]
     d.say(

@@ -16,7 +16,9 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """NO4."""
+    """A Gaussian matrix maps fixed vectors to jointly normal ones, whose covariances are inner
+    products over $d$. So norms and overlaps of the images have chi-squared and normal laws.
+    """
     width = 3
     W = np.array(sympy.symbols("W_1:4_1:4")).reshape(width, width)
     u, v = (np.array(sympy.symbols(f"{name}_1:4", real=True)) for name in "uv")

@@ -15,7 +15,10 @@ from theory.vectors.tails import m_, p_, pairwise_independence, s_, sign_tail, s
 
 
 def derive(d: Derivation) -> None:
-    """NO5."""
+    """Count the pairs beyond $t$: they are independent two at a time, so the variance of the count
+    is that of independent events. Cantelli's inequality then bounds the probability that there is
+    none.
+    """
     pairwise_independence(d)
     V = sympy.Symbol("V", positive=True)
     bound = (V + x_**2) / (s_ + x_) ** 2

@@ -12,7 +12,9 @@ from theory.vectors.tails import n_, p_, pairwise_independence, s_
 
 
 def derive(d: Derivation) -> None:
-    """NO6: the method of Chen and Stein, for the event that nothing happens."""
+    """The number of close pairs is nearly Poisson, and Stein's method says how nearly. A pair
+    depends only on those that share a vector with it, a share of order $1/n$ of all.
+    """
     pairwise_independence(d)
     j = sympy.Symbol("j", positive=True, integer=True)
     x = sympy.Symbol("x", positive=True)

@@ -59,7 +59,10 @@ def mean_over(polynomial: Any, laws: Mapping[Any, Any]) -> Any:
 
 
 def derive(d: Derivation) -> None:
-    """W1."""
+    """Only Gram matrices matter, and a reflection that depends on one row puts that row on an axis
+    without changing the law of the others. Repeated, this leaves a triangular factor with
+    independent entries; the images take a second one.
+    """
     one_row_at_a_time(d)
     moments_of_the_factor(d)
     images(d)

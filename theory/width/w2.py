@@ -17,7 +17,9 @@ from theory.width.pairings import at, by_pairings, d_
 
 
 def derive(d: Derivation) -> None:
-    """W2."""
+    """Every score is a polynomial in Gaussian entries, so its moments are sums over pairings of
+    these. Paired indices form loops, each worth $d$, which makes the moments polynomials in $1/d$.
+    """
     d.say(
         "Every atom is a word in $\\Phi_1$ (and $W_V^2$) applied to an input, so every Gram entry "
         "is $x_a^\\top M x_b$, and a score a sum of products of two. Isserlis: the mean of a "

@@ -14,7 +14,10 @@ from theory.width.pairings import d_
 
 
 def derive(d: Derivation) -> None:
-    """W3."""
+    r"""By Cantelli's inequality a margin of mean $\mu$ and variance $\sigma^2$ is negative with a
+    probability of at most $\sigma^2/(\sigma^2 + \mu^2)$. The moments are those of W2, and a union
+    bound covers all margins of the three memories.
+    """
     mu, sigma, t, v = sympy.symbols("mu sigma t v", positive=True)
     d.say(
         "Let $Y$ be a margin with mean $\\mu > 0$ and variance $\\sigma^2$. For every $t > 0$, "

@@ -29,7 +29,10 @@ eps, eta, t_ = sympy.symbols("epsilon eta t", real=True)
 
 
 def derive(d: Derivation) -> None:
-    """W5."""
+    r"""To first order in the step sizes the gradients are linear in the scores of step 1, so their
+    moments follow from those of W2. In a whole run the two factors of W1 are the identity plus
+    independent entries of order $1/\sqrt d$, and a smooth function of these has a normal limit.
+    """
     linear_in_the_first_memory(d)
     means_of_infinite_width(d)
     moments_across_outputs(d)

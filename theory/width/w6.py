@@ -21,7 +21,10 @@ PRECISION = Rational(1, 10**12)  # of sums of a few hundred rounded numbers
 
 
 def derive(d: Derivation) -> None:
-    """W6."""
+    """If all scores between atoms are near their limits, so are, one layer after the other,
+    attentions, layer-2 scores and logits, with explicit constants. How likely the scores are to be
+    near is Chebyshev's inequality, with exact mean squares.
+    """
     log_odds(d)
     worst_event(d)
     ranges(d)

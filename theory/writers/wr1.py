@@ -26,7 +26,10 @@ def written(keys: np.ndarray, values: np.ndarray, p: Any) -> Any:
 
 
 def derive(d: Derivation) -> None:
-    """WR1."""
+    """A sum of outer products of orthonormal families has these for singular vectors, and its
+    polar factor sets all singular values to 1. Rotations of both sides carry the factor with them,
+    while the signs of the entries depend on the basis.
+    """
     p = sympy.symbols("p_1 p_2", positive=True)
     alpha, beta = sympy.symbols("alpha beta", real=True)
     u, v = rotation(alpha), rotation(beta)

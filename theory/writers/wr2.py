@@ -16,7 +16,10 @@ ROUNDING = 2**-40
 
 
 def derive(d: Derivation) -> None:
-    """WR2."""
+    """An entry of the sign matrix is a vote of all items, and agrees with an item as often as that
+    item decides the vote. A score is a sum of such agreements over $d^2$ entries, and entries that
+    share no row and no column are independent.
+    """
     one_entry(d)
     moments(d)
     dictator(d)

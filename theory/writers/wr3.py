@@ -14,7 +14,10 @@ g, t, p, c = sympy.symbols("g t p c", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    """WR3."""
+    """The polar factor is an integral over resolvents, in which an item enters by a change of rank
+    two that can be solved for. What the other items contribute concentrates to one number $g(t)$,
+    which solves a scalar equation.
+    """
     factor_as_an_integral(d)
     one_item_out(d)
     the_trace(d)

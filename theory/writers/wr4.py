@@ -16,7 +16,10 @@ ROUNDING = 1e-9
 
 
 def derive(d: Derivation) -> None:
-    """WR4."""
+    """The polar factor turns a key without stretching it, so a wrong score is normal with variance
+    $1/d$ whatever the weights. An item is recalled where its right score, by WR3, exceeds the
+    largest of these.
+    """
     theta, x, y = sympy.symbols("theta x y", real=True)
     turned = rotation(theta) @ np.array([x, y])
     d.equal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,28 +12,35 @@ from assocmem import plots
 from assocmem.plots import GREEN, ORANGE
 from validation.dynamics import experiments
 from validation.dynamics.experiments import Scale
-from validation.figures.sheets import Row, canvas, caption, cells, fitted, labels, publish, table
+from validation.figures.sheets import (
+    Panel,
+    Row,
+    arranged,
+    caption,
+    cells,
+    fitted,
+    labels,
+    table,
+)
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHOWN = 32  # positions
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     scale: Scale | None = None,
     length: int | None = None,
     width: int | None = None,
-) -> list[Path]:
-    """Write both attention maps of one trained model; those of other positions are not shown."""
+) -> list[Row]:
+    """Both attention maps of one trained model; those of other positions are not shown."""
     scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
-    folder = out / "figure-2-runs" if context.full else None
-    rows = measure(scale, context.rng, folder)
-    return publish(out, "2", rows, draw(rows), about=context.about)
+    return measure(scale, context.rng, context.runs("figure-2-runs"))
 
 
 def measure(scale: Scale, rng: np.random.Generator, folder: Path | None) -> list[Row]:
@@ -80,39 +88,53 @@ def failures(weights: Any, tokens: Any, repeated: Any) -> int:
     return int(np.sum((looks == 0) | (tokens[looks - 1] != tokens[places])))
 
 
-def draw(rows: list[Row]) -> Figure:
-    """The two maps, the cells of the induction head outlined."""
-    figure = canvas(19, 10.4)
+def draw_layer(layer: int, rows: list[Row], ax: Axes) -> None:
+    """The attention of a layer on the sequence, the cells of the induction head outlined."""
     word = labels(rows, "layer 1", "column")
     (repeated,) = np.nonzero(table(rows, "repeated")[0])
-    accuracy, previous, induction = table(rows, "rates")[0]
-    failed, asked, here = table(rows, "failures")[0].astype(int)
+    _, previous, induction = table(rows, "rates")[0]
+    failed, asked, _ = table(rows, "failures")[0].astype(int)
     found = {t: [s for s in range(1, t + 1) if word[s - 1] == word[t]] for t in repeated}
-    marked: list[set[tuple[int, int]]] = [
-        {(s, s - 1) for sources in found.values() for s in sources},
-        {(int(t), s) for t, sources in found.items() for s in sources},
-    ]
-    titles = (
-        f"layer 1: attention on the\nprevious token, mean {previous:.0%}",
-        f"layer 2: attention on what followed\nthe trigger before, mean {induction:.0%}; "
-        f"{failed} of {asked} fail",
-    )
-    for layer, axes in enumerate(figure.subplots(1, 2), start=1):
-        weights = table(rows, f"layer {layer}")
-        image = plots.attention_map(weights, tokens=word, marked=marked[layer - 1], ax=axes)
-        axes.set_title(titles[layer - 1])
-        for ticks, colours in (
-            (axes.get_yticklabels(), dict.fromkeys(repeated, ORANGE)),
-            (axes.get_xticklabels(), {s: GREEN for sources in found.values() for s in sources}),
+    sources = [(int(t), s) for t, each in found.items() for s in each]
+    marked = {(s, s - 1) for _, s in sources} if layer == 1 else set(sources)
+    plots.attention_map(table(rows, f"layer {layer}"), tokens=word, marked=marked, ax=ax)
+    if layer == 1:
+        ax.set_title(f"layer 1: attention on the\nprevious token, mean {previous:.0%}")
+    else:
+        ax.set_title(
+            f"layer 2: attention on what followed\nthe trigger before, mean {induction:.0%}; "
+            f"{failed} of {asked} fail"
+        )
+        for ticks, places, colour in (
+            (ax.get_yticklabels(), list(found), ORANGE),
+            (ax.get_xticklabels(), [s for _, s in sources], GREEN),
         ):
-            if layer == 2:
-                for position, colour in colours.items():
-                    ticks[position].set(color=colour, fontweight="bold")
-    figure.colorbar(image, ax=figure.axes, shrink=0.6, label="attention (square-root scale)")
+            for place in places:
+                ticks[place].set(color=colour, fontweight="bold")
+    ax.set(xlabel="key", ylabel="query")
+
+
+PANELS: dict[str, Panel] = {f"layer {layer}": partial(draw_layer, layer) for layer in (1, 2)}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """The maps of both layers."""
+    shape = {1: 2.4, 2: 0.62}[columns]
+    figure = arranged(rows, PANELS, columns, across=columns, shape=shape)
+    accuracy = table(rows, "rates")[0][0]
+    failed, asked, here = table(rows, "failures")[0].astype(int)
+    repeated = int(table(rows, "repeated").sum())
+    (image,) = figure.axes[0].images
+    figure.colorbar(
+        image,
+        ax=figure.axes,
+        label="attention (square-root scale)",
+        **({"shrink": 0.6} if columns == 2 else {"location": "bottom", "shrink": 0.8, "pad": 0.01}),
+    )
     caption(
         figure,
         f"The induction head of a trained model, in-context accuracy {accuracy:.0%}, on a test "
-        f"sequence where it works ({here} of {len(repeated)} repeated triggers, in orange, attend "
+        f"sequence where it works ({here} of {repeated} repeated triggers, in orange, attend "
         f"most to a wrong token). Over all test sequences {failed} of {asked} do. Outlined: where "
         f"the head should look; green: what followed a trigger before.",
     )

@@ -11,10 +11,11 @@ from assocmem import plots
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from validation.dynamics import experiments
 from validation.dynamics.experiments import Scale, curves_of
-from validation.figures.sheets import Row, canvas, caption, fitted, publish
+from validation.figures.sheets import Panel, Row, arranged, caption, fitted
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TRIGGERS = {
@@ -28,20 +29,18 @@ OUTPUTS = {"uniform outputs": BLUE, "bigram outputs": ORANGE}
 COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl", "bigram_kl_W_F")
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     scale: Scale | None = None,
     length: int | None = None,
     width: int | None = None,
     seeds: int | None = None,
-) -> list[Path]:
-    """Write accuracy and divergence for every kind of trigger and output."""
+) -> list[Row]:
+    """Accuracy and divergence for every kind of trigger and output."""
     scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
-    folder = out / "figure-4-runs" if context.full else None
-    rows = measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
-    return publish(out, "4", rows, draw(rows), about=context.about)
+    folder = context.runs("figure-4-runs")
+    return measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
 
 
 def measure(
@@ -53,39 +52,60 @@ def measure(
     return experiments.rows_of(found, COLUMNS)
 
 
-def draw(rows: list[Row]) -> Figure:
-    """Accuracy by triggers; accuracy by outputs; the divergence from the global bigrams."""
-    figure = canvas(20, 7.4)
-    left, middle, right = figure.subplots(1, 3)
+def draw_by_triggers(rows: list[Row], ax: Axes) -> None:
+    """Accuracy with loss on all tokens, and how far the global bigrams are known."""
     for name, colour in TRIGGERS.items():
-        for axes, column in (left, "accuracy"), (right, "bigram_kl"):
-            steps, runs = curves_of(rows, name, column)
-            plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=axes)
-        alone = curves_of(rows, name, "bigram_kl_W_F")[1]
-        plots.learning_curve(steps, alone, color=colour, linestyle=":", linewidth=1.8, ax=right)
-        known = 1 - runs / runs[:, :1]  # of the divergence at the start, the share that is gone
-        plots.learning_curve(steps, known, color=colour, linestyle="--", linewidth=1.4, ax=left)
+        steps, runs = curves_of(rows, name, "accuracy")
+        plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=ax)
+        gap = curves_of(rows, name, "bigram_kl")[1]
+        known = 1 - gap / gap[:, :1]  # of the divergence at the start, the share that is gone
+        plots.learning_curve(steps, known, color=colour, linestyle="--", linewidth=1.4, ax=ax)
+    ax.set(title="Loss on all tokens, by triggers", ylabel="accuracy in context")
+    ax.set(ylim=(-0.03, 1.03), xlabel="updates")
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+
+
+def draw_by_outputs(rows: list[Row], ax: Axes) -> None:
+    """Accuracy with loss on triggers, by what follows them in training and in the test."""
     for name, colour in OUTPUTS.items():
         for column, style in ("accuracy_uniform", "-"), ("accuracy_bigram", "--"):
             steps, runs = curves_of(rows, name, column)
-            label = f"trained on {name}, tested on {column.partition('_')[2]}"
+            label = f"{name}, tested on {column.partition('_')[2]}"
             options = {"label": label, "color": colour, "linestyle": style, "linewidth": 2.6}
-            plots.learning_curve(steps, runs, ax=middle, **options)
-    left.set(title="loss on all tokens", ylabel="accuracy in context, by the triggers")
-    middle.set(title="loss on triggers", ylabel="accuracy in context, by the outputs")
-    right.set(title="global bigrams", ylabel=r"KL$(\pi_b \,\Vert\, \hat p)$, nats")
-    for axes in (left, middle):
-        axes.set(ylim=(-0.03, 1.03))
-    right.set(yscale="log")
-    for axes in (left, middle, right):
-        axes.set_xlabel("updates")
-    for axes in (left, middle):
-        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+            plots.learning_curve(steps, runs, ax=ax, **options)
+    ax.set(title="Loss on triggers, by outputs", ylabel="accuracy in context")
+    ax.set(ylim=(-0.03, 1.03), xlabel="updates")
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+
+
+def draw_divergence(rows: list[Row], ax: Axes) -> None:
+    """The divergence from the global bigrams off the triggers: of the model, and of W_F alone."""
+    for name, colour in TRIGGERS.items():
+        steps, runs = curves_of(rows, name, "bigram_kl")
+        plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=ax)
+        alone = curves_of(rows, name, "bigram_kl_W_F")[1]
+        plots.learning_curve(steps, alone, color=colour, linestyle=":", linewidth=1.8, ax=ax)
+    ax.set(title="Global bigrams", ylabel=r"KL$(\pi_b \,\Vert\, \hat p)$, nats", xlabel="updates")
+    ax.set_yscale("log")
+
+
+PANELS: dict[str, Panel] = {
+    "triggers": draw_by_triggers,
+    "outputs": draw_by_outputs,
+    "divergence": draw_divergence,
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """Accuracy by triggers; accuracy by outputs; the divergence from the global bigrams."""
+    across, shape = {1: (1, 2.5), 2: (3, 0.5)}[columns]
+    figure = arranged(rows, PANELS, columns, across=across, shape=shape)
     caption(
         figure,
-        "Global bigrams come first; the triggers decide how fast the induction head follows. Left: "
-        "accuracy in context; dashed: share of the divergence from the global bigrams that is "
-        "gone. Middle: by the outputs that triggers have in training. Right: the divergence off "
-        "the triggers; dotted: by W_F alone. Bands: smallest to largest over the runs.",
+        "Global bigrams come first; the triggers decide how fast the induction head follows. By "
+        "triggers: accuracy in context; dashed: share of the divergence from the global bigrams "
+        "that is gone. By outputs: those that triggers have in training. Global bigrams: the "
+        "divergence off the triggers; dotted: by W_F alone. Bands: smallest to largest over the "
+        "runs.",
     )
     return fitted(figure)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import hypot, nan, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from validation.capacity.c3 import recalled_items
 from validation.capacity.c5 import largest
 from validation.capacity.draws import Estimate, drawn_recall, law
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
-from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
+from validation.figures.sheets import Panel, Row, arranged, caption, fitted, in_parallel
 from validation.memory.recall import half_recall
 from validation.runner.cases import Context
 
@@ -42,8 +41,7 @@ INTERVALS = ("low", "high", "wide_low", "wide_high")
 SHADES = (BLUE, ORANGE, GREEN, GREY)
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     widths: Sequence[int] = (16, 32, 64, 128, 256),
@@ -51,11 +49,10 @@ def make(
     zipf_widths: Sequence[int] = (32, 128, 512, 10**4, 10**5, 10**6),
     rule_widths: Sequence[int] = (8, 12, 16, 24, 32),
     memories: int | None = None,
-) -> list[Path]:
-    """Write the four panels; `memories` is the number of draws behind a point."""
+) -> list[Row]:
+    """The four panels; `memories` is the number of draws behind a point."""
     memories = memories or (60 if context.full else 12)
-    rows = measure(widths, recall_widths, zipf_widths, rule_widths, memories, context.rng)
-    return publish(out, "capacity", rows, draw(rows), about=context.about)
+    return measure(widths, recall_widths, zipf_widths, rule_widths, memories, context.rng)
 
 
 # --- Numbers
@@ -257,46 +254,82 @@ def edge(d: int, rng: np.random.Generator) -> int:
 # --- Picture
 
 
-def draw(rows: list[Row]) -> Figure:
+def of_panel(rows: list[Row], panel: str) -> list[Row]:
+    """The rows of a panel."""
+    return [r for r in rows if r["panel"] == panel]
+
+
+def at_measured(axes: Axes, rows: list[Row]) -> None:
+    """Ticks at the widths where memories were drawn."""
+    ticks = sorted({r["x"] for r in rows if r["kind"] == "measured"})
+    axes.set_xticks(ticks, [f"{d:g}" for d in ticks])
+    axes.minorticks_off()
+
+
+def draw_capacity(rows: list[Row], ax: Axes) -> None:
+    """How many pairs a memory holds against the width, one to one and many to one."""
+    rows = of_panel(rows, "capacity")
+    series_of(ax, rows)
+    guides(ax, rows)
+    ax.set(xscale="log", yscale="log", xlabel="width d", ylabel="pairs $n^*$, half recalled")
+    ax.set_title("Capacity: one to one $d^2 / 2\\ln n$,\nfew classes $m d / z_m^2$")
+    ax.legend(loc="upper left", frameon=False, handlelength=1.5)
+    ax.set_ylim(None, 10 * ax.get_ylim()[1])  # room for the legend
+    at_measured(ax, rows)
+
+
+def draw_recall(rows: list[Row], ax: Axes) -> None:
+    """Recall against the number of pairs in units of the capacity."""
+    series_of(ax, of_panel(rows, "recall"))
+    ax.set(xscale="log", xlabel="pairs $n / n^*(d)$", ylabel="recall", ylim=(-0.03, 1.03))
+    ax.set_xticks((0.25, 0.5, 1, 2, 4), ("1/4", "1/2", "1", "2", "4"))
+    ax.minorticks_off()
+    ax.set_title("Recall, one to one:\nsharper with width")
+    ax.legend(frameon=False)
+
+
+def draw_zipf(rows: list[Row], ax: Axes) -> None:
+    """How many items of Zipf's law a memory recalls against the width."""
+    series_of(ax, of_panel(rows, "zipf"))
+    ax.set(xscale="log", yscale="log", xlabel="width d", ylabel="items recalled")
+    ax.plot([], [], "o-", color=GREY, mfc="white", ms=10, label="exact law, sampled")
+    ax.set_title("Zipf weights $i^{-\\alpha}$: $d^{1/2\\alpha}$ items,\nno logarithm")
+    ax.legend(loc="upper left", frameon=False)
+
+
+def draw_rules(rows: list[Row], ax: Axes) -> None:
+    """Pairs per parameter, by the rule that writes the memory."""
+    rows = of_panel(rows, "rules")
+    series_of(ax, rows)
+    ax.set(xlabel="width d", ylabel="pairs per parameter, $n^* / d^2$")
+    ax.set_title("Rules, one to one,\nhalf recalled")
+    ax.set_ylim(0, 1.6 * ax.get_ylim()[1])
+    ax.legend(frameon=False, loc="upper right")
+    at_measured(ax, rows)
+
+
+PANELS: dict[str, Panel] = {
+    "capacity": draw_capacity,
+    "recall": draw_recall,
+    "zipf": draw_zipf,
+    "rules": draw_rules,
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     """Four panels: lines are predicted, points measured."""
-    figure = canvas(15, 11.5)
-    (first, second), (third, fourth) = figure.subplots(2, 2)
-    for axes, panel in (
-        (first, "capacity"),
-        (second, "recall"),
-        (third, "zipf"),
-        (fourth, "rules"),
-    ):
-        series_of(axes, [r for r in rows if r["panel"] == panel])
-    guides(first, rows)
-    first.set(xscale="log", yscale="log", xlabel="width d", ylabel="pairs n*, half recalled")
-    first.set_title("Capacity: one to one d² / 2 ln n, few classes m d / $z_m^2$")
-    second.set(xscale="log", xlabel="pairs n / n*(d)", ylabel="recall", ylim=(-0.03, 1.03))
-    second.set_xticks((0.25, 0.5, 1, 2, 4), ("1/4", "1/2", "1", "2", "4"))
-    second.set_title("Recall, one to one: sharper with width")
-    third.set(xscale="log", yscale="log", xlabel="width d", ylabel="items recalled")
-    third.plot([], [], "o-", color=GREY, mfc="white", ms=10, label="exact law, sampled")
-    third.set_title(r"Zipf weights $i^{-\alpha}$: $d^{1/2\alpha}$ items, no logarithm")
-    fourth.set(xlabel="width d", ylabel="pairs per parameter, n* / d²", ylim=(0, None))
-    fourth.set_title("Rules, one to one, half recalled")
-    for axes in (first, second, third, fourth):
+    shape = {1: 2.6, 2: 0.95}[columns]
+    figure = arranged(rows, PANELS, columns, across=columns, shape=shape)
+    for axes in figure.axes:
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper left" if axes is third else "best", frameon=False)
-    first.legend(loc="upper left", bbox_to_anchor=(0, 1), frameon=False, handlelength=1.5)
-    first.set_ylim(None, 4 * first.get_ylim()[1])  # room for the legend
-    fourth.set_ylim(0, 1.25 * fourth.get_ylim()[1])
-    for axes, panel in ((first, "capacity"), (fourth, "rules")):
-        ticks = sorted({r["x"] for r in rows if (r["panel"], r["kind"]) == (panel, "measured")})
-        axes.set_xticks(ticks, [f"{d:g}" for d in ticks])
-    first.minorticks_off()
-    second.minorticks_off()
     found = "; ".join(map(str, agreements(rows)))
     caption(
         figure,
         "What a d × d matrix stores over Gaussian keys and values. Points: drawn memories; lines: "
-        "predicted,\nabove with a band of 1/2d of recall, below exact laws, sampled, their error "
-        "in the bars (95%);\ndotted: limit d → ∞; $z_m$: median of the largest of m − 1 standard "
-        f"normals; exponents fitted to the points\n{found}",
+        "predicted, for capacity and recall with a band of 1/2d of recall, for Zipf weights and "
+        "rules by exact laws, sampled, their error in the bars (95%); "
+        "dotted: limit d → ∞; $z_m$: median of the largest of m − 1 standard "
+        f"normals; exponents fitted to the points. {found}.",
     )
     return fitted(figure)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from math import ceil, exp, isfinite, log, nan, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from assocmem.plots import BLUE, GREY, ORANGE
 from assocmem.vectors.bartlett import bartlett
 from assocmem.vectors.overlaps import coherence_band, coherence_quantile, how_many_fit, overlap_law
 from validation.figures.agreement import Agreement, agreement, of_median, of_rate
-from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
+from validation.figures.sheets import Panel, Row, arranged, caption, fitted, in_parallel
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ DELTA = 0.05  # of the proven band
 RARE = 1e-6  # of the number that fits safely
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     counts: Sequence[int] | None = None,
@@ -42,16 +40,15 @@ def make(
     level_widths: Sequence[int] = LEVEL_WIDTHS,
     draws: int | None = None,
     most: int | None = None,
-) -> list[Path]:
-    """Write coherence against the number of vectors, and the number that fits against the width."""
+) -> list[Row]:
+    """Coherence against the number of vectors, and the number that fits against the width."""
     draws = draws or (200 if context.full else 40)
     counts = counts or [2**k for k in range(3, 12 if context.full else 11)]
     most = most or (2000 if context.full else 300)
-    rows = [
+    return [
         *coherence_rows(counts, widths, draws, context.rng),
         *fit_rows(levels, level_widths, 5 * draws, most, context.rng),  # they spread more
     ]
-    return publish(out, "coherence", rows, draw(rows), about=context.about)
 
 
 def coherence_rows(
@@ -174,31 +171,38 @@ def _row(panel: str, *, predicted: Any, measured: Any, error: float, **values: A
     return row | {"error": error} | of_median(measured, error)
 
 
-def draw(rows: list[Row]) -> Figure:
-    """Two panels: coherence against n, and the number that fits against d."""
-    figure = canvas(17, 7.6)
-    left, right = figure.subplots(1, 2)
-    _panel(left, rows, "coherence", group="d", x="n")
-    _panel(right, rows, "fit", group="level", x="d")
-    left.set(title=f"Coherence of n random vectors on the sphere, {rows[0]['draws']} draws each")
-    left.set(xlabel="number of vectors n", ylabel="largest |cos| of all pairs")
-    right.set(
-        ylim=(0.8, 3e7),
-        title=f"Vectors drawn before a |cos| exceeds ε, {rows[-1]['draws']} draws each",
-    )
-    right.set(xlabel="dimension d", ylabel="number of vectors that fit")
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-    right.legend(loc="upper left")
+def draw_coherence(rows: list[Row], ax: Axes) -> None:
+    """The coherence against the number of vectors."""
+    _panel(ax, rows, "coherence", group="d", x="n")
+    ax.set_title("Coherence of n random vectors")
+    ax.set(xlabel="number of vectors n", ylabel="largest |cos| of all pairs")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.57), ncols=2, frameon=False)
+
+
+def draw_fit(rows: list[Row], ax: Axes) -> None:
+    """How many vectors are drawn before a pair is close, against the dimension."""
+    _panel(ax, rows, "fit", group="level", x="d")
+    ax.set(ylim=(0.8, 3e7), title="Vectors drawn before a |cos| exceeds ε")
+    ax.set(xlabel="dimension d", ylabel="number of vectors that fit")
+    ax.legend(loc="upper left")
+
+
+PANELS: dict[str, Panel] = {"coherence": draw_coherence, "fit": draw_fit}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """Coherence against n, and the number that fits against d."""
+    figure = arranged(rows, PANELS, columns, across=columns, shape={1: 1.6, 2: 0.55}[columns])
     caption(
         figure,
         f"Line and dark band: predicted median, {SPREAD[0]:.0%} to {SPREAD[2]:.0%} quantile "
-        "(Poisson law of the number of close pairs); dots: measured\nBars: 95% interval of the "
-        "median with the proven error of the Poisson law. Left, light band: proven to hold 95% of "
-        "the draws, thin line: the plain bound\nin place of its upper end; dotted: Welch's bound "
-        "for any vectors. Right, dashed: fit with probability "
-        f"$1 - 10^{{{round(np.log10(RARE))}}}$ by the sharp bound, thin line: by the plain one\n"
-        + "; ".join(map(str, agreements(rows))),
+        f"(Poisson law of the number of close pairs); dots: measured, {rows[0]['draws']} and "
+        f"{rows[-1]['draws']} draws each. "
+        "Bars: 95% interval of the median with the proven error of the Poisson law. Coherence, "
+        "light band: proven to hold 95% of the draws, thin line: the plain bound "
+        "in place of its upper end; dotted: Welch's bound for any vectors. Number that fits, "
+        f"dashed: fit with probability $1 - 10^{{{round(np.log10(RARE))}}}$ by the sharp bound, "
+        "thin line: by the plain one. " + "; ".join(map(str, agreements(rows))) + ".",
     )
     return fitted(figure)
 
@@ -233,4 +237,4 @@ def _panel(axes: Axes, rows: list[Row], panel: str, *, group: str, x: str) -> No
         axes.plot(at[seen], measured[1][seen], "o", label=name, markersize=5, **style)
         axes.vlines(at[known], low[known], high[known], color=colour)
     axes.set(xscale="log", yscale="log")
-    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)

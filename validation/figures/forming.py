@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from assocmem import plots
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from validation.dynamics import experiments
 from validation.dynamics.experiments import REFERENCE, Scale, curves_of
-from validation.figures.sheets import SYMBOLS, Row, canvas, caption, fitted, publish
+from validation.figures.sheets import SYMBOLS, Panel, Row, arranged, caption, fitted
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHOWN = (
@@ -34,20 +36,18 @@ LINES = {
 }
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     scale: Scale | None = None,
     length: int | None = None,
     width: int | None = None,
     seeds: int | None = None,
-) -> list[Path]:
-    """Write the curves of all schedules."""
+) -> list[Row]:
+    """The curves of all schedules."""
     scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
-    folder = out / "figure-3-runs" if context.full else None
-    rows = measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
-    return publish(out, "3", rows, draw(rows), about=context.about)
+    folder = context.runs("figure-3-runs")
+    return measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
 
 
 def measure(
@@ -62,27 +62,43 @@ def measure(
     ]
 
 
-def draw(rows: list[Row]) -> Figure:
-    """One panel per schedule, and the reference in the last."""
+def draw_curves(name: str, rows: list[Row], ax: Axes) -> None:
+    """The recalls of one schedule, and its accuracy."""
     frozen_until = rows[0]["frozen_until"]
-    figure = canvas(19, 10.4)
-    panels = figure.subplots(2, 4, sharey=True)
-    for name, axes in zip((*SHOWN, REFERENCE), panels.flat, strict=True):
-        for column, (label, colour) in LINES.items():
-            width = 3.2 if column == "accuracy" else 2.2
-            steps, runs = curves_of(rows, name, column)
-            plots.learning_curve(steps, runs, label=label, color=colour, linewidth=width, ax=axes)
-        title = "All three train"
-        if "late" in name:
-            axes.axvline(frozen_until, color=GREY, linestyle=":", linewidth=2)
-            names = [SYMBOLS[part] for part in name.removesuffix(" late").split(", ")]
-            title = f"{' and '.join(names)} frozen until {frozen_until}"
-        elif name == REFERENCE:
-            title = "Reference: embeddings trained too,\nfour heads a layer (the best), AdamW"
-        axes.set_title(title)
-        axes.set(ylim=(-0.03, 1.03))
-        axes.set_xlabel("updates")
-    handles, names = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
-    caption(figure, "Three memories form; freezing one holds up those below it")
+    for column, (label, colour) in LINES.items():
+        width = 3.2 if column == "accuracy" else 2.2
+        steps, runs = curves_of(rows, name, column)
+        plots.learning_curve(steps, runs, label=label, color=colour, linewidth=width, ax=ax)
+    title = "All three train"
+    if "late" in name:
+        ax.axvline(frozen_until, color=GREY, linestyle=":", linewidth=2)
+        names = [SYMBOLS[part] for part in name.removesuffix(" late").split(", ")]
+        title = f"{' and '.join(names)}\nfrozen until {frozen_until}"
+    elif name == REFERENCE:
+        title = "Reference,\nall parameters train"
+    ax.set(title=title, ylim=(-0.03, 1.03), xlabel="updates")
+
+
+PANELS: dict[str, Panel] = {name: partial(draw_curves, name) for name in (*SHOWN, REFERENCE)}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """One panel per schedule, and the reference in the last."""
+    shape = {1: 2.4, 2: 0.66}[columns]
+    figure = arranged(rows, PANELS, columns, across=2 * columns, shape=shape)
+    for axes in figure.axes:
+        axes.label_outer(remove_inner_ticks=False)
+        if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            axes.set_ylabel("rate")
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc="outside lower center", ncols={1: 1, 2: 4}[columns], frameon=False
+    )
+    caption(
+        figure,
+        "Three memories form; freezing one holds up those below it. Recall of each memory and "
+        "accuracy in context over training, with the matrices named above each panel frozen until "
+        "the dotted line. Last panel: the independent reference, whose embeddings train too, with "
+        "four heads a layer (the best is shown), by AdamW. Bands: smallest to largest over runs.",
+    )
     return fitted(figure)

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assocmem import heads, plots
 from assocmem.plots import BLUE, NO_VALUE
-from validation.figures.sheets import Row, canvas, caption, cells, fitted, labels, publish, table
+from validation.figures.sheets import (
+    Panel,
+    Row,
+    arranged,
+    caption,
+    cells,
+    fitted,
+    labels,
+    table,
+)
 from validation.heads import two_heads
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TABLES = ("previous token", "induction", "copying")
 DATA = "attention on data"
 
 
-def make(out: Path, context: Context, *, sequences: int = 400) -> list[Path]:
-    """Write the tables of the circuit that is found, and attention against margins."""
-    rows = measure(sequences, context.rng)
-    return publish(out, "heads", rows, draw(rows), about=context.about)
+def data(context: Context, *, sequences: int = 400) -> list[Row]:
+    """The tables of the circuit that is found, and attention against margins."""
+    return measure(sequences, context.rng)
 
 
 def measure(sequences: int, rng: np.random.Generator) -> list[Row]:
@@ -49,27 +58,38 @@ def measure(sequences: int, rng: np.random.Generator) -> list[Row]:
     return rows + cells(DATA, pairs, [str(i) for i in t], ["margin", "attention"])
 
 
-def draw(rows: list[Row]) -> Figure:
-    """Tables with the right answers framed; then a point per position."""
-    figure = canvas(13, 3.6, room=1.1)
-    *tables, right = figure.subplots(1, 4)
-    for axes, name in zip(tables, TABLES, strict=True):
-        scores = table(rows, name)
-        asked = [int(label) for label in labels(rows, name, "row")]
-        targets = [i - 1 for i in asked] if name == "previous token" else range(len(asked))
-        axes.set_facecolor(NO_VALUE)
-        plots.memory(scores, marked=list(enumerate(targets)), ax=axes)
-        axes.set(title=name, xlabel="answer", ylabel="cue")
+def draw_table(name: str, rows: list[Row], ax: Axes) -> None:
+    """The scores of a memory, the right answers framed."""
+    scores = table(rows, name)
+    asked = [int(label) for label in labels(rows, name, "row")]
+    targets = [i - 1 for i in asked] if name == "previous token" else range(len(asked))
+    ax.set_facecolor(NO_VALUE)
+    plots.memory(scores, marked=list(enumerate(targets)), ax=ax)
+    ax.set(title=name, xlabel="answer", ylabel="cue")
+
+
+def draw_attention(rows: list[Row], ax: Axes) -> None:
+    """Attention on the token before, over sequences, against the margin of the weights."""
     margin, attention = table(rows, DATA).T
-    right.scatter(margin, attention, color=BLUE, s=18)
-    right.axvline(0, color="0.6", linewidth=1)
-    right.set(
-        title="each position", xlabel="margin, from weights", ylabel="attention on the one before"
-    )
+    ax.scatter(margin, attention, color=BLUE, s=12)
+    ax.axvline(0, color="0.6", linewidth=1)
+    ax.set(title="each position", xlabel="margin, from weights", ylabel="attention before")
+
+
+PANELS: dict[str, Panel] = {
+    **{name: partial(draw_table, name) for name in TABLES},
+    DATA: draw_attention,
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """Tables with the right answers framed; then a point per position."""
+    shape = {1: 1.0, 2: 0.3}[columns]
+    figure = arranged(rows, PANELS, columns, across=2 * columns, shape=shape)
     caption(
         figure,
         "The three memories of a trained transformer, read from its weights: scores of each cue, "
-        "less their mean over the admissible answers, the right answer framed. Right: attention on "
+        "less their mean over the admissible answers, the right answer framed. Last: attention on "
         "the token before, over sequences, against the margin that the weights give it.",
     )
     return fitted(figure)

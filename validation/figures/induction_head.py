@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import product
-from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
@@ -16,35 +16,34 @@ from assocmem.plots import GREEN, ORANGE
 from validation.figures.sheets import (
     MATRICES,
     SYMBOLS,
+    Panel,
     Row,
-    canvas,
+    arranged,
     caption,
     cells,
     fitted,
     labels,
-    publish,
     table,
 )
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 RATES = ("attention on the output", "accuracy", "accuracy, trigger not first")
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     task: am.InductionTask | None = None,
     tokens: int = 20,
     length: int = 28,
-) -> list[Path]:
-    """Write the attention of both layers before and after each step, and the three memories."""
+) -> list[Row]:
+    """The attention of both layers before and after each step, and the three memories."""
     task = task or am.InductionTask(n_tokens=tokens, length=length, n_triggers=2)
-    rows = measure(task, context.rng, evaluate_on=20_000 if context.full else 2_000)
-    return publish(out, "induction-head", rows, draw(rows), about=context.about)
+    return measure(task, context.rng, evaluate_on=20_000 if context.full else 2_000)
 
 
 def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: int) -> list[Row]:
@@ -84,59 +83,95 @@ def measure(task: am.InductionTask, rng: np.random.Generator, *, evaluate_on: in
     return rows
 
 
-def draw(rows: list[Row]) -> Figure:
-    """One column per stage, one row per layer; below, the memories and the rates."""
-    figure = canvas(19, 14.2, room=1.1)
-    grid = figure.subplots(3, 4, height_ratios=[1, 1, 0.95])
+def draw_attention(layer: int, stage: int, rows: list[Row], ax: Axes) -> None:
+    """The attention of a layer after so many steps, the cell of the induction head outlined."""
     word = labels(rows, "layer 2 after 0 steps", "column")
     last, first = len(word) - 1, word.index(word[-1])
     output = first + 1
-    steps = ["start", *(f"after step {i + 1}, {SYMBOLS[MATRICES[i]]}" for i in range(3))]
-    for layer, stage in product((1, 2), range(4)):
-        axes = grid[layer - 1, stage]
-        weights = table(rows, f"layer {layer} after {stage} steps")
-        cell = (output, first) if layer == 1 else (last, output)
-        image = plots.attention_map(weights, tokens=word, marked=[cell], ax=axes)
-        looks = ("last {1} at {0}", "{0} at first {1}")[layer % 2].format(word[output], word[last])
-        axes.set_title(f"{steps[stage]}\n{looks}: {weights[cell]:.0%}")
-        axes.set(xlabel="key", ylabel="" if stage else f"layer {layer}: query")
-        special = {first: ORANGE, output: GREEN, last: ORANGE}
-        for set_ticks in (axes.set_xticks, axes.set_yticks):
-            _colour(set_ticks(list(special), [word[t] for t in special]), special.values())
-    figure.colorbar(
-        image, ax=grid[:2], shrink=0.5, pad=0.01, label="attention (square-root colour scale)"
-    )
-    _draw_memories(figure, grid[2], rows)
+    weights = table(rows, f"layer {layer} after {stage} steps")
+    cell = (output, first) if layer == 1 else (last, output)
+    plots.attention_map(weights, tokens=word, marked=[cell], ax=ax)
+    name = MATRICES[stage - 1]
+    step = f"after step {stage}, {SYMBOLS[name]}" if stage else "start"
+    looks = ("last {1} at {0}", "{0} at first {1}")[layer % 2].format(word[output], word[last])
+    ax.set_title(f"{step}\n{looks}: {weights[cell]:.0%}")
+    ax.set(xlabel="key", ylabel=f"layer {layer}: query")
+    special = {first: ORANGE, output: GREEN, last: ORANGE}
+    for set_ticks in (ax.set_xticks, ax.set_yticks):
+        _colour(set_ticks(list(special), [word[t] for t in special]), special.values())
+
+
+SIDES = {
+    "W_O2": ("token, $W_V^2 w_E$", "output, $w_U$"),
+    "W_K2": (r"key, $\Phi_1 w_E$", "query, $w_E$"),
+    "W_K1": ("key, $p_s$", "query, $p_t$"),
+}
+
+
+def draw_memory(name: str, rows: list[Row], ax: Axes) -> None:
+    """The scores of a memory, with a colour bar."""
+    image = plots.memory(table(rows, name), ax=ax)
+    for set_ticks, axis in ((ax.set_xticks, "column"), (ax.set_yticks, "row")):
+        names = labels(rows, name, axis)
+        set_ticks(range(0, len(names), 6), names[::6])
+    recall = table(rows, f"recall of {name}").item()
+    across, down = SIDES[name]
+    ax.set(title=f"{SYMBOLS[name]}: recall {recall:.0%}", xlabel=across, ylabel=down)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
+
+
+def draw_rates(rows: list[Row], ax: Axes) -> None:
+    """Attention and accuracy over all test sequences, by stage."""
     rates = np.concatenate([table(rows, f"rates after {stage} steps") for stage in range(4)])
-    series = dict(zip(RATES, rates.T, strict=True))
-    plots.trajectory(["start", *SYMBOLS.values()], series, ax=grid[2, 3])
-    grid[2, 3].set(title="all test sequences", xlabel="after the step on", ylabel="rate")
-    grid[2, 3].legend(loc="upper center", bbox_to_anchor=(0.4, -0.4), frameon=False)
+    plots.trajectory(["start", *SYMBOLS.values()], dict(zip(RATES, rates.T, strict=True)), ax=ax)
+    ax.set(title="all test sequences", xlabel="after the step on", ylabel="rate")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), frameon=False)
+
+
+PANELS: dict[str, Panel] = {
+    **{
+        f"layer {layer} after {stage} steps": partial(draw_attention, layer, stage)
+        for layer, stage in product((1, 2), range(4))
+    },
+    **{name: partial(draw_memory, name) for name in SIDES},
+    "rates": draw_rates,
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """One column per stage, one row per layer; below, the memories and the rates.
+
+    One column of a page has room for the first and the last stage.
+    """
+    names, shape = list(PANELS), {1: 2.1, 2: 0.82}[columns]
+    if columns == 1:
+        names = [name for name in names if not name.endswith(("1 steps", "2 steps"))]
+        names[1], names[2] = names[2], names[1]
+    panels = {name: PANELS[name] for name in names}
+    figure = arranged(rows, panels, columns, across=2 * columns, shape=shape)
+    maps = figure.axes[: len(names) - 4]
+    for axes in maps:
+        where = axes.get_subplotspec()
+        if columns == 2 and where is not None and not where.is_first_col():
+            axes.set_ylabel("")
+    figure.colorbar(
+        maps[-1].images[0],
+        ax=maps,
+        label="attention (square-root colour scale)",
+        **({"shrink": 0.5, "pad": 0.01} if columns == 2 else {"location": "top", "pad": 0.01}),
+    )
+    sequence = labels(rows, names[0], "column")
+    word = sequence[-1]
+    follower = sequence[sequence.index(word) + 1]
     caption(
         figure,
-        f"Three gradient steps from zero: the last {word[last]} finds the token after the first "
-        f"{word[first]}, which is {word[output]}. Above: attention on one sequence, layer 1 and 2, "
+        f"Three gradient steps from zero: the last {word} finds the token after the first "
+        f"{word}, which is {follower}. Above: attention on one sequence, layer 1 and 2, "
         f"with the cell of the induction head outlined. Below: the three memories, a token to its "
         f"output, a trigger to what follows it, a position to the one before; and rates over all "
         f"test sequences.",
     )
     return fitted(figure)
-
-
-def _draw_memories(figure: Figure, grid: Any, rows: list[Row]) -> None:
-    texts = {
-        "W_O2": ("token, $W_V^2 w_E$", "output, $w_U$"),
-        "W_K2": (r"key, $\Phi_1 w_E$", "query, $w_E$"),
-        "W_K1": ("key, $p_s$", "query, $p_t$"),
-    }
-    for axes, (name, (across, down)) in zip(grid, texts.items(), strict=False):
-        image = plots.memory(table(rows, name), ax=axes)
-        for set_ticks, axis in ((axes.set_xticks, "column"), (axes.set_yticks, "row")):
-            names = labels(rows, name, axis)
-            set_ticks(range(0, len(names), 6), names[::6])
-        axes.set_title(f"{SYMBOLS[name]}: recall {table(rows, f'recall of {name}').item():.0%}")
-        axes.set(xlabel=across, ylabel=down)
-        figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
 
 
 def _colour(ticks: Iterable[Any], colours: Iterable[str]) -> None:

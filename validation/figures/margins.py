@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, product
-from pathlib import Path
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 import assocmem as am
 from assocmem import gradients, plots
 from assocmem.plots import BLUE, ORANGE
-from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
+from validation.figures.sheets import Panel, Row, canvas, caption, fitted, in_parallel
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ DEFAULT = (0.5, 10.0, 5.0)
 ENOUGH = 0.999  # the accuracy below which a cell counts as failed
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     sizes: Sequence[tuple[int, int, int]] = SIZES,
@@ -37,15 +36,14 @@ def make(
     third: Sequence[float] = THIRD,
     first: Sequence[float] = FIRST,
     sequences: int | None = None,
-) -> list[Path]:
-    """Write the accuracy over the margins of steps 2 and 3, and over that of step 1."""
+) -> list[Row]:
+    """The accuracy over the margins of steps 2 and 3, and over that of step 1."""
     sequences = sequences or (20_000 if context.full else 1_500)
     rows: list[Row] = []
     for size in sizes:
         rows += measure(size, second, third, context.rng, sequences=sequences)
     rows += measure_first(sizes[0], first, context.rng, sequences=sequences)
-    rows += measure_sampled(sizes[0], first, context.rng, sequences=8 * sequences)
-    return publish(out, "margins", rows, draw(rows), about=context.about)
+    return rows + measure_sampled(sizes[0], first, context.rng, sequences=8 * sequences)
 
 
 def measure(
@@ -170,55 +168,45 @@ def _row(
     return row
 
 
-def draw(rows: list[Row]) -> Figure:
-    """Two maps over (m2, m3) for each task, and below, curves over m1."""
+def sizes_of(rows: list[Row]) -> list[tuple[int, int, int]]:
+    """The sizes (N, T, K) of the maps, in order."""
+    return list(dict.fromkeys((row["N"], row["T"], row["K"]) for row in rows))
+
+
+def draw_map(number: int, quantity: str, rows: list[Row], ax: Axes) -> None:
+    """The accuracy over the margins of steps 2 and 3, at the size of this number."""
     from matplotlib.colors import Normalize
 
-    sizes = list(dict.fromkeys((row["N"], row["T"], row["K"]) for row in rows))
-    figure = canvas(5 * len(sizes) + 1, 13, room=1.0)
-    places: list[Any] = [
-        [f"{kind} {i}" for i in range(len(sizes))] for kind in ("accuracy", "accuracy_at_start")
+    size = sizes_of(rows)[number]
+    of_size = [
+        row for row in rows if row["panel"] == "m2, m3" and (row["N"], row["T"], row["K"]) == size
     ]
-    panels = figure.subplot_mosaic([*places, ["over m1"] * len(sizes)], height_ratios=[1, 1, 0.7])
-    grid = [row for row in rows if row["panel"] == "m2, m3"]
-    for (i, size), kind in product(enumerate(sizes), ("accuracy", "accuracy_at_start")):
-        of_size = [row for row in grid if (row["N"], row["T"], row["K"]) == size]
-        second, third = (list(dict.fromkeys(row[m] for row in of_size)) for m in ("m2", "m3"))
-        table = np.reshape([row[kind] for row in of_size], (len(second), len(third))).T
-        axes = panels[f"{kind} {i}"]
-        image = plots.phase_map(
-            table,
-            rows=[f"{m:g}" for m in third],
-            columns=[f"{m:g}" for m in second],
-            failed=table < ENOUGH,
-            ax=axes,
-            cmap="cividis",
-            norm=Normalize(0, 1),
-        )
-        where = "trigger not first" if kind == "accuracy" else "trigger first"
-        axes.set_title(f"{size},\n{where}")
-        axes.set_xticks(range(0, len(second), 2), [f"{m:g}" for m in second[::2]])
-        axes.set_xlabel("margin of step 2, $m_2$")
-        axes.set_ylabel("" if i else "margin of step 3, $m_3$")
-    figure.colorbar(image, ax=[panels[name] for name in chain(*places)], pad=0.01, label="accuracy")
-    _draw_first_margin(panels["over m1"], [row for row in rows if row["panel"] == "m1"])
-    n, start = rows[0]["sequences"], rows[0]["sequences_at_start"]
-    caption(
-        figure,
-        "Which margins make an induction head: accuracy at sizes (N, T, K) (closed forms, infinite "
-        f"width, $m_1$ = {DEFAULT[0]:g}). Framed: accuracy below {ENOUGH}, on {n:,} sequences "
-        f"({start:,} with the trigger first).",
+    second, third = (list(dict.fromkeys(row[m] for row in of_size)) for m in ("m2", "m3"))
+    table = np.reshape([row[quantity] for row in of_size], (len(second), len(third))).T
+    plots.phase_map(
+        table,
+        rows=[f"{m:g}" for m in third],
+        columns=[f"{m:g}" for m in second],
+        failed=table < ENOUGH,
+        ax=ax,
+        cmap="cividis",
+        norm=Normalize(0, 1),
     )
-    return fitted(figure)
+    where = "trigger not first" if quantity == "accuracy" else "trigger first"
+    ax.set_title(f"{size},\n{where}")
+    ax.set_xticks(range(0, len(second), 2), [f"{m:g}" for m in second[::2]])
+    ax.set(xlabel="margin of step 2, $m_2$", ylabel="margin of step 3, $m_3$")
 
 
-def _draw_first_margin(axes: Axes, rows: list[Row]) -> None:
+def draw_first_margin(rows: list[Row], ax: Axes) -> None:
+    """The accuracy along the margin of step 1, by both gradients."""
+    rows = [row for row in rows if row["panel"] == "m1"]
     for (gradient, label), (quantity, place, line) in product(
         (("closed-form", "closed forms"), ("population", "sampled gradients")),
         (("accuracy", "not first", "-"), ("accuracy_at_start", "first", "--")),
     ):
         curve = [row for row in rows if row["gradient"] == gradient]
-        axes.plot(
+        ax.plot(
             [row["m1"] for row in curve],
             [row[quantity] for row in curve],
             label=f"{label}, trigger {place}",
@@ -227,13 +215,49 @@ def _draw_first_margin(axes: Axes, rows: list[Row]) -> None:
             fillstyle="full" if quantity == "accuracy" else "none",
             linestyle=line,
         )
-    axes.set_xscale("log")
-    axes.set_ylim(-0.03, 1.03)
     size = tuple(rows[0][name] for name in ("N", "T", "K"))
-    axes.set_title(
-        f"{size}, along the margin of step 1: $m_2$ = {DEFAULT[1]:g}, $m_3$ = {DEFAULT[2]:g}"
+    ax.set_title(
+        f"{size}, along the margin of step 1:\n$m_2$ = {DEFAULT[1]:g}, $m_3$ = {DEFAULT[2]:g}"
     )
-    axes.set_xlabel("margin of step 1, $m_1$")
-    axes.set_ylabel("accuracy")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, frameon=False)
-    axes.grid(alpha=0.3)
+    ax.set(xscale="log", ylim=(-0.03, 1.03), xlabel="margin of step 1, $m_1$", ylabel="accuracy")
+    ax.grid(alpha=0.3)
+
+
+PANELS: dict[str, Panel] = {
+    **{
+        f"{quantity} {number}": partial(draw_map, number, quantity)
+        for quantity, number in product(("accuracy", "accuracy_at_start"), range(len(SIZES)))
+    },
+    "over m1": draw_first_margin,
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """Two maps over (m2, m3) for each task, and below, curves over m1."""
+    numbers = range(len(sizes_of(rows)))
+    maps = [[f"{kind} {i}" for i in numbers] for kind in ("accuracy", "accuracy_at_start")]
+    if columns == 1:
+        maps = [list(pair) for pair in zip(*maps, strict=True)]
+    names: list[Any] = [*maps, ["over m1"] * len(maps[0])]
+    figure = canvas(columns, {1: 2.5, 2: 0.85}[columns])
+    panels = figure.subplot_mosaic(names, height_ratios=[*[1] * len(maps), 0.7])
+    for name, axes in panels.items():
+        PANELS[name](rows, axes)
+    grid = [panels[name] for line in maps for name in line]
+    for axes in grid:
+        where = axes.get_subplotspec()
+        if where is not None and not where.is_first_col():
+            axes.set_ylabel("")
+    options: dict[str, Any] = {"location": "top"} if columns == 1 else {}
+    figure.colorbar(grid[-1].images[0], ax=grid, pad=0.01, label="accuracy", **options)
+    panels["over m1"].legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=columns, frameon=False
+    )
+    n, start = rows[0]["sequences"], rows[0]["sequences_at_start"]
+    caption(
+        figure,
+        "Which margins make an induction head: accuracy at sizes (N, T, K) (closed forms, infinite "
+        f"width, $m_1$ = {DEFAULT[0]:g}). Framed: accuracy below {ENOUGH}, on {n:,} sequences "
+        f"({start:,} with the trigger first).",
+    )
+    return fitted(figure)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import exp, hypot, nan
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +14,14 @@ import assocmem as am
 from assocmem import plots
 from assocmem.plots import BLUE, GREEN, ORANGE
 from validation.figures.agreement import Agreement, agreement, exponent, of_mean
-from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
+from validation.figures.sheets import Panel, Row, canvas, caption, fitted, in_parallel
 from validation.runner.cases import Context
 from validation.width.head import LEVEL, HeadAtWidth, crossing, mean_recall
 from validation.width.w7 import InductionHead
 from validation.width.written import written
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 N_TOKENS, LENGTH = 16, 64  # the other size where one varies
@@ -31,8 +32,7 @@ NEAR = np.geomspace(0.5, 8, 5)  # where to look for d_90, in units of d*
 LEADS = {10.0: BLUE, 3.0: GREEN, 1.0: ORANGE}  # m2, the lead of step 2
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     lengths: Sequence[int] = LENGTHS,
@@ -41,7 +41,7 @@ def make(
     leads: Sequence[float] = tuple(LEADS),
     draws: int | None = None,
     sequences: int = 100,
-) -> list[Path]:
+) -> list[Row]:
     """Accuracy over (d, T) from width-free draws, and d* against T and N, predicted and measured.
 
     Closed-form coefficients, K = 1, labels over content, Gaussian embeddings.
@@ -54,8 +54,7 @@ def make(
     rows += critical_widths("T", by_length, rng, draws=20 * draws)
     rows += critical_widths("N", by_tokens, rng, draws=20 * draws)
     near = {row["T"]: row["predicted_low"] for row in rows if _is(row, "T", leads[0])}
-    rows += head_widths(near, rng, draws=40 * draws)
-    return publish(out, "phase", rows, draw(rows), about=context.about)
+    return rows + head_widths(near, rng, draws=40 * draws)
 
 
 def accuracies(
@@ -159,56 +158,32 @@ def _is(row: Row, panel: str, lead: float) -> bool:
     return bool((row["panel"], row["m2"]) == (panel, lead))
 
 
-def draw(rows: list[Row]) -> Figure:
-    """A map of the accuracy with the predicted boundary; d* against T and against N."""
-    figure = canvas(19, 9, room=1.1)
-    phase, against_t, against_n = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
-    _draw_map(rows, phase)
-    for axes, panel, other in (
-        (against_t, "T", f"N = {N_TOKENS}"),
-        (against_n, "N", f"T = {LENGTH}"),
-    ):
-        _draw_widths(rows, panel, axes)
-        axes.set_title(f"d*, layer 1 finds t - 1\nfor {LEVEL:.0%} of t; {other}")
-    against_n.set_ylim(against_t.get_ylim())
-    (draws,) = {row["draws"] for row in rows if _is(row, "T", rows[0]["m2"])}
-    found = "; ".join(map(str, agreements(rows)))
-    caption(
-        figure,
-        "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; map: "
-        f"{rows[0]['draws']} draws a cell. $d_{{90}}$: within 10 % from T = 48 on, 7 to 13 % too "
-        "large below, not counted.\nRight: lines: exact law given the positions, sampled; points: "
-        f"{draws} draws at two widths; bars (95%) hold the error of both; exponents of the last "
-        f"three points\n{found}",
-    )
-    return fitted(figure)
-
-
-def _draw_map(rows: list[Row], axes: Any) -> None:
+def draw_map(rows: list[Row], ax: Axes) -> None:
+    """The accuracy over width and length, and the widths that are predicted to be enough."""
     cells = [row for row in rows if row["panel"] == "accuracy"]
     lengths, widths = (list(dict.fromkeys(row[name] for row in cells)) for name in ("T", "d"))
     values = np.reshape([row["value"] for row in cells], (len(lengths), len(widths)))
     powers = [f"$10^{{{np.log10(d):.2g}}}$" for d in widths]
     image = plots.phase_map(
-        values, rows=lengths, columns=powers, ax=axes, cmap="cividis", vmin=0, vmax=1
+        values, rows=lengths, columns=powers, ax=ax, cmap="cividis", vmin=0, vmax=1
     )
-    axes.set_xticks(range(1, len(widths), 2), powers[1::2])
-    axes.figure.colorbar(image, ax=axes, location="top", shrink=0.8, label="accuracy")
+    ax.set_xticks(range(1, len(widths), 2), powers[1::2])
+    ax.figure.colorbar(image, ax=ax, location="top", shrink=0.8, label="accuracy")
     for panel, dashed, label in (
         ("head", "-", "both layers, 90 %: $d_{90}$, normal law"),
-        ("T", "--", "layer 1 alone, 90 %: d*, exact law"),
+        ("T", "--", "layer 1 alone, 90 %: $d^*$, exact law"),
     ):
         d = [row["predicted_low"] for row in rows if _is(row, panel, cells[0]["m2"])]
         x = np.interp(np.log(d), np.log(widths), np.arange(len(widths)), left=nan, right=nan)
         style: dict[str, Any] = {"color": ORANGE, "linewidth": 3, "linestyle": dashed}
-        axes.plot(x, range(len(lengths)), label=label, **style)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
-    axes.set_xlabel("width d")
-    axes.set_ylabel("length T")
-    axes.set_title(f"trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}")
+        ax.plot(x, range(len(lengths)), label=label, **style)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
+    ax.set(xlabel="width d", ylabel="length T")
+    ax.set_title(f"trigger not first; N = {N_TOKENS}, $m_2$ = {cells[0]['m2']:g}")
 
 
-def _draw_widths(rows: list[Row], panel: str, axes: Any) -> None:
+def draw_widths(panel: str, rows: list[Row], ax: Axes) -> None:
+    """The width d* that layer 1 needs, against T or against N."""
     shown = [row for row in rows if row["panel"] == panel]
     for lead in dict.fromkeys(row["m2"] for row in shown):
         of_lead = [row for row in shown if row["m2"] == lead]
@@ -218,12 +193,44 @@ def _draw_widths(rows: list[Row], panel: str, axes: Any) -> None:
         )
         colour = LEADS.get(lead, BLUE)
         label = f"$m_2$ = {lead:g}, {exponent(size[-3:], d[-3:], error[-3:])}"
-        axes.plot(size, predicted, color=colour, label=label)
-        style: dict[str, Any] = {"linestyle": "none", "band": False, "ax": axes, "markersize": 6}
+        ax.plot(size, predicted, color=colour, label=label)
+        style: dict[str, Any] = {"linestyle": "none", "band": False, "ax": ax, "markersize": 6}
         plots.recall_curve(size, d, low, high, color=colour, **style)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xlabel({"T": "length T", "N": "number of tokens N"}[panel])
-    axes.set_ylabel("width d*")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    of_both = [row[end] for row in rows if row["panel"] in ("T", "N") for end in ("low", "high")]
+    ax.set_ylim(0.7 * min(of_both), 1.4 * max(of_both))
+    other = {"T": f"N = {N_TOKENS}", "N": f"T = {LENGTH}"}[panel]
+    ax.set_title(f"$d^*$: layer 1 finds t - 1\nfor {LEVEL:.0%} of t; {other}")
+    ax.set(xlabel={"T": "length T", "N": "number of tokens N"}[panel], ylabel="width $d^*$")
+    ax.grid(alpha=0.3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
+
+
+PANELS: dict[str, Panel] = {
+    "accuracy": draw_map,
+    "T": partial(draw_widths, "T"),
+    "N": partial(draw_widths, "N"),
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """A map of the accuracy with the predicted boundary; d* against T and against N."""
+    figure = canvas(columns, {1: 2.4, 2: 0.52}[columns])
+    if columns == 2:
+        grid = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
+    else:
+        grid = figure.subplots(3, 1)
+    for axes, panel in zip(grid, PANELS.values(), strict=True):
+        panel(rows, axes)
+    (draws,) = {row["draws"] for row in rows if _is(row, "T", rows[0]["m2"])}
+    found = "; ".join(map(str, agreements(rows)))
+    caption(
+        figure,
+        "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; map: "
+        f"{rows[0]['draws']} draws a cell. $d_{{90}}$: within 10 % from T = 48 on, 7 to 13 % too "
+        "large below, not counted. $d^*$: lines: exact law given the positions, sampled; points: "
+        f"{draws} draws at two widths; bars (95%) hold the error of both; exponents of the last "
+        f"three points. {found}.",
+    )
+    return fitted(figure)

@@ -1,4 +1,4 @@
-"""What the figures share: rows of numbers, the canvas, and the files they end in."""
+"""What the figures share: rows of numbers, panels on a page of a journal, the files they end in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,9 +19,11 @@ import assocmem as am
 from assocmem._files import csv_text, replaced
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Row = dict[str, Any]
+Panel = Callable[[list[Row], "Axes"], object]  # draws its part of the rows into the axes
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
@@ -61,25 +64,50 @@ def rate(value: float) -> str:
 
 def in_parallel(work: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
     """Map over the items on all cores: NumPy lets threads run while it computes."""
+    items = list(items)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, items))
+        return list(under_way(pool.map(work, items), len(items)))
+
+
+def under_way(items: Iterable[Given], total: int | None = None) -> Iterable[Given]:
+    """The items, with a bar on standard error if that is a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, disable=None, leave=False, ncols=79)
 
 
 DPI = 200
 THINNER = 0.55  # lines, on a page
 TEXT, TITLE = 7.0, 8.0  # points: what a journal prints
-PAGE = 7.0  # inches: two columns
+COLUMNS = {1: 3.4, 2: 7.0}  # inches that one and two columns of a page are wide
+KINDS: dict[str, dict[str, Any]] = {  # of files, and what would differ from run to run
+    "png": {},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
 
 
-def canvas(width: float, height: float, *, room: float = 1.3) -> Figure:
-    """Return an empty figure as wide as two columns; the sizes give its shape.
+def canvas(columns: int, shape: float) -> Figure:
+    """Return an empty figure, one or two columns wide; `shape` is its height over its width.
 
-    It is higher by `room`, as text does not shrink with the panels. It is not pyplot's: nothing
-    global is touched.
+    It is not pyplot's: nothing global is touched.
     """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(PAGE, PAGE * room * height / width), layout="constrained")
+    return Figure(figsize=(COLUMNS[columns], COLUMNS[columns] * shape), layout="constrained")
+
+
+def arranged(
+    rows: list[Row], panels: Mapping[str, Panel], columns: int, *, across: int, shape: float
+) -> Figure:
+    """Draw all panels from the rows, `across` of them beside each other, on a `canvas`."""
+    figure = canvas(columns, shape)
+    grid = figure.subplots(ceil(len(panels) / across), across, squeeze=False).ravel()
+    for axes, panel in zip(grid, panels.values(), strict=False):
+        panel(rows, axes)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    return figure
 
 
 def caption(figure: Figure, text: str) -> None:
@@ -109,11 +137,14 @@ def fitted(figure: Figure) -> Figure:
     return figure
 
 
-def read(path: Path) -> list[Row]:
-    """Return the rows that `publish` wrote, numbers as numbers."""
+LABELS = ("panel", "row", "column", "name", "ranks")  # text, though it may look like a number
 
-    def value(text: str) -> int | float | str:
-        for number in (int, float):
+
+def read(path: Path) -> list[Row]:
+    """Return the rows that `publish` wrote, numbers as numbers, labels as text."""
+
+    def value(column: str, text: str) -> int | float | str:
+        for number in (int, float) if column not in LABELS else ():
             try:
                 return number(text)
             except ValueError:
@@ -122,7 +153,9 @@ def read(path: Path) -> list[Row]:
 
     with path.open(encoding="utf-8", newline="") as file:
         data = (line for line in file if not line.startswith("# "))
-        return [{name: value(text) for name, text in row.items()} for row in csv.DictReader(data)]
+        return [
+            {name: value(name, text) for name, text in row.items()} for row in csv.DictReader(data)
+        ]
 
 
 def publish(
@@ -134,14 +167,13 @@ def publish(
     *,
     about: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write stem.png, .pdf, .csv, the caption in .txt and further texts; return their paths.
+    """Write stem.png, .pdf, .svg, .csv, the caption in .txt and further texts; return their paths.
 
     Each file is written atomically. The CSV starts with lines of comment, "# name: text", that say
     how it was made: what is in ``about``, and the version of the library.
     """
     columns, about = list(rows[0]), {"version": am.__version__, **(about or {})}
-    files = {f"{stem}.png": _picture(figure, "png", {})}
-    files[f"{stem}.pdf"] = _picture(figure, "pdf", {"CreationDate": None})
+    files = {f"{stem}.{kind}": picture(figure, kind) for kind in KINDS}
     numbers = csv_text(columns, ([row.get(c) for c in columns] for row in rows))
     head = "".join(f"# {name}: {text}\n" for name, text in about.items())
     files[f"{stem}.csv"] = (head + numbers).encode()
@@ -154,7 +186,11 @@ def publish(
     return [out / name for name in files]
 
 
-def _picture(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format=kind, dpi=DPI, metadata=metadata)
-    return picture.getvalue()
+def picture(figure: Figure, kind: str) -> bytes:
+    """The file of a figure as PNG, PDF or SVG: the same bytes for the same figure."""
+    from matplotlib import rc_context
+
+    file = io.BytesIO()
+    with rc_context({"svg.hashsalt": "assocmem"}):
+        figure.savefig(file, format=kind, dpi=DPI, metadata=KINDS[kind])
+    return file.getvalue()

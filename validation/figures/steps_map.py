@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 import assocmem as am
 from assocmem import gradients, plots
-from validation.figures.sheets import Row, canvas, caption, fitted, publish, rate
+from validation.figures.sheets import Panel, Row, arranged, caption, fitted, rate, under_way
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SIZES = (8, 16, 32, 64, 128, 256)
@@ -25,16 +26,15 @@ KINDS: tuple[tuple[str, int | str], ...] = (
 )
 
 
-def make(out: Path, context: Context, *, sizes: Sequence[int] = SIZES) -> list[Path]:
+def data(context: Context, *, sizes: Sequence[int] = SIZES) -> list[Row]:
     """Lead and recall of each step over (N, T, K), from the closed forms."""
-    rows = measure(sizes, lead=10.0)
-    return publish(out, "map", rows, draw(rows), {"map.md": as_markdown(rows)}, about=context.about)
+    return measure(sizes, lead=10.0)
 
 
 def measure(sizes: Sequence[int], *, lead: float) -> list[Row]:
     """Return one row per task: leads of the steps, and the recall of W_K1 counted three ways."""
     rows = []
-    for (predict, triggers), n, length in product(KINDS, sizes, sizes):
+    for (predict, triggers), n, length in under_way([*product(KINDS, sizes, sizes)]):
         if triggers != "random" and triggers > n - 2:  # type: ignore[operator]
             continue
         task = am.InductionTask(n, length, triggers, predict)  # type: ignore[arg-type]
@@ -66,53 +66,94 @@ def _third_recall(table: NDArray[Any]) -> Row:
     }
 
 
-def draw(rows: list[Row]) -> Figure:
-    """One column per kind of task, one row per quantity; N up, T across."""
+# What a row of the map shows: its title, what is enough, and the range of its colours.
+QUANTITIES = {
+    "lead_1_scaled": ("step 1, $W_O^2$:\nlead", "positive", 1.0),
+    "lead_2_scaled": ("step 2, $W_K^2$:\nlead", "positive", 10.0),
+    "recall_3": ("step 3, $W_K^1$:\nall rows", "one", 1.0),
+    "recall_3_inner": ("step 3, $W_K^1$: rows\n3 to T$-$2", "one", 1.0),
+}
+
+
+def draw_map(quantity: str, kind: tuple[str, int | str], rows: list[Row], ax: Axes) -> None:
+    """One quantity over N (up) and T (across), for one kind of task."""
     from matplotlib.colors import CenteredNorm, Normalize
 
     sizes = sorted({row["T"] for row in rows})
-    figure = canvas(21, 11.5, room=1.1)
-    grid = figure.subplots(4, len(KINDS), sharex=True, sharey=True)
-    signed, from_0_to_1 = {"cmap": "PuOr_r"}, {"cmap": "cividis", "norm": Normalize(0, 1)}
-    quantities: tuple[tuple[str, str, float, dict[str, Any]], ...] = (
-        ("lead_1_scaled", "step 1, $W_O^2$:\nlead", 0, signed | {"norm": CenteredNorm(0, 1)}),
-        ("lead_2_scaled", "step 2, $W_K^2$:\nlead", 0, signed | {"norm": CenteredNorm(0, 10)}),
-        ("recall_3", "step 3, $W_K^1$:\nrecall, all rows", 1, from_0_to_1),
-        ("recall_3_inner", "step 3, $W_K^1$: recall\nwithout rows 2, T$-$1", 1, from_0_to_1),
+    _, enough, top = QUANTITIES[quantity]
+    table = np.full((len(sizes), len(sizes)), np.nan)
+    for row in rows:
+        if (row["predict"], row["triggers"]) == kind:
+            table[sizes.index(row["N"]), sizes.index(row["T"])] = row[quantity]
+    signed = enough == "positive"
+    plots.phase_map(
+        table,
+        rows=sizes,
+        columns=sizes,
+        failed=table <= 0 if signed else table < 1,
+        text=lambda value: "",
+        ax=ax,
+        cmap="PuOr_r" if signed else "cividis",
+        norm=CenteredNorm(0, top) if signed else Normalize(0, top),
     )
-    for down, (quantity, title, enough, colours) in enumerate(quantities):
-        for across, (predict, triggers) in enumerate(KINDS):
-            table = np.full((len(sizes), len(sizes)), np.nan)
-            for row in rows:
-                if (row["predict"], row["triggers"]) == (predict, triggers):
-                    table[sizes.index(row["N"]), sizes.index(row["T"])] = row[quantity]
-            failed = table <= 0 if enough == 0 else table < 1
-            axes = grid[down, across]
-            image = plots.phase_map(
-                table,
-                rows=sizes,
-                columns=sizes,
-                failed=failed,
-                text=lambda value: "",
-                ax=axes,
-                **colours,
-            )
-            if down == 0:
-                kind = "random" if triggers == "random" else f"K = {triggers}"
-                axes.set_title(f"{kind},\n{predict}")
-            axes.set_xticks(range(0, len(sizes), 2), sizes[::2])
-            if down == len(quantities) - 1:
-                axes.set_xlabel("length T")
-        grid[down, 0].set_ylabel(f"{title}\n\nvocabulary N")
-        figure.colorbar(image, ax=grid[down], pad=0.005, aspect=12)
+    ax.set_xticks(range(0, len(sizes), 2), sizes[::2])
+    ax.set_yticks(range(0, len(sizes), 2), sizes[::2])
+    ax.set(xlabel="length T", ylabel="vocabulary N")
+
+
+def name_of(kind: tuple[str, int | str]) -> str:
+    """A kind of task in two short lines."""
+    predict, triggers = kind
+    return f"{'random' if triggers == 'random' else f'K = {triggers}'},\n{predict}"
+
+
+PANELS: dict[str, Panel] = {
+    f"{quantity}, {name_of(kind)}": partial(draw_map, quantity, kind)
+    for quantity, kind in product(QUANTITIES, KINDS)
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """One column per kind of task, one row per quantity; the other way round at one column."""
+    cells = list(product(QUANTITIES, KINDS))
+    if columns == 1:
+        cells = [(quantity, kind) for kind in KINDS for quantity in QUANTITIES]
+    across, shape = {1: (len(QUANTITIES), 2.5), 2: (len(KINDS), 0.62)}[columns]
+    panels = {f"{q}, {name_of(kind)}": partial(draw_map, q, kind) for q, kind in cells}
+    figure = arranged(rows, panels, columns, across=across, shape=shape)
+    starts = range(0, len(cells), across)
+    grid = [figure.axes[start : start + across] for start in starts]
+    for axes, (quantity, kind) in zip(figure.axes, cells, strict=True):
+        axes.label_outer(remove_inner_ticks=False)
+        title, where = QUANTITIES[quantity][0], axes.get_subplotspec()
+        assert where is not None
+        if columns == 2 and where.is_first_row():
+            axes.set_title(name_of(kind))
+        if columns == 2 and where.is_first_col():
+            axes.set_ylabel(f"{title}\n\nvocabulary N")
+        if columns == 1 and where.is_first_row():
+            axes.set_title(title.replace(", ", ",\n", 1))
+        if columns == 1 and where.is_first_col():
+            axes.set_ylabel(f"{name_of(kind)}\nN")
+    for line in grid if columns == 2 else zip(*grid, strict=True):
+        options: dict[str, Any] = {"aspect": 12}
+        if columns == 1:
+            options = {"aspect": 8, "location": "bottom"}
+        figure.colorbar(line[0].images[0], ax=list(line), pad=0.005, **options)
     caption(
         figure,
         "Where the three steps work (closed forms, infinite width): a framed cell fails, "
-        "a grey one does not exist or is not reached. Columns: triggers, predicted classes. "
+        "a grey one does not exist or is not reached, by kinds of triggers and predicted classes. "
         "Leads in natural units: step 1 times (content tokens) T, step 2 times K T² over the lead "
-        "of step 1. Step 3 at a lead of 10 in step 2.",
+        "of step 1. Step 3 at a lead of 10 in step 2: recall of all rows, and without rows 2 and "
+        "T - 1.",
     )
     return fitted(figure)
+
+
+def texts(rows: list[Row]) -> dict[str, str]:
+    """A further file: the map as a table."""
+    return {"map.md": as_markdown(rows)}
 
 
 def as_markdown(rows: list[Row]) -> str:

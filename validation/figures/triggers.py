@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,11 @@ from validation.bigrams.b0 import occupied
 from validation.bigrams.b2_text import RANKS, characters, repeats
 from validation.dynamics import experiments
 from validation.dynamics.experiments import Scale, curves_of
-from validation.figures.sheets import Row, canvas, caption, fitted, publish
+from validation.figures.sheets import Panel, Row, canvas, caption, fitted, under_way
 from validation.runner.cases import Context
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = Any
@@ -41,28 +41,26 @@ STEP = 5.0  # of W_F; stable below 4 / m_i for every token
 COLUMNS = ("panel", "name", "experiment", "seed", "step", "x", "y", "error", "recall", "all")
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     scale: Scale | None = None,
     ranks: Sequence[str] = tuple(RANKS),
     times: Sequence[float] = TIMES,
     sets: int | None = None,
-) -> list[Path]:
-    """Write the table of leads, the lead while the bigrams are learned, and training curves."""
+) -> list[Row]:
+    """The table of leads, the lead while the bigrams are learned, and training curves."""
     scale = scale or experiments.SCALES["quick"]
     sets = sets or (64 if context.full else 8)
     rows = leads(context.rng, ranks, sets) + while_bigrams_are_learned(times)
     rows += training(scale, context.rng, seeds=5 if context.full else 2)
-    rows = [{column: row.get(column, "") for column in COLUMNS} for row in rows]
-    return publish(out, "triggers", rows, draw(rows), about=context.about)
+    return [{column: row.get(column, "") for column in COLUMNS} for row in rows]
 
 
 def leads(rng: np.random.Generator, ranks: Sequence[str], sets: int) -> list[Row]:
     """The table: Σ f_q², the median lead over possible outputs, its error, recall, and over all."""
     rows = []
-    for name in ranks:
+    for name in under_way(ranks):
         for setting, (loss, predictor) in SETTINGS.items():
             task = characters(RANKS[name], loss=loss)
             every = (loss, predictor) == ("all", "uniform")  # all tokens asked: 65 times the cost
@@ -124,52 +122,43 @@ def training(scale: Scale, rng: np.random.Generator, *, seeds: int) -> list[Row]
     return rows
 
 
-def draw(rows: list[Row]) -> Figure:
-    """Predicted leads by triggers; the lead while W_F learns; accuracy over training."""
-    figure = canvas(15, 13, room=1)
-    (top, middle, right) = figure.subplot_mosaic([["top", "top"], ["middle", "right"]]).values()
-    draw_leads(top, rows)
+def draw_flow(rows: list[Row], ax: Axes) -> None:
+    """The lead of W_O2 while W_F learns the bigrams."""
     for name in dict.fromkeys(str(row["name"]) for row in rows if row["panel"] == "flow"):
         flow = [row for row in rows if (row["panel"], str(row["name"])) == ("flow", name)]
         scale = abs(flow[0]["y"])
-        label = {"1": "most frequent alone", "3": "third alone"}[name]
-        middle.plot(
+        ax.plot(
             [row["x"] for row in flow],
             [row["y"] / scale for row in flow],
             "o-",
             color=COLOURS[name],
-            label=label,
+            label={"1": "most frequent alone", "3": "third alone"}[name],
             linewidth=2.6,
         )
-    middle.axhline(0, color="black", linewidth=1)
-    middle.invert_xaxis()
-    middle.set_title("Predicted: the bigrams make it positive")
-    middle.set_xlabel("divergence from the bigrams, nats")
-    middle.set_ylabel("lead of $W_O^2$, over its size at $W_F = 0$")
-    middle.legend(frameon=False, loc="lower right")
+    ax.axhline(0, color="black", linewidth=1)
+    ax.invert_xaxis()
+    ax.set_title("Predicted: the bigrams make it positive")
+    ax.set_xlabel("divergence from the bigrams, nats")
+    ax.set_ylabel("lead of $W_O^2$, over its size at $W_F = 0$")
+    ax.legend(frameon=False, loc="lower right")
+
+
+def draw_training(rows: list[Row], ax: Axes) -> None:
+    """In-context accuracy over training."""
+    curves = [row | {"accuracy": row["y"]} for row in rows if row["panel"] == "training"]
     for name, (_, colour, label) in TRAINED.items():
-        curves = [row | {"accuracy": row["y"]} for row in rows if row["panel"] == "training"]
         steps, runs = curves_of(curves, name, "accuracy")
-        plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=right)
-    right.set_title("Measured: accuracy, loss on all tokens")
-    right.set(ylim=(-0.03, 1.7), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    right.set_xlabel("updates")
-    right.legend(frameon=False, loc="upper left")
-    caption(
-        figure,
-        "Repeated triggers make the induction head, and the bigrams come first. Top: the lead of "
-        "the gradient on W_O2 once the bigrams are known, against the squared frequencies. "
-        "Bottom left: it turns positive as the bigrams get known. Bottom right: accuracy in "
-        "training with W_F trained.",
-    )
-    return fitted(figure)
+        plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=ax)
+    ax.set(title="Measured: accuracy, loss on all tokens", xlabel="updates", ylabel="accuracy")
+    ax.set(ylim=(-0.03, 1.7), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    ax.legend(frameon=False, loc="upper left")
 
 
-def draw_leads(axes: Any, rows: list[Row]) -> None:
+def draw_leads(rows: list[Row], ax: Axes) -> None:
     """Leads with the bigrams known against Σ f², beside the mass of repeats."""
     known = [row for row in rows if row["panel"] == "loss on all, bigrams known"]
     mass = sorted((row for row in rows if row["panel"] == "mass"), key=lambda row: row["x"])
-    axes.errorbar(
+    ax.errorbar(
         [row["x"] for row in known],
         [row["y"] for row in known],
         yerr=[2 * row["error"] for row in known],
@@ -178,19 +167,42 @@ def draw_leads(axes: Any, rows: list[Row]) -> None:
         markersize=9,
         label="exact population gradient",
     )
-    options = {"linestyle": "none", "markersize": 13, "fillstyle": "none", "color": ORANGE}
+    options: dict[str, Any] = {
+        "linestyle": "none",
+        "markersize": 13,
+        "fillstyle": "none",
+        "color": ORANGE,
+    }
     x = [row["x"] for row in mass]
-    label = "(M-1)/M² · mass of repeats"
-    axes.plot(x, [row["y"] for row in mass], marker="s", label=label, **options)
+    label = "$(M-1)/M^2$ · mass of repeats"
+    ax.plot(x, [row["y"] for row in mass], marker="s", label=label, **options)
     label = "independent tokens: claim B2"
-    axes.plot(x, [row["all"] for row in mass], color=GREY, linewidth=2, label=label)
+    ax.plot(x, [row["all"] for row in mass], color=GREY, linewidth=2, label=label)
     for row in known:
-        axes.annotate(str(row["name"]), (row["x"], row["y"]), (7, -9), textcoords="offset points")
-    axes.set(xscale="log", yscale="log")
-    axes.margins(x=0.13)
-    axes.set_title(
-        "Predicted: lead of $W_O^2$ with the bigrams known, by the ranks of the triggers"
+        ax.annotate(str(row["name"]), (row["x"], row["y"]), (7, -9), textcoords="offset points")
+    ax.set(xscale="log", yscale="log")
+    ax.margins(x=0.16)
+    ax.set_title("Predicted: lead of $W_O^2$ with the bigrams known,\nby the ranks of the triggers")
+    ax.set_xlabel(r"$\sum_q f_q^2$")
+    ax.set_ylabel("median lead of the gradient")
+    ax.legend(frameon=False, loc="upper left")
+
+
+PANELS: dict[str, Panel] = {"leads": draw_leads, "flow": draw_flow, "training": draw_training}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """Predicted leads by triggers; below, the lead while W_F learns, and accuracy over training."""
+    names = list(PANELS)
+    places: Any = {1: [[name] for name in names], 2: [names[:1] * 2, names[1:]]}[columns]
+    figure = canvas(columns, {1: 2.4, 2: 0.87}[columns])
+    for name, axes in figure.subplot_mosaic(places).items():
+        PANELS[name](rows, axes)
+    caption(
+        figure,
+        "Repeated triggers make the induction head, and the bigrams come first. First: the lead of "
+        "the gradient on W_O2 once the bigrams are known, against the squared frequencies. "
+        "Second: it turns positive as the bigrams get known. Third: accuracy in "
+        "training with W_F trained.",
     )
-    axes.set_xlabel(r"$\sum_q f_q^2$")
-    axes.set_ylabel("median lead of the gradient")
-    axes.legend(frameon=False, loc="upper left")
+    return fitted(figure)

@@ -6,9 +6,9 @@ Draws are width-free from d = n on; predicted is what closed-form coefficients l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from math import nan, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,18 +24,19 @@ from validation.figures.agreement import CONFIDENCE, Agreement, agreement, of_me
 from validation.figures.sheets import (
     MATRICES,
     SYMBOLS,
+    Panel,
     Row,
-    canvas,
+    arranged,
     caption,
     fitted,
     in_parallel,
-    publish,
 )
 from validation.runner.cases import Context
 from validation.width.w2 import asked, in_context
 from validation.width.written import written
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTHS = (64, 128, 256, 512, 1024, 4096, 10**5, 10**8)
@@ -54,8 +55,7 @@ LOOKS = "looks"  # whether layer 2 attends most to the output
 OFF = 1.15  # at T <= 32 the law of W7 asks for a width too large by 7 to 13 %
 
 
-def make(
-    out: Path,
+def data(
     context: Context,
     *,
     task: am.InductionTask | None = None,
@@ -64,14 +64,13 @@ def make(
     widths: Sequence[int] = WIDTHS,
     draws: int | None = None,
     sequences: int | None = None,
-) -> list[Path]:
-    """Write recall and accuracy against the width; infinite width (d = 0 in the CSV) beside it."""
+) -> list[Row]:
+    """Recall and accuracy against the width; infinite width (d = 0 in the CSV) beside it."""
     task = task or am.InductionTask(n_tokens=tokens, length=length, n_triggers=1)
     draws = draws or (20 if context.full else 4)
     sequences = sequences or (36_000 if context.full else 3_000)
     rows = measure(task, widths, context.rng, draws=draws, sequences=sequences)
-    rows += closed_form(task, widths, context.rng, draws=25 * draws)
-    return publish(out, "width", rows, draw(rows), about=context.about)
+    return rows + closed_form(task, widths, context.rng, draws=25 * draws)
 
 
 def measure(
@@ -278,45 +277,52 @@ def interval(values: NDArray[Any], *, single_cue: bool) -> tuple[float, float]:
     return max(0.0, float(values.mean()) - reach), min(1.0, float(values.mean()) + reach)
 
 
-def draw(rows: list[Row]) -> Figure:
-    """One panel per memory, one for the accuracy; a line per kind of run and one predicted."""
-    figure = canvas(14, 11, room=1.0)
-    panels = list(figure.subplots(2, 2, sharey=True).flat)
+def draw_quantity(quantity: str, rows: list[Row], ax: Axes) -> None:
+    """The recall of a memory, or the accuracy, against the width: sampled runs and closed forms."""
     widths = list(dict.fromkeys(row["d"] for row in rows if row["gradient"] != PREDICTED))
+    for run, (label, colour, offset) in RUNS.items():
+        style: dict[str, Any] = {"color": colour, "label": label}
+        if run == CLOSED and quantity in MATRICES:
+            style["linestyle"] = "none"  # the line is the prediction
+        _draw_run(rows, quantity, run, widths, offset, ax, style)
+        if quantity == "W_K2" and run != CLOSED:  # a cue a draw: bars as long as the axis
+            for bars in ax.collections[-2:]:
+                bars.set(linewidth=1, alpha=0.35)
+    if quantity in MATRICES:
+        _draw_law(rows, quantity, ax, color=GREY, label="closed form, predicted")
+    asked = {"W_K1": (HEAD, "in context"), "accuracy": (LOOKS, "layer 2 looks at the output")}
+    if quantity in asked:
+        name, label = asked[quantity]
+        style = {"color": GREEN, "label": f"closed form, {label}", "linestyle": "none"}
+        _draw_run(rows, name, CLOSED, widths, 0, ax, style)
+        _draw_law(rows, name, ax, color=GREEN, label=f"{label}, predicted")
     end = np.log10(max(widths)) + 1  # where infinity stands
-    titles = [f"Recall of {SYMBOLS[name]}" for name in MATRICES]
-    titles.append("Accuracy, trigger not first")
-    for axes, title, quantity in zip(panels, titles, (*MATRICES, "accuracy"), strict=True):
-        for run, (label, colour, offset) in RUNS.items():
-            style: dict[str, Any] = {"color": colour, "label": label}
-            if run == CLOSED and quantity in MATRICES:
-                style["linestyle"] = "none"  # the line is the prediction
-            _draw_run(rows, quantity, run, widths, offset, axes, style)
-            if quantity == "W_K2" and run != CLOSED:  # a cue a draw: bars as long as the axis
-                for bars in axes.collections[-2:]:
-                    bars.set(linewidth=1, alpha=0.35)
-        if quantity in MATRICES:
-            _draw_law(rows, quantity, axes, color=GREY, label="closed form, predicted")
-        asked = {"W_K1": (HEAD, "in context"), "accuracy": (LOOKS, "layer 2 looks at the output")}
-        if quantity in asked:
-            name, label = asked[quantity]
-            style = {"color": GREEN, "label": f"closed form, {label}", "linestyle": "none"}
-            _draw_run(rows, name, CLOSED, widths, 0, axes, style)
-            _draw_law(rows, name, axes, color=GREEN, label=f"{label}, predicted")
-        decades = np.arange(2, int(np.log10(max(widths))) + 1, 2)
-        axes.set_xticks([*decades, end], [*(f"$10^{k}$" for k in decades), "∞"])
-        axes.axvline(end - 0.5, color=GREY, linestyle=":", linewidth=1)
-        axes.set_title(title)
-        axes.set_xlabel("width d")
-        axes.set_ylim(-0.03, 1.03)
-        axes.grid(alpha=0.3)
-        axes.set_ylabel("rate")
+    decades = np.arange(2, int(end), 2)
+    ax.set_xticks([*decades, end], [*(f"$10^{k}$" for k in decades), "∞"])
+    ax.axvline(end - 0.5, color=GREY, linestyle=":", linewidth=1)
+    recall = quantity in MATRICES
+    ax.set_title(f"Recall of {SYMBOLS[quantity]}" if recall else "Accuracy, trigger not first")
+    ax.set(xlabel="width d", ylim=(-0.03, 1.03), ylabel="recall" if recall else "accuracy")
+    ax.grid(alpha=0.3)
+
+
+PANELS: dict[str, Panel] = {
+    quantity: partial(draw_quantity, quantity) for quantity in (*MATRICES, "accuracy")
+}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """One panel per memory, one for the accuracy; a line per kind of run and one predicted."""
+    figure = arranged(rows, PANELS, columns, across=columns, shape={1: 2.6, 2: 0.8}[columns])
     shown = {
         label: handle
-        for axes in panels
+        for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
+    ncols = {1: 1, 2: 3}[columns]
+    figure.legend(
+        shown.values(), shown.keys(), loc="outside lower center", ncols=ncols, frameon=False
+    )
     size = ", ".join(str(rows[0][name]) for name in ("N", "T", "K"))
     draws, sequences = rows[0]["draws"], rows[0]["sequences"]
     (closed,) = {row["draws"] for row in rows if row["predicted_low"] == row["predicted_low"]}
@@ -324,10 +330,11 @@ def draw(rows: list[Row]) -> Figure:
     caption(
         figure,
         f"Gaussian embeddings, (N, T, K) = ({size}), margins {MARGINS}; ∞: orthonormal atoms; "
-        f"bars: 95%. Sampled: {draws} draws, limited by the {sequences:,} sequences a step\n"
+        f"bars: 95%. Sampled: {draws} draws, limited by the {sequences:,} sequences a step "
         f"from d about 1e5 on; $W_K^2$: one cue a draw (pale bars). Closed form: one cue in each "
-        f"of {closed} draws; predicted: exact laws, sampled;\nwhere layer 2 looks: normal law, "
-        f"band: widths up to {OFF - 1:.0%} smaller, not counted. {found}",
+        f"of {closed} draws; predicted: exact laws, sampled; "
+        f"where layer 2 looks: normal law, "
+        f"band: widths up to {OFF - 1:.0%} smaller, not counted. {found}.",
     )
     return fitted(figure)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from assocmem.capacity import polar_factor, polar_recall, polar_scores, sampled_recall, sign_scores
 from assocmem.plots import BLUE, GREY, ORANGE
 from validation.figures.agreement import of_mean
-from validation.figures.sheets import Row, canvas, caption, fitted, in_parallel, publish
+from validation.figures.sheets import Panel, Row, arranged, caption, fitted, in_parallel
 from validation.runner.cases import Context
 from validation.writers.steps import gradient_at_zero, pairs, scores_of, zipf
 
@@ -33,13 +32,12 @@ ITEMS = 40  # of which gradient descent recalls any at these widths
 BINS = 12  # of ranks, on a logarithmic axis
 
 
-def make(
-    out: Path, context: Context, *, widths: Sequence[int] = WIDTHS, draws: int | None = None
-) -> list[Path]:
-    """Write the number of recalled items against the width, and right scores against the rank."""
+def data(
+    context: Context, *, widths: Sequence[int] = WIDTHS, draws: int | None = None
+) -> list[Row]:
+    """The number of recalled items against the width, and right scores against the rank."""
     draws = draws or (60 if context.full else 15)
-    rows = count_rows(widths, draws, context.rng) + score_rows(widths[-1], draws, context.rng)
-    return publish(out, "writers", rows, draw(rows), about=context.about)
+    return count_rows(widths, draws, context.rng) + score_rows(widths[-1], draws, context.rng)
 
 
 def number(d: int) -> int:
@@ -123,36 +121,48 @@ def _row(
     } | of_mean(mean, error, number)
 
 
-def draw(rows: list[Row]) -> Figure:
-    """Two panels: items recalled against the width, right scores against the rank."""
-    figure = canvas(7.2, 3.1, room=1.0)
-    left, right = figure.subplots(1, 2)
-    for axes, panel in ((left, "recalled"), (right, "score")):
-        for name, colour in COLOURS.items():
-            _series(axes, [r for r in rows if (r["panel"], r["writer"]) == (panel, name)], colour)
-        axes.set(xscale="log", yscale="log")
-        axes.grid(alpha=0.3)
+def draw_recalled(rows: list[Row], ax: Axes) -> None:
+    """Items that one step of each writer recalls, against the width."""
+    _all_series(ax, rows, "recalled")
     widths = np.array(sorted({row["x"] for row in rows if row["panel"] == "recalled"}))
     sign = next(r for r in rows if (r["panel"], r["writer"]) == ("recalled", "sign descent"))
     guide = sign["measured"] * (widths / widths[0]) ** (1 / (2 * ALPHA))
-    left.plot(widths, guide, color=ORANGE, linewidth=0.8, linestyle=":")
-    left.set(xlabel="width d", ylabel="items recalled", title="What one step stores")
-    left.set_xticks(widths, labels=[f"{d:.0f}" for d in widths], minor=False)
-    left.set_xticks([], minor=True)
-    right.set(
-        xlabel="rank of the item",
-        ylabel="right score",
-        title=f"Signal of an item, d = {widths[-1]:.0f}",
-        ylim=(1e-5, 2),
-    )
-    left.legend(frameon=False)
+    ax.plot(widths, guide, color=ORANGE, linewidth=0.8, linestyle=":")
+    ax.set(xlabel="width d", ylabel="items recalled", title="What one step stores")
+    ax.set_xticks(widths, labels=[f"{d:.0f}" for d in widths], minor=False)
+    ax.set_xticks([], minor=True)
+    ax.legend(frameon=False)
+
+
+def draw_scores(rows: list[Row], ax: Axes) -> None:
+    """The score of the right answer against the rank of the item."""
+    _all_series(ax, rows, "score")
+    width = max(row["x"] for row in rows if row["panel"] == "recalled")
+    title = f"Signal of an item, d = {width:.0f}"
+    ax.set(xlabel="rank of the item", ylabel="right score", title=title, ylim=(1e-5, 2))
+
+
+PANELS: dict[str, Panel] = {"recalled": draw_recalled, "score": draw_scores}
+
+
+def draw(rows: list[Row], *, columns: int = 2) -> Figure:
+    """Items recalled against the width, right scores against the rank."""
+    shape = {1: 1.5, 2: 0.43}[columns]
+    figure = arranged(rows, PANELS, columns, across=columns, shape=shape)
     caption(
         figure,
-        "Left: items of Zipf's law that one step of each writer recalls, against the width; dots: "
-        "drawn, with their intervals of 95 %; lines: predicted; dotted: a power law as a guide. "
-        "Right: the score of the right answer against the rank of the item.",
+        "What one step stores: items of Zipf's law that one step of each writer recalls, against "
+        "the width; dots: drawn, with their intervals of 95 %; lines: predicted; dotted: a power "
+        "law as a guide. Signal: the score of the right answer against the rank of the item.",
     )
     return fitted(figure)
+
+
+def _all_series(ax: Axes, rows: list[Row], panel: str) -> None:
+    for name, colour in COLOURS.items():
+        _series(ax, [r for r in rows if (r["panel"], r["writer"]) == (panel, name)], colour)
+    ax.set(xscale="log", yscale="log")
+    ax.grid(alpha=0.3)
 
 
 def _series(axes: Axes, rows: list[Row], colour: str) -> None:

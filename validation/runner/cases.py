@@ -22,6 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -127,17 +128,23 @@ class Case:
 class Context:
     """What a check or a figure may depend on: its random generator and the profile.
 
-    ``about`` says in words how to repeat it: the command and the seed.
+    ``about`` says in words how to repeat it: the command and the seed. ``folder`` is where a long
+    run may keep what it finished.
     """
 
     rng: np.random.Generator
     profile: Profile = "quick"
     about: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def full(self) -> bool:
         """Whether the full profile runs: more sizes, more draws."""
         return self.profile == "full"
+
+    def runs(self, name: str) -> Path | None:
+        """The folder of this name for runs to be taken up again; None for those that are short."""
+        return self.folder / name if self.full and self.folder is not None else None
 
 
 Check = Callable[[Context], Iterable[Case]]

@@ -42,7 +42,8 @@ examples:
   python -m validation run --profile full         more sizes, more draws, tighter tolerances
   python -m validation figure induction-head      draw a figure into out/
   python -m validation figure 3 --seeds 4         another size: --tokens --length --width --seeds
-  python -m validation figure --list              the figures
+  python -m validation figure 3 --columns 1       as wide as one column of a page, not two
+  python -m validation figure --list              the figures, and how long each takes
 
 Each row compares what a claim predicts with what was measured; the claim's kind says how:
   equal, rate, empirical   |measured - predicted| <= tolerance
@@ -113,6 +114,13 @@ def parser() -> argparse.ArgumentParser:
     )
     for name, what in SIZES.items():
         figure.add_argument(f"--{name}", type=size, help=what)
+    figure.add_argument(
+        "--columns",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="of a journal's page that the figure is wide: 3.4 or 7 inches (default 2)",
+    )
     figure.add_argument("--list", action="store_true", dest="listed", help="list the figures")
     figure.set_defaults(command=draw_figure)
 
@@ -299,17 +307,17 @@ def unbroken(cases: Iterable[Case], *, needed: bool) -> Iterator[Case]:
 
 def draw_figure(options: argparse.Namespace) -> int:
     """Draw one figure, print the files it wrote, and whether all points agree with its curves."""
-    from validation.figures import AGREEMENTS, FIGURES, sheets
+    from validation.figures import FIGURES, make, sheets
 
     if options.listed:
-        tell(*(f"{name:<16} {figure_title(name)}" for name in FIGURES))
+        tell(*listed_figures())
         return FINE
     if options.name is None:
         complain("required: NAME, a figure to draw, or --list for their names.")
         return USAGE
-    make = FIGURES[options.name]
+    module = FIGURES[options.name]
     sizes = {name: value for name in SIZES if (value := getattr(options, name)) is not None}
-    known = [name for name in SIZES if name in signature(make).parameters]
+    known = [name for name in SIZES if name in signature(module.data).parameters]
     if unknown := [name for name in sizes if name not in known]:
         takes = ", ".join(f"--{name}" for name in known) or "none of the sizes"
         complain(f"--{unknown[0]}: figure {options.name} takes {takes}. Leave it out.")
@@ -320,14 +328,19 @@ def draw_figure(options: argparse.Namespace) -> int:
     scale = next(name for name, profile in SCALES.items() if profile == options.profile)
     command = f"python -m validation figure {options.name} --seed {options.seed} --scale {scale}"
     about = {"command": f"{command} {given}".strip(), "seed": str(options.seed)}
-    context = Context(rng, options.profile, about)
-    if not is_written(lambda: paths.extend(make(options.output, context, **sizes)), options.output):
+    context = Context(rng, options.profile, about, options.output)
+
+    def written() -> None:
+        found = make(options.name, options.output, context, columns=options.columns, **sizes)
+        paths.extend(found)
+
+    if not is_written(written, options.output):
         return USAGE
     tell(*map(str, paths))
-    if options.name not in AGREEMENTS:
+    if not hasattr(module, "agreements"):
         return FINE
     (sheet,) = (path for path in paths if path.suffix == ".csv")
-    found = AGREEMENTS[options.name](sheets.read(sheet))
+    found = module.agreements(sheets.read(sheet))
     tell(*(f"{agreement}: {'yes' if agreement.holds else 'NO'}" for agreement in found))
     if not all(agreement.holds for agreement in found):
         return FAILS
@@ -341,11 +354,14 @@ def figure_name(given: str) -> str:
     return one_of("figure", FIGURES)(given)
 
 
-def figure_title(name: str) -> str:
-    """What a figure shows: the first line of the docstring of its module."""
-    from validation.figures import FIGURES
+def listed_figures() -> Iterator[str]:
+    """A line a figure: its name, how long it takes, what it shows: its module's first line."""
+    from validation.figures import FIGURES, SECONDS
 
-    return (sys.modules[FIGURES[name].__module__].__doc__ or "").splitlines()[0]
+    yield f"{'figure':<15} {'time':>6}  what it shows (time: of one core, measured)"
+    for name, module in FIGURES.items():
+        title = (module.__doc__ or "").splitlines()[0]
+        yield f"{name:<15} {SECONDS[name]:>4} s  {title}"
 
 
 def size(given: str) -> int:

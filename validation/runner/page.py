@@ -177,7 +177,7 @@ def _claim(
         f'<p class="soft">{" · ".join(meta)} · {writing.as_html(claim.source)}</p>',
         f"<div>{writing.as_html(claim.statement)}</div>",
         _list("Assumptions", claim.assumptions),
-        _derivation(derivation),
+        _derivation(claim, derivation),
         _cases(one.ran),
         *figures,
     ]
@@ -198,20 +198,31 @@ def _tick(step: Step) -> str:
     return f"{writing.CHECKED} {html.escape(writing.scope(step))}"
 
 
-def _derivation(steps: Sequence[Step] | str | None) -> str:
+def _derivation(claim: Claim, steps: Sequence[Step] | str | None) -> str:
     if steps is None:
         return ""
     if isinstance(steps, str):
         return f'<p class="FAILS">The derivation fails. {html.escape(steps)}</p>'
-    lines = [
-        f"<li>{writing.as_html(step.text)}"
-        + (f' <span class="tick">{_tick(step)}</span>' if step.checked else "")
-        + "".join(writing.mathml(each, displayed=True) for each in step.formulas)
-        + "</li>"
-        for step in steps
-    ]
+    from theory.derivation import idea  # loads SymPy
+
+    text = idea(claim)
+    parts = [f"<p>Idea. {writing.as_html(text)}</p>"] if text else []
+    for aside, group in writing.grouped(steps):
+        lines = [
+            f"<li>{writing.as_html(step.text)}"
+            + (f' <span class="tick">{_tick(step)}</span>' if step.checked else "")
+            + "".join(writing.mathml(each, displayed=True) for each in step.formulas)
+            + "</li>"
+            for _, step in group
+        ]
+        listed = f'<ol start="{group[0][0]}">{"".join(lines)}</ol>'
+        if aside:
+            places = f"(steps {group[0][0]} to {group[-1][0]})"
+            summary = f"<summary>{writing.as_html(aside)} {places}</summary>"
+            listed = f"<details>{summary}{listed}</details>"
+        parts.append(listed)
     title = f"Derivation: {writing.count(steps)}"
-    return f"<details><summary>{title}</summary><ol>{''.join(lines)}</ol></details>"
+    return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
 
 
 def _cases(rows: Sequence[Row]) -> str:

@@ -35,13 +35,13 @@ def check(context: Context) -> Iterator[Case]:
     gradient = -reference.gradients(params, *data, wrt=["W_K2"])["W_K2"]
     cue = emb.tokens[0] @ gradient @ emb.remapped_tokens.T
     name = "lead after a step of m_1 = 0.5, T=5 C=3: the reference's"
-    predicted = _real_lead(task, 0.5)
+    predicted = real_lead(task, 0.5)
     yield Case(
         name, predicted, cue[0] - cue[1], ROUNDING * np.abs(gradient).max(), evidence="enumeration"
     )
 
 
-def _real_lead(task: am.InductionTask, margin: float) -> float:
+def real_lead(task: am.InductionTask, margin: float) -> float:
     """Lead of the trigger query in the exact gradient on W_K2 after a first step of this size."""
     first = _lead_by(am.gradients.first_step(task), margin)
     patterns = task.patterns()
@@ -56,7 +56,7 @@ def _slope(task: am.InductionTask) -> tuple[float, float]:
     per_margin = (unit.same[0] - unit.different[0, -1]) / am.gradients.first_step(task).lead
     steps = 2.0 ** -np.arange(2, 7)
     table = [
-        (_real_lead(task, h) / h + _real_lead(task, -h) / h) / per_margin / (2 * h) for h in steps
+        (real_lead(task, h) / h + real_lead(task, -h) / h) / per_margin / (2 * h) for h in steps
     ]
     last = np.inf
     for order in range(1, len(steps)):  # each round removes the next even power of h
