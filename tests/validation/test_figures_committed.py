@@ -1,0 +1,113 @@
+"""The committed pictures are what the commands draw: their numbers, by the command of each."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from validation.__main__ import main
+from validation.figures import FIGURES, SECONDS, WHY_LONG, sheets
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+FAST = ("induction-head", "exact", "heads")
+# What rounding, which differs from machine to machine, makes of a number: of the size of its
+# column. Training amplifies it over hundreds of updates.
+TOLERANCE = dict.fromkeys(FIGURES, 1e-6) | dict.fromkeys(("2", "3", "4", "depth", "triggers"), 0.05)
+
+
+def slow_unless(names, fast):
+    return [n if n in fast else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
+def committed(name):
+    return sheets.read(IMAGES / f"{name}.csv")
+
+
+def header(path):
+    """The lines of comment that a CSV starts with, by name."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+
+
+def assert_same_numbers(found, expected, tolerance):
+    assert len(found) == len(expected)
+    assert list(found[0]) == list(expected[0])
+    for column in expected[0]:
+        mine, theirs = ([row[column] for row in rows] for rows in (found, expected))
+        numbers = [isinstance(value, (int, float)) for value in theirs]
+        assert [m for m, n in zip(mine, numbers, strict=True) if not n] == [
+            t for t, n in zip(theirs, numbers, strict=True) if not n
+        ]
+        a, b = (
+            np.array([v for v, n in zip(values, numbers, strict=True) if n], dtype=float)
+            for values in (mine, theirs)
+        )
+        size = np.abs(b[np.isfinite(b)]).max(initial=0)
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * size, err_msg=column)
+
+
+@pytest.mark.parametrize("name", slow_unless(FIGURES, FAST))
+def test_the_command_of_a_picture_finds_its_numbers(name, tmp_path):
+    about = header(IMAGES / f"{name}.csv")
+    given = shlex.split(about["command"])
+    assert given[:5] == ["python", "-m", "validation", "figure", name]
+    assert main([*given[3:], "--output", str(tmp_path)]) == 0
+    assert_same_numbers(sheets.read(tmp_path / f"{name}.csv"), committed(name), TOLERANCE[name])
+
+
+@pytest.mark.parametrize("error", [3e-6, -3e-6])
+def test_a_number_that_is_off_is_seen(error):
+    rows = committed("exact")
+    wrong = [dict(row) for row in rows]
+    size = max(abs(row["y"]) for row in rows)
+    wrong[len(wrong) // 2]["y"] += error * size
+    with pytest.raises(AssertionError, match="y"):
+        assert_same_numbers(wrong, rows, TOLERANCE["exact"])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_caption_is_that_of_the_numbers(name):
+    figure = FIGURES[name].draw(committed(name))
+    assert figure.get_label() == (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("name", slow_unless(FIGURES, ("exact", "capacity", "depth")))
+def test_a_page_can_print_it(name, columns):
+    """A column or two wide, nothing cut off, no text below 7 points, axes of curves labelled."""
+    figure = FIGURES[name].draw(committed(name), columns=columns)
+    width, height = figure.get_size_inches()
+    assert width == sheets.COLUMNS[columns]
+    assert height <= 9  # of a page
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+    assert sizes <= {sheets.TEXT, sheets.TITLE}
+    assert min(sizes) >= 7
+    figure.draw_without_rendering()
+    drawn_in = figure.get_tightbbox()
+    assert min(drawn_in.x0, drawn_in.y0) >= -0.01
+    assert drawn_in.x1 <= width + 0.01
+    assert drawn_in.y1 <= height + 0.01
+    for axes in figure.axes:
+        if axes.lines and not axes.images:
+            assert axes.get_xlabel()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_panel_is_drawn_into_axes_of_yours(name):
+    rows = committed(name)
+    panels = list(FIGURES[name].PANELS.values())
+    for panel in {panels[0], panels[-1]}:
+        before, axes = Figure().subplots(1, 2)
+        panel(rows, axes)
+        assert axes.images or axes.lines or axes.collections
+        assert not before.has_data()
+
+
+def test_every_figure_says_how_long_it_takes():
+    assert SECONDS.keys() == FIGURES.keys()
+    assert {name for name, seconds in SECONDS.items() if seconds > 60} == set(WHY_LONG)
