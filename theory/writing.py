@@ -108,9 +108,25 @@ def _paragraphs(text: str) -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
+_ARRAY = re.compile(r"\\begin\{array\}\{\w+\}(.*?)\\end\{array\}", re.DOTALL)
+
+
 def _displayed(formula: str) -> str:
+    if tables := _ARRAY.findall(formula):
+        return "\n\n".join(map(_table_of, tables))
     lines = [line for line in _readable(formula).split("\n") if line.strip()]
     return "\n".join(_wrapped(line, " " * 10, " " * 12) for line in lines)
+
+
+def _table_of(array: str) -> str:
+    """The rows of an array in aligned columns."""
+    rows = [[_readable(cell.strip()) for cell in row.split("&")] for row in array.split(r"\\")]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join(" " * 10 + line for line in lines)
 
 
 def _wrapped(text: str, first: str, rest: str | None = None) -> str:

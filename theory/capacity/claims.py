@@ -26,16 +26,18 @@ whatever $n$, without logarithm.
         kind="rate",
         source="derived here; [CDB2024] for weighting schemes on Zipf data",
         status="proved in a limit",
-        note="""
-The heavy value k answers any key with noise k^(-a)/sqrt(d), the overlap of its key with that key;
-the crosstalk of all items together is smaller, of order 1/d. So an item is lost when its weight
-falls below that of the heavy few over sqrt(d). For alpha = 1 about sqrt(d) items are kept, where
-equal weights keep d^2/log n. How soon the limit is reached depends on n, and is not derived: at
-d = 64, alpha = 1 the item of rank 40 is recalled in 8.0, 6.4, 4.5 and 2.3 % of the draws with n at
-40, 100, 400 and 4000, in the limit law in 13 %. For alpha <= 1/2 the sum of squares grows with n,
-and recall depends on n. The constants of the bound are crude, as it only serves to exchange limit
-and sum: at alpha = 1 it is below 1 for K > 1.25 10^5, that is d > 2.5 10^20. For more items it does
-not suffice, as it does not use that all items of nearly no weight share one chance of being the
+        note=r"""
+The heavy value $k$ answers any key with noise $k^{-\alpha}/\sqrt d$, the overlap of its key with
+that key; the crosstalk of all items together is smaller, of order $1/d$. So an item is lost when
+its weight falls below that of the heavy few over $\sqrt d$. For $\alpha = 1$ about $\sqrt d$ items
+are kept, where equal weights keep $d^2/\ln n$. How soon the limit is reached depends on $n$, and
+is not derived: at $d = 64$, $\alpha = 1$ the item of rank 40 is recalled in
+$$\begin{array}{lrrrrr} n & 40 & 100 & 400 & 4000 & \text{limit} \\ \text{percent of draws} & 8.0 &
+6.4 & 4.5 & 2.3 & 13 \end{array}$$
+For $\alpha \le \frac12$ the sum of squares grows with $n$, and recall depends on $n$. The
+constants of the bound are crude, as it only serves to exchange limit and sum: at $\alpha = 1$ it
+is below 1 for $K > 1.25 \cdot 10^5$, that is $d > 2.5 \cdot 10^{20}$. For more items it does not
+suffice, as it does not use that all items of nearly no weight share one chance of being the
 largest.
 """.strip(),
     ),
@@ -71,14 +73,14 @@ $$n^* \sim \frac{d^2}{2\ln n^*} , \qquad
         kind="equal",
         source="derived here; L1 for the gradient step",
         status="proved in a limit",
-        note="""
-The laws and the moments are exact; capacity is a limit, in which the gain of d pairs is of lower
-order than what is proved. In numbers: at d = 32 outer products recall 0.503 of 98 pairs, the
-pseudo-inverse 0.488 of 98 + d - 1, outer products only 0.383 of as many.
-The bits count log2 n for each of n* pairs; half of those are recalled at n*, nearly all at slightly
-fewer pairs only when ln n is large. For outer products at d = 128, n*/d^2 is 0.076 and the bits are
-0.78 a parameter. Least squares removes the crosstalk inside the span of the keys; beyond n = d what
-it cannot remove has n - d dimensions instead of n - 1.
+        note=r"""
+The laws and the moments are exact; capacity is a limit, in which the gain of $d$ pairs is of lower
+order than what is proved. In numbers, at $d = 32$: outer products recall 0.503 of 98 pairs and
+0.383 of $98 + d - 1$, the pseudo-inverse 0.488 of $98 + d - 1$. The bits count $\log_2 n$ for each
+of $n^*$ pairs; half of those are recalled at $n^*$, nearly all at slightly fewer pairs only when
+$\ln n$ is large. For outer products at $d = 128$, $n^*/d^2$ is 0.076 and the bits are 0.78 a
+parameter. Least squares removes the crosstalk inside the span of the keys; beyond $n = d$ what it
+cannot remove has $n - d$ dimensions instead of $n - 1$.
 """.strip(),
     ),
     Claim(
@@ -96,11 +98,11 @@ which is convex (L1).
         kind="upper",
         source="derived here; [C1965], Theorem 1, for the number of regions",
         status="proved",
-        note="""
-The bound holds for every rule at once, and is loose: at d = 16 it is 663 = 2.6 d^2, and minimising
-the cross-entropy recalls all of about 60 = 0.23 d^2 pairs, outer products of about 10. The
-tolerance is what is proved about its tightness: the number that outer products recall in full, in
-the mean of the same draws.
+        note=r"""
+The bound holds for every rule at once, and is loose: at $d = 16$ it is $663 = 2.6\,d^2$, and
+minimising the cross-entropy recalls all of about $60 = 0.23\,d^2$ pairs, outer products of about
+10. The tolerance is what is proved about its tightness: the number that outer products recall in
+full, in the mean of the same draws.
 """.strip(),
     ),
     Claim(
@@ -115,10 +117,11 @@ recall half: at $d = 8, 16, 32$ and $n = n^*(d)$ the minimum of the cross-entrop
         kind="empirical",
         source="derived here; [CSB2024] for gradient descent on associative memories",
         status="empirical",
-        note="""
+        note=r"""
 The minimum is found by L-BFGS; the loss is convex, so gradient descent would end there, too. The
 edge is sharp: once the pairs cannot be separated, the minimum serves none of them well. Recall 1/2
-is reached at about n = 0.44, 0.29, 0.19 d^2 for d = 8, 16, 32: more than d, and about twice n*.
+is reached at about $n = 0.44$, $0.29$, $0.19\,d^2$ for $d = 8$, 16, 32: more than $d$, and about
+twice $n^*$.
 """.strip(),
     ),
     Claim(
@@ -136,12 +139,13 @@ is exact; the mean and the mean square of the right one are up to $1/(4d^2)$.
         kind="empirical",
         source="derived here",
         status="empirical",
-        note="""
-Measured at d = 8 to 64, recall from 0.05 to 0.99, against the law of C2. Unequal weights are not
-covered: a heavy rival is no small part of the noise that it is compared with. For Zipf weights with
-alpha = 1 at d = 64 the error is, over items, up to 0.06, 0.09, 0.12 and 0.17 for n = 48, 200, 1000
-and 10^4; for n = 1000 it is up to 0.03 at d = 256 and below 0.01 at d = 1024. The moments and the
-integral are derived, the error is measured.
+        note=r"""
+Measured at $d = 8$ to 64, recall from 0.05 to 0.99, against the law of C2. Unequal weights are not
+covered: a heavy rival is no small part of the noise that it is compared with. For Zipf weights
+with $\alpha = 1$ the error is, over items, up to
+$$\begin{array}{lrrrrrr} d & 64 & 64 & 64 & 64 & 256 & 1024 \\ n & 48 & 200 & 1000 & 10^4 & 1000 &
+1000 \\ \text{error} & 0.06 & 0.09 & 0.12 & 0.17 & 0.03 & {<}\,0.01 \end{array}$$
+The moments and the integral are derived, the error is measured.
 """.strip(),
     ),
 )

@@ -116,22 +116,28 @@ $N = 16$ to $128$ by an exponent between $-\frac12$ and $0$.
         kind="rate",
         source="derived here",
         status="empirical",
-        note="""
-Draws and the normal law of exact mean and covariance are taken at the same two widths around d*,
-and interpolated to 90 %; the law is off by up to 2 %. As measured, d* is 5.1 10^3, 6.2 10^4 and
-3.2 10^5 at T = 64, 96 and 128 (N = 16), and 2.7 10^3 at N = 128, T = 64. No
-power of T: at N = 16 the local exponents are 0.5, 2.2, 4.8, 6.3, 6.2 and 5.7 between T = 16, 24,
-32, 48, 64, 96 and 128. Below d* = 130 scores are not normal and the law's d* is too large, by 24 %
-at T = 16, 14 % at 24 and 8 % at 32. The exact law is right there too (figure phase): the streams
-overlap with the positions by G + A, G a Wishart matrix, the rows of A normal with covariance G/d
-given it, one for each token. d* goes on falling with N: 1.0 10^4 at N = 8, 2.5 10^3 at N = 512
-(T = 64).
-Gradients of the early positions are larger than those of the median row by a factor that grows with
-T (4 at T = 32, 29 at 64, 274 at 128) and with the lead m_2 of step 2: the query's token overlaps
-with these positions by 1/sqrt(d), and that is multiplied by the large rows. The square of that
-factor grows nearly as d* does: d* is 8, 6 and 4 times that square at T = 32, 64 and 128. A smaller
-m_2 needs far less width (d* = 10^3 for m_2 = 1 and 5 10^3 for m_2 = 10 at T = 64; 3 10^4 and 10^7
-at T = 256), but attends less sharply.
+        note=r"""
+Draws and the normal law of exact mean and covariance are taken at the same two widths around
+$d^*$, and interpolated to 90 %; the law is off by up to 2 %. As measured ($N = 16$; at $T = 64$
+for other $N$):
+$$\begin{array}{lrrr} T & 64 & 96 & 128 \\ d^* & 5.1 \cdot 10^3 & 6.2 \cdot 10^4 & 3.2 \cdot 10^5
+\end{array} \qquad \begin{array}{lrrrr} N & 8 & 16 & 128 & 512 \\ d^* & 1.0 \cdot 10^4 & 5.1 \cdot
+10^3 & 2.7 \cdot 10^3 & 2.5 \cdot 10^3 \end{array}$$
+It is no power of $T$. The local exponents, each from the length before to this one, are
+$$\begin{array}{lrrrrrr} T & 24 & 32 & 48 & 64 & 96 & 128 \\ \text{exponent} & 0.5 & 2.2 & 4.8 &
+6.3 & 6.2 & 5.7 \end{array}$$
+Below $d^* = 130$ scores are not normal and the law's $d^*$ is too large, by 24 % at $T = 16$, 14 %
+at 24 and 8 % at 32. The exact law is right there too (figure phase): the streams overlap with the
+positions by $G + A$, $G$ a Wishart matrix, the rows of $A$ normal with covariance $G/d$ given it,
+one for each token. Why so steep: gradients of the early positions are larger than those of the
+median row, by a factor that grows with $T$ and with the lead $m_2$ of step 2. The token of the
+query overlaps with these positions by $1/\sqrt d$, which is multiplied by the large rows; so $d^*$
+grows nearly as the square of that factor:
+$$\begin{array}{lrrr} T & 32 & 64 & 128 \\ \text{factor} & 4 & 29 & 274 \\ d^* / \text{factor}^2 &
+8 & 6 & 4 \end{array}$$
+A smaller $m_2$ needs far less width, but attends less sharply:
+$$\begin{array}{lrr} d^* & T = 64 & T = 256 \\ m_2 = 1 & 10^3 & 3 \cdot 10^4 \\ m_2 = 10 & 5 \cdot
+10^3 & 10^7 \end{array}$$
 """.strip(),
     ),
     Claim(
@@ -219,21 +225,26 @@ more attention on the output than on any other position.
         kind="high_prob",
         source="derived here; Chebyshev's inequality",
         status="proved",
-        note="""
-At delta = 0.1 the width is 1.8 10^8, 4.8 10^8, 3.6 10^9 and 4 10^13 for (N, T, K) = (8, 16, 1),
-(16, 16, 1), (16, 32, 1) and (16, 64, 1), margins (0.5, 10, 5). There alpha is small by selection:
-all of S fresh sequences are covered, so that alpha < 0.01 but for a probability 0.99^S, 4e-5 at S =
-1000 (0.7 % at the 500 of the quick profile); others are counted in the check. The width is rigorous
-for these shares, and far too large: of the draws, a tenth fail at about 5 10^3, 6 10^4, 8 10^2 and
-2 10^4 (the first two for one row of W_K1, whose margin is 0.05; the answers alone need about 6
-10^2). At widths 10^6, 3 10^6 and 10^7 times smaller for the first three, d = 184, 158 and 365, no
-more than a tenth of the draws hold (found: 0.02, 0 and 0.07). What is lost is lost to Chebyshev: it
-allows for 150 to 470 standard deviations, where the largest of all scores is at 4 or 5.
-The chain loses less. For the deviations of one draw at d = 10^6, and where error and bound are
-closest, the bound is 1.1 to 2.1 times the error when all three tables are off (checked: at most 4);
-when only one is, 1.2 to 1.8 times for the layer-2 scores by K2 and 1.0 to 1.4 for the logits by O,
-but 1.8 to 6 for the layer-2 scores and 1.6 to 8 for the logits by K1, and 7 to 19 for the logits by
-K2. Of most errors it is larger by far more.
+        note=r"""
+At $\delta = 0.1$ and margins $(0.5, 10, 5)$ the width of the claim, and the widths at which a
+tenth of the draws fail in truth, are
+$$\begin{array}{lrrrr} (N, T, K) & (8, 16, 1) & (16, 16, 1) & (16, 32, 1) & (16, 64, 1) \\
+\text{proved} & 1.8 \cdot 10^8 & 4.8 \cdot 10^8 & 3.6 \cdot 10^9 & 4 \cdot 10^{13} \\ \text{drawn}
+& 5 \cdot 10^3 & 6 \cdot 10^4 & 8 \cdot 10^2 & 2 \cdot 10^4 \end{array}$$
+(the first two drawn ones for one row of $W_K^1$, whose margin is 0.05; the answers alone need
+about 600). There $\alpha$ is small by selection: all of $S$ fresh sequences are covered, so that
+$\alpha < 0.01$ but for a probability $0.99^S$, $4 \cdot 10^{-5}$ at $S = 1000$ (0.7 % at the 500
+of the quick profile); others are counted in the check. The width is rigorous for these shares, and
+far too large. At widths $10^6$, $3 \cdot 10^6$ and $10^7$ times smaller for the first three, $d =
+184$, 158 and 365, no more than a tenth of the draws hold (found: 0.02, 0 and 0.07). What is lost
+is lost to Chebyshev: it allows for 150 to 470 standard deviations, where the largest of all scores
+is at 4 or 5. The chain loses less. For the deviations of one draw at $d = 10^6$, and where error
+and bound are closest, the bound exceeds the error by these factors, by the tables that are off
+(all three: checked to be at most 4):
+$$\begin{array}{lrrrr} & \text{all three} & K^1 & K^2 & O \\ \text{layer-2 scores} & 1.1 \text{ to
+} 2.1 & 1.8 \text{ to } 6 & 1.2 \text{ to } 1.8 & \\ \text{logits} & 1.1 \text{ to } 2.1 & 1.6
+\text{ to } 8 & 7 \text{ to } 19 & 1.0 \text{ to } 1.4 \end{array}$$
+Of most errors it is larger by far more.
 """.strip(),
     ),
     Claim(
@@ -256,16 +267,19 @@ exponents of $5.0$ and $5.6$. This law gives it to 10 %.
         kind="rate",
         source="derived here",
         status="empirical",
-        note="""
+        note=r"""
 Every place of the trigger but the first counts once: the first of them fails most, and must not
-count for more. The law is 4 % above the draws at T = 48, and about 1 and -4 % off, with standard
-errors of 1.5 and 3 %, at T = 64 and 96. It is too large by 7 to 13 % at T = 16, 24 and 32, where
-d_90 is 234, 206 and 266: there layer 1 is right and the noise of layer 2 decides, hardly growing
-with T. From T = 48 on it is layer 1 that fails; its own d* (W4) is 0.9, 1.4 and 1.7 times d_90 at
-T = 48, 64 and 96. That all rows of W_K1 are recalled but the second and the last, and the accuracy
-is at least 0.98, in 90 % of the draws takes more: about 500, 700, 3 10^3, 2 10^4 and 4 10^5 at
-T = 16, 32, 48, 64 and 96. At m_3 = 5 the accuracy at infinite width is 0.998 at T = 96 and 0.95
-at T = 128, though the output gets most attention in nearly all sequences.
+count for more. Draws, how far the law is above them (with its standard error where it is given),
+and the width at which all rows of $W_K^1$ but the second and the last are recalled, and the
+accuracy is at least 0.98, in 90 % of the draws:
+$$\begin{array}{lrrrrrr} T & 16 & 24 & 32 & 48 & 64 & 96 \\ d_{90} & 234 & 206 & 266 & 880 & 3.7
+\cdot 10^3 & 3.6 \cdot 10^4 \\ \text{law, percent} & \text{7 to 13} & \text{7 to 13} & \text{7 to
+13} & 4 & 1 \pm 1.5 & -4 \pm 3 \\ \text{all rows} & 500 & & 700 & 3 \cdot 10^3 & 2 \cdot 10^4 & 4
+\cdot 10^5 \end{array}$$
+Up to $T = 32$ layer 1 is right and the noise of layer 2 decides, hardly growing with $T$. From $T
+= 48$ on it is layer 1 that fails; its own $d^*$ (W4) is 0.9, 1.4 and 1.7 times $d_{90}$ at $T =
+48$, 64 and 96. At $m_3 = 5$ the accuracy at infinite width is 0.998 at $T = 96$ and 0.95 at $T =
+128$, though the output gets most attention in nearly all sequences.
 """.strip(),
     ),
 )
