@@ -84,12 +84,12 @@ PANELS: dict[str, Panel] = {name: partial(draw_curves, name) for name in (*SHOWN
 
 def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     """One panel per schedule, and the reference in the last."""
-    shape = {1: 2.4, 2: 0.66}[columns]
+    shape = {1: 2.4, 2: 0.7}[columns]
     figure = arranged(rows, PANELS, columns, across=2 * columns, shape=shape)
     for axes in figure.axes:
-        axes.label_outer(remove_inner_ticks=False)
-        if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
-            axes.set_ylabel("rate")
+        first = axes.get_subplotspec().is_first_col()  # type: ignore[union-attr]
+        axes.tick_params(labelleft=first)
+        axes.set_ylabel("rate" if first else "")
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles, names, loc="outside lower center", ncols={1: 1, 2: 4}[columns], frameon=False
