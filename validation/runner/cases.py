@@ -58,7 +58,8 @@ class Case:
     ``evidence`` says what it rests on, ``undecided`` why the numbers, though they were measured,
     decide nothing: such a case neither holds nor fails. ``scale`` is the size of what is compared,
     which `power` refers to: |predicted| when left out, or 1 where that is 0, as it is for
-    differences that are relative already.
+    differences that are relative already. ``sees`` is the power of a count that a number stands
+    behind: the relative change of that number which changes the count for certain.
     """
 
     case: str
@@ -68,6 +69,7 @@ class Case:
     seconds: float = 0.0
     evidence: Evidence = "identity"
     scale: float | None = None
+    sees: float | None = None
     undecided: str = ""
 
     def __post_init__(self) -> None:
@@ -98,8 +100,9 @@ class Case:
     def power(self, kind: str) -> float | None:
         """The smallest relative error of the prediction that this case catches for certain.
 
-        None where nothing may be off, as between two counts or two answers: any error of the count
-        is seen, but how far a coefficient moves before the count does, the numbers do not tell.
+        Where nothing may be off, as between two counts or two answers, any error of the count is
+        seen, but how far a coefficient moves before the count does, the two do not tell: `sees`,
+        or None.
 
         An error e of a prediction p, in the less favourable direction, turns the verdict once
 
@@ -115,7 +118,7 @@ class Case:
         """
         excess = abs(self.measured - self.predicted)
         if self.tolerance == 0 and excess == 0:
-            return None
+            return self.sees
         seen = {
             "upper": max(excess, self.tolerance - excess),
             "lower": max(excess, self.tolerance - excess),

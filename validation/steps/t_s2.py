@@ -15,7 +15,7 @@ from assocmem.gradients import conditions
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import measured_gradient
 from validation.steps.sign import signs
-from validation.steps.sizes import moments, over_all
+from validation.steps.sizes import moments, over_all, to_another_count
 
 
 def smallest(candidates: range, holds: Callable[[int], bool]) -> float:
@@ -34,7 +34,8 @@ def check(context: Context) -> Iterator[Case]:
 def thresholds(context: Context) -> Iterator[Case]:
     sizes = [(5, 1), (5, 2), (6, 1), *([(6, 2), (7, 1)] if context.full else [])]
     for length, k in sizes:
-        predicted = 1 + math.floor(conditions.fewest_content(length, k, moments(length)))
+        limit = conditions.fewest_content(length, k, moments(length))
+        predicted = 1 + math.floor(limit)
         measured = smallest(range(2, predicted + 2), partial(reference_recalls, length, k))
         yield Case(
             f"reference: fewest C, all, T={length} K={k}",
@@ -42,18 +43,25 @@ def thresholds(context: Context) -> Iterator[Case]:
             measured,
             0,
             evidence="enumeration",
+            sees=to_another_count(limit),
         )
     for length, k in itertools.product((8, 16, 64), (1, 4, 64)):
-        predicted = 1 + math.floor(conditions.fewest_content(length, k, moments(length)))
+        limit = conditions.fewest_content(length, k, moments(length))
+        predicted = 1 + math.floor(limit)
         around = range(max(2, predicted - 4), predicted + 4)
         measured = smallest(around, lambda content: recalls(over_all(content, length, k)))  # noqa: B023
-        yield Case(f"fewest C, all, T={length} K={k}", predicted, measured, 0)
+        name, sees = f"fewest C, all, T={length} K={k}", to_another_count(limit)
+        yield Case(name, predicted, measured, 0, sees=sees)
     for content, k in ((10, 1), (16, 4)):
-        limits = ((t, conditions.fewest_content(t, k, moments(t))) for t in itertools.count(8))
-        predicted = next(t for t, least in limits if least >= content)
+        predicted, before, limit = 8, 0.0, 0.0
+        while limit < content:
+            before, limit = limit, conditions.fewest_content(predicted, k, moments(predicted))
+            predicted += limit < content
+        sees = max(1 - content / limit, content / before - 1)
         around = range(predicted - 8, predicted + 8)
         measured = smallest(around, lambda t: not recalls(over_all(content, t, k)))  # noqa: B023
-        yield Case(f"shortest T without a lead, all, C={content} K={k}", predicted, measured, 0)
+        name = f"shortest T without a lead, all, C={content} K={k}"
+        yield Case(name, predicted, measured, 0, sees=sees)
     sizes = list(itertools.product(range(2, 14), range(1, 6)))
     positive = {(content, k) for content, k in sizes if recalls(over_all(content, 4, k))}
     expected = {(c, 1) for c in range(2, 12)} | {(c, 2) for c in range(3, 10)}

@@ -12,6 +12,7 @@ from assocmem.gradients.slope import Slope, most_triggers
 from assocmem.model.families import POSITIONS
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.steps.populations import measured_gradient
+from validation.steps.sizes import to_another_count
 
 MANY = 10**15  # content tokens: what is of order 1/C is below the rounding
 
@@ -41,7 +42,8 @@ def check(context: Context) -> Iterator[Case]:
         most = math.floor(limit) if limit is not None else 0
         many = [_rows(am.InductionTask(MANY + k, length, k)) for k in (most, most + 1)]
         found = most if many[0] == length - 3 > many[1] else math.nan
-        yield Case(f"largest K, T={length}, C=1e15", most, found, 0)
+        sees = None if limit is None else to_another_count(float(limit))
+        yield Case(f"largest K, T={length}, C=1e15", most, found, 0, sees=sees)
         few = _rows(am.InductionTask(3 + min(most, 30), length, min(most, 30)))
         if length <= 12:
             yield Case(f"rows at C=3, K=K*, T={length}", length - 3, few, 0)
