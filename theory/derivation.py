@@ -17,7 +17,7 @@ import sympy
 
 from theory.record import Claim
 
-READABLE = 160  # characters of LaTeX that a reader can compare with a formula written by hand
+READABLE = 200  # characters of LaTeX that a reader can compare with a formula written by hand
 
 
 class DerivationError(Exception):
@@ -40,7 +40,7 @@ class Step:
         checked, and nothing compares it with the expressions that were.
     compared : str
         Beside a formula that was written by hand, one of the equations that were checked, printed
-        from its two sides; empty where they are too long to read, or print alike.
+        from its two sides; empty where they are too long to read.
     aside : str
         The title of the bookkeeping that the step is part of; empty for the argument itself.
     """
@@ -185,13 +185,18 @@ def _opened(side: Any) -> Any:
 
 
 def _example(pairs: list[tuple[Any, Any]]) -> str:
-    """The first equation that is short enough to read and whose sides do not print alike."""
+    """The first equation that is short enough to read; best one whose sides do not print alike."""
+    alike = ""
     for left, right in pairs:
         if sympy.count_ops(left) + sympy.count_ops(right) <= READABLE // 4:
             sides = sympy.latex(left), sympy.latex(right)
-            if sides[0] != sides[1] and len(printed := " = ".join(sides)) <= READABLE:
+            if len(printed := " = ".join(sides)) > READABLE:
+                continue
+            if sides[0] != sides[1]:
                 return printed
-    return ""
+            if left != 0:
+                alike = alike or printed
+    return alike
 
 
 def _scope(noun: str, entries: list[Any], number: int) -> str:

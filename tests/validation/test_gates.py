@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 from theory.derivation import Derivation, DerivationError
-from validation.runner.cases import PAIRS, ROUNDING, Case, agreement, order
+from validation.runner.cases import PAIRS, ROUNDING, Case, agreement, between, order
 
 x, n = sympy.Symbol("x", real=True), sympy.Symbol("n", positive=True)
 
@@ -182,3 +182,32 @@ def test_a_display_that_is_written_by_hand_says_so():
     assert not numbers.written
     assert numbers.scope == "3 equations of numbers"
     assert not said.checked
+
+
+def test_beside_a_formula_by_hand_stands_an_equation_as_it_was_checked():
+    derivation = Derivation("X")
+    derivation.equal("Alike first.", [x, (x + 1) ** 2], [x, x**2 + 2 * x + 1], latex="1 = 2")
+    derivation.equal("Too long.", sum(sympy.symbols("c:99")), sum(sympy.symbols("c:99")), latex="c")
+    derivation.holds("Sign.", sympy.Gt(n, 0, evaluate=False), latex="n > 1")
+    derivation.holds("Decided.", True, latex="n > 1")
+    assert [step.compared for step in derivation.steps] == [
+        r"\left(x + 1\right)^{2} = x^{2} + 2 x + 1",
+        "",
+        "n > 0",
+        "",
+    ]
+    assert derivation.steps[0].formulas == ("1 = 2", derivation.steps[0].compared)
+
+
+def test_a_count_has_the_power_of_the_number_behind_it():
+    assert Case("x", 3, 3, 0).power("equal") is None
+    assert Case("x", 3, 3, 0, sees=0.2).power("equal") == 0.2
+    assert Case("x", 3, 4, 0, sees=0.2).power("equal") == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.5), (-0.5, 0.0), (5.0, 7.0)])
+def test_a_range_admits_what_is_in_it(low, high):
+    for share, holds in ((0.0, True), (1.0, True), (-0.01, False), (1.01, False)):
+        case = between("x", low, high, low + share * (high - low), "range")
+        assert case.passed("empirical") is holds
+        assert case.scale == max(abs(low), abs(high))
