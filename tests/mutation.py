@@ -1,7 +1,7 @@
 """Let the tests judge random mutants: changes of the library that nobody chose.
 
 ``make mutation`` counts the mutants that cosmic-ray makes of four packages, draws some with a seed,
-and runs for each the fast tests that reach its line, cheapest first, up to one that fails.
+and runs for each the fast tests that reach its line, up to the first that fails.
 ``tests/mutants.py`` plants the errors that we thought of; this samples those that we did not.
 
 A mutant that survives is either in ``tests/survivors.csv``, with the reason why no test can or
@@ -29,6 +29,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -108,14 +109,19 @@ class Mutation(NamedTuple):
         return found
 
 
-class Record(NamedTuple):
+class Record:
     """Which tests executed which line of a file, and the seconds each test took."""
 
-    reached: dict[str, dict[int, set[str]]]
-    seconds: dict[str, float]
+    def __init__(self, reached: dict[str, dict[int, set[str]]], seconds: dict[str, float]):
+        self.reached, self.seconds = reached, seconds
+        lines = (tests for of_file in reached.values() for tests in of_file.values())
+        self.breadth = Counter(test for tests in lines for test in tests)
 
     def tests(self, mutation: Mutation) -> list[str]:
-        """The tests that reach the statement, or what is around it if that runs on import."""
+        """The tests that reach the statement, or what is around it if that runs on import.
+
+        Short and narrow ones first, which execute few lines besides.
+        """
         lines = self.reached.get(str(mutation.source), {})
         found: set[str] = set()
         for first, last in spans(mutation.source, mutation.line):
@@ -123,7 +129,9 @@ class Record(NamedTuple):
             if found:
                 break
         chosen, total = [], 0.0
-        for test in sorted(found, key=lambda test: (self.seconds[test], test)):
+        for test in sorted(
+            found, key=lambda test: (self.seconds[test] + 0.01) * self.breadth[test]
+        ):
             total += self.seconds[test]
             if total > BUDGET:
                 break

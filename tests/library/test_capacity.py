@@ -257,6 +257,18 @@ def test_recall_refuses(function, n, d, options, error, message):
         function(n, d, **options, **seed)
 
 
+@pytest.mark.parametrize("function", [lib.recall_probability, lib.sampled_recall])
+@given(st.integers(2, 9), st.integers(-2, 12))
+def test_the_item_is_one_of_the_weights(function, n, item):
+    seed = {"rng": 0, "draws": 2} if function is lib.sampled_recall else {}
+    if 0 <= item < n:
+        function(n, 8, weights=np.arange(1, n + 1), item=item, **seed)
+    else:
+        limits = f"an index from 0 to {n - 1}; got {item}" if item >= n else "at least 0"
+        with pytest.raises(ValueError, match=f"item: expected {limits}"):
+            function(n, 8, weights=np.arange(1, n + 1), item=item, **seed)
+
+
 def test_sampled_recall_refuses():
     with pytest.raises(ValueError, match=r"rule: expected one of .* got 'Hebb'\."):
         lib.sampled_recall(4, 8, rule="Hebb", rng=0)

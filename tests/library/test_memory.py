@@ -251,6 +251,21 @@ def test_store(seed, pairs):
     assert memory.n_keys == 2  # the memory stored into is unchanged
 
 
+@pytest.mark.parametrize("start", [-1, 1, 0.0, None, "0"])
+def test_a_sum_starts_at_0_only(start):
+    memory = AssociativeMemory(keys=E, values=E)
+    np.testing.assert_array_equal(sum([memory, memory]).matrix, 2 * E)
+    with pytest.raises(TypeError):
+        start + memory
+
+
+def test_memories_are_compared_by_identity():
+    memory, twin = (AssociativeMemory(keys=E, values=E) for _ in range(2))
+    assert memory == memory
+    assert memory != twin
+    assert len({memory, twin}) == 2
+
+
 def test_a_memory_cannot_be_changed():
     memory = AssociativeMemory(keys=np.eye(2), values=np.eye(2))
     with pytest.raises(AttributeError):

@@ -141,6 +141,20 @@ def test_embeddings_have_the_shapes_that_their_tokens_imply(n, length, outputs, 
             am.FrozenEmbeddings(**arrays | {name: other})
 
 
+def test_embeddings_are_compared_by_identity():
+    one, twin = embeddings(3, 2, 2), embeddings(3, 2, 2)
+    assert one == one
+    assert one != twin
+    assert len({one, twin}) == 2
+
+
+def test_matrices_become_embeddings_by_name_only():
+    emb = embeddings(3, 2, 2)
+    arrays = [getattr(emb, name) for name in ("tokens", "positions", "outputs", "Phi1", "W_V2")]
+    with pytest.raises(TypeError, match="positional argument"):
+        am.FrozenEmbeddings.from_matrices(*arrays)
+
+
 @given(st.integers(1, 200), st.integers(-1, 1))
 def test_embeddings_take_the_memory_that_two_square_matrices_do(width, beyond):
     needed = 2 * np.zeros((width, width)).nbytes

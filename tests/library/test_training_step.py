@@ -7,6 +7,7 @@ float32. That the comparison can fail is shown by the planted errors of ``tests/
 from __future__ import annotations
 
 import math
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -282,6 +283,27 @@ def test_bits_depend_neither_on_workers_nor_on_what_ran_before(dtype):
             # buffers of other sizes, with other content
             fast.loss_and_gradients(weights, draw_batch(rng, 5, 9 + 30 * other, 0.5))
             fast.predict(weights, batch.tokens, batch.weights == 0)
+
+
+def test_workers_work_at_the_same_time(monkeypatch):
+    """As many passes as workers wait for each other: one thread alone would wait for ever."""
+    rng = np.random.default_rng()
+    emb, batch = draw_embeddings(rng), draw_batch(rng, 8 * passes.LANES, LONGEST, 0.5)
+    for workers in 2, 3:
+        together = threading.Barrier(workers, timeout=20)
+        seen: set[int] = set()
+
+        def forward(*arguments, together=together, seen=seen, original=engine.Pass):
+            if threading.get_ident() not in seen:
+                seen.add(threading.get_ident())
+                together.wait()
+            return original(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "Pass", forward)
+            TrainingStep(emb, workers=workers).loss_and_gradients({}, batch)
+        assert len(seen) == workers
+        assert threading.get_ident() not in seen
 
 
 def test_chunks_hold_every_prediction_once():
