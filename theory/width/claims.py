@@ -123,7 +123,8 @@ for other $N$):
 $$\begin{array}{lrrr} T & 64 & 96 & 128 \\ d^* & 5.1 \cdot 10^3 & 6.2 \cdot 10^4 & 3.2 \cdot 10^5
 \end{array} \qquad \begin{array}{lrrrr} N & 8 & 16 & 128 & 512 \\ d^* & 1.0 \cdot 10^4 & 5.1 \cdot
 10^3 & 2.7 \cdot 10^3 & 2.5 \cdot 10^3 \end{array}$$
-It is no power of $T$. The local exponents, each from the length before to this one, are
+It is no power of $T$; the limits of the exponents were set around the values of this table. The
+local exponents, each from the length before to this one, are
 $$\begin{array}{lrrrrrr} T & 24 & 32 & 48 & 64 & 96 & 128 \\ \text{exponent} & 0.5 & 2.2 & 4.8 &
 6.3 & 6.2 & 5.7 \end{array}$$
 Below $d^* = 130$ scores are not normal and the law's $d^*$ is too large, by 24 % at $T = 16$, 14 %
