@@ -231,7 +231,8 @@ falls to $\pi^*$.""",
         note="The derivation replaces logits by their means; no bound on what that drops is "
         "proved, and 0.89 is read off the exact crossings: 9 to 10 percent below m1* at T = 7, 6 "
         "to 7 at T = 8 and 4 to 5 at T = 9, whatever C and K; further below at T = 5 and 6 (a "
-        "third and a sixth); sampled, 2 percent at T = 12 and 16. m1* is small: 0.09 at (C, K, T) = (10, 4, 32).",
+        "third and a sixth); sampled, 2 percent at T = 12 and 16. m1* is small: 0.09 at (C, K, T) "
+        "= (10, 4, 32).",
     ),
     Claim(
         id="T-S3",
