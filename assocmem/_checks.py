@@ -139,7 +139,8 @@ def checked_flag(name: str, given: Any) -> bool:
 
 def checked_sequence(name: str, given: Any, expected: str) -> list[Any]:
     """A list of what is given, in its order; sets have none, and mappings are no lists."""
-    if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
+    point = isinstance(given, np.ndarray) and given.ndim == 0
+    if point or isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
         raise TypeError(f"{name}: expected {expected}; got {given!r}. Pass a list or a tuple.")
     return list(given)
 
@@ -324,15 +325,35 @@ def checked_table(name: str, given: ArrayLike, width: int | None = None) -> Arra
             f"{name}: expected finite numbers; got {float(table[row, column])} at "
             f"[{row}, {column}]. Look for a division by zero or an overflow where it was computed."
         )
-    if table.dtype == object and any(entry is None or entry != entry for entry in table.flat):
-        raise ValueError(
-            f"{name}: expected numbers or SymPy expressions; got None or NaN among them. Look for "
-            f"where it was computed."
-        )
+    if table.dtype == object:
+        checked_entries(name, table)
     if table.dtype.kind not in "biu":
         return table
     # products of booleans are logical and small integers overflow
     return table.astype(np.float64 if table.dtype == np.uint64 else np.int64)
+
+
+def checked_entries(name: str, table: Array) -> None:
+    """Refuse an array of objects unless each is a finite real number or a SymPy expression."""
+    for place, entry in np.ndenumerate(table):
+        if is_symbolic(entry):
+            continue
+        if hasattr(entry, "free_symbols"):  # a number of SymPy's
+            right = entry.is_finite
+        else:
+            try:
+                right = isinstance(entry, Real) and isfinite(entry)
+            except OverflowError:  # an integer that no float reaches
+                right = False
+        if not right:
+            shown = (
+                f"{entry!r:.60}" if not isinstance(entry, int) else f"about 2^{entry.bit_length()}"
+            )
+            raise (ValueError if isinstance(entry, Number | None) else TypeError)(
+                f"{name}: expected finite real numbers or SymPy expressions; got {shown} of type "
+                f"{type(entry).__name__} at {list(place)}. Convert it by float, or look for where "
+                f"it was computed."
+            )
 
 
 def as_floats(name: str, table: Array) -> Array:

@@ -148,6 +148,7 @@ def polar_factor(matrix: ArrayLike) -> Array:
            [1., 0., 0.]])
     """
     given = checked_rows("matrix", matrix)
+    given = given.astype(np.float32 if given.dtype == np.float32 else np.float64, copy=False)
     left, singular, right = np.linalg.svd(given, full_matrices=False)
     kept = singular > singular.max() * max(given.shape) * np.finfo(given.dtype).eps
     return np.asarray(left[:, kept] @ right[kept])

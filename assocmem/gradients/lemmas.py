@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from assocmem._checks import (
     Array,
     checked_array,
+    checked_entries,
     checked_integers,
     checked_laws,
     checked_table,
@@ -265,5 +266,6 @@ def _distribution(name: str, probabilities: ArrayLike) -> Array:
     """Return the array, refused unless it is a distribution (SymPy entries are not checked)."""
     array = checked_array(name, probabilities)
     if array.dtype == object:
+        checked_entries(name, array)
         return array
     return checked_laws(name, np.ravel(probabilities)).reshape(array.shape)

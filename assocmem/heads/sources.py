@@ -41,7 +41,11 @@ class Entry:
             return "quantised"
         if getattr(given, "is_meta", False):
             return "meta (without data)"
-        if getattr(given, "is_sparse", False) or "sparse" in str(getattr(given, "layout", "")):
+        if (
+            hasattr(given, "nnz")
+            or getattr(given, "is_sparse", False)
+            or "sparse" in str(getattr(given, "layout", ""))
+        ):
             return "sparse"
         if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
             return "masked"

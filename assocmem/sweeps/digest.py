@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -98,7 +99,8 @@ def _code(code: CodeType) -> list[Any]:
         for each, following in zip_longest(every, every[1:])
         if not (following and following.opname == "STORE_NAME" and following.argval in _ABOUT)
     ]
-    arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    flags = code.co_flags & ~getattr(inspect, "CO_HAS_DOCSTRING", 0)  # from Python 3.14 on
+    arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     return [instructions, code.co_exceptiontable, arguments, names]
 

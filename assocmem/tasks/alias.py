@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from assocmem._checks import Array, Ints
 
-_AT_ONCE = 512, 2**22  # rows to cut at once, or entries: their masses and order take 64 MB or more
+_AT_ONCE = 512, 2**20  # rows to cut at once, or entries: their masses and order take 16 MB or more
 
 
 class AliasTables(NamedTuple):
@@ -67,19 +67,21 @@ class AliasTables(NamedTuple):
         return laws / n
 
 
-def alias_tables(laws: NDArray[np.float64]) -> AliasTables:
-    """Cut the laws, rows of (R, n) that sum to 1, into cells of two tokens.
+def alias_tables(*parts: NDArray[np.float64]) -> AliasTables:
+    """Cut the laws, rows of all parts (R, n) that sum to 1, into cells of two tokens.
 
     A token without mass is never drawn. Otherwise the laws are kept up to rounding.
     """
-    rows, n = laws.shape
+    rows, n = sum(map(len, parts)), parts[0].shape[1]
     keep, alias = np.ones((rows + 1, n)), np.empty((rows + n, n), dtype=np.int32)
     keep[-1] = 0
     alias[:rows], alias[rows:] = np.arange(n), np.arange(n)[:, None]
-    step = max(_AT_ONCE[0], _AT_ONCE[1] // n)
-    for start in range(0, rows, step):
-        some = slice(start, min(start + step, rows))
-        _cut(laws[some] * n, keep[some], alias[some])
+    step, row = max(_AT_ONCE[0], _AT_ONCE[1] // n), 0
+    for laws in parts:
+        for start in range(0, len(laws), step):
+            mass = laws[start : start + step] * n
+            some = slice(row, row := row + len(mass))
+            _cut(mass, keep[some], alias[some])
     return AliasTables(keep, alias)
 
 

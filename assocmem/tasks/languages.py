@@ -297,8 +297,8 @@ class Language:
         if not totals.all():
             empty = [names[int(i)] if names else int(i) for i in np.flatnonzero(totals == 0)]
             raise ValueError(
-                f"counts: expected every token to be followed by some token; the rows {empty} hold "
-                f"no count. Leave these tokens out, or pass a smoothing."
+                f"counts: expected every token to be followed by some token; got no count in the "
+                f"rows {empty}. Leave these tokens out, or pass a smoothing."
             )
         return cls(unigram=totals / totals.sum(), bigram=table / totals[:, None], names=names)
 
@@ -332,7 +332,7 @@ class Language:
 
         Built on first use, in N steps on all rows at once: 16 N² bytes.
         """
-        return alias_tables(np.concatenate([self.bigram, self.unigram[None]]))
+        return alias_tables(self.bigram, self.unigram[None])
 
     def most_frequent(self) -> NDArray[np.int64]:
         """Return all token ids, the most frequent first.

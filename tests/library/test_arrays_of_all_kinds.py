@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
+import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -136,6 +140,33 @@ def test_what_is_no_array_is_refused_everywhere(name, call, good, given):
         pytest.skip("it may be left out")
     with pytest.raises((TypeError, ValueError), match=f"{name}.*: expected"):
         call(given)
+
+
+NOT_FINITE_REALS = [
+    None, float("nan"), float("inf"), -float("inf"), "1", b"1", 1j, 10**400, Decimal(1),
+    Decimal("nan"), pd.NA, pd.NaT, sympy.oo, sympy.nan, sympy.zoo, [1], {}, np.datetime64("2020"),
+]  # fmt: skip
+
+
+@cases
+@pytest.mark.parametrize("wrong", NOT_FINITE_REALS, ids=repr)
+def test_an_array_of_objects_holds_finite_reals_or_expressions(name, call, good, wrong):
+    if name in ("scores", "counts") or call is CALLS[-1][1]:
+        pytest.skip("it holds other things, or is drawn with gaps")
+    objects = good.astype(object)
+    objects.flat[-1] = wrong
+    with pytest.raises((TypeError, ValueError), match=f"{name}: expected .*; got"):
+        call(objects)
+    if good.ndim == 2 and not isinstance(wrong, list):
+        with pytest.raises((TypeError, ValueError), match=f"{name}: expected .*; got"):
+            call(pd.DataFrame(objects))
+
+
+def test_an_array_of_objects_may_hold_any_exact_number():
+    for number in (2, Fraction(2), sympy.Rational(2), sympy.sqrt(4), np.float64(2), np.int8(2)):
+        table = np.array([[number, 0]], dtype=object)
+        memory = am.AssociativeMemory(keys=table, values=table)
+        assert memory.matrix.tolist() == [[4, 0], [0, 0]]
 
 
 @cases

@@ -77,7 +77,9 @@ def test_rows_and_columns_of_a_file_are_matched_by_their_names(text, random):
 
 def test_the_table_that_gave_the_identity():
     table = pandas.DataFrame(np.eye(3), index=list("abc"), columns=list("bcd"))
-    with pytest.raises(ValueError, match=r"followed by some token; the rows \['d'\] hold no count"):
+    with pytest.raises(
+        ValueError, match=r"followed by some token; got no count in the rows \['d'\]"
+    ):
         Language.from_counts(table)
     language = Language.from_counts(table, smoothing=1e-9)
     assert language.names == ("a", "b", "c", "d")

@@ -195,13 +195,13 @@ def test_counts_from_files(tmp_path):
         ("", "expected rows of one length in counts.csv; got others or none"),
         ("1,2\n3\n", "expected rows of one length in counts.csv"),
         ("1,2\n3,x\n", "expected numbers in counts.csv; .*'x'.* empty corner"),
-        (",a,b\na,1,2\nc,3,4\n", r"followed by some token; the rows \['b'\] hold no count"),
+        (",a,b\na,1,2\nc,3,4\n", r"followed by some token; got no count in the rows \['b'\]"),
         (",a,a\na,1,2\nc,3,4\n", "counts: expected different names; got 'a' twice"),
         (",a,b,c\na,1,2\nc,3,4\n", r"a name for each row and column; got 2 and 3 .* \(2, 2\)"),
         ("1,2,3\n3,4,5\n", r"expected a square table.* \(2, 3\)"),
         ("1,nan\n3,4\n", "counts: expected finite numbers; got NaN"),
         ("1,-2\n3,4\n", "counts: expected numbers that are at least 0; got -2"),
-        ("0,0\n3,4\n", r"followed by some token; the rows \[0\] hold no count.* smoothing"),
+        ("0,0\n3,4\n", r"followed by some token; got no count in the rows \[0\].* smoothing"),
     ],
 )
 def test_files_that_are_refused(tmp_path, text, message):

@@ -72,6 +72,7 @@ def test_what_ends_a_sweep_cancels_the_cells_that_wait(
 
 
 SCRIPT = """
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -79,6 +80,7 @@ from pathlib import Path
 from test_sweeps_interrupted import WORKERS, grid, note
 from assocmem.sweeps import run
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs behind a shell ignores it
     exec(sys.argv[3])
     folder = Path(sys.argv[1])
     with ProcessPoolExecutor(WORKERS, mp_context=get_context(sys.argv[2])) as executor:

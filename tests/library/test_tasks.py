@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from assocmem import FrozenEmbeddings, probe
 from assocmem.tasks import Batch, InductionTask, Task
 
 FALSE_ALARM = 1e-6  # of each statistical test below
@@ -322,7 +323,8 @@ def test_users_bring_their_own_task():
     assert isinstance(Parrot(), Task)
     assert isinstance(InductionTask(4, 6), Task)
     assert len(Parrot().enumerate()) == 3
-    assert not isinstance(Mute(), Task)
+    with pytest.raises(TypeError, match=r"task: expected a Task, .* without outputs"):
+        probe("W_K1", Mute(), FrozenEmbeddings.orthonormal(Parrot()))  # Python asks the class alone
     assert not isinstance(NoSampler(), Task)
     assert not isinstance("task", Task)
 
