@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from validation.dynamics.measures import Found, Numbers, by_group, first, trained
-from validation.runner.cases import PAIRS, Case, order
+from validation.runner.cases import Case, order
 
 NAMES = ("all three",)
-GROUP = 4  # runs that a comparison of the first two averages
+GROUP = 4  # runs that a comparison averages
+GROUPED = dict.fromkeys(NAMES, GROUP)
 
 
 def orders(found: Found) -> Iterator[Case]:
@@ -26,4 +27,4 @@ def orders(found: Found) -> Iterator[Case]:
         yield order(name, by_group(when("W_K1", 0.9) - when(earlier, 0.9)))
 
 
-check = trained(NAMES, orders, runs=GROUP * PAIRS)
+check = trained(NAMES, orders, grouped=GROUPED)

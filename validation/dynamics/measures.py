@@ -54,13 +54,23 @@ def by_group(numbers: Numbers) -> Numbers:
 
 
 def trained(
-    names: Sequence[str], orders: Callable[[Found], Iterable[Case]], *, runs: int = PAIRS
+    names: Sequence[str],
+    orders: Callable[[Found], Iterable[Case]],
+    *,
+    grouped: Mapping[str, int] | None = None,
 ) -> Check:
-    """The check of a claim by fresh runs of these experiments; only the full profile trains."""
+    """The check of a claim by fresh runs of these experiments; only the full profile trains.
+
+    ``grouped`` says of how many runs a comparison takes the mean, where not of one.
+    """
+    runs = {name: PAIRS * (grouped or {}).get(name, 1) for name in names}
 
     def cases(context: Context) -> Iterator[Case]:
         if context.full:
-            found = histories(names, scale=SCALES["quick"], seeds=runs, rng=context.rng)
+            found: dict[str, list[Curves]] = {}
+            for seeds in dict.fromkeys(runs.values()):
+                alike = [name for name in names if runs[name] == seeds]
+                found |= histories(alike, scale=SCALES["quick"], seeds=seeds, rng=context.rng)
             yield from orders(found)
 
     return cases

@@ -30,7 +30,7 @@ CLAIMED = {
     "D7": d7,
 }
 ALSO = ("K = 1 fixed",)  # which a note speaks of
-MORE = {"all three": d2.GROUP * PAIRS}  # runs, where not PAIRS
+GROUPED = d2.GROUPED | d4.GROUPED  # how many runs a comparison averages, where not one
 SEED = 1000
 RECORD = Path(__file__).parents[1] / "records" / "dynamics.csv"
 
@@ -45,7 +45,7 @@ def taken(folder: Path) -> dict[str, Any]:
         found |= histories(
             [name],
             scale=SCALES["quick"],
-            seeds=MORE.get(name, PAIRS),
+            seeds=PAIRS * GROUPED.get(name, 1),
             rng=rng,
             folder=folder / name,
         )
@@ -83,7 +83,8 @@ def main() -> None:
     found = taken(Path("out") / "dynamics")
     write(list(rows(found)), RECORD)
     for id, claim in CLAIMED.items():
-        few = {name: found[name] if id == "D2" else found[name][:PAIRS] for name in claim.NAMES}
+        grouped = getattr(claim, "GROUPED", {})
+        few = {name: found[name][: PAIRS * grouped.get(name, 1)] for name in claim.NAMES}
         for case in claim.orders(few):
             seen = (
                 case.undecided or {True: "confirmed", False: "refuted"}[bool(case.passed("order"))]
