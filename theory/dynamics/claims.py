@@ -68,9 +68,10 @@ trigger fixed, the third: trained on the five most frequent above trained on it 
 the first and the third above it alone, and above the twenty most frequent. At equal $\sum_q f_q^2$
 (within one percent) and the same test: trained on ranks 2, 3 above trained on ranks 3, 4, 5, 6, 13.
 On five random triggers: trained with $K = 5$ above $K = 3$ above $K = 1$. On the top five: trained
-on them above trained on five random ones; runs with random triggers in means of four. Each on its own: the top five above ranks 11 to 15. The
-sign of each is that of a lead of the population gradients at zero attention with the bigrams known:
-of the row of $W_K^2$ of the trigger asked, and of $W_O^2$ where that is no single one.""",
+on them above trained on five random ones; runs with random triggers in means of four. Each on its
+own: the top five above ranks 11 to 15. The sign of each is that of a lead of the population
+gradients at zero attention with the bigrams known: of the row of $W_K^2$ of the trigger asked, and
+of $W_O^2$ where that is no single one.""",
         assumptions=_ALL,
         kind="order",
         source=_SOURCE + "; the predictions are derived here",

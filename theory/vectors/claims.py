@@ -79,7 +79,8 @@ $n \le d$ the bound is $0$, attained by orthonormal vectors.
         status="proved",
         note="""
 Frames that attain it stay above it when each vector is moved a little, by no more than the angles
-that this turns. Random vectors lie between this bound and the one of NO2 (b). For n >> d^2 Welch's higher-order bounds are stronger.
+that this turns. Random vectors lie between this bound and the one of NO2 (b). For n >> d^2 Welch's
+higher-order bounds are stronger.
 """.strip(),
     ),
     Claim(
