@@ -234,12 +234,12 @@ $$\begin{array}{lrrrr} (N, T, K) & (8, 16, 1) & (16, 16, 1) & (16, 32, 1) & (16,
 & 5 \cdot 10^3 & 6 \cdot 10^4 & 8 \cdot 10^2 & 2 \cdot 10^4 \end{array}$$
 (the first two drawn ones for one row of $W_K^1$, whose margin is 0.05; the answers alone need
 about 600). There $\alpha$ is small by selection: all of $S$ fresh sequences are covered, so that
-$\alpha < 0.01$ but for a probability $0.99^S$, $4 \cdot 10^{-5}$ at $S = 1000$ (0.7 % at the 500
-of the quick profile); others are counted in the check. The width is rigorous for these shares, and
-far too large. At widths $10^6$, $3 \cdot 10^6$ and $10^7$ times smaller for the first three, $d =
-184$, 158 and 365, no more than a tenth of the draws hold (found: 0.02, 0 and 0.07). What is lost
-is lost to Chebyshev: it allows for 150 to 470 standard deviations, where the largest of all scores
-is at 4 or 5. The chain loses less. For the deviations of one draw at $d = 10^6$, and where error
+$\alpha < 0.01$ but for a probability $0.99^S$, $3 \cdot 10^{-18}$ at $S = 4000$; others are
+counted in the check. The width depends on the sequences drawn, by a few percent. It is rigorous for
+these shares, and far too large. At widths $10^6$, $3 \cdot 10^6$ and $10^7$ times smaller for the
+first three, $d$ near 184, 158 and 365, no more than a tenth of the draws hold (found: 0.02, 0 and
+0.07). What is lost is lost to Chebyshev: it allows for 150 to 470 standard deviations, where the
+largest of all scores is at 4 or 5. The chain loses less. For the deviations of one draw at $d = 10^6$, and where error
 and bound are closest, the bound exceeds the error by these factors, by the tables that are off
 (all three: checked to be at most 4):
 $$\begin{array}{lrrrr} & \text{all three} & K^1 & K^2 & O \\ \text{layer-2 scores} & 1.1 \text{ to
