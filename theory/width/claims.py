@@ -239,9 +239,9 @@ counted in the check. The width depends on the sequences drawn, by a few percent
 these shares, and far too large. At widths $10^6$, $3 \cdot 10^6$ and $10^7$ times smaller for the
 first three, $d$ near 184, 158 and 365, no more than a tenth of the draws hold (found: 0.02, 0 and
 0.07). What is lost is lost to Chebyshev: it allows for 150 to 470 standard deviations, where the
-largest of all scores is at 4 or 5. The chain loses less. For the deviations of one draw at $d = 10^6$, and where error
-and bound are closest, the bound exceeds the error by these factors, by the tables that are off
-(all three: checked to be at most 4):
+largest of all scores is at 4 or 5. The chain loses less. For the deviations of one draw at
+$d = 10^6$, and where error and bound are closest, the bound exceeds the error by these factors, by
+the tables that are off (all three: checked to be at most 4):
 $$\begin{array}{lrrrr} & \text{all three} & K^1 & K^2 & O \\ \text{layer-2 scores} & 1.1 \text{ to
 } 2.1 & 1.8 \text{ to } 6 & 1.2 \text{ to } 1.8 & \\ \text{logits} & 1.1 \text{ to } 2.1 & 1.6
 \text{ to } 8 & 7 \text{ to } 19 & 1.0 \text{ to } 1.4 \end{array}$$
