@@ -342,6 +342,48 @@ def test_a_second_class_of_a_name_is_seen() -> None:
     assert twice == {"Step": ["a", "b"]}
 
 
+# `save` and `load` of a model in `heads`, over those of files; `main` of two commands.
+OVERLOADED = {"load", "main", "save"}
+
+
+def definitions(sources: dict[str, str]) -> dict[str, list[str]]:
+    """Where each name is defined at the top of a module: functions, classes, aliases of types."""
+    found: dict[str, list[str]] = {}
+    for module, source in sources.items():
+        names = set()
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                named = {each.id for each in targets if isinstance(each, ast.Name)}
+                names |= {name for name in named if name[0].isupper() and not name.isupper()}
+        for name in sorted(names):
+            if not name.startswith("_"):
+                found.setdefault(name, []).append(module)
+    return found
+
+
+def test_one_name_means_one_thing_in_the_library() -> None:
+    """No function, class or alias of a type has the name of another, in whatever module."""
+    sources = {name: path.read_text(encoding="utf-8") for name, path in modules("assocmem").items()}
+    found = definitions(sources)
+    twice = {name: places for name, places in found.items() if len(places) > 1}
+    assert len(found) > 300
+    assert twice.keys() <= OVERLOADED, twice
+
+
+def test_a_second_meaning_of_a_name_is_seen() -> None:
+    found = definitions(
+        {
+            "a": "Rate: TypeAlias = float\nKind = Literal['x']\ndef f(): ...",
+            "b": "class Rate: ...\nKind = TypeVar('Kind')\ndef f(): ...\nMOST = 1\n_Own = int",
+            "c": "MOST = 2\n_Own = int",
+        }
+    )
+    assert found == {"Rate": ["a", "b"], "Kind": ["a", "b"], "f": ["a", "b"]}
+
+
 SHADOWED = """
 import importlib, pkgutil, types
 import assocmem

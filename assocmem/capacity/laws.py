@@ -109,7 +109,7 @@ def _moments(
     weight: float, own: float, rivals: Array, counts: Array, d: int
 ) -> tuple[float, float, Array]:
     """Mean and variance of the right score, variances of the wrong ones, over ‖u_i‖‖Vᵀf‖."""
-    others = counts @ rivals
+    others = float(counts @ rivals)
     right = (d * (weight**2 + own) + others) / d**2
     wrong = (d * (weight**2 + rivals) + own + others - rivals) / d**2
     return weight * (1 - 1 / (2 * d)), right, wrong

@@ -29,7 +29,7 @@ from assocmem._checks import (
     checked_probability,
 )
 from assocmem.heads.maps import Head, Heads, Place
-from assocmem.heads.null import Law, Null
+from assocmem.heads.null import Null, NullLaw
 
 _ENTRIES = 2**24  # of a table of scores at a time
 
@@ -169,14 +169,14 @@ class Detection:
     def _verdicts(self) -> dict[str, float]:
         """z, and the p-value by each law."""
         null = self.null
-        return {"z": null.z} | {law: null.p_value(law) for law in get_args(Law)}
+        return {"z": null.z} | {law: null.p_value(law) for law in get_args(NullLaw)}
 
     @property
     def z(self) -> float:
         """How many standard deviations of the null the right scores stand out."""
         return self._verdicts["z"]
 
-    def p_value(self, law: Law = "rotation") -> float:
+    def p_value(self, law: NullLaw = "rotation") -> float:
         """Return the chance that randomly turned weights do as well.
 
         Parameters
@@ -189,7 +189,7 @@ class Detection:
         float
             Between 0 and 1.
         """
-        return self._verdicts[checked_option("law", law, get_args(Law))]
+        return self._verdicts[checked_option("law", law, get_args(NullLaw))]
 
     def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
         """Return the same chance by signed permutations, exact to the draws.
@@ -353,7 +353,7 @@ class Findings:
 
     detections: tuple[Detection, ...]
     level: float
-    law: Law
+    law: NullLaw
 
     @cached_property
     def significant(self) -> tuple[Detection, ...]:
@@ -387,7 +387,7 @@ def find(
     model: Heads,
     *,
     level: float = 1e-3,
-    law: Law = "rotation",
+    law: NullLaw = "rotation",
     tokens: ArrayLike | None = None,
 ) -> Findings:
     """Ask every head, and every pair of an earlier and a later one, by every detector that applies.
@@ -422,7 +422,7 @@ def find(
     What the heads of an induction circuit do: [OEN2022]; as memories: [BCBJB2023], section 4.
     """
     checked_kind("model", model, Heads)
-    level, law = checked_probability("level", level), checked_option("law", law, get_args(Law))
+    level, law = checked_probability("level", level), checked_option("law", law, get_args(NullLaw))
     tests: list[Detection] = []
     n_tokens, n_outputs = (
         0 if atoms is None else len(atoms) for atoms in (model.tokens, model.outputs)

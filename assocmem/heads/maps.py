@@ -32,7 +32,7 @@ from assocmem._checks import (
 )
 from assocmem.memory import AssociativeMemory
 
-Kind = Literal["layer", "rms", "none"]
+NormKind = Literal["layer", "rms", "none"]
 Via = Literal["key", "query", "value"]
 Place = tuple[int, int]  # layer and head, both counted from 0
 
@@ -59,7 +59,7 @@ class Norm:
     array([ 1., -2.])
     """
 
-    kind: Kind
+    kind: NormKind
     gain: Array
     bias: Array
     eps: float = 1e-5

@@ -33,7 +33,7 @@ from assocmem._checks import (
 )
 from assocmem.vectors import overlap_law
 
-Law = Literal["rotation", "gaussian"]
+NullLaw = Literal["rotation", "gaussian"]
 
 _DRAWS_AT_ONCE = 2**20  # entries of the array of permutations
 
@@ -88,7 +88,7 @@ class Null:
         """D in units of `std`; 0 where nothing can vary."""
         return self.statistic / self.std if self.std > 0 else 0.0
 
-    def p_value(self, law: Law = "rotation") -> float:
+    def p_value(self, law: NullLaw = "rotation") -> float:
         r"""Return the probability of a D at least as large, without a draw.
 
         Parameters
@@ -113,7 +113,7 @@ class Null:
         """
         from scipy import stats
 
-        checked_option("law", law, get_args(Law))
+        checked_option("law", law, get_args(NullLaw))
         if self.std == 0:
             return 1.0
         if law == "rotation":

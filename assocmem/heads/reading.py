@@ -20,7 +20,7 @@ from assocmem._checks import (
     checked_size,
 )
 from assocmem.heads.layouts import LAYOUTS, Layout, recognised, unstacked
-from assocmem.heads.maps import FEED_FORWARD, READOUT, Head, Heads, Kind, Norm, Rotary
+from assocmem.heads.maps import FEED_FORWARD, READOUT, Head, Heads, Norm, NormKind, Rotary
 from assocmem.heads.ours import head_weights
 from assocmem.heads.sources import Entry, entries, listed
 from assocmem.model import FrozenTransformer
@@ -39,7 +39,7 @@ def read(
     positions: ArrayLike | None = None,
     outputs: ArrayLike | None = None,
     tied: bool = False,
-    norm: Kind | None = None,
+    norm: NormKind | None = None,
     eps: float = 1e-5,
     rotary: Rotary | None = None,
     scale: float | None = None,
@@ -167,9 +167,11 @@ def _check_rotary(rotary: Rotary | None, layout: Layout, name: str) -> None:
         )
 
 
-def _norm(norm: Kind | None, by_name: Mapping[str, Entry], layout: Layout, n_layers: int) -> Kind:
+def _norm(
+    norm: NormKind | None, by_name: Mapping[str, Entry], layout: Layout, n_layers: int
+) -> NormKind:
     if norm is not None:
-        return checked_option("norm", norm, get_args(Kind))
+        return checked_option("norm", norm, get_args(NormKind))
     if "gain" not in layout.names:
         return "none"
     gains = [name for l in range(n_layers) if (name := layout.name("gain", l)) in by_name]
@@ -181,7 +183,9 @@ def _norm(norm: Kind | None, by_name: Mapping[str, Entry], layout: Layout, n_lay
     return "layer"
 
 
-def _skipped(given: Mapping[str, Any], norm: Kind, tied: bool, rotary: Rotary | None) -> set[str]:
+def _skipped(
+    given: Mapping[str, Any], norm: NormKind, tied: bool, rotary: Rotary | None
+) -> set[str]:
     """The roles that need not be there."""
     skipped = _OPTIONAL | set(given) | {"norm_bias", "final_bias"}
     if norm == "none":
@@ -244,7 +248,7 @@ def _assembled(
     layout: Layout,
     n_layers: int,
     n_heads: int | None,
-    norm: Kind,
+    norm: NormKind,
     eps: float,
     rotary: Rotary | None,
     scale: float | None,
@@ -305,7 +309,7 @@ def _norm_of(
     roles: tuple[str, str],
     layer: int,
     d: int,
-    norm: Kind,
+    norm: NormKind,
     eps: float,
     layout: Layout,
 ) -> Norm:

@@ -25,7 +25,7 @@ from assocmem._checks import (
     generator,
 )
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
-from assocmem.vectors.families import family_named, gaussian, require_room
+from assocmem.vectors.families import family_named, gaussian, require_dimensions
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -255,7 +255,7 @@ class FrozenEmbeddings:
                 f"random(...).compressed()."
             )
         if family == "orthonormal":
-            require_room(n_inputs + n_outputs, width, "width")
+            require_dimensions(n_inputs + n_outputs, width, "width")
         n = 2 * n_inputs + n_outputs
         if compressed and width >= n:
             require_memory("task", n)

@@ -230,6 +230,6 @@ def checked_batch_size(name: str, size: Any, length: int) -> int:
     return number
 
 
-def readable(number: int) -> str:
+def rounded(number: int) -> str:
     """A number to read: exact up to 15 digits, else its power of ten."""
     return str(number) if number < 10**15 else f"about 10^{math.log10(number):.1f}"

@@ -18,7 +18,7 @@ from assocmem._checks import (
     is_symbolic,
     renamed,
 )
-from assocmem.tasks.batch import checked_batch_size, readable
+from assocmem.tasks.batch import checked_batch_size, rounded
 from assocmem.tasks.induction_batch import InductionBatch
 from assocmem.tasks.symmetry import Patterns, count_partitions, set_partitions
 
@@ -224,7 +224,7 @@ class InductionTask:
         if n_bytes > checked_bytes("max_bytes", max_bytes):
             raise ValueError(
                 f"enumerate: expected a batch of at most max_bytes={max_bytes}; got more: "
-                f"{readable(self.n_sequences)} sequences need {readable(n_bytes)} bytes. "
+                f"{rounded(self.n_sequences)} sequences need {rounded(n_bytes)} bytes. "
                 f"Use sample, patterns, or raise max_bytes."
             )
         slots = self.length - 2
@@ -269,8 +269,8 @@ class InductionTask:
         if each * n_patterns > most:
             raise ValueError(
                 f"patterns: expected at most max_bytes={max_bytes}; got more: "
-                f"{bound}{readable(n_patterns)} patterns of length {self.length} need "
-                f"{readable(each * n_patterns)} bytes. Use sample, or raise max_bytes."
+                f"{bound}{rounded(n_patterns)} patterns of length {self.length} need "
+                f"{rounded(each * n_patterns)} bytes. Use sample, or raise max_bytes."
             )
         words = np.tile(set_partitions(slots, self.n_content), (slots, 1))
         places = np.repeat(np.arange(slots), len(words) // slots)  # the stratum of trigger 0

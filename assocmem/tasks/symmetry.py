@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assocmem._checks import Ints, checked_array, checked_reals
-from assocmem.tasks.batch import readable
+from assocmem.tasks.batch import rounded
 from assocmem.tasks.induction_batch import InductionBatch
 
 
@@ -65,7 +65,7 @@ class Patterns:
         return len(self.batch)
 
     def __repr__(self) -> str:
-        return f"Patterns({len(self)} patterns of {readable(self.task.n_sequences)} sequences)"
+        return f"Patterns({len(self)} patterns of {rounded(self.task.n_sequences)} sequences)"
 
     def mean(self, values: ArrayLike, *, where: ArrayLike = True) -> float:
         """Return the expectation of one number for each pattern, under a condition.

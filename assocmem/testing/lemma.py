@@ -30,12 +30,12 @@ from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
 from assocmem.tasks import Batch, Task
 
-__all__ = ["Comparison", "Gradient", "check_gradient", "check_mean", "reference_gradient"]
+__all__ = ["Comparison", "GradientFunction", "check_gradient", "check_mean", "reference_gradient"]
 
 
 # A model's gradient: embeddings, batch and the name of a learned matrix to ∂L/∂matrix, all learned
 # matrices being zero.
-Gradient = Callable[[FrozenEmbeddings, Batch, str], Array]
+GradientFunction = Callable[[FrozenEmbeddings, Batch, str], Array]
 
 ROUNDING = 2.0**10 * float(np.finfo(float).eps)  # of an entry that about 1000 operations produce
 PIECES = 32
@@ -144,7 +144,7 @@ def check_gradient(
     predicted: BlockTable | Mapping[tuple[str, str], ArrayLike],
     *,
     sequences: int | None = None,
-    gradient: Gradient | None = None,
+    gradient: GradientFunction | None = None,
     delta: float = 1e-6,
     rng: Seed = None,
 ) -> Comparison:
@@ -272,7 +272,7 @@ def _predicted(
     return np.concatenate(numbers), places
 
 
-def reference_gradient(reference: Any) -> Gradient:
+def reference_gradient(reference: Any) -> GradientFunction:
     """Return the gradient of the repository's independent transformer, for `check_gradient`.
 
     Parameters

@@ -37,7 +37,7 @@ from assocmem.vectors.families import (
     coherence_bound,
     directions,
     family_named,
-    require_room,
+    require_dimensions,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def embeddings(
     """
     draw, sizes = _drawing(family), st.tuples(_sizes("n", n), _sizes("d", d))
     if family == "orthonormal":
-        require_room(_extremes(n)[0], _extremes(d)[1])
+        require_dimensions(_extremes(n)[0], _extremes(d)[1])
         sizes = sizes.filter(lambda size: size[0] <= size[1])
 
     def drawn(size: tuple[int, int]) -> st.SearchStrategy[Array]:
@@ -148,7 +148,7 @@ def memories(
     sizes = st.tuples(_sizes("n", n), _sizes("d", d), values)
     if family == "orthonormal":
         for count in (n,) if m is None else (n, m):
-            require_room(_extremes(count)[0], _extremes(d)[1])
+            require_dimensions(_extremes(count)[0], _extremes(d)[1])
         sizes = sizes.filter(lambda size: max(size[0], size[2] or 0) <= size[1])
 
     def drawn(size: tuple[int, int, int | None]) -> st.SearchStrategy[AssociativeMemory]:

@@ -25,11 +25,10 @@ from assocmem.model.transformer import FrozenTransformer, Readout
 from assocmem.probes import evaluate, pairs_of, probe
 from assocmem.tasks import Batch, BigramBatch, BigramTask, InductionBatch, InductionTask, Task
 from assocmem.tasks.batch import checked_batch_size, checked_task, sampled
-from assocmem.topdown.run import Gradient, TopDownRun, TopDownSettings, TopDownStep
+from assocmem.topdown.run import Gradient, Pairs, TopDownRun, TopDownSettings, TopDownStep
 
 STEPS = ("W_O2", "W_K2", "W_K1")  # top-down: the order in which the memories are written
 ENUMERATE_UP_TO = 20_000  # sequences: below this a population gradient is exact by default
-Pairs = Mapping[str, NDArray[np.int64]]
 
 
 @one_blas_thread()

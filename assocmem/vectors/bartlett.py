@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from assocmem._checks import Array, Seed, checked_size, generator
-from assocmem.vectors.families import require_room
+from assocmem.vectors.families import require_dimensions
 
 LARGEST_WIDTH = 2**53  # the degrees of freedom d - i stay exact
 
@@ -32,7 +32,7 @@ def bartlett(n: int, d: int, *, rng: Seed = None) -> Array:
     this form [M1982], Theorem 3.2.14.
     """
     n, d = checked_size("n", n), checked_size("d", d)
-    require_room(n, d)
+    require_dimensions(n, d)
     if d > LARGEST_WIDTH:
         raise ValueError(
             f"d: expected at most 2^53; got {d:.3g}. Inner products differ from those of "

@@ -9,13 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from math import isfinite, log, sqrt
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from assocmem._checks import (
     MOST_BYTES,
+    Array,
     Seed,
     checked_dtype,
     checked_flag,
@@ -25,8 +26,6 @@ from assocmem._checks import (
     checked_size,
     generator,
 )
-
-Array: TypeAlias = NDArray[np.floating[Any]]
 
 
 def gaussian(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float64) -> Array:
@@ -149,7 +148,7 @@ def orthonormal(n: int, d: int, *, rng: Seed = None, dtype: DTypeLike = np.float
     True
     """
     n, d = checked_size("n", n), checked_size("d", d)
-    require_room(n, d)
+    require_dimensions(n, d)
     q, r = np.linalg.qr(gaussian(n, d, rng=rng).T)
     # QR leaves the signs free; a positive diagonal of R makes Q unique, hence Haar.
     rows: Array = (q * np.copysign(1.0, np.diagonal(r))).T
@@ -318,7 +317,7 @@ def coherence_bound(
     delta = checked_probability("delta", delta)
     normalised, sharp = checked_flag("normalised", normalised), checked_flag("sharp", sharp)
     if family == "orthonormal":
-        require_room(n, d)
+        require_dimensions(n, d)
         return 0.0
     if n == 1:
         return 0.0
@@ -383,7 +382,7 @@ def welch_bound(n: int, d: int) -> float:
     return sqrt((n - d) / (d * (n - 1))) if n > d else 0.0
 
 
-def require_room(n: int, d: int, name: str = "d") -> None:
+def require_dimensions(n: int, d: int, name: str = "d") -> None:
     """Refuse more orthonormal rows than dimensions."""
     if n > d:
         raise ValueError(

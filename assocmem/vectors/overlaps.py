@@ -21,7 +21,7 @@ from assocmem._checks import (
     checked_probability,
     checked_size,
 )
-from assocmem.vectors.families import coherence_bound, family_named, require_room
+from assocmem.vectors.families import coherence_bound, family_named, require_dimensions
 
 
 def overlap_law(d: int, *, family: str = "sphere") -> Any:
@@ -354,7 +354,7 @@ def how_many_fit(
 def _without_spread(n: int, d: int, family: str) -> bool:
     """Whether the coherence is 0 whatever is drawn."""
     if family == "orthonormal":
-        require_room(n, d)
+        require_dimensions(n, d)
     return n == 1 or family == "orthonormal"
 
 

@@ -97,7 +97,7 @@ def checked_draws(draws: Any, entries: int) -> int:
     return number
 
 
-def checked_tokens(task: InductionTask, tokens: ArrayLike) -> NDArray[np.int64]:
+def checked_one_sequence(task: InductionTask, tokens: ArrayLike) -> NDArray[np.int64]:
     """One sequence (T,) of the task."""
     array = checked_array("tokens", tokens)
     inside = array.dtype.kind in "iu" and array.shape == (task.length,)

@@ -29,7 +29,7 @@ from assocmem.width.arguments import (
     checked_coefficients,
     checked_draws,
     checked_memories,
-    checked_tokens,
+    checked_one_sequence,
     checked_width,
     numeric_task,
 )
@@ -109,7 +109,7 @@ def head_moments(
     ----------
     Claim W2.
     """
-    x = streams(numeric_task(task), checked_tokens(task, tokens))
+    x = streams(numeric_task(task), checked_one_sequence(task, tokens))
     coefficients = checked_coefficients("W_K1", task, coefficients)
     rows = checked_array("rows", rows)
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or not np.isin(rows, range(task.length)).all():
