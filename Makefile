@@ -59,8 +59,8 @@ types: $(VENV)/.installed-dev ## check the type hints
 	$(RUN) -m mypy
 
 docs: $(VENV)/.installed-docs docs/_build/node_modules ## build the site, all its examples executed (needs npm)
-	$(RUN) -m sphinx -W --keep-going -q -b doctest docs docs/_build/doctest
-	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(RUN) -m sphinx -W --keep-going -q -b doctest -d docs/_build/doctrees docs docs/_build/doctest
+	$(RUN) -m sphinx -W --keep-going -d docs/_build/doctrees -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 mutants: $(VENV)/.installed-test ## plant the errors of our list in the library; the tests must catch each

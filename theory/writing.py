@@ -279,7 +279,17 @@ def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
 # Symbols in plain text, for pages that typeset them
 
 _GREEK = "alpha|beta|gamma|delta|epsilon|eta|kappa|lambda|xi|pi|psi|rho|sigma|tau|theta|Phi|Psi"
+_NUMBER = r"(?<![\w$.^])(\d+(?:\.\d+)?)"
 _TYPESET = (
+    (re.compile(_NUMBER + r" 10\^(-?\d+)"), r"$\1 \\cdot 10^{\2}$"),
+    (re.compile(_NUMBER + r"\^(-?\d+)\b"), r"$\1^{\2}$"),
+    (re.compile(r"(?<![\w$.])1e(-\d+)\b"), r"$10^{\1}$"),
+    (re.compile(_NUMBER + r"e(-\d+)\b"), r"$\1 \\cdot 10^{\2}$"),
+    (re.compile(r"\b([A-Za-z])\^(-\d+)\b"), r"$\1^{\2}$"),
+    (re.compile(r"\b([A-Za-z])\^\(([^()$]+)\)"), r"$\1^{\2}$"),
+    (re.compile(r"\b(d|n)\*(?!\w)"), r"$\1^*$"),
+    (re.compile(r"\bd_(\d+)\b"), r"$d_{\1}$"),
+    (re.compile(r"\bsqrt\((\w)\)"), r"$\\sqrt{\1}$"),
     (re.compile(r"\bW_([OKV])([12])\b"), r"$W_\1^\2$"),
     (re.compile(r"\b([wW])_([EUF])\b(\([a-z]\))?"), r"$\1_\2\3$"),
     (re.compile(rf"\b({_GREEK})_?(\d|[A-Z])\b"), r"$\\\1_\2$"),
@@ -297,6 +307,8 @@ def typeset(text: str) -> str:
 
     >>> typeset("W_K2 at lambda -> 0, T >= 5 and `W_K2` in $tau$")
     '$W_K^2$ at $\\lambda$ → 0, T ≥ 5 and `W_K2` in $tau$'
+    >>> typeset("2.5 10^20 of d^(1/2a), at most 4e-5, d* = 10^3")
+    '$2.5 \\cdot 10^{20}$ of $d^{1/2a}$, at most $4 \\cdot 10^{-5}$, $d^*$ = $10^{3}$'
     """
 
     def outside_code(plain: str) -> str:

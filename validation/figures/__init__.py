@@ -83,7 +83,7 @@ SECONDS = {
     "coherence": 10,
     "capacity": 19,
     "heads": 3,
-    "writers": 12,
+    "writers": 17,
 }
 WHY_LONG = {
     "3": "sixteen models are trained, two of them in all their parameters",
