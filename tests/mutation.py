@@ -56,7 +56,7 @@ TESTS = (
     *("tests/validation/test_reference_training.py",),
 )
 # They start processes, draw figures, or test what is above these packages.
-IGNORED = ("sweeps", "heads", "plots", "files", "command", "language", "optimizers", "checkpoints")
+IGNORED = ("sweeps", "heads", "plots", "files", "command", "language", "optimizers")
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 BUDGET = 60.0  # seconds of tests for a mutant, by their times without it
 MEMORY = 8 * 2**30  # bytes for the tests of a mutant

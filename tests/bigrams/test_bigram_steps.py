@@ -324,3 +324,27 @@ def test_leads_are_by_column_for_outputs_and_by_row_for_queries():
     assert second.cues.tolist() == task.trigger_tokens.tolist()
     assert first.lead == np.median(first.leads[first.cues])
     assert first.recall == np.mean(first.leads[first.cues] > 0)
+
+
+@pytest.mark.parametrize("matrix", ["W_O2", "W_K2", "W_K1"])
+@pytest.mark.parametrize("sets", [2, 3, 7])
+def test_the_error_of_a_lead_is_the_jackknifes(matrix, sets):
+    """Each set left out in turn, the leads of the mean of the others computed anew."""
+    rng, task = np.random.default_rng(), am.BigramTask(a_language(4), 6, triggers=[2, 1])
+    exact = bigram_step(task, matrix) if matrix != "W_K1" else None
+    shape = (task.length,) * 2 if exact is None else exact.coefficients.shape
+    replicates = rng.standard_normal((sets, *shape))
+    step = am.gradients.BigramStep(task, matrix, replicates.mean(axis=0), replicates)
+    for cues in (None, step.cues[:1], step.cues[-2:]):
+        chosen = step.cues if cues is None else cues
+        medians = []
+        for k in range(sets):
+            others = np.delete(replicates, k, axis=0).mean(axis=0)
+            medians.append(np.median(am.gradients.BigramStep(task, matrix, others).leads[chosen]))
+        mean = sum(medians) / sets
+        variance = (sets - 1) / sets * sum((x - mean) ** 2 for x in medians)
+        bias = (sets - 1) * (mean - np.median(step.leads[chosen]))
+        np.testing.assert_allclose(
+            step.lead_error(cues), (np.sqrt(variance), bias), rtol=1e-9, atol=1e-12
+        )
+    assert am.gradients.BigramStep(task, matrix, replicates[0]).lead_error() == (0, 0)

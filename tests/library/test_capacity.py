@@ -12,7 +12,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
 import assocmem as am
 from assocmem import capacity as lib
@@ -433,3 +433,43 @@ def test_memorise_refuses(pairs):
         lib.memorise(np.full((2, 3), np.nan), v, [0, 1])
     with pytest.raises(ValueError, match=r"steps: expected at least 1"):
         lib.memorise(u, v, targets, rule="cross-entropy", steps=0)
+
+
+# --- writers
+
+
+def product_normal(u):
+    """The characteristic function of a product of two independent standard normals."""
+    return 1 / np.sqrt(1 + u**2)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [2.0, 1.0], [5.0, 3.0, 0.1], [1.0, 1.0, 1.0, 4.0]])
+@pytest.mark.parametrize("d", [1, 7])
+def test_sign_scores_are_integrals_of_characteristic_functions(weights, d):
+    """E x sign(S) = (2/π) ∫ E x sin(sS) ds/s over products x_j of two normals, S = Σ p_j x_j."""
+    expected = []
+    for i, p in enumerate(weights):
+        others = [q for j, q in enumerate(weights) if j != i]
+
+        def integrand(s, p=p, others=others):
+            return p * product_normal(p * s) ** 3 * np.prod([product_normal(q * s) for q in others])
+
+        expected.append(d * 2 / np.pi * integrate.quad(integrand, 0, np.inf)[0])
+    np.testing.assert_allclose(lib.sign_scores(weights, d), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+@pytest.mark.parametrize("d", [4, 40])
+def test_polar_recall_is_the_chance_to_beat_the_others(n, d):
+    """A normal of mean √d s and variance 1 - s² above n - 1 standard normals."""
+    weights = np.arange(1.0, n + 1) ** -1.5
+    for s, found in zip(lib.polar_scores(weights, d), lib.polar_recall(weights, d), strict=True):
+        law = stats.norm(np.sqrt(d) * s, np.sqrt(max(0, 1 - s**2)))
+        expected = integrate.quad(
+            lambda x, law=law: law.pdf(x) * stats.norm.cdf(x) ** (n - 1),
+            -9,
+            60,
+            limit=500,
+            points=[law.mean()],
+        )
+        assert found == pytest.approx(expected[0], abs=1e-6)

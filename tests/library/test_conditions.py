@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import assocmem as am
-from assocmem.gradients import conditions
+from assocmem.gradients import conditions, repeats, steps
 from assocmem.gradients.slope import Slope, most_triggers, positions_to_beat
 
 LENGTHS = range(3, 12)
@@ -123,6 +125,70 @@ def test_the_fewest_tokens_with_random_triggers(length):
     fewest, m = conditions.fewest_tokens_random(length), moments(length)
     leads = [conditions.second_with_random(N - 1, length, m) for N in range(3, 60)]
     assert [lead > 0 for lead in leads] == [fewest <= N for N in range(3, 60)]
+
+
+@pytest.mark.parametrize(
+    ("C", "K", "length"), list(product((2, 3, 9, 40, 100), (1, 2, 5), range(5, 12)))
+)
+def test_the_repairing_margin_is_where_what_is_predicted_lets_step_2_lead(C, K, length):
+    """After step 1 at margin m, triggers are predicted with the odds K : C exp(m ψ̄)."""
+    m = moments(length)
+    x, _ = conditions.harmonic_numbers(length)
+    margin = conditions.repairing_margin(C, K, length, x, m)
+    lead = conditions.second_with_all(C, K, length, m)
+    own = (C - 1) * (C + K) * m.phi
+    if lead >= 0:
+        assert margin == 0
+        return
+    reading = float(conditions.reading_of_frequency(C, K, length, x, m))
+    predicted = K / (K + C * math.exp(margin * reading))
+    against = float((own - lead) / (K * C))
+    assert margin > 0
+    assert predicted * against == pytest.approx(float((1 - Fraction(1, C)) * m.phi), rel=1e-9)
+
+
+@pytest.mark.parametrize("length", range(3, 6))
+@pytest.mark.parametrize(
+    "f", [(Fraction(1, 3),), (Fraction(1, 2), Fraction(1, 5)), (0.1, 0.2, 0.3)]
+)
+def test_repeats_by_the_probabilities_of_all_sequences(f, length):
+    """Triggers 0 .. K - 1, one other token; after a trigger comes the other."""
+    K, share = len(f), sum(f)
+    law = [*f, 1 - share]
+    repeated, weight = 0, 0
+    for z in product(range(K + 1), repeat=length):
+        p = law[z[0]]
+        for before, now in pairwise(z):
+            p = p * (law[now] if before == K else now == K)
+        for t in range(length):
+            earlier = sum(z[r] == z[t] for r in range(t)) if z[t] < K else 0
+            repeated, weight = repeated + p * (earlier > 0), weight + p * earlier / Fraction(t + 1)
+    assert repeats.repeated_share(f, length) == pytest.approx(repeated / length, rel=1e-12)
+    mass = repeats.repeat_weight(length, share) * sum(q * q for q in f)
+    assert mass == pytest.approx(weight / length, rel=1e-12)
+    lead = repeats.output_lead(f, K + 7, length)
+    assert lead == pytest.approx(float(mass) * 6 / 49, rel=1e-12)
+    on_triggers = repeats.output_lead(f, K + 7, length, loss="triggers")
+    assert on_triggers == pytest.approx(float(lead) / (repeated / length), rel=1e-12)
+
+
+@pytest.mark.parametrize("margin", [0.01, 1.0, 5.0])
+@pytest.mark.parametrize(("n", "length", "K"), [(9, 6, 1), (40, 12, 3), (1000, 20, 2)])
+def test_what_step_3_drops_at_most(n, length, K, margin):
+    """The formula of claim S3b-bound, the variance being that of a binomial share."""
+    task = am.InductionTask(n, length, n_triggers=K)
+    C = task.n_content
+    step = steps._signal(task, None)
+    a = steps._attention(step, margin)
+    copied, read, scored = step.ranges()
+    most = max(sum(abs(entry) for entry in row) for row in step._sharing)
+    variance = stats.binom(length - 3, 1 / C).var() / length**2
+    second_order = 4 * math.exp(4 * margin * most) * (copied / 2 + margin * read * scored) * most
+    mixed = 5 * abs(step._remapped_kappa) * read
+    found = am.gradients.third_step_error(task, margin)
+    for t in range(1, length):
+        expected = a[:, t - 1].mean() * margin**2 * variance * most * (second_order + mixed) / t
+        assert found[t - 1] == pytest.approx(expected, rel=1e-9)
 
 
 # --- the slope of step 3

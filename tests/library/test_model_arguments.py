@@ -167,6 +167,12 @@ def test_embeddings_take_the_memory_that_two_square_matrices_do(width, beyond):
             require_memory("width", width, needed + beyond)
 
 
+def test_by_default_they_take_16_gigabytes_at_most():
+    require_memory("width", 2**15)
+    with pytest.raises(ValueError, match=f"got width {2**15 + 1}, "):
+        require_memory("width", 2**15 + 1)
+
+
 def test_sizes_of_a_task():
     task = am.InductionTask(n_tokens=7, length=4, n_triggers=2)
     assert sizes_of(task) == (7, 4, 5)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assocmem.memory import AssociativeMemory
@@ -28,7 +28,26 @@ def test_a_product_of_powers_of_two_is_exact_at_any_exponents(dtype, exponents, 
     assert (mantissa, power - 1 + exponent) == (0.5, sum(exponents))
 
 
+@given(DTYPES, st.integers(2, 4), st.integers(1, 9), st.integers(0, 2**32), st.data())
+def test_a_product_of_large_or_small_tables_is_that_of_their_digits(dtype, count, d, seed, data):
+    """Sums of many large products do not overflow, and small ones keep all their digits."""
+    rng, limit = np.random.default_rng(seed), np.finfo(dtype).maxexp - 4
+    digits = [rng.integers(1, 8, (d, d)) for _ in range(count)]
+    ends = st.sampled_from([-limit, -limit // count, 1 - limit // count, limit // count, limit])
+    exponents = [data.draw(ends) for _ in range(count)]
+    factors = [np.ldexp(x.astype(dtype), e) for x, e in zip(digits, exponents, strict=True)]
+    table, exponent = scaled_product(*factors)
+    found = np.ldexp(table.astype(float), exponent - sum(exponents))
+    expected = np.linalg.multi_dot(digits)
+    assert table.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=count * (d + 1) * np.finfo(dtype).eps)
+
+
 @given(DTYPES, st.floats(0.5, 1, exclude_max=True), st.integers(-140, 140), st.integers(-140, 140))
+@example(np.float32, 0.5, 0, 128)
+@example(np.float32, 0.5, 0, 129)
+@example(np.float32, 0.5, 0, -125)
+@example(np.float32, 0.5, 0, -126)
 def test_a_held_table_is_itself_times_the_power_of_two(dtype, mantissa, own, exponent):
     """In float32 where float32 holds it as a normal number, else in float64: never 0, never inf."""
     own = min(own, 127) if dtype == np.float32 else own

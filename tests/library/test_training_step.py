@@ -264,6 +264,29 @@ def test_predictions_of_one_layer():
     np.testing.assert_allclose(attention, expected.reshape(18, 9), rtol=RUNS)
 
 
+@settings(max_examples=6, deadline=None)
+@given(seed=seeds, size=st.integers(4, 12), late=st.integers(1, 3))
+def test_a_batch_is_the_sum_of_its_sequences(seed, size, late):
+    """Whatever the others ask for: a few sequences late and often, all others early and once."""
+    rng, names = np.random.default_rng(seed), names_of("residual")
+    emb, weights = draw_embeddings(rng), draw_weights(rng, names)
+    tokens, classes = rng.integers(N, size=(size, LONGEST)), rng.integers(M, size=LONGEST)
+    asked = np.zeros((size, LONGEST), bool)
+    asked[:, rng.integers(3)] = True
+    asked[:late, rng.integers(LONGEST, size=3)] = True
+    fast, total, sums = TrainingStep(emb), 0.0, dict.fromkeys(names, 0.0)
+    for each in (asked, *(asked & (np.arange(size) == i)[:, None] for i in range(size))):
+        targets = np.where(each, classes, -1)
+        part = am.Batch(tokens=tokens, targets=targets, weights=each / each.sum())
+        loss, gradients = fast.loss_and_gradients(weights, part, names)
+        share = -each.sum() / asked.sum() if each is not asked else 1
+        total += share * loss
+        sums = {name: sums[name] + share * gradients[name] for name in names}
+    assert abs(total) < TOLERANCE[np.float64]
+    for name in names:
+        assert np.abs(sums[name]).max() < TOLERANCE[np.float64]
+
+
 # --- the same bits -----------------------------------------------------------------------------
 
 
