@@ -23,9 +23,11 @@ from assocmem.gradients import conditions, slope
 from assocmem.model import embeddings
 from assocmem.model.symmetric import SymmetricTransformer
 from assocmem.vectors.families import FAMILIES
+from assocmem.width import gradient_noise, wick
 from tests.controls import plant
 from theory import CLAIMS
 from validation.bigrams import b0, b1, b2
+from validation.heads import h1
 from validation.induction_head import tie
 from validation.runner.cases import Case, run
 from validation.runner.checks import check_of
@@ -60,26 +62,40 @@ FORMULAS = (
     Formula("T-S2", gradients, "second_step", "^lead", slow=True),
     Formula("T-S2", conditions, "fewest_content", "fewest C|shortest", slow=True),
     Formula("T-m1", conditions, "repairing_margin", slow=True),
-    Formula("T-S3", slope, "most_triggers", "largest K"),
+    Formula("T-S3", slope, "most_triggers", "largest K", slow=True),
     Formula("T-S3", slope.Slope, "coefficient", "^B"),
-    Formula("T-S3", gradients, "third_step_slope", "lambda_2"),
+    Formula("T-S3", gradients, "third_step_slope", "lambda_2", slow=True),
     Formula("tie", tie, "mean_scores", "e_2", slow=True),
     Formula("B0", b0, "occupied", "part of the way"),
-    Formula("B1", b1, "leads", "leads"),
+    Formula("B1", b1, "leads", "leads", slow=True),
     Formula("B1-any", gradients, "bigram_step", "leads"),
     Formula("B2", b2, "output_lead", "lead of every output|characters", slow=True),
     Formula("B2", b2, "repeat_weight", "bigram row", slow=True),
     Formula("B2", gradients, "bigram_step", "rare", slow=True),
     Formula("B2-rows", gradients, "bigram_step", "own key|content key"),
-    *(Formula("NO1", FAMILIES, name, name, order=4) for name in FAMILIES if name != "orthonormal"),
+    *(
+        Formula("NO1", FAMILIES, name, name, order=4, slow=True)
+        for name in FAMILIES
+        if name != "orthonormal"
+    ),
     Formula("NO3", vectors, "welch_bound", "icosahedron|lines|simplex"),
     Formula("NO4", embeddings, "gaussian", "mean square", order=2),
     Formula("AM1", am.AssociativeMemory, "scores", "orthonormal"),
     Formula("C1", capacity, "score_moments", "(dense C|per key): noise", slow=True),
     Formula("C3", capacity, "zipf_recall", "^recalled items|^items recalled", slow=True),
+    Formula("C4", capacity, "memorise", "as stored", slow=True),
     Formula("P1", SymmetricTransformer, "loss_and_tables", "loss|gradients", slow=True),
     Formula("P2", SymmetricTransformer, "loss_and_tables", "T=[345] C=3|reference"),
     Formula("P3", gradients, "third_step", "S3b"),
+    Formula("IH", am, "induction_head", "beta=2, tau", slow=True),
+    Formula("B2-text", gradients, "bigram_step", "lead over", slow=True),
+    Formula("W2", wick.ScoreMoments, "mean", "mean, along", slow=True),
+    Formula("W5", gradient_noise, "second_step_map", "W_K2.*a map", slow=True),
+    Formula("WR1", capacity, "polar_factor", "polar factor|Muon"),
+    Formula("WR2", capacity, "sign_scores", "right scores"),
+    Formula("WR3", capacity, "polar_scores", "score", slow=True),
+    Formula("WR4", capacity, "polar_recall", "items", slow=True),
+    Formula("H1", h1, "fourth_moment", "fourth", slow=True),
 )
 
 
