@@ -39,7 +39,7 @@ def check(context: Context) -> Iterator[Case]:
         moved = within + shift * sphere(n, d, rng=context.rng)
         # each turns by at most asin(shift), and the angle of two by twice that
         yield Case(
-            f"{name}, n = {n}, d = {d}: each vector moved by {shift:.2g}",
+            f"{name}, n = {n}, d = {d}: each vector moved a little",
             bound,
             coherence(moved),
             2 * asin(shift) + rounding,
