@@ -622,7 +622,7 @@ def test_bad_calls(call, error, text):
 @pytest.mark.parametrize("entry", [None, float("nan")])
 def test_objects_that_are_no_numbers(entry):
     coefficients = np.array([[entry]], dtype=object)
-    with pytest.raises(ValueError, match="coefficients: expected numbers or SymPy expressions"):
+    with pytest.raises(ValueError, match="coefficients: expected finite real numbers or SymPy"):
         AssociativeMemory(keys=[[1]], values=[[1]], coefficients=coefficients)
 
 
