@@ -16,7 +16,13 @@ import numpy as np
 import assocmem as am
 from assocmem._checks import required
 from assocmem._files import checked_path, replaced
-from assocmem.model.families import OUTPUTS, TokenBlock
+from assocmem.model.families import (
+    OUTPUTS,
+    POSITIONS,
+    REMAPPED_TOKENS,
+    TOKENS,
+    TokenBlock,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
 
     step = _command(commands, "step", show_step, "show what one top-down step writes, exactly")
     step.add_argument("which", type=int, choices=(1, 2, 3), help="W_O2, W_K2 or W_K1")
+    step.add_argument("--all", action="store_true", help="show every coefficient, no summary")
     step.add_argument("--margin", type=float, default=10.0, help="of step 2, for step 3 (10)")
 
     run = _command(commands, "top-down", run_steps, "take the three steps from zero, and evaluate")
@@ -181,36 +188,105 @@ def show_step(options: argparse.Namespace) -> Any:
     sizes = "its size" if options.which == 1 else "its size and of that of step 1"
     yield f"Step {options.which}: what one gradient step adds to {table.matrix},"
     yield f"per unit of {sizes}, at infinite width, on {task}."
-    yield f"lead of what is wanted over what competes with it: {table.lead:.6g}"
-    yield "Of each block, rows (queries, or outputs of W_O2) x columns (keys):"
-    for row, column in table:
-        yield f"\n{row} x {column}"
-        yield from _block(table[row, column], task, row == OUTPUTS)
+    yield from _told(table, task, whole=options.all)
 
 
-def _block(block: Any, task: am.InductionTask, outputs: bool) -> Iterator[str]:
+WANTED = {
+    "W_O2": ((OUTPUTS, TOKENS), "an output answers to its own token"),
+    "W_K2": ((TOKENS, REMAPPED_TOKENS), "a trigger looks for its own remapped copy"),
+    "W_K1": ((POSITIONS, POSITIONS), "a position looks for the one before"),
+}
+NOTHING = 1e-12  # of the largest coefficient: zero, but for rounding
+
+
+def _told(table: am.BlockTable, task: am.InductionTask, *, whole: bool) -> Iterator[str]:
+    """The blocks in groups: what is wanted, what competes with it, the rest, and what is zero."""
+    absent = {OUTPUTS} if task.predict == "content" and not task.random_triggers else set()
+    size = {names: _largest(table[names], absent & {names[0]}) for names in table}
+    none = [names for names in table if size[names] <= NOTHING * max(size.values())]
+    wanted, meaning = WANTED[table.matrix]
+    groups = {
+        f"Wanted: {meaning}. It leads what competes with it by {table.lead:.6g}": [wanted],
+        "Competing: what the same queries or outputs answer to besides": [
+            names for names in table if names[0] == wanted[0] and names not in (wanted, *none)
+        ],
+        "Besides: what other queries answer to": [
+            names for names in table if names[0] != wanted[0] and names not in none
+        ],
+    }
+    for title, members in groups.items():
+        if members:
+            yield f"\n{title}"
+        for row, column in members:
+            yield f"\n{row} x {column}"
+            yield from _block(table[row, column], task, row == OUTPUTS, whole)
+    if none:
+        yield "\nZero: " + ", ".join(f"{row} x {column}" for row, column in none)
+
+
+def _largest(block: Any, absent: Any) -> float:
+    """The largest coefficient, of the rows of the content alone where triggers are absent."""
+    parts = (block.same, block.different) if isinstance(block, TokenBlock) else (block,)
+    return max(float(np.abs(part[1 if absent else 0 :]).max(initial=0)) for part in parts)
+
+
+def _block(block: Any, task: am.InductionTask, outputs: bool, whole: bool) -> Iterator[str]:
     """The lines of a block, for the classes of tokens that there are."""
     classes = ["any token"] if task.random_triggers else ["trigger", "content"]
     absent = "trigger" if outputs and task.predict == "content" else None  # no row of an output
     if isinstance(block, TokenBlock):  # by class of token
+        least = NOTHING * _largest(block, None)
         for name, value in zip(classes, block.same, strict=True):
             if name != absent:
-                yield f"  {name} with itself: {value:.6g}"
+                yield f"  {name} with itself: {value if abs(value) > least else 0:.6g}"
         for i, j in np.ndindex(block.different.shape):
             alone = classes[i] == classes[j] == "trigger" and task.n_triggers == 1
             if classes[i] != absent and not alone:
-                yield f"  {classes[i]}, another {classes[j]}: {block.different[i, j]:.6g}"
-    else:
-        shown = np.where(np.abs(block) > 1e-12 * np.abs(block).max(), block, 0.0)
-        shown = shown[1:] if absent else shown
+                value = block.different[i, j]
+                shown = value if abs(value) > least else 0
+                yield f"  {classes[i]}, another {classes[j]}: {shown:.6g}"
+        return
+    array = np.where(np.abs(block) > NOTHING * np.abs(block).max(), block, 0.0)
+    if whole:
         text = np.array2string(
-            shown,
-            formatter={"float": "{:9.2e}".format},
-            max_line_width=76,
-            threshold=64,
-            edgeitems=3,
+            array, formatter={"float": "{:9.2e}".format}, max_line_width=76, threshold=sys.maxsize
         )
         yield "  " + text.replace("\n", "\n  ")
+        return
+    sides = [classes if n == len(classes) else None for n in array.shape]
+    skipped = 1 if absent and sides[0] else 0
+    yield from _rows(array[skipped:], sides[0] and sides[0][skipped:], sides[1])
+
+
+FEW = 6  # rows of a block that are told one by one
+
+
+def _rows(block: Any, rows: Sequence[str] | None, columns: Sequence[str] | None) -> Iterator[str]:
+    """A line for each row of a block; rows that are alike share one, and zero ones have none."""
+    lines: dict[str, list[str]] = {}
+    for i, row in enumerate(block):
+        name = rows[i] if rows else str(i + 1)
+        lines.setdefault(_entries(row, columns), []).append(name)
+    lines.pop("", None)
+    told = [
+        f"  {names[0] if len(names) == 1 else f'{names[0]} to {names[-1]}'}: {text}"
+        for text, names in lines.items()
+    ]
+    if len(told) > FEW:
+        told[FEW // 2 : -FEW // 2] = [f"  ... ({len(told) - FEW} more: --all)"]
+    yield from told
+
+
+def _entries(row: Any, columns: Sequence[str] | None) -> str:
+    """The entries of a row in few words; nothing where all are 0."""
+    if not row.any():
+        return ""
+    if columns:
+        return ", ".join(f"{name} {value:.3g}" for name, value in zip(columns, row, strict=True))
+    if np.ptp(row) <= NOTHING * np.abs(row).max():
+        return f"{row[0]:.3g} at every position"
+    best, worst = int(row.argmax()), int(row.argmin())
+    return f"largest at {best + 1} ({row[best]:.3g}), least at {worst + 1} ({row[worst]:.3g})"
 
 
 def _run(options: argparse.Namespace, width: int | None, rng: np.random.Generator) -> am.TopDownRun:

@@ -31,6 +31,23 @@ def test_a_step_shows_the_closed_form(capsys):
     )
 
 
+def test_a_step_tells_what_is_wanted_what_competes_and_what_is_zero(capsys):
+    assert main(["step", "2"]) == 0
+    shown = capsys.readouterr().out
+    parts = re.split(r"\n(?=Wanted|Competing|Besides|Zero)", shown)[1:]
+    table = am.gradients.second_step(am.InductionTask(32, 32))
+    assert re.findall(r"^(\w+) x (\w+)$", parts[0], re.MULTILINE) == [("tokens", "remapped_tokens")]
+    assert {row for row, _ in re.findall(r"^(\w+) x (\w+)$", parts[1], re.MULTILINE)} == {"tokens"}
+    told = re.findall(r"(\w+) x (\w+)", shown)
+    assert sorted(told) == sorted(table)  # each once
+    assert len(shown.splitlines()) <= 80
+    row = table["tokens", "positions"][0]
+    assert f"least at {row.argmin() + 1} ({row.min():.3g})" in parts[1]
+    assert main(["step", "1"]) == 0
+    zero = capsys.readouterr().out.splitlines()[-1]
+    assert zero == "Zero: outputs x positions, outputs x remapped_positions"
+
+
 def test_random_triggers_predict_all_tokens(capsys):
     assert main(["step", "1", *SMALL, "--triggers", "random"]) == 0
     assert "n_triggers='random', predict='all'" in capsys.readouterr().out
@@ -42,7 +59,7 @@ def test_a_step_shows_every_coefficient_and_no_class_that_is_not_there(
     capsys, tokens, triggers, predict
 ):
     sizes = ["--tokens", str(tokens), "--triggers", str(triggers), "--length", "8"]
-    assert main(["step", "1", *sizes, "--predict", predict]) == 0
+    assert main(["step", "1", *sizes, "--predict", predict, "--all"]) == 0
     shown = capsys.readouterr().out
     assert ("trigger with itself" in shown) == (predict == "all")
     assert ("trigger, another trigger" in shown) == (predict == "all" and triggers > 1)
