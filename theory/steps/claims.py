@@ -46,8 +46,10 @@ content the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ leads by
 $$\mathrm{lead}(J_2) = \frac{u}{K T^2}\, \Phi(T) \cdot \Big(1 - \frac1{C^2}\Big)\ (K = 1),\quad
 \Big(1 - \frac1C\Big)\ (K \ge 2,\ T \ge 5),\qquad u = \frac1{CT},$$
 $$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4h - 2h' - 8) \\
-& - T^5 (h^2 - 2hh' + 2h - 3h' - 12) - T^4 (h^3 + h^2 + 3hh' + 2h - h' - 12) \\
-& + T^3 (h^3 - h^2 + hh' + 4h - 3h' - 28) + T^2 (3h^2 - 12h + h' + 18) \\
+& - T^5 (h^2 - 2hh' + 2h - 3h' - 12) \\
+& - T^4 (h^3 + h^2 + 3hh' + 2h - h' - 12) \\
+& + T^3 (h^3 - h^2 + hh' + 4h - 3h' - 28) \\
+& + T^2 (3h^2 - 12h + h' + 18) \\
 & + 6T (h - 2) + 4. \end{aligned}$$""",
         assumptions=_TOP_DOWN,
         kind="equal",
