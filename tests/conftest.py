@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import assocmem
+from theory.record import Claim
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
 
@@ -46,3 +47,9 @@ def strict_arithmetic() -> Iterator[None]:
 def seed() -> int:
     """Fresh for every test: a check holds, and sees what it must, at any seed."""
     return secrets.randbits(32)  # shown by a failing assertion
+
+
+@pytest.fixture
+def single_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every claim is one proposition, so that the rows of a planted check need name no part."""
+    monkeypatch.setattr(Claim, "parts", ())

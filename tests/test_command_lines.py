@@ -125,7 +125,7 @@ def test_a_directory_in_place_of_the_report(tmp_path, capsys):
 
 @pytest.mark.parametrize(("off", "code"), [(0, 2), (1, 1)])
 def test_a_report_that_cannot_be_written_is_no_claim_that_fails(
-    off, code, monkeypatch, tmp_path, capsys
+    off, code, single_claims, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setattr(
         checks, "check_of", lambda claim: lambda context: [Case("x", 1, 1 + off, 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -21,7 +22,8 @@ class Claim:
     title : str
         One line, plain text.
     statement : str
-        LaTeX, complete: every symbol is in docs/notation.md or introduced here.
+        LaTeX, complete: every symbol is in docs/notation.md or introduced here. Of several
+        propositions each begins with its letter: (a), (b).
     assumptions : tuple of str
         What must hold for the statement to apply.
     kind : {"equal", "upper", "lower", "rate", "high_prob", "empirical", "order"}
@@ -63,6 +65,17 @@ class Claim:
         ('steps', 't_s2')
         """
         return self.id.lower().replace("-", "_")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The letters of the propositions in the statement; none where it is a single one.
+
+        >>> from theory import CLAIMS
+        >>> CLAIMS["NO2"].parts, CLAIMS["NO1"].parts
+        (('a', 'b', 'c'), ())
+        """
+        plain = re.sub(r"\$\$?.*?\$\$?", "$", self.statement, flags=re.DOTALL)
+        return tuple(re.findall(r"(?<!\S)\(([a-h])\)(?=\s)", plain))
 
 
 def register(chapters: Mapping[str, tuple[Claim, ...]]) -> dict[str, Claim]:

@@ -59,7 +59,7 @@ def test_other_numbers_of_pairs_and_other_predictions_are_refused():
     ],
 )
 def test_the_report_tells_undecided_from_confirmed_and_refuted(
-    agree, verdict, code, passed, monkeypatch, tmp_path, capsys
+    agree, verdict, code, passed, single_claims, monkeypatch, tmp_path, capsys
 ):
     case = order("which is first", np.where(np.arange(PAIRS) < agree, 1, -1))
     monkeypatch.setattr(checks, "check_of", lambda claim: lambda context: [case])
@@ -94,7 +94,9 @@ def test_every_experiment_has_what_its_claim_reads(monkeypatch):
     found = experiments.histories(names, scale=tiny, seeds=1, rng=np.random.default_rng(0))
     for id, claim in CLAIMED.items():
         many = {name: found[name] * PAIRS for name in claim.NAMES}
-        assert len(list(claim.orders(many))) >= 1, id
+        cases = list(claim.orders(many))
+        assert len(cases) >= 1, id
+        assert {case.part for case in cases} == set(CLAIMS[id].parts or ("",)), id
 
 
 def test_crossings_are_interpolated():

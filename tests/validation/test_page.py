@@ -161,7 +161,9 @@ def test_derivations_are_kept_until_a_source_changes(monkeypatch, tmp_path):
     assert derived.derived(claims[:1], cache) == {"L1": expected["L1"]}
 
 
-def test_a_derivation_that_fails_is_a_claim_that_fails(monkeypatch, tmp_path, capsys):
+def test_a_derivation_that_fails_is_a_claim_that_fails(
+    single_claims, monkeypatch, tmp_path, capsys
+):
     monkeypatch.setattr(checks, "check_of", lambda claim: lambda context: [Case("x", 1, 1, 0)])
     monkeypatch.setattr(derived, "derived", lambda claims, cache: {"L1": "L1: wrong"})
     assert main(["run", "L1", "--output", str(tmp_path)]) == 1

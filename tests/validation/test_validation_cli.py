@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = [
     *("id", "case", "title", "kind"),
     *("predicted", "measured", "tolerance", "passed", "seconds"),
-    *("verdict", "evidence", "power"),
+    *("verdict", "evidence", "power", "part"),
 ]
 FAST = ["NO3", "AM1"]  # real checks of a few milliseconds
 
@@ -55,7 +55,7 @@ def has_no_case(context):
 
 
 @pytest.fixture
-def plant(monkeypatch):
+def plant(monkeypatch, single_claims):
     """Every check holds at once, but for those given by id."""
 
     def plant(**planted):

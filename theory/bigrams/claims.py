@@ -21,11 +21,11 @@ CLAIMS = (
         id="B0",
         title="One step on W_F stores the bigrams, each token at the pace of its frequency",
         statement=r"""
-With loss on all tokens and $W_F = 0$, column $i$ of the token block of $-\nabla_{W_F} L$ is
+(a) With loss on all tokens and $W_F = 0$, column $i$ of the token block of $-\nabla_{W_F} L$ is
 $$m_i\,\big(\bar\pi_i - \tfrac1N\big),\qquad m_i = \tfrac1T \sum_t P(z_t = i),$$
-$\bar\pi_i$ the law of the token after $i$: the row of $\pi_b$ where $i$ is not a trigger. So one
-step of any size recalls, for every token, its most frequent successor. Near $W_F = 0$ the flow of
-the block is linear, and $n$ steps of size $\eta$ have gone
+$\bar\pi_i$ the law of the token after $i$: the row of $\pi_b$ where $i$ is not a trigger. (b)
+So one step of any size recalls, for every token, its most frequent successor. (c) Near $W_F = 0$
+the flow of the block is linear, and $n$ steps of size $\eta$ have gone
 $$1 - \big(1 - \eta\, m_i / N\big)^n \approx 1 - e^{-n \eta m_i / N}$$
 of the way to $N(\bar\pi_i - \frac1N)$, whose softmax is $\bar\pi_i$ to first order in
 $\bar\pi_i - \frac1N$: one step goes $\eta m_i / N$ of the way, on a time scale of $N / m_i$.
@@ -53,11 +53,11 @@ Let {_MASS},
 $X_k = \frac1T \sum_t \frac1t \mathbb{{E}}[1\{{z_t \notin Q\}} \sum_{{s \le t}} 1\{{z_s = k\}}]$
 and $Y_k$ the same with $z_t \in Q$. With loss on all tokens, $G_1 = -\nabla_{{W_O^2}} L$, and an
 output $k \notin Q$, the wanted coefficient leads a competitor $j$ for the same cue
-$W_V^2 w_E(k)$ by
+$W_V^2 w_E(k)$ (a) by
 $$G_1[k,k] - G_1[j,k] = \begin{{cases}} \tfrac1M V & j \notin Q \\
 \tfrac1M (1 - \tfrac1M) V & j \in Q \end{{cases}}$$
 when $\hat p$ is the bigrams ($\pi_b$ off the triggers, the mean output law on them), which is
-positive for every $k$, and at $W_F = 0$ by
+positive for every $k$, and (b) at $W_F = 0$ by
 $$\begin{{cases}} \tfrac1M V - (f_j - f_k) X_k & j \notin Q \\
 \tfrac1M \big(Y_k + (1 - \tfrac1M) V\big) - (f_j - f_k) X_k & j \in Q \end{{cases}}$$
 So at $W_F = 0$ the lead of $k$ is negative as soon as some other output is more frequent by more
@@ -90,10 +90,10 @@ random trigger 0.06 and 0.97.
 Any language, one trigger $q$, long sequences ($T \to \infty$), loss on all tokens and $\hat p$ the
 bigrams. From an output $o$ let the trigger return after $\tau_o - 1$ steps in the mean, let
 $\nu_o(k)$ be the mean number of $k$ from $o$ until then, and $h_j(k) \le 1$ the probability of
-meeting $k$ from $j$ before $q$. With uniform outputs
+meeting $k$ from $j$ before $q$. With uniform outputs (a)
 $$M\,(G_1[k,k] - G_1[j,k]) \to \frac{\nu_k(k)}{\tau_k^2} - \frac{\nu_j(k)}{\tau_j^2}
 = \nu_k(k)\Big(\frac{1}{\tau_k^2} - \frac{h_j(k)}{\tau_j^2}\Big),\qquad j \ne q,$$
-so that the output $k$ is recalled if and only if
+so that (b) the output $k$ is recalled if and only if
 $\tau_j > \tau_k \sqrt{h_j(k)}$ for all other outputs $j$, and $\nu_k(k)/\tau_k^2$ exceeds its mean
 over outputs: an output that leads back to the trigger much sooner than $k$, by way of $k$, is the
 only thing that can hide it.
@@ -116,17 +116,17 @@ satisfy the condition for the most frequent token, 64 for the third, 56 for the 
         title="What slows the head down: the lead of W_O2 is the mass of repeated triggers",
         statement=r"""
 In an independent language, with the bigrams known and $F = \sum_q f_q$, every possible output has
-the same lead in $-\nabla_{W_O^2} L$, with loss on all tokens
+the same lead in $-\nabla_{W_O^2} L$: (a) with loss on all tokens
 $$\frac{M-1}{M^2}\; w_T(F) \sum_{q \in Q} f_q^2,\qquad
 w_T(F) = \frac1T \sum_{t=3}^T \frac1t \sum_{r=1}^{t-2} b_r b_{t-r-1},\quad
 b_n = \frac{1 - (-F)^n}{1+F},$$
 where $w_T(0) = (T + 1 - 2H_T)/T$ and $w_T(F) \to (1+F)^{-2}$ as $T \to \infty$. At equal
-$\sum f_q^2$ the number $K$ of triggers enters only through $M = N - K$ and $F$. With loss on
+$\sum f_q^2$ the number $K$ of triggers enters only through $M = N - K$ and $F$. (b) With loss on
 repeated triggers the lead is divided by their share of the positions; for rare triggers it becomes
 $$\frac{M-1}{M^2}\,\frac{2 (T + 1 - 2 H_T)}{(T-1)(T-2)},$$
-whatever their number and frequencies: the normalised loss hides both. Outputs from the bigram row
-have the leads $p_k (1 - p_k)\, w_T(F) \sum f_q^2$, $p_k = f_k / (1 - F)$, instead: uniform outputs
-make the smallest lead largest.
+whatever their number and frequencies: the normalised loss hides both. (c) Outputs from the bigram
+row have the leads $p_k (1 - p_k)\, w_T(F) \sum f_q^2$, $p_k = f_k / (1 - F)$, instead: uniform
+outputs make the smallest lead largest.
 """.strip(),
         assumptions=_INDEPENDENT,
         kind="equal",
@@ -146,9 +146,9 @@ competitors is biased.
         statement=r"""
 Let the triggers be rare, $f_q = \epsilon \varphi_q$ after every token, the content uniform, and the
 bigrams known. As $\epsilon \to 0$ the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ in the second step,
-at $W_O^2 = \eta_1 G_1$ and per $\eta_1$, is with loss on repeated triggers
+at $W_O^2 = \eta_1 G_1$ and per $\eta_1$, is (a) with loss on repeated triggers
 $$\frac{\varphi_q^2}{\sum_{q'} \varphi_{q'}^2}\, \kappa_T ,$$
-and with loss on all tokens
+and (b) with loss on all tokens
 $$\epsilon^4\, \varphi_q^2 \Big(\sum_{q'} \varphi_{q'}^2\Big)
 \Big(\frac{(T-1)(T-2)}{2T}\Big)^2 \kappa_T .$$
 Those of the other triggers' keys are of higher order and those of each of the $C = N - K$ content
@@ -208,10 +208,10 @@ exact gradients $W_O^2 = t\, G_1$ and $W_K^2 = \frac{t^2}{2} J_2$ to leading ord
 $t$ = learning rate $\times$ updates, so that with their median leads $\Lambda_O$, $\Lambda_K$ the
 median margins reach a level $m$ at
 $$t_O = \frac{m}{\Lambda_O},\qquad t_K = \sqrt{\frac{2m}{\Lambda_K}},$$
-and $W_K^1$ later. For $m = 0.1$ and batches of 256 training does so within a factor $2$ of $t_O$
-and $3$ of $t_K$, for each of ten sets of triggers whose times span a factor 26; over all of them
-the logarithms of predicted and measured times have a correlation of at least $0.85$, and the median
-factor between them is at most $1.25$.
+and $W_K^1$ later. For $m = 0.1$ and batches of 256 training does so (a) within a factor $2$ of
+$t_O$ and $3$ of $t_K$, for each of ten sets of triggers whose times span a factor 26; over all of
+them the logarithms of predicted and measured times have a correlation of at least $0.85$, and the
+median factor between them is at most $1.25$; (b) the median margin of $W_K^1$ is below $m$ then.
 """.strip(),
         assumptions=(
             "default characters, $T = 32$, readout attention, orthonormal embeddings",

@@ -8,13 +8,13 @@ CLAIMS: tuple[Claim, ...] = (
         title="Zipf weights: the rivals are the heavy items, and d^(1/2a) items are recalled",
         statement=r"""
 Let $W = \sum_{i=1}^n i^{-\alpha} v_i u_i^\top$ with $\alpha > \tfrac12$ over Gaussian keys and
-values. As $d \to \infty$ with $\ln n = o(d)$, the item of rank $i = x\,d^{1/(2\alpha)} \le n$ is,
-at fixed $x > 0$, recalled with a probability that tends to
+values. (a) As $d \to \infty$ with $\ln n = o(d)$, the item of rank $i = x\,d^{1/(2\alpha)} \le n$
+is, at fixed $x > 0$, recalled with a probability that tends to
 $$F_\alpha(x) = \prod_{k=1}^{\infty} \Phi\Big(\Big(\frac kx\Big)^{\alpha}\Big) .$$
 At every $d$ and $i \le n$ it is at most $c\,\rho^K$, with $K$ the integer part of
-$\min(x, d^{1/(2\alpha+2)})$, $\rho = 1 - \tfrac12\Phi(-4)$ and $c$ a function of $\alpha$. So if
-$n\,d^{-1/(2\alpha)} \to \infty$ and $\ln n = o(d^{1/(2\alpha+2)})$, for example $n$ a power of $d$,
-the expected number of recalled items is
+$\min(x, d^{1/(2\alpha+2)})$, $\rho = 1 - \tfrac12\Phi(-4)$ and $c$ a function of $\alpha$. (b) So
+if $n\,d^{-1/(2\alpha)} \to \infty$ and $\ln n = o(d^{1/(2\alpha+2)})$, for example $n$ a power of
+$d$, the expected number of recalled items is
 $$d^{1/(2\alpha)} \int_0^\infty F_\alpha(x)\, dx\; (1 + o(1)) ,$$
 whatever $n$, without logarithm.
 """.strip(),
@@ -45,8 +45,8 @@ largest.
         id="C4",
         title="To leading order outer products, least squares and one step have one capacity",
         statement=r"""
-Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$ as
-in C2, but for
+(a) Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$
+as in C2, but for
 $$\cos^2\theta \sim \mathrm{Beta}\Big(\frac d2, \frac{n-1}2\Big) \text{ for outer products}, \qquad
 \cos^2\theta \sim \mathrm{Beta}\Big(\frac d2, \frac{n-d}2\Big) \text{ for the pseudo-inverse}, \;
 n > d,$$
@@ -56,7 +56,7 @@ $n, d \to \infty$ its recall tends to 1 where $d^2/((n + d)\, z_n^2)$ stays abov
 for some $\varepsilon > 0$, and to 0 where it stays below $1 - \varepsilon$; for outer products this
 is $d^2/((n - 1 + 2d)\, z_n^2)$.
 
-One gradient step on the cross-entropy from zero,
+(b) One gradient step on the cross-entropy from zero,
 $C = (I - \tfrac1n \mathbf 1 \mathbf 1^\top)/n$, ranks the scores by $\gamma f + (I - ff^\top) h$
 with $f \propto b - \bar b$, $b = (\chi_d, \text{normals})$, where outer products have
 $f \propto b$. In units of its mean the variance of its margin is that of outer products times
@@ -111,8 +111,8 @@ at $d = 4$ and $8$, and none that is less wrong.
         title="Cross-entropy recalls 99 % of the pairs where outer products recall half",
         statement=r"""
 Over Gaussian keys and values, one to one, with $n^*(d)$ the number of pairs of which outer products
-recall half: at $d = 8, 16, 32$ and $n = n^*(d)$ the minimum of the cross-entropy recalls at least
-0.99 of the pairs, in the mean over draws; at $n = 4\,n^*(d)$ it recalls less than half.
+recall half: (a) at $d = 8, 16, 32$ and $n = n^*(d)$ the minimum of the cross-entropy recalls at
+least 0.99 of the pairs, in the mean over draws; (b) at $n = 4\,n^*(d)$ it recalls less than half.
 """.strip(),
         assumptions=("Gaussian keys and values, one to one, d from 8 to 32",),
         kind="empirical",

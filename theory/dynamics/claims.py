@@ -21,9 +21,9 @@ CLAIMS = (
     Claim(
         id="D1",
         title="One layer does not solve in-context bigrams, two layers do",
-        statement=r"""After training, in-context accuracy with two layers exceeds that with one
-($x^1_t = x_t$, $W_K^2$ and $W_O^2$ trained); it exceeds $\frac34$, and with one layer it is below
-$\frac12$.""",
+        statement=r"""(a) After training, in-context accuracy with two layers exceeds that with one
+($x^1_t = x_t$, $W_K^2$ and $W_O^2$ trained); (b) it exceeds $\frac34$, and with one layer it is
+below $\frac12$.""",
         assumptions=_SCALE,
         kind="order",
         source=_SOURCE,
@@ -35,9 +35,9 @@ $\frac12$.""",
     Claim(
         id="D2",
         title="The output memory is the first to form, the previous-token memory the last",
-        statement=r"""Recall of $W_O^2$ reaches one half before that of $W_K^2$ and before that of
-$W_K^1$ does; recall of $W_K^1$ reaches nine tenths, or the end of training, after that of $W_O^2$
-and $W_K^2$. Each of the ten comparisons averages four runs.""",
+        statement=r"""(a) Recall of $W_O^2$ reaches one half before that of $W_K^2$ and before that
+of $W_K^1$ does; (b) recall of $W_K^1$ reaches nine tenths, or the end of training, after that of
+$W_O^2$ and $W_K^2$. Each of the ten comparisons averages four runs.""",
         assumptions=_SCALE,
         kind="order",
         source=_SOURCE,
@@ -49,10 +49,10 @@ and $W_K^2$. Each of the ten comparisons averages four runs.""",
     Claim(
         id="D3",
         title="Global bigrams are learned before the induction head",
-        statement=r"""Half, and three quarters, of the divergence $\mathrm{KL}(\pi_b(\cdot|z_t)\,
-\Vert\,\hat p)$ off the triggers that the model has at the start are gone before in-context accuracy
-reaches one half. Predicted by the population gradient on $W_O^2$: its lead is negative at $W_F = 0$
-and positive once the bigrams are known.""",
+        statement=r"""(a) Half, and (b) three quarters, of the divergence
+$\mathrm{KL}(\pi_b(\cdot|z_t)\, \Vert\,\hat p)$ off the triggers that the model has at the start are
+gone before in-context accuracy reaches one half. Predicted by the population gradient on $W_O^2$:
+its lead is negative at $W_F = 0$ and positive once the bigrams are known.""",
         assumptions=_ALL,
         kind="order",
         source=_SOURCE + "; the prediction is derived here",
@@ -63,15 +63,15 @@ and positive once the bigrams are known.""",
     Claim(
         id="D4",
         title="Fewer, rarer and random triggers slow the head down where less of them repeats",
-        statement=r"""Accuracy after 600 updates, triggers by rank of frequency. With the tested
+        statement=r"""Accuracy after 600 updates, triggers by rank of frequency. (a) With the tested
 trigger fixed, the third: trained on the five most frequent above trained on it alone; trained on
-the first and the third above it alone, and above the twenty most frequent. At equal $\sum_q f_q^2$
-(within one percent) and the same test: trained on ranks 2, 3 above trained on ranks 3, 4, 5, 6, 13.
-On five random triggers: trained with $K = 5$ above $K = 3$ above $K = 1$. On the top five: trained
-on them above trained on five random ones; runs with random triggers in means of four. Each on its
-own: the top five above ranks 11 to 15. The sign of each is that of a lead of the population
-gradients at zero attention with the bigrams known: of the row of $W_K^2$ of the trigger asked, and
-of $W_O^2$ where that is no single one.""",
+the first and the third above it alone, and above the twenty most frequent. (b) At equal $\sum_q
+f_q^2$ (within one percent) and the same test: trained on ranks 2, 3 above trained on ranks 3, 4, 5,
+6, 13. (c) On five random triggers: trained with $K = 5$ above $K = 3$ above $K = 1$. (d) On the top
+five: trained on them above trained on five random ones; runs with random triggers in means of four.
+(e) Each on its own: the top five above ranks 11 to 15. The sign of each is that of a lead of the
+population gradients at zero attention with the bigrams known: of the row of $W_K^2$ of the trigger
+asked, and of $W_O^2$ where that is no single one.""",
         assumptions=_ALL,
         kind="order",
         source=_SOURCE + "; the predictions are derived here",
@@ -103,10 +103,10 @@ is.""",
     Claim(
         id="D5",
         title="Bigram outputs teach an induction head that generalises worse",
-        statement=r"""After 1200 updates, accuracy on uniform outputs is larger when trained on
+        statement=r"""After 1200 updates, (a) accuracy on uniform outputs is larger when trained on
 uniform outputs than when trained on outputs drawn from the bigrams $\pi_b(\cdot|q)$. A model
-trained on bigram outputs is better on them than on uniform ones, and loses more by the change of
-outputs than one trained on uniform ones does.""",
+trained on bigram outputs (b) is better on them than on uniform ones, and (c) loses more by the
+change of outputs than one trained on uniform ones does.""",
         assumptions=_SCALE,
         kind="order",
         source=_SOURCE,
@@ -118,8 +118,8 @@ outputs than one trained on uniform ones does.""",
         id="D6",
         title="With layer norm and nothing frozen W_K1 is recalled before W_O2, the opposite of D2",
         statement=r"""The reference (two layers, four heads, layer norm, embeddings trained, AdamW,
-250 updates, on the same data) reaches accuracy $\frac9{10}$. In it recall of $W_K^1$, by the best
-head, reaches one half before that of $W_O^2$ does: the opposite of D2.""",
+250 updates, on the same data) (a) reaches accuracy $\frac9{10}$. In it (b) recall of $W_K^1$, by
+the best head, reaches one half before that of $W_O^2$ does: the opposite of D2.""",
         assumptions=_SCALE,
         kind="order",
         source="derived here, from runs of `validation.reference.training`",
@@ -132,11 +132,11 @@ head, reaches one half before that of $W_O^2$ does: the opposite of D2.""",
     Claim(
         id="D7",
         title="W_F alone holds the global bigrams less well than the model does",
-        statement=r"""After 600 updates the mean $\mathrm{KL}(\pi_b(\cdot|i)\,\Vert\,
+        statement=r"""After 600 updates (a) the mean $\mathrm{KL}(\pi_b(\cdot|i)\,\Vert\,
 \mathrm{softmax}(W_U W_F w_E(i)))$ over the tokens $i$ that are no triggers, by their frequency, is
 below its value at the start, but more than twice the divergence of the model at their positions.
-By its strict maximum $W_F$ recalls the likeliest next token of more than a quarter and less than
-three quarters of the tokens.""",
+(b) By its strict maximum $W_F$ recalls the likeliest next token of more than a quarter and less
+than three quarters of the tokens.""",
         assumptions=_ALL,
         kind="order",
         source="derived here, for the memory of [BCBJB2023], Section 5",

@@ -49,13 +49,13 @@ says that its tails are not heavier to that order.
 Let the scores be $S = X A Y^\top$ between cues $X$ and answers $Y$, both $n \times d$, where the
 entries of $A$ are independent with mean 0 and variance $\sigma^2$; let
 $D_\pi = \sum_i (S_{i\pi(i)} - \bar S_i)$ be the score of the pairing $\pi$, $\bar S_i$ the mean of
-row $i$. With the centred Gram matrices $G = J X X^\top J$ and $H = J Y Y^\top J$,
+row $i$. (a) With the centred Gram matrices $G = J X X^\top J$ and $H = J Y Y^\top J$,
 $J = I - \tfrac1n \mathbf 1 \mathbf 1^\top$,
 $$\mathrm{Var}\, D_{\mathrm{id}} = \sigma^2 \langle G, H\rangle , \qquad
 \frac1{n!} \sum_\pi \mathrm{Var}\, D_\pi = \sigma^2\, \frac{\mathrm{tr}\,G\;\mathrm{tr}\,H}{n-1} ,$$
 so that a test that permutes the pairing takes the standard deviation too small by the root of
 $$\rho = \frac{(n-1)\, \langle G, H\rangle}{\mathrm{tr}\,G\; \mathrm{tr}\,H} .$$
-If $G$ and $H$ are multiples of each other, as where a token looks for itself,
+(b) If $G$ and $H$ are multiples of each other, as where a token looks for itself,
 $$\rho \ge \frac{n-1}{d} .$$
 """.strip(),
         assumptions=("the entries of A are uncorrelated, with mean 0 and one variance",),

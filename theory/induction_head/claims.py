@@ -12,12 +12,12 @@ CLAIMS: tuple[Claim, ...] = (
         title="The hand-built memories solve the task, up to a tie when the trigger stands first",
         statement=r"""$W_K^1 = \beta\sum_{t\ge2} p_t p_{t-1}^\top$, $W_K^2 = \beta\sum_{q\in Q}
 w_E(q)(\Phi_1 w_E(q))^\top$,
-$W_O^2 = \sum_k w_U(k)(W_V^2 w_E(k))^\top$, all else frozen at random: as $\beta, d \to \infty$ the
-last position attends to $\tau+1$ with weight
+$W_O^2 = \sum_k w_U(k)(W_V^2 w_E(k))^\top$, all else frozen at random: (a) as $\beta, d \to \infty$
+the last position attends to $\tau+1$ with weight
 $\to 1$ for $\tau \ge 2$, and $\to \frac12$ for $\tau = 1$. At infinite width and finite $\beta$
 the scores are exactly $e_{\tau+1} = \beta e^\beta/(e^\beta+\tau)$,
 $e_s = \beta/(e^\beta+s-1)$ for the other $s > \tau$ (twice that at $s = T$), $e_\tau =
-\beta/(e^\beta+\tau-1)$ for $\tau \ge 2$, $e_1 = \beta$ for $\tau = 1$, and 0 before. The tie
+\beta/(e^\beta+\tau-1)$ for $\tau \ge 2$, $e_1 = \beta$ for $\tau = 1$, and 0 before. (b) The tie
 costs nothing when the trigger is not among the predicted classes; otherwise its logit $a_1 + a_T$
 beats that of the output if $\beta \ge T$, and accuracy is $1 - \frac1{T-2}$.""",
         assumptions=(
@@ -35,14 +35,14 @@ beats that of the output if $\beta \ge T$, and accuracy is $1 - \frac1{T-2}$."""
     Claim(
         id="tie",
         title="The learned head has no tie at tau = 1, yet mostly fails there at K = 2 and 3",
-        statement=r"""For $\tau = 1$ both $x^1_1$ and $x^1_2$ carry $\Phi_1 w_E(q)$, so the wanted
-memory alone scores them alike.
+        statement=r"""(a) For $\tau = 1$ both $x^1_1$ and $x^1_2$ carry $\Phi_1 w_E(q)$, so the
+wanted memory alone scores them alike.
 The other blocks of $J_2$ do not. With layer-1 attention $b$ and two content positions coinciding
 with probability $1/C$, the mean layer-2
 scores are $e_s = \mathrm{score}(x_s) + \sum_r b_{sr}\,\mathrm{score}(\Phi_1 x_r)$, a closed form
 of the blocks. Evaluated with margins $(0.5, 10, 20)$ at $(N,T,K) = (32,32,1), (64,64,1),
 (32,64,2)$ position 2 beats position 1 by 30, 21 and 26, and the attention on the output is the
-softmax of $e$: $0.76$, $0.97$ and only $0.09$. For $K \ge 2$, at $(20,48,2)$, $(24,40,3)$ and
+softmax of $e$: $0.76$, $0.97$ and only $0.09$. (b) For $K \ge 2$, at $(20,48,2)$, $(24,40,3)$ and
 $(40,64,3)$, the learned head answers less than half of the sequences with $\tau = 1$, and the
 hand-built head (IH) all of them.""",
         assumptions=(

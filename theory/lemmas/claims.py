@@ -8,11 +8,11 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="L1",
         title="The gradient of a linear memory is a memory; one step recalls the likeliest label",
-        statement=r"""For $L(W) = \mathbb{E}\,\ell(y, W_U W w_E(z))$ with cross-entropy $\ell$ and
-any $W$,
+        statement=r"""(a) For $L(W) = \mathbb{E}\,\ell(y, W_U W w_E(z))$ with cross-entropy $\ell$
+and any $W$,
 $$\nabla L(W) = \sum_k \mathbb{E}_z\big[(\hat p_W(k|z) - p(k|z))\, w_U(k) w_E(z)^\top\big].$$
-$L$ is convex. With orthonormal embeddings, one step from $W = 0$ recalls $\arg\max_k p(k|z)$ for
-every $z$ that occurs and has one most likely label.""",
+(b) $L$ is convex. (c) With orthonormal embeddings, one step from $W = 0$ recalls $\arg\max_k
+p(k|z)$ for every $z$ that occurs and has one most likely label.""",
         assumptions=("cross-entropy loss", "orthonormal embeddings for the recall statement only"),
         kind="equal",
         source="[BCBJB2023], Lemma 1",
@@ -21,10 +21,10 @@ every $z$ that occurs and has one most likely label.""",
     Claim(
         id="L2",
         title="With noisy inputs, one step keeps the token and drops the independent noise",
-        statement=r"""For inputs $x \in \mathbb{R}^d$ and any $W$,
+        statement=r"""(a) For inputs $x \in \mathbb{R}^d$ and any $W$,
 $$\nabla L(W) = \sum_k p(y{=}k)\, w_U(k)(\hat\mu_k - \mu_k)^\top,\quad
 \mu_k = \mathbb{E}[x|y{=}k],\quad \hat\mu_k = \mathbb{E}[\hat p_W(k|x)\,x]/p(y{=}k).$$
-If $x = w_E(y) + p_t$ with $y$ uniform on $N$ tokens and $t$ independent of $y$, a step of size
+(b) If $x = w_E(y) + p_t$ with $y$ uniform on $N$ tokens and $t$ independent of $y$, a step of size
 $\eta$ from 0 writes
 $\eta\frac{N-1}{N^2}$ on $w_U(k)w_E(k)^\top$, $-\frac{\eta}{N^2}$ on $w_U(k)w_E(i)^\top$, $i \ne
 k$, and nothing on $p_t$.""",

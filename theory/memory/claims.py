@@ -24,7 +24,7 @@ Nothing is asked about keys against values: they may live in different spaces, o
         id="C1",
         title="Over random keys and values scores and margins have exact moments, at any weights",
         statement=r"""
-Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$ with keys $u_i \in \mathbb{R}^{d}$ and values
+(a) Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$ with keys $u_i \in \mathbb{R}^{d}$ and values
 $v_j \in \mathbb{R}^{d'}$, all independent, isotropic with mean 0 and mean square norm 1;
 $\kappa = \mathbb{E}\|u\|^4$ and $\kappa' = \mathbb{E}\|v\|^4$ are $1 + 2/d$ and $1 + 2/d'$ for
 Gaussian rows, $1$ on the sphere and for signs. Then
@@ -38,7 +38,7 @@ $$\frac{\|C\|_F^2 + (d+1)\big(\|C_{k\cdot}\|^2 + \|C_{\cdot i}\|^2\big) + (d+1)^
 and with $n$ pairs stored one to one ($C = I_n$) it is
 $$\frac{n + 4d + 3}{d^2} \text{ for the right score}, \qquad
 \frac{n + 2d + 2}{d^2} \text{ for a wrong one.}$$
-At one width $d' = d$, with $s_{ki} = v_k^\top W u_i$ and $k \ne k'$,
+(b) At one width $d' = d$, with $s_{ki} = v_k^\top W u_i$ and $k \ne k'$,
 $$\mathrm{Cov}(s_{ki}, s_{k'i}) = \Big(1 + \frac1d\Big)\Big[\frac{(CC^\top)_{kk'}}{d}
 + \Big(\kappa - \frac1d\Big) C_{ki} C_{k'i}\Big] - C_{ki} C_{k'i} ,$$
 so with these variances the margin $s_{ki} - s_{k'i}$ has the mean $C_{ki} - C_{k'i}$ and
@@ -67,7 +67,7 @@ Uncorrelated is not independent: all scores of a key share the factor |u_i| |V'f
         id="C2",
         title="Recall over Gaussian vectors has an exact law and a capacity, one or many to one",
         statement=r"""
-Store $n$ pairs one to one, $W = \sum_i v_i u_i^\top$, all keys and values independent with
+(a) Store $n$ pairs one to one, $W = \sum_i v_i u_i^\top$, all keys and values independent with
 independent $\mathcal{N}(0, 1/d)$ entries. The probability that
 $v_i^\top W u_i > \max_{k \ne i} v_k^\top W u_i$ is exactly
 $$\Pr(X > Y), \qquad
@@ -76,7 +76,7 @@ X = \frac{\gamma\cos\theta + \tau\sin\theta}
 \tan\theta = \frac{\chi_{n-1}}{\chi_d} ,$$
 where $\gamma \sim \chi_d$, $\tau \sim \mathcal{N}(0, 1)$, all these variables are independent, and
 $Y$ is the largest coordinate of an independent uniform unit vector in $\mathbb{R}^{n-1}$.
-As $n, d \to \infty$, at any rates, in probability
+(b) As $n, d \to \infty$, at any rates, in probability
 $$X\sqrt{n-1} = (1 + o(1))\,\frac{d}{\sqrt{n - 1 + 2d}} + o(\sqrt{\ln n}) , \qquad
 Y\sqrt{n-1} = (1 + o(1))\, z_n ,$$
 where $z_n \sim \sqrt{2 \ln n}$ is the median of the largest of $n - 1$ standard normals,
@@ -85,13 +85,13 @@ $d^2 / ((n - 1 + 2d)\, z_n^2)$ stays above $1 + \varepsilon$, to 0 where it stay
 $1 - \varepsilon$, and half of the pairs are recalled only where
 $$\frac{(n^* - 1 + 2d)\, z_{n^*}^2}{d^2} \to 1 , \qquad \text{hence}\quad
 n^* \sim \frac{d^2}{2 \ln n^*} .$$
-Store $n = rm$ pairs, $r$ keys for each of $m$ values: $W = \sum_i v_{c(i)} u_i^\top$, all entries
-of keys and values independent $\mathcal{N}(0, 1/d)$. The probability that the right value scores
-above all $m - 1$ others is exactly $\Pr(X > Y)$ with $X$, $Y$ as above, but for
+(c) Store $n = rm$ pairs, $r$ keys for each of $m$ values: $W = \sum_i v_{c(i)} u_i^\top$, all
+entries of keys and values independent $\mathcal{N}(0, 1/d)$. The probability that the right value
+scores above all $m - 1$ others is exactly $\Pr(X > Y)$ with $X$, $Y$ as above, but for
 $$\tan\theta = \frac{\sqrt r\,\chi_{m-1}}{\chi_d + \sqrt{r-1}\,\zeta} ,\qquad
 \theta \in (0, \pi), \quad \zeta \sim \mathcal{N}(0, 1), \qquad X \text{ with } \chi^2_{m-2},
 \quad Y \text{ in } \mathbb{R}^{m-1} .$$
-As $m, d \to \infty$, at any rates and for any $r$, in probability
+(d) As $m, d \to \infty$, at any rates and for any $r$, in probability
 $$X\sqrt{m-1} = (1 + o(1))\,\frac{d}{\sqrt{n - r + d(1 + r)}} + o(\sqrt{\ln m}) , \qquad
 Y\sqrt{m-1} = (1 + o(1))\, z_m , \qquad \Phi(z_m)^{m-1} = \tfrac12 ,$$
 so that recall tends to 1 where the first fraction over $z_m$ stays above $1 + \varepsilon$ for some

@@ -35,14 +35,14 @@ $W_V^2 p_r$: $(p(y{=}k) - \frac1M)/T$; $W_V^2\Phi_1 p_r$: the same times $h_r$. 
     Claim(
         id="S2",
         title="Step 2 writes the induction head: a trigger looks for its own remapped copy",
-        statement=r"""$J_2 = \frac{d}{d\eta_1}\big|_0\big({-\nabla_{W_K^2}} L\big)$ at $W_O^2 =
+        statement=r"""(a) $J_2 = \frac{d}{d\eta_1}\big|_0\big({-\nabla_{W_K^2}} L\big)$ at $W_O^2 =
 \eta_1 G_1$ is
 $$J_2 = \mathbb{E}\big[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)\big],\qquad u_s = w_U(y)^\top G_1
 W_V^2 x^1_s,$$
 with $s$ uniform on $1..T$; all 16 blocks over the atoms $w_E, p, \Phi_1 w_E, \Phi_1 p$ are
 rational in $N$ and $K$, and in $T$, $h = H_T$ and $h' = H_T^{(2)}$; columns of positions also in
-$s$, $\sum_{r \ge s} r^{-1}$ and $\sum_{r \ge s} r^{-2}$. For fixed triggers and prediction over the
-content the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ leads by
+$s$, $\sum_{r \ge s} r^{-1}$ and $\sum_{r \ge s} r^{-2}$. (b) For fixed triggers and prediction over
+the content the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ leads by
 $$\mathrm{lead}(J_2) = \frac{u}{K T^2}\, \Phi(T) \cdot \Big(1 - \frac1{C^2}\Big)\ (K = 1),\quad
 \Big(1 - \frac1C\Big)\ (K \ge 2,\ T \ge 5),\qquad u = \frac1{CT},$$
 $$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4h - 2h' - 8) \\
@@ -60,9 +60,8 @@ $$\begin{aligned} 2 T^3 (T-1) (T-2)^2\, \Phi = {} & T^6 (4h - 2h' - 8) \\
         id="S2-limit",
         title="In units of 1/(C K T^3) the lead of step 2 grows like 2 ln T",
         statement=r"""For fixed triggers and prediction over the content, with $u = \frac{1}{CT}$
-the
-lead of $G_1$, $\frac{K T^2}{u}\,\mathrm{lead}(J_2)$ is $(1 - \frac{1}{C^2})\,\Phi(T)$ for $K = 1$
-and
+the lead of $G_1$, $\frac{K T^2}{u}\,\mathrm{lead}(J_2)$ is $(1 - \frac{1}{C^2})\,\Phi(T)$ for $K =
+1$ and
 $(1 - \frac1C)\,\Phi(T)$ for $K \ge 2$, $T \ge 5$. With $\ell = \ln T + \gamma$,
 $$\Phi(T) = 2\ell - 4 - \frac{\pi^2}{6}
 + \frac1T\Big(-\frac{\ell^2}{2} + \big(9 + \tfrac{\pi^2}{6}\big)\ell - 12 - \frac{7\pi^2}{12}\Big)
@@ -86,13 +85,13 @@ x_{r'})\big],\quad
 D_t = a_t G_1^\top w_U(y) + a_t(u_t - \bar u)\,\lambda \hat J_2^\top x^1_T + 1\{t{=}T\}
 \textstyle\sum_s a_s(u_s - \bar u) \lambda \hat J_2 x^1_s$$
 (with $W_V^2$ understood), where $\hat J_2 = J_2 / \mathrm{lead}(J_2)$, $a$ is the attention by the
-scores $\lambda\, x^{1\top}_T \hat J_2 x^1_s$, and $\bar u = \sum_s a_s u_s$. Its value
-$A$ and its slope $B$ in $\lambda$ at $\lambda = 0$ are
-rational in $N$ and $K$. For fixed triggers and prediction over the content, with $u = \frac1{CT}$,
+scores $\lambda\, x^{1\top}_T \hat J_2 x^1_s$, and $\bar u = \sum_s a_s u_s$. (a) Its
+value $A$ at $\lambda = 0$ is rational in $N$ and $K$; for fixed triggers and prediction over the
+content, with $u = \frac1{CT}$,
 $H = (T - H_T - \frac1T)/(T-2)$ and $f_r = 1\{2 \le r \le T - 1\}$,
 $$A_{tr} = \Big(1 - \frac1C\Big) \frac{u H}{T (T-2)}\, \frac1t \Big(f_r - \frac1t \sum_{r' \le t}
-f_{r'}\Big);$$
-$B$ as $C \to \infty$ is the formula of T-S3.""",
+f_{r'}\Big).$$
+(b) So is its slope $B$ in $\lambda$ there, which as $C \to \infty$ is the formula of T-S3.""",
         assumptions=_TOP_DOWN,
         kind="equal",
         source="[BCBJB2023], Section 6 and appendix, third step; closed form derived here",
@@ -101,15 +100,16 @@ $B$ as $C \to \infty$ is the formula of T-S3.""",
     Claim(
         id="S3b",
         title="Step 3 at finite lead: what the closed form drops falls like 1/C^3",
-        statement=r"""Given $\tau$, the layer-2 scores are functions of the position plus
+        statement=r"""(a) Given $\tau$, the layer-2 scores are functions of the position plus
 token-coincidence counts. Carry position and mean exactly in the softmax, and the fluctuation to
 first order, in the value path and in the key path: with $e$ the scores at $\lambda = 1$ and
 $a = \sigma(\lambda\,\mathbb{E} e)$,
 $$\mathbb{E}[a_t (u_t - \bar u)] \to a_t \big(\tilde u_t - \textstyle\sum_s a_s \tilde u_s\big),
 \qquad \tilde u_t = \mathbb{E} u_t + \lambda\,\mathrm{Cov}(e_t - \bar e, u_t - \bar u),$$
-all given $\tau$. At fixed $T$, $K$ and $\lambda$ the relative size of what is dropped, in rows
-$t < T$, is $(c_0 + c_1/C + \dots)\,C^{-3}$, with $C$ content tokens: it is of second order in
-coincidences, which have a probability of order $1/C$ and are worth $\kappa = O(1/C)$ each.""",
+all given $\tau$: this is the closed form. (b) At fixed $T$, $K$ and $\lambda$ the relative size of
+what is dropped, in rows $t < T$, is $(c_0 + c_1/C + \dots)\,C^{-3}$, with $C$ content tokens: it
+is of second order in coincidences, which have a probability of order $1/C$ and are worth $\kappa =
+O(1/C)$ each.""",
         assumptions=(*_TOP_DOWN, "fixed triggers; lambda, T and K fixed, C large"),
         kind="rate",
         source="derived here",
@@ -149,10 +149,10 @@ positions and tokens of $w_U(y)^\top G_1 \Phi_1 x_r$, of $u_s$, and of the key s
         title="Three top-down steps write the memories and the induction head, for tau > 1",
         statement=r"""On InductionTask at infinite width, for $(N,T,K) \in \{(32,32,1), (64,64,1),
 (32,64,2)\}$, one step each on $W_O^2$, $W_K^2$, $W_K^1$ (position
-block) of margins $m_1, m_2, m_3$ recalls all of $W_O^2$ and $W_K^2$ and all rows of $W_K^1$ but at
-most $2$ and $T-1$; the second layer then attends to
-$\tau + 1$ and the label is predicted with probability at least $0.999$ over the sequences with
-$\tau \ge 2$ (closed-form steps), $0.99$ (population gradients).""",
+block) of margins $m_1, m_2, m_3$ (a) recalls all of $W_O^2$ and $W_K^2$ and all rows of $W_K^1$
+but at most $2$ and $T-1$; (b) the second layer then attends to
+$\tau + 1$ and (c) the label is predicted, each with probability at least $0.999$ over the sequences
+with $\tau \ge 2$ (closed-form steps), $0.99$ (population gradients).""",
         assumptions=("infinite width", "m2 = 10 and m3 = 20; see figure margins for the range"),
         kind="lower",
         source="[BCBJB2023], Section 6 and appendix, the theorem on three gradient steps",
@@ -166,11 +166,11 @@ $\tau \ge 2$ (closed-form steps), $0.99$ (population gradients).""",
     Claim(
         id="T-S1",
         title="Step 1 always recalls, but a head with random triggers may read the trigger instead",
-        statement=r"""Fixed triggers: $\mathrm{lead}(G_1) = \frac{1}{CT}$ at every $(N, T, K)$.
-Random triggers, $C = N - 1$, with $H$ and $w$ the means over $\tau$ of $h_{\tau+1}$ and $h_\tau +
-\frac1T$: the memories of $W_V^2 w_E(k)$ and of $W_V^2 \Phi_1 w_E(k)$ lead by
+        statement=r"""(a) Fixed triggers: $\mathrm{lead}(G_1) = \frac{1}{CT}$ at every $(N, T, K)$.
+(b) Random triggers, $C = N - 1$, with $H$ and $w$ the means over $\tau$ of $h_{\tau+1}$ and
+$h_\tau + \frac1T$: the memories of $W_V^2 w_E(k)$ and of $W_V^2 \Phi_1 w_E(k)$ lead by
 $$\frac{C^2 - 2C + T - 3}{T N C^2},\qquad \frac{H C^2 - w C + T - w - H}{T N C^2};$$
-the first is positive except at $N = T = 3$, where it is 0. Read by a perfect head, the output's
+the first is positive except at $N = T = 3$, where it is 0. (c) Read by a perfect head, the output's
 logit is ahead of the trigger's by the difference of the two, which for $T \ge 4$ is positive if and
 only if $C$ is above the root of $(1-H) C^2 - (2-w) C - (3-w-H)$, $C \sim T/(\ln T + \gamma - 2)$ as
 $T \to \infty$.""",
@@ -188,9 +188,9 @@ $T \to \infty$.""",
     Claim(
         id="T-S2",
         title="Over the content step 2 recalls from T = 5 on, over all tokens where C > C*(T, K)",
-        statement=r"""The lead of $J_2$ is positive exactly in these cases. Fixed triggers,
-prediction over the content: $T \ge 5$. Prediction over all tokens, $T \ge 5$: $C > C^*(T, K)$, the
-positive root of
+        statement=r"""The lead of $J_2$ is positive exactly in these cases. (a) Fixed
+triggers, prediction over the content: $T \ge 5$. (b) Prediction over all tokens, $T \ge 5$: $C >
+C^*(T, K)$, the positive root of
 $$\Phi\, C^2 + \big((K-1)\Phi + Kc + 2a + wb\big) C - K \big(\Phi + (T-2) a + (T-w) b\big),$$
 with, in means over $\tau$ and with $s$ uniform on $1..T$, $h_r = \sum_{s \ge r} \frac1s$ and the
 share $m_s = \frac1s 1\{s \ge \tau\} + \frac1T 1\{s{=}T\}$ of the trigger in the past of $s$: $w =
@@ -198,7 +198,7 @@ share $m_s = \frac1s 1\{s \ge \tau\} + \frac1T 1\{s{=}T\}$ of the trigger in the
 $b = T^2\, \mathrm{Var}_s(m_s)$, $c = T^2\, \mathrm{Cov}_s(\frac1s \sum_{r \le s} h_r, m_s)$ and
 $\Phi$ of S2, all rational in $T$, $H_T$ and $H_T^{(2)}$; as $T \to \infty$,
 $C^* (C^* + K) = K T\,(1 + O(1/\ln T))$, that is $T^*(N, K) \sim \frac{CN}{K}$. $T = 3$: $(C, K) =
-(2,1), (2,2)$ only; $T = 4$: $K = 1$ and $C \le 11$, or $K = 2$ and $3 \le C \le 9$. Random
+(2,1), (2,2)$ only; $T = 4$: $K = 1$ and $C \le 11$, or $K = 2$ and $3 \le C \le 9$. (c) Random
 triggers: $N \ge N^*(T)$ with $N^* = 38, 11, 8, 7$ at $T = 5, ..., 8$, $6$ for $T = 9..13$, $5$ for
 $14..40$ and $4$ from $T = 41$ on; besides, $N = T = 3$.""",
         assumptions=("InductionTask at infinite width, m1 -> 0",),
@@ -240,21 +240,22 @@ falls to $\pi^*$.""",
         id="T-S3",
         title="At small lead and few triggers step 3 writes the previous-token head from row 3 on",
         statement=r"""Rows $t = 2..T-1$ of $A + \lambda B$ (S3a) as $\lambda \to 0$, fixed triggers,
-prediction over the content, $u$, $\Phi$ and $H$ of S2 and S3a, $h_r = \sum_{s \ge r} \frac1s$. Row
-2 is not recalled; a row $t \ge 3$ is if and only if $B_{t,t-1} > B_{tr}$ for the other $r =
+prediction over the content, $u$, $\Phi$ and $H$ of S2 and S3a, $h_r = \sum_{s \ge r} \frac1s$. (a)
+Row 2 is not recalled; a row $t \ge 3$ is if and only if $B_{t,t-1} > B_{tr}$ for the other $r =
 2..t$. $T = 5$: row 4 never. $T = 6, ..., 10$: all rows $t \ge 3$ if $C \ge 3$ and $K \le K^* = 3,
-6, 10, 15, 20$, and not if $K > K^*$ and $C$ is large.
-For $C \to \infty$
-and every $T$, with $\rho = 2 + \frac1T + \frac{4}{T^2}$, $\sigma = K(1 + \frac1T) + 1 +
-\frac{4}{T^2}$ and, for $s < T$, $y_s = -(1 + H^2) + \frac{T}{T-2} (1 + H \frac{s-1}{s})\, 1\{s >
-1\}$, the coefficient $w_E(q) \to p_s$ of $J_2$ in units of $\frac{u}{K T^2}$,
+6, 10, 15, 20$, and not if $K > K^*$ and $C$ is large. (b) For $C \to \infty$ and every $T$, with
+$\rho = 2 + \frac1T + \frac{4}{T^2}$, $\sigma = K(1 + \frac1T) + 1 + \frac{4}{T^2}$ and, for $s <
+T$, $y_s = -(1 + H^2) + \frac{T}{T-2} (1 + H \frac{s-1}{s})\, 1\{s > 1\}$, the coefficient $w_E(q)
+\to p_s$ of $J_2$ in units of $\frac{u}{K T^2}$,
 $$\frac{K T^3}{u^2}\, t\,(B_{t,t-1} - B_{tr}) = \tfrac{\rho\Phi}{T-2}\Big[1 + \tfrac HT (h_{r+1} -
 h_t + h_{r-1} - h_{t-2})\Big] - \tfrac\sigma T y_t \sum_{s=r}^{t-2} \tfrac{y_s}{s},\quad r \le t-2.
 $$
 At rows $t = 3..6$, $T \to \infty$: $\frac{KT^3}{u^2} B_{t,t-1} \sim \frac{2\Phi}{Tt}(1 - \frac1t +
 \frac{2}{t^2})$, its largest competitor $\sim -\frac{2\Phi}{Tt} (\frac1t - \frac{2}{t^2})$, these
 rows are recalled up to $K + 1 = \frac{360}{13} \Phi$, which grows like $\ln T$, and row 2 too once
-$\lambda > \lambda_2 \to \Phi/(2\Phi + (K+1)(\frac32 + \frac{\pi^2}{6}))$.""",
+$\lambda > \lambda_2 \to \Phi/(2\Phi + (K+1)(\frac32 + \frac{\pi^2}{6}))$. (c) With prediction over
+all tokens instead a single row is recalled: row 2 if $\frac KN > \frac{H (1 - 1/C)}{T-2}$, row 3 if
+this is reversed.""",
         assumptions=(*_TASK, "lambda -> 0; lambda_2 to first order in lambda"),
         kind="equal",
         source="derived here from S3a",
@@ -266,7 +267,7 @@ $\lambda > \lambda_2 \to \Phi/(2\Phi + (K+1)(\frac32 + \frac{\pi^2}{6}))$.""",
         "few content tokens lose rows at large T (C = 2, K = 1 from T near 67). K* over all rows, "
         "C -> infinity, does not grow steadily: 59, 238, 317, 256 and 245 at T = 16, 32, 64, 128 "
         "and 256, (K* + 1)/Phi falling from 80 at T = 32 to 37 at T = 256. With prediction "
-        "over all tokens A is not flat, and no row t >= 4 is recalled; with random triggers rows 2 "
+        "over all tokens A is not flat; with random triggers rows 2 "
         "and T - 1 are lost. At (32, 32, 1) it is 29 rows of 30.",
     ),
 )

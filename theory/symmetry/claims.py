@@ -20,13 +20,13 @@ CLAIMS: tuple[Claim, ...] = (
         title="A population is a sum over patterns of equal tokens, for symmetric weights",
         statement=r"""
 Let $W_K^1, W_K^2, W_O^2$ have coefficients over orthonormal atoms that are invariant under
-renaming triggers among themselves and content tokens among themselves. The sequences of
+renaming triggers among themselves and content tokens among themselves. (a) The sequences of
 InductionTask fall into patterns $(\tau, \pi)$, $\pi$ a partition of the $T-2$ content positions
 into $b$ sets of equal tokens, of probability
 $$\frac{1}{T-2}\,\frac{C(C-1)\cdots(C-b+1)}{C^{T-2}} ,$$
-and the loss and all its gradients, at any such weights, are the means over patterns of those of one
-sequence each, in which a class that does not occur enters the softmax once with the number $m$ of
-classes like it,
+(b) and the loss and all its gradients, at any such weights, are the means over patterns of those
+of one sequence each, in which a class that does not occur enters the softmax once with the number
+$m$ of classes like it,
 $$\ell = \ln\Big(\sum_{k \text{ occurs}} e^{\xi_k} + \sum_a m_a e^{\xi_a}\Big) - \xi_y ,$$
 and a gradient between two classes of atoms is the sum over their pairs divided by their number.
 """.strip(),

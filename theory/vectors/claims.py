@@ -67,9 +67,9 @@ rows have the law of the sphere. The exceedance is nearly 1 - exp(-s), also for 
         id="NO3",
         title="Welch: the coherence of more than d vectors has a lower bound, whatever the vectors",
         statement=r"""
-For any $n > d$ nonzero vectors $u_1, \dots, u_n \in \mathbb{R}^d$,
+(a) For any $n > d$ nonzero vectors $u_1, \dots, u_n \in \mathbb{R}^d$,
 $$\max_{i \ne j} |\cos(u_i, u_j)| \ge \sqrt{\frac{n - d}{d(n - 1)}} ,$$
-with equality for equiangular tight frames, such as the $d + 1$ vertices of a simplex, the $6$
+(b) with equality for equiangular tight frames, such as the $d + 1$ vertices of a simplex, the $6$
 diagonals of the icosahedron ($d = 3$) and the $28$ equiangular lines in $\mathbb{R}^7$. For
 $n \le d$ the bound is $0$, attained by orthonormal vectors.
 """.strip(),
@@ -89,11 +89,11 @@ higher-order bounds are stronger.
         statement=r"""
 Let $W \in \mathbb{R}^{d \times d}$ have independent $\mathcal{N}(0, 1/d)$ entries and let
 $u_1, u_2, \dots \ne 0$ be fixed and orthogonal. The pairs $(\|Wu_i\|^2, \langle Wu_i, u_i\rangle)$
-are independent, and for each $u = u_i$
-$$\frac{d\,\|Wu\|^2}{\|u\|^2} \sim \chi^2_d , \qquad
-\langle Wu, u\rangle \sim \mathcal{N}\big(0, \|u\|^4/d\big) ,$$
+are independent, and for each $u = u_i$ (a)
+$$\frac{d\,\|Wu\|^2}{\|u\|^2} \sim \chi^2_d ,$$
 hence $\|Wu\| = \|u\|\,(1 \pm O(1/\sqrt d))$, with standard deviation $\|u\|/\sqrt{2d}$ to leading
-order.
+order, and (b)
+$$\langle Wu, u\rangle \sim \mathcal{N}\big(0, \|u\|^4/d\big) .$$
 """.strip(),
         assumptions=("the entries of W are independent N(0, 1/d)", "u is independent of W"),
         kind="equal",
@@ -164,13 +164,13 @@ equal to the error, the sampling error alone.
         id="NO7",
         title="Exponentially many random vectors, in the width, fit at a given coherence",
         statement=r"""
-In the setting of NO5, $n$ vectors have $\max_{i \ne j} |\cos(u_i, u_j)| \le \varepsilon$ with
+(a) In the setting of NO5, $n$ vectors have $\max_{i \ne j} |\cos(u_i, u_j)| \le \varepsilon$ with
 probability at least $1 - \delta$ if $\binom n2\, p(\varepsilon) \le \delta$; the largest such $n$
 is
 $$n(\varepsilon, \delta) = \Big\lfloor \tfrac12 \Big(1 + \sqrt{1 + 4 \lfloor
 2\delta/p(\varepsilon) \rfloor}\,\Big) \Big\rfloor \;\ge\;
 \Big\lfloor \sqrt\delta\; e^{d\varepsilon^2/4} \Big\rfloor ,$$
-and that is not far below what fits: $n$ vectors exceed $\varepsilon$ with probability at least
+(b) and that is not far below what fits: $n$ vectors exceed $\varepsilon$ with probability at least
 $s - \tfrac12 s^2$, $s = \binom n2\, p(\varepsilon)$, where
 $\delta\,\tfrac{n-1}{n+1} < s \le \delta$ at $n = n(\varepsilon, \delta)$. However chosen, no more
 than $d\,(1 - \varepsilon^2)/(1 - d\,\varepsilon^2)$ vectors fit if $\varepsilon < 1/\sqrt d$.

@@ -107,10 +107,10 @@ see W6 and W7.
         statement=r"""
 Write $W_K^1$ with the closed-form coefficients $C$ of step 3 at $m_2 = 10$, $K = 1$, labels over
 content. Let $d^*$ be the width at which, on a sequence of the task, the first layer scores position
-$t - 1$ highest for 90 % of the positions $t = 2..T-1$ on average. In draws it is, to 5 %, what the
-exact moments of W2 give, scores being taken for jointly normal. At $N = 16$ its local exponents in
-$T$ are between $5$ and $7$ from $T = 64$ to $96$ and $128$; with $N$ it falls, at $T = 64$ from
-$N = 16$ to $128$ by an exponent between $-\frac12$ and $0$.
+$t - 1$ highest for 90 % of the positions $t = 2..T-1$ on average. (a) In draws it is, to 5 %, what
+the exact moments of W2 give, scores being taken for jointly normal. (b) At $N = 16$ its local
+exponents in $T$ are between $5$ and $7$ from $T = 64$ to $96$ and $128$; (c) with $N$ it falls, at
+$T = 64$ from $N = 16$ to $128$ by an exponent between $-\frac12$ and $0$.
 """.strip(),
         assumptions=("Gaussian embeddings", "closed-form coefficients, m_2 = 10", "K = 1, content"),
         kind="rate",
@@ -198,10 +198,10 @@ order in 1/d says nothing about step 3: a saturated softmax bounds its noise.
         title="At a known width the written memories answer, with probability 1 - delta",
         statement=r"""
 Write the three memories with fixed coefficients over Gaussian embeddings; readout "attention",
-scale 1. Let $s$ be a score between atoms and $\rho_s^2 = \mathbb{E}(s - s^\circ)^2$ its mean square
-distance from the limit, exact at every $d$ (W2). The answers depend on
+scale 1. (a) Let $s$ be a score between atoms and $\rho_s^2 = \mathbb{E}(s - s^\circ)^2$ its mean
+square distance from the limit, exact at every $d$ (W2). The answers depend on
 $n = (N{+}T)^2 + 2(N{+}T)(K + 1 + N + T + M)$ of them, and for every $\kappa$ all are within
-$\kappa\rho_s$ with probability at least $1 - n/\kappa^2$. Then on every sequence the attentions
+$\kappa\rho_s$ with probability at least $1 - n/\kappa^2$. (b) Then on every sequence the attentions
 $b_t$ of layer 1 and $a$ of layer 2, the layer-2 scores $e_s$ and the margins $\gamma_k$ of the
 label's logit over that of $k$ are so close to their limits:
 $$\mathrm{TV}(b_t, b_t^\circ) \le \eta_t = h(\lambda_t, \kappa\rho), \qquad
@@ -212,8 +212,8 @@ $$h(\lambda, \varepsilon) = \sigma(\ell + 2\varepsilon) - \sigma(\ell) \le \tanh
 \frac\varepsilon2, \qquad \ell = \min(\lambda, -\varepsilon).$$
 Here $\sigma$ is the logistic function, $\lambda_t$ and $\lambda'$ are the log-odds of all entries
 but the largest at the limit, each $\kappa\rho$ is the largest tolerance of the sums of scores that
-are compared, and the $R$ are ranges, at the limit, of what the attention that moves reads. Of the
-sequences that do not begin with the trigger, let a share $1 - \alpha$ have all $\gamma_k^\circ$
+are compared, and the $R$ are ranges, at the limit, of what the attention that moves reads. (c) Of
+the sequences that do not begin with the trigger, let a share $1 - \alpha$ have all $\gamma_k^\circ$
 above their errors and all leads $e_{\tau+1}^\circ - e_s^\circ$ above $\varepsilon_{\tau+1} +
 \varepsilon_s$, and let $B(d)$ be the bound of W3. Then with probability at least $1 - n/\kappa^2 -
 B(d)$ the three memories are recalled, and that share of these sequences is answered right, with
@@ -256,9 +256,9 @@ Write the memories with closed-form coefficients, $N = 16$, $K = 1$. Let $d_{90}
 which layer 2 attends most to the output on 90 % of the sequences that do not begin with the
 trigger, on average over the embeddings. Take the scores of each row of layer 1 for normal with the
 moments of W2 and independent of the other rows, and add to the layer-2 scores that follow a normal
-noise with the covariance that the table $K^2$ gives them to first order in $1/d$. In draws $d_{90}$
-is $8.8 \cdot 10^2$, $3.7 \cdot 10^3$ and $3.6 \cdot 10^4$ at $T = 48$, $64$ and $96$, to 5 %: local
-exponents of $5.0$ and $5.6$. This law gives it to 10 %.
+noise with the covariance that the table $K^2$ gives them to first order in $1/d$. (a) In draws
+$d_{90}$ is $8.8 \cdot 10^2$, $3.7 \cdot 10^3$ and $3.6 \cdot 10^4$ at $T = 48$, $64$ and $96$, to
+5 %: local exponents of $5.0$ and $5.6$. (b) This law gives it to 10 %.
 """.strip(),
         assumptions=(
             "Gaussian embeddings",

@@ -11,11 +11,11 @@ CLAIMS: tuple[Claim, ...] = (
         statement=r"""
 Let $u_1, \dots, u_n$ and $v_1, \dots, v_n$ be orthonormal families, $p_i > 0$ and
 $M = \sum_i p_i v_i u_i^\top$, what one step of gradient descent from zero writes of items with
-frequencies $p_i$ (L1, up to the mean of the values). Its polar factor, one step of Muon, is
+frequencies $p_i$ (L1, up to the mean of the values). (a) Its polar factor, one step of Muon, is
 $$\mathrm{polar}(M) = \sum_i v_i u_i^\top ,$$
-whatever the frequencies; and $\mathrm{polar}(A M B) = A\, \mathrm{polar}(M)\, B$ for orthogonal
-$A, B$. Over one-hot atoms sign descent writes the same, $\mathrm{sign}(M) = \sum_i v_i u_i^\top$,
-but not over others: with $u = v = (\cos\theta, \sin\theta), (-\sin\theta, \cos\theta)$,
+whatever the frequencies; (b) and $\mathrm{polar}(A M B) = A\, \mathrm{polar}(M)\, B$ for orthogonal
+$A, B$. (c) Over one-hot atoms sign descent writes the same, $\mathrm{sign}(M) = \sum_i v_i
+u_i^\top$, but not over others: with $u = v = (\cos\theta, \sin\theta), (-\sin\theta, \cos\theta)$,
 $p_1 > p_2$ and $0 < \theta < \tfrac\pi4$
 $$\mathrm{sign}(M) = \begin{pmatrix} 1 & 1 \\ 1 & 1 \end{pmatrix} , \qquad
 v_2^\top \mathrm{sign}(M) u_2 = 1 - \sin 2\theta \;<\; v_1^\top \mathrm{sign}(M) u_2 =
@@ -40,8 +40,8 @@ of WR4 takes the true gradient.
         id="WR2",
         title="Sign descent over sign vectors: a score is d times the power index of its item",
         statement=r"""
-Let all entries of keys and values be independent signs over $\sqrt d$, $p_i > 0$ without ties, and
-$S = \mathrm{sign}(M)$, entry by entry, of $M = \sum_i p_i v_i u_i^\top$. With independent signs
+(a) Let all entries of keys and values be independent signs over $\sqrt d$, $p_i > 0$ without ties,
+and $S = \mathrm{sign}(M)$, entry by entry, of $M = \sum_i p_i v_i u_i^\top$. With independent signs
 $\varepsilon_j$ let
 $$\beta_i = \mathbb{E}\, \varepsilon_i\, \mathrm{sign}\Big(\sum_j p_j \varepsilon_j\Big) ,$$
 the Banzhaf index of voter $i$ in a vote with the weights $p$. At every $d$ and $n$, exactly,
@@ -49,10 +49,10 @@ $$\mathbb{E}\, v_i^\top S u_i = d\,\beta_i , \quad
 \mathrm{Var}\, v_i^\top S u_i = 1 - \beta_i^2 ; \qquad
 \mathbb{E}\, v_k^\top S u_i = 0 , \quad
 \mathrm{Var}\, v_k^\top S u_i = 1 + (d - 1)(\beta_i^2 + \beta_k^2) .$$
-So sign descent is a memory with the indices in place of the frequencies. If
+(b) So sign descent is a memory with the indices in place of the frequencies. If
 $p_1 > \sum_{j > 1} p_j$ then $\beta = (1, 0, 0, \dots)$: $S = d\, v_1 u_1^\top$ holds one item and
 nothing else, as for $p_i \propto i^{-\alpha}$ with $\zeta(\alpha) < 2$, $\alpha > 1.7287$.
-With independent $\mathcal{N}(0, 1/d)$ entries instead
+(c) With independent $\mathcal{N}(0, 1/d)$ entries instead
 $$\mathbb{E}\, v_i^\top S u_i = \frac{2d}\pi \int_0^\infty \frac{p_i}{1 + s^2 p_i^2}
 \prod_j \frac{ds}{\sqrt{1 + s^2 p_j^2}} ,$$
 which at equal frequencies is $d\,\Gamma(\tfrac{n+1}2)/(\sqrt\pi\,\Gamma(\tfrac n2 + 1)) \sim

@@ -24,10 +24,10 @@ def check(context: Context) -> Iterator[Case]:
         where = f"N={n} K={len(triggers)} T={length}"
         predicted = mass * (law - 1 / n).T
         measured = token_block(task, np.zeros((n, n)))
-        yield agreement(f"token block of the step, {where}", predicted, measured, ROUNDING)
+        yield agreement(f"token block of the step, {where}", predicted, measured, ROUNDING).of("a")
         off = np.setdiff1d(range(n), triggers)
         recalled = measured[:, off].argmax(axis=0) == task.language.bigram[off].argmax(axis=1)
-        yield Case(f"successors recalled after one step, {where}", 1, recalled.mean(), 0)
+        yield Case(f"successors recalled after one step, {where}", 1, recalled.mean(), 0).of("b")
     yield from pace()
 
 
@@ -54,7 +54,7 @@ def pace() -> Iterator[Case]:
             gone,
             n * n * NEAR,
             evidence="bound",
-        )
+        ).of("c")
 
 
 def occupied(task: am.BigramTask) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ def check(context: Context) -> Iterator[Case]:
         frequencies = np.arange(1, n + 1) / (n * (n + 1) / 2)  # the triggers are the rarest
         task = am.BigramTask(independent(frequencies), length, triggers=range(k), loss="all")
         where = f"N={n} K={k} T={length}"
-        for predictor in ("bigrams", "uniform"):
+        for part, predictor in (("a", "bigrams"), ("b", "uniform")):
             table = measured_output_step(task, bigram_predictor(task, predictor))
             measured = np.diagonal(table)[k:] - table[:, k:]  # of output k over row j
             predicted = leads(task, knows_bigrams=predictor == "bigrams")
@@ -29,12 +29,12 @@ def check(context: Context) -> Iterator[Case]:
                 predicted[others],
                 measured[others],
                 ROUNDING,
-            )
+            ).of(part)
             worst = np.where(others, measured, np.inf).min(axis=0)
             # at W_F = 0 the most frequent output alone is recalled
             recalled = 1.0 if predictor == "bigrams" else 1 / (n - k)
             share = np.mean(worst > 0)
-            yield Case(f"outputs recalled, {predictor}, {where}", recalled, share, 0)
+            yield Case(f"outputs recalled, {predictor}, {where}", recalled, share, 0).of(part)
 
 
 def leads(task: am.BigramTask, *, knows_bigrams: bool) -> np.ndarray:

@@ -27,14 +27,14 @@ def check(context: Context) -> Iterator[Case]:
         table = in_the_limit(language)
         measured = (n - 1) * (np.diagonal(table) - table)[1:, 1:][others]
         name = f"limit of the leads, N={n}"
-        yield agreement(name, predicted, measured, DIGITS, evidence="estimate")
+        yield agreement(name, predicted, measured, DIGITS, evidence="estimate").of("a")
         reached = visits / np.diagonal(visits)
         apart = (tau[:, None] > tau * np.sqrt(reached)) | ~others
         over_trigger = np.diagonal(share) > share.mean(axis=0)
         predicted_recall = (apart.all(axis=0) & over_trigger).mean()
         column = np.where(np.eye(n, dtype=bool), -np.inf, table)[:, 1:].max(axis=0)
         recall = np.mean(np.diagonal(table)[1:] > column)
-        yield Case(f"outputs recalled, N={n}", predicted_recall, recall, 0)
+        yield Case(f"outputs recalled, N={n}", predicted_recall, recall, 0).of("b")
 
 
 def returns(bigram: Array, trigger: int) -> tuple[Array, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -12,17 +13,18 @@ from validation.bigrams.populations import independent, measured_output_step
 from validation.runner.cases import ROUNDING, Case, Context, agreement
 
 Leads = np.ndarray
+LOSSES: dict[str, Literal["all", "triggers"]] = {"a": "all", "b": "triggers"}
 
 
 def check(context: Context) -> Iterator[Case]:
     frequencies = np.array([0.3, 0.05, 0.25, 0.15, 0.25])
     for k, length in ((1, 5), (2, 5), (3, 4)):
-        for loss in ("all", "triggers"):
+        for part, loss in LOSSES.items():
             task = am.BigramTask(independent(frequencies), length, triggers=range(k), loss=loss)
             measured = leads(measured_output_step(task, bigram_predictor(task, "bigrams")), k)
             predicted = np.full(5 - k, output_lead(frequencies[:k], 5, length, loss=loss))
             name = f"lead of every output, loss on {loss}, K={k} T={length}"
-            yield agreement(name, predicted, measured, ROUNDING)
+            yield agreement(name, predicted, measured, ROUNDING).of(part)
     f = am.Language.characters().unigram
     for ranks in ((0,), (20,), (1, 4)):
         task = am.BigramTask(independent(f), 32, triggers=ranks, loss="all")
@@ -30,7 +32,7 @@ def check(context: Context) -> Iterator[Case]:
         chosen = np.setdiff1d(np.arange(65), ranks)
         predicted = np.full(len(chosen), output_lead(f[list(ranks)], 65, 32))
         name = f"frequencies of characters, triggers {ranks}, T=32"
-        yield agreement(name, predicted, measured[chosen], ROUNDING)
+        yield agreement(name, predicted, measured[chosen], ROUNDING).of("a")
     yield from rare()
     yield from outputs_from_the_row(frequencies)
 
@@ -53,7 +55,7 @@ def rare() -> Iterator[Case]:
             lead / limit,
             length * f[:k].sum(),
             evidence="estimate",
-        )
+        ).of("b")
 
 
 def outputs_from_the_row(frequencies: Leads) -> Iterator[Case]:
@@ -64,9 +66,11 @@ def outputs_from_the_row(frequencies: Leads) -> Iterator[Case]:
     p = frequencies[k:] / (1 - share)
     mass = repeat_weight(length, share) * (frequencies[:k] ** 2).sum()
     measured = leads(measured_output_step(task, bigram_predictor(task, "bigrams")), k)
-    yield agreement("outputs from the bigram row", p * (1 - p) * mass, measured, ROUNDING)
+    name = "outputs from the bigram row"
+    yield agreement(name, p * (1 - p) * mass, measured, ROUNDING).of("c")
     uniform = output_lead(frequencies[:k], len(frequencies), length)
-    yield Case("uniform outputs make the smallest lead larger", 1, measured.min() < uniform, 0)
+    name = "uniform outputs make the smallest lead larger"
+    yield Case(name, 1, measured.min() < uniform, 0).of("c")
 
 
 def leads(table: Leads, k: int) -> Leads:

@@ -18,13 +18,15 @@ RATES = np.array([1.0, 3.0])
 CONTENT, LENGTH = 2, 8
 EPSILONS = (2e-4, 1e-4)
 
+LOSSES: dict[str, Literal["triggers", "all"]] = {"a": "triggers", "b": "all"}
+
 
 def check(context: Context) -> Iterator[Case]:
     kappa, k = wanted_coefficient(), len(RATES)
-    yield Case("the wanted coefficient is positive", 1, kappa > 0, 0)
+    yield Case("the wanted coefficient is positive", 1, kappa > 0, 0).of("a")
     shares = RATES**2 / (RATES**2).sum()
     pairs = (LENGTH - 1) * (LENGTH - 2) / 2
-    for loss in ("triggers", "all"):
+    for part, loss in LOSSES.items():
         scale = 1.0 if loss == "triggers" else ((RATES**2).sum() * pairs / LENGTH) ** 2
         rows = [keys(epsilon, loss) / (scale * kappa) for epsilon in EPSILONS]
         for q, share in enumerate(shares):
@@ -38,7 +40,8 @@ def check(context: Context) -> Iterator[Case]:
                 ("a content key", -1 / CONTENT, limits[k]),
                 ("the other trigger's key", 0, limits[1 - q]),
             ):
-                yield Case(f"{where}: {key}", limit, found, tolerance, evidence="estimate")
+                case = Case(f"{where}: {key}", limit, found, tolerance, evidence="estimate")
+                yield case.of(part)
 
 
 def keys(epsilon: float, loss: Literal["triggers", "all"]) -> Array:

@@ -55,14 +55,15 @@ def check(context: Context) -> Iterator[Case]:
                 np.log2(pair[1]),
                 np.log2(factor),
                 evidence="range",
-            )
+            ).of("a")
         late = training.third < LEVEL
-        yield Case(f"W_K1 not yet there, ranks {name}", 1, late, 0, evidence="range")
+        yield Case(f"W_K1 not yet there, ranks {name}", 1, late, 0, evidence="range").of("b")
     if context.full:
         correlation = np.corrcoef(np.transpose(logs))[0, 1]
-        yield Case("correlation of the logarithms", 1, correlation, 0.15, evidence="range")
+        yield Case("correlation of the logarithms", 1, correlation, 0.15, evidence="range").of("a")
         error = np.median(np.abs(np.diff(logs, axis=1)))
-        yield Case("median factor between the times", 1, np.exp(error), 0.25, evidence="range")
+        name = "median factor between the times"
+        yield Case(name, 1, np.exp(error), 0.25, evidence="range").of("a")
 
 
 def predicted(task: am.BigramTask, rng: np.random.Generator) -> Times:

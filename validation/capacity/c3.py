@@ -60,14 +60,14 @@ def check(context: Context) -> Iterator[Case]:
             float(np.mean(counts)),
             tolerance,
             evidence="statistics",
-        )
+        ).of("a")
 
     for alpha in (1.0, 1.5):
         yield from limit_of_zipf(alpha, (10**5, 10**6, 10**7), 20, within, rng)
     if context.full:
         yield from limit_of_zipf(0.75, (10**4, 10**5, 10**6), 20, within, rng)
     for alpha in (1.0, 1.5) if context.full else (1.0,):
-        yield all_of_zipf(alpha, 10**5, memories, within, rng)
+        yield all_of_zipf(alpha, 10**5, memories, within, rng).of("b")
 
 
 def limit_of_zipf(
@@ -95,14 +95,14 @@ def limit_of_zipf(
             count,
             within * error + bias,
             evidence="statistics",
-        )
+        ).of("a")
         counts.append(count)
         errors.append(error / count)
         biases.append(bias / count)
     slope, error = exponent(np.array(widths), np.log(counts), np.array(errors))
     drift = 2 * max(biases) / log(widths[-1] / widths[0])
     case = f"exponent of recalled items, a = {alpha:g} (± {error:.1g})"
-    yield Case(case, 1 / (2 * alpha), slope, within * error + drift, evidence="statistics")
+    yield Case(case, 1 / (2 * alpha), slope, within * error + drift, evidence="statistics").of("b")
 
 
 def crosstalk(alpha: float, d: int, n: int) -> float:

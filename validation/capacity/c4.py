@@ -32,11 +32,10 @@ def check(context: Context) -> Iterator[Case]:
                 measured,
                 tolerance,
                 evidence="statistics",
-            )
+            ).of("b" if rule == "gradient step" else "a")
     d, n = 32, 24
     keys, values = am.gaussian(n, d, rng=context.rng), am.gaussian(n, d, rng=context.rng)
     scores = capacity.memorise(keys, values, rule="pseudo-inverse").scores()
     rounding = ROUNDING * np.linalg.cond(keys)
-    yield agreement(
-        f"pseudo-inverse, n = {n} < d: values as stored", values @ values.T, scores, rounding
-    )
+    name = f"pseudo-inverse, n = {n} < d: values as stored"
+    yield agreement(name, values @ values.T, scores, rounding).of("a")

@@ -15,6 +15,8 @@ def check(context: Context) -> Iterator[Case]:
     for d, memories in sizes:
         most = round(capacity.capacity(d))
         full, _ = drawn_recall(most, d, memories, context.rng, rule="cross-entropy")
-        yield Case(f"recall of n* = {most} pairs, d = {d}", 1, full, 0.01, evidence="range")
+        name = f"recall of n* = {most} pairs, d = {d}"
+        yield Case(name, 1, full, 0.01, evidence="range").of("a")
         beyond, _ = drawn_recall(4 * most, d, memories, context.rng, rule="cross-entropy")
-        yield between(f"recall of 4 n* pairs: from 0 to 1/2, d = {d}", 0, 0.5, beyond, "range")
+        name = f"recall of 4 n* pairs: from 0 to 1/2, d = {d}"
+        yield between(name, 0, 0.5, beyond, "range").of("b")

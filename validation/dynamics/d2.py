@@ -21,10 +21,10 @@ def orders(found: Found) -> Iterator[Case]:
     half = {name: by_group(when(name, 0.5)) for name in ("W_O2", "W_K2", "W_K1")}
     for later in ("W_K2", "W_K1"):
         name = f"recall 1/2, W_O2 before {later}, means of {GROUP} runs"
-        yield order(name, half[later] - half["W_O2"])
+        yield order(name, half[later] - half["W_O2"]).of("a")
     for earlier in ("W_O2", "W_K2"):
         name = f"recall 9/10, {earlier} before W_K1, means of {GROUP} runs"
-        yield order(name, by_group(when("W_K1", 0.9) - when(earlier, 0.9)))
+        yield order(name, by_group(when("W_K1", 0.9) - when(earlier, 0.9))).of("b")
 
 
 check = trained(NAMES, orders, grouped=GROUPED)

@@ -17,10 +17,10 @@ def orders(found: Found) -> Iterator[Case]:
     runs = found["K = 5 fixed"]
     known = [first([r], "bigram_kl", r["bigram_kl"][0] / 2, falls=True)[0] for r in runs]
     head = first(runs, "accuracy", 0.5)
-    yield order("half of the KL gone before accuracy is 1/2", head - known, predicted)
+    yield order("half of the KL gone before accuracy is 1/2", head - known, predicted).of("a")
     early = [first([r], "bigram_kl", r["bigram_kl"][0] / 4, falls=True)[0] for r in runs]
     name = "three quarters of the KL gone before accuracy is 1/2"
-    yield order(name, head - early, predicted)
+    yield order(name, head - early, predicted).of("b")
 
 
 check = trained(NAMES, orders)

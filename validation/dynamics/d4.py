@@ -44,9 +44,9 @@ def orders(found: Found) -> Iterator[Case]:
         return order(f"asked {asked}: {better} above {worse}", means[0] - means[1], sign(predicted))
 
     for better, worse in ASKED_THIRD:
-        yield gained(better, worse, "third")
+        yield gained(better, worse, "third").of("b" if worse == "five of that mass" else "a")
     for better, worse, test in ASKED_OTHERS:
-        yield gained(better, worse, test)
+        yield gained(better, worse, test).of({"random": "c", "five": "d", "": "e"}[test])
 
 
 check = trained(NAMES, orders, grouped=GROUPED)

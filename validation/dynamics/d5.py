@@ -13,11 +13,11 @@ NAMES = ("uniform outputs", "bigram outputs")
 def orders(found: Found) -> Iterator[Case]:
     uniform, bigram = (found[name] for name in NAMES)
     on_uniform = final(uniform, "accuracy_uniform") - final(bigram, "accuracy_uniform")
-    yield order("tested on uniform outputs, trained on uniform above bigram", on_uniform)
+    yield order("tested on uniform outputs, trained on uniform above bigram", on_uniform).of("a")
     lost = final(bigram, "accuracy_bigram") - final(bigram, "accuracy_uniform")
-    yield order("trained on bigram outputs, tested on them above uniform", lost)
+    yield order("trained on bigram outputs, tested on them above uniform", lost).of("b")
     kept = final(uniform, "accuracy_bigram") - final(uniform, "accuracy_uniform")
-    yield order("lost on the other outputs, trained on bigram above uniform", lost + kept)
+    yield order("lost on the other outputs, trained on bigram above uniform", lost + kept).of("c")
 
 
 check = trained(NAMES, orders)

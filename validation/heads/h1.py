@@ -15,7 +15,7 @@ from validation.runner.cases import Case, Context
 
 def check(context: Context) -> Iterator[Case]:
     """H1: moments over drawn rotations, and p-values of random models, against the uniform law."""
-    yield from rotations(context)
+    yield from (case.of("a") for case in rotations(context))
     yield from p_values(context)
 
 
@@ -50,7 +50,7 @@ def rotations(context: Context) -> Iterator[Case]:
 
 
 def p_values(context: Context) -> Iterator[Case]:
-    """H1 (b), (c): Kolmogorov's distance of p-values over random models from the uniform law.
+    """H1: Kolmogorov's distance of p-values over random models from the uniform law.
 
     The law of rotations is normal only in the limit; here it is not told from it.
     """
@@ -71,4 +71,5 @@ def p_values(context: Context) -> Iterator[Case]:
         entries = "uniform" if uniform else "normal"
         for (kind, law), p in found.items():
             case = f"{kind}, {entries} weights, mean cosine {coherence:g}: p by {law}"
-            yield tolerances.law(case, p, stats.uniform.cdf, tests=tests)
+            part = {"rotation": "a", "permutation": "b", "gaussian": "c"}[law]
+            yield tolerances.law(case, p, stats.uniform.cdf, tests=tests).of(part)

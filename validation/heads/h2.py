@@ -16,8 +16,8 @@ from validation.runner.cases import ROUNDING, Case, Context, agreement, between
 def check(context: Context) -> Iterator[Case]:
     """H2: all permutations of few atoms; drawn matrices; and tables of random models."""
     yield from enumerated(context)
-    yield from drawn(context)
-    yield from tables(context)
+    yield from (case.of("a") for case in drawn(context))
+    yield from (case.of("a") for case in tables(context))
 
 
 def grams(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,15 +41,14 @@ def enumerated(context: Context) -> Iterator[Case]:
         orders = list(permutations(range(n)))
         mean = np.mean([np.sum(G * H[np.ix_(order, order)]) for order in orders])
         stated = np.trace(G) * np.trace(H) / (n - 1)
-        yield agreement(f"all {len(orders)} pairings of {n} atoms", stated, mean, ROUNDING)
+        yield agreement(f"all {len(orders)} pairings of {n} atoms", stated, mean, ROUNDING).of("a")
         # equal eigenvalues: the centred columns of a tight frame
         tight = np.linalg.qr(np.column_stack([np.ones(n), X[:, : n - 2]])).Q[:, 1:]
         least = (n - 1) / tight.shape[1]
-        yield agreement(
-            f"a tight frame of {n} atoms: (n - 1)/d", least, ratio(tight, 3 * tight), ROUNDING
-        )
+        name = f"a tight frame of {n} atoms: (n - 1)/d"
+        yield agreement(name, least, ratio(tight, 3 * tight), ROUNDING).of("b")
         name = f"one Gram matrix, n = {n}, d = {d}: between that and n - 1"
-        yield between(name, (n - 1) / d, n - 1, ratio(X, X), "bound")
+        yield between(name, (n - 1) / d, n - 1, ratio(X, X), "bound").of("b")
 
 
 def drawn(context: Context) -> Iterator[Case]:

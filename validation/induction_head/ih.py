@@ -37,14 +37,14 @@ def check(context: Context) -> Iterator[Case]:
             if task is content:
                 name, rounding = f"attention, beta={beta:g}", ROUNDING * beta
                 second = result.where(result.trigger_position == 1)
-                yield Case(f"{name}, tau=2", by_hand[1], second.attention, rounding)
+                yield Case(f"{name}, tau=2", by_hand[1], second.attention, rounding).of("a")
                 predicted = np.array(by_hand)[result.trigger_position]
                 error = np.abs(result.attention_on_output - predicted).max()
-                yield Case(f"{name}, all tau, difference", 0, error, rounding)
-                yield Case(f"{name}, tau=1", by_hand[0], first.attention, rounding)
+                yield Case(f"{name}, all tau, difference", 0, error, rounding).of("a")
+                yield Case(f"{name}, tau=1", by_hand[0], first.attention, rounding).of("a")
         solved = 1.0 if task is content else 1 - 1 / (length - 2)
         name = "the content" if task is content else "all tokens"
-        yield Case(f"accuracy, predicting {name}", solved, result.accuracy.value, 0)
+        yield Case(f"accuracy, predicting {name}", solved, result.accuracy.value, 0).of("b")
     # Gaussian, one trigger: a wrong score must gain 1 from noise of variance 8/d, with probability
     # at most T exp(-d/16); the same holds in layer 1.
     task, width = am.InductionTask(8, length, 1), 1024
@@ -58,4 +58,4 @@ def check(context: Context) -> Iterator[Case]:
         late.attention_argmax.value,
         0,
         evidence="range",
-    )
+    ).of("a")

@@ -72,9 +72,8 @@ def check(context: Context) -> Iterator[Case]:
         gap = np.log(a[:, 1] / a[:, 0])
         within = tolerances.standard_errors(2 * len(SIZES), freedom=len(a) - 1) / np.sqrt(len(a))
         tolerance = within * gap.std(ddof=1) + ROUNDING * abs(e[1])
-        yield Case(
-            f"tau=1: e_2 - e_1, {where}", e[1] - e[0], gap.mean(), tolerance, evidence="statistics"
-        )
+        name = f"tau=1: e_2 - e_1, {where}"
+        yield Case(name, e[1] - e[0], gap.mean(), tolerance, evidence="statistics").of("a")
         # The softmax of the mean is off by at most half the largest variance of a score.
         attention = softmax(e)
         curvature = np.log(a / a[:, 1:2]).var(axis=0).max() / 2
@@ -85,7 +84,7 @@ def check(context: Context) -> Iterator[Case]:
             a[:, 1].mean(),
             tolerance,
             evidence="statistics",
-        )
+        ).of("a")
     yield from several_triggers(context)
 
 
@@ -107,7 +106,8 @@ def several_triggers(context: Context) -> Iterator[Case]:
         rate = binomtest(int(correct.sum()), len(correct))
         limit = rate.proportion_ci(1 - 2 * FALSE_ALARM).high
         name = f"tau=1: accuracy at most, learned, {where}"
-        yield between(name, 0, 0.5, limit, "statistics")
+        yield between(name, 0, 0.5, limit, "statistics").of("b")
         built = am.induction_head(task, run.embeddings, beta=50.0)
         accuracy = reference_run(run.embeddings, built, few).accuracy.value
-        yield Case(f"tau=1: accuracy, hand-built, {where}", 1, accuracy, 0, evidence="statistics")
+        name = f"tau=1: accuracy, hand-built, {where}"
+        yield Case(name, 1, accuracy, 0, evidence="statistics").of("b")

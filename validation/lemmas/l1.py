@@ -26,18 +26,20 @@ def check(context: Context) -> Iterator[Case]:
     for name, w in (("at W = 0", 0 * matrix), ("at a random W", matrix)):
         closed = -am.gradients.linear_step(keys, values, joint, matrix=w).matrix
         measured = _gradient_of_linear(w, keys, values, joint)
-        yield agreement(f"gradient {name}, largest difference", closed, measured, ROUNDING)
+        yield agreement(f"gradient {name}, largest difference", closed, measured, ROUNDING).of("a")
     direction, probabilities = rng.normal(size=(d, d)), joint.sum(axis=0)
     curvature = _second_derivative(matrix, direction, keys, values, joint)
     logits, along = values @ matrix @ keys.T, values @ direction @ keys.T
     predicted = softmax(logits, axis=0)
     variance = (predicted * along**2).sum(axis=0) - (predicted * along).sum(axis=0) ** 2
     convex = probabilities @ variance  # a mean of variances: never negative
-    yield Case("second derivative along a line", convex, curvature, ROUNDING * convex)
+    yield Case("second derivative along a line", convex, curvature, ROUNDING * convex).of("b")
     step = am.gradients.linear_step(np.eye(n), np.eye(m), joint)
     measured = -_gradient_of_linear(np.zeros((m, n)), np.eye(n), np.eye(m), joint)
     wanted = am.AssociativeMemory(keys=np.eye(n), values=np.eye(m), coefficients=measured)
-    yield Case("keys whose likeliest label one step recalls", 1, wanted.recall(joint.argmax(0)), 0)
+    yield Case(
+        "keys whose likeliest label one step recalls", 1, wanted.recall(joint.argmax(0)), 0
+    ).of("c")
     likeliest = joint.argmax(0)[0]
     entry = step.coefficients[likeliest, 0]
-    yield Case("coefficient of a likeliest pair", entry, measured[likeliest, 0], ROUNDING)
+    yield Case("coefficient of a likeliest pair", entry, measured[likeliest, 0], ROUNDING).of("c")

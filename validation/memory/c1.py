@@ -26,8 +26,8 @@ def drawn_scores(
 
 def check(context: Context) -> Iterator[Case]:
     """C1: moments of margins, then of single scores."""
-    yield from margins(context)
-    yield from variances(context)
+    yield from (case.of("b") for case in margins(context))
+    yield from (case.of("a") for case in variances(context))
 
 
 def margins(context: Context) -> Iterator[Case]:

@@ -47,11 +47,12 @@ def many_to_one(context: Context) -> Iterator[Case]:
                     measured,
                     within * np.hypot(law_error, error),
                     evidence="statistics",
-                )
+                ).of("c")
             points.append([half_recall(sizes, *np.transpose(side)) for side in (laws, means)])
         sides = np.array(points)  # (width, law or measured, ln n* or its error)
         (slope, slope_error), (found, error) = (
             exponent(widths, sides[:, side, 0], sides[:, side, 1]) for side in (0, 1)
         )
         case = f"exponent of n*, {name}, d = {widths[0]} to {widths[-1]} (± {error:.1g})"
-        yield Case(case, slope, found, within * np.hypot(slope_error, error), evidence="statistics")
+        tolerance = within * np.hypot(slope_error, error)
+        yield Case(case, slope, found, tolerance, evidence="statistics").of("d")

@@ -84,9 +84,8 @@ def one_to_one(context: Context) -> Iterator[Case]:
             means.append((recall.mean(), recall.std(ddof=1) / sqrt(len(recall))))
             (law, law_error), (mean, error) = laws[-1], means[-1]
             tolerance = within * np.hypot(law_error, error)
-            yield Case(
-                f"recall of n = {n} pairs, d = {d}", law, mean, tolerance, evidence="statistics"
-            )
+            name = f"recall of n = {n} pairs, d = {d}"
+            yield Case(name, law, mean, tolerance, evidence="statistics").of("a")
         predicted.append(half_recall(sizes, *np.transpose(laws)))
         measured.append(half_recall(sizes, *np.transpose(means)))
 
@@ -97,4 +96,5 @@ def one_to_one(context: Context) -> Iterator[Case]:
             fits.append(exponent(widths, y, log_y(log_n + error, widths) - y))
         (law, law_error), (slope, error) = fits
         case = f"exponent of {name}, d = {widths[0]} to {widths[-1]} (± {error:.1g})"
-        yield Case(case, law, slope, within * np.hypot(law_error, error), evidence="statistics")
+        tolerance = within * np.hypot(law_error, error)
+        yield Case(case, law, slope, tolerance, evidence="statistics").of("b")

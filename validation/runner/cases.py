@@ -56,7 +56,8 @@ class Case:
     """One row of the report. ``case`` says in a few words what was compared, and where.
 
     ``evidence`` says what it rests on, ``undecided`` why the numbers, though they were measured,
-    decide nothing: such a case neither holds nor fails. ``scale`` is the size of what is compared,
+    decide nothing: such a case neither holds nor fails. ``part`` is the letter of the proposition
+    that it tests, of a claim that has several. ``scale`` is the size of what is compared,
     which `power` refers to: |predicted| when left out, or 1 where that is 0, as it is for
     differences that are relative already. ``sees`` is the power of a count that a number stands
     behind: the relative change of that number which changes the count for certain.
@@ -71,6 +72,7 @@ class Case:
     scale: float | None = None
     sees: float | None = None
     undecided: str = ""
+    part: str = ""
 
     def __post_init__(self) -> None:
         for name in ("predicted", "measured", "tolerance"):
@@ -84,6 +86,14 @@ class Case:
             raise ValueError(
                 f"scale: expected a positive size in the case {self.case!r}; got {self.scale}."
             )
+
+    def of(self, part: str) -> Case:
+        """The same case of one part of its claim.
+
+        >>> Case("one", predicted=2, measured=2, tolerance=0).of("b").part
+        'b'
+        """
+        return replace(self, part=part)
 
     def passed(self, kind: str) -> bool | None:
         """Whether the measurement agrees with the prediction; None when that is undecided."""
@@ -154,13 +164,26 @@ Check = Callable[[Context], Iterable[Case]]
 
 
 def run(claim: Claim, check: Check, seed: int, profile: Profile) -> Iterator[Case]:
-    """Run one check, timing each case; its randomness depends on the seed and the claim only."""
+    """Run one check, timing each case; its randomness depends on the seed and the claim only.
+
+    Raises ValueError for a case that does not name the part of the claim that it tests, and at the
+    end for a part that no case tests.
+    """
     rng = np.random.default_rng([seed, *claim.id.encode()])
+    parts, tested = claim.parts or ("",), set()
     started = time.perf_counter()
     for case in check(Context(rng, profile)):
         now = time.perf_counter()
+        if case.part not in parts:
+            raise ValueError(
+                f"{claim.id}, {case.case!r}: expected the part that it tests, one of {parts}; got "
+                f"{case.part!r}. Mark it: `case.of(part)`."
+            )
+        tested.add(case.part)
         yield replace(case, seconds=now - started)
         started = time.perf_counter()
+    if tested and (left := sorted(set(parts) - tested)):
+        raise ValueError(f"{claim.id}: expected a case for every part; got none for {left}.")
 
 
 def order(name: str, differences: Any, predicted: float = 1) -> Case:

@@ -1,8 +1,9 @@
 """What a run of the checks leaves: one row a case, for ``report.json`` and for all that is shown.
 
 A row is what other programs read: id, case, title, kind, predicted, measured, tolerance, passed,
-seconds, verdict, evidence, power. ``passed`` follows from the numbers; ``verdict`` is the same in a
-word, and says why where ``passed`` is None.
+seconds, verdict, evidence, power, part. ``passed`` follows from the numbers; ``verdict`` is the
+same in a word, and says why where ``passed`` is None. ``part`` is the letter of the proposition
+that the case tests, which its name shows too.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def checked(claim: Claim, case: Case) -> Row:
         passed = passed and all(map(math.isfinite, numbers.values()))
     return {
         "id": claim.id,
-        "case": case.case,
+        "case": f"({case.part}) {case.case}" if case.part else case.case,
         "title": claim.title,
         "kind": claim.kind,
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
@@ -57,6 +58,7 @@ def checked(claim: Claim, case: Case) -> Row:
         "verdict": {True: HOLDS, False: FAILS, None: f"{UNDECIDED}: {case.undecided}"}[passed],
         "evidence": case.evidence,
         "power": power if power is not None and math.isfinite(power) else None,
+        "part": case.part,
     }
 
 
@@ -64,7 +66,7 @@ def not_run(claim: Claim, *, selected: bool) -> Row:
     """The row of a claim that was not selected, or that has no case in this profile."""
     empty = dict.fromkeys(("predicted", "measured", "tolerance", "passed", "seconds"))
     verdict = f"{NOT_CHECKED}: --profile full" if selected else NOT_SELECTED
-    nothing = dict.fromkeys(("evidence", "power"))
+    nothing = dict.fromkeys(("evidence", "power", "part"))
     head = {"id": claim.id, "case": "", "title": claim.title, "kind": claim.kind}
     return {**head, **empty, "verdict": verdict, **nothing}
 

@@ -13,19 +13,22 @@ from validation.steps.populations import _compare, _first, _step, _wanted, measu
 
 
 def check(context: Context) -> Iterator[Case]:
-    yield from _compare(
+    blocks = _compare(
         "w_E(q) to Phi1 w_E(q)",
         lambda task: _step(am.gradients.second_step(task)),
         lambda task: measured_gradient(task, "W_K2", [_first(task)]),
         lambda task, matrix: _wanted("W_K2", task, matrix),
     )
+    yield from (case.of("a") for case in blocks)
     for n, length, k in ((4, 6, 1), (6, 5, 1), (6, 6, 2), (6, 5, 3)):
         task = am.InductionTask(n, length, k)
         matrix = measured_gradient(task, "W_K2", [_first(task)])
         probe = am.probe("W_K2", task, am.FrozenEmbeddings.orthonormal(task))
         lead, rounding = np.median(probe.margins(matrix)), ROUNDING * np.abs(matrix).max()
         name = f"lead by the formula in T, N={n} T={length} K={k}"
-        yield Case(name, stated_lead(n - k, length, k), lead, rounding, evidence="enumeration")
+        yield Case(name, stated_lead(n - k, length, k), lead, rounding, evidence="enumeration").of(
+            "b"
+        )
 
 
 def stated_lead(content: int, length: int, k: int) -> float:

@@ -22,19 +22,20 @@ def check(context: Context) -> Iterator[Case]:
     def previous(task: am.InductionTask, table: np.ndarray) -> float:
         return float(table[1, 0])
 
-    yield from _compare(
+    value = _compare(
         "A: p_2 to p_1",
         lambda task: am.gradients.third_step(task, 0)["positions", "positions"],
         lambda task: block(task, measured_gradient(task, "W_K1", [_first(task)])),
         previous,
     )
+    yield from (case.of("a") for case in value)
     for n, length, k in ((5, 6, 1), (6, 6, 2)):
         task = am.InductionTask(n, length, k)
         measured = block(task, measured_gradient(task, "W_K1", [_first(task)]))
         name = f"A by the formula in T, N={n} T={length} K={k}"
         stated = stated_value(n - k, length)
-        yield agreement(name, stated, measured, ROUNDING, evidence="enumeration")
-    yield from _compare(
+        yield agreement(name, stated, measured, ROUNDING, evidence="enumeration").of("a")
+    slope = _compare(
         "B: p_2 to p_1",
         lambda task: am.gradients.third_step_slope(task, second=am.gradients.second_step(task))[
             "positions", "positions"
@@ -44,6 +45,7 @@ def check(context: Context) -> Iterator[Case]:
         ),
         previous,
     )
+    yield from (case.of("b") for case in slope)
 
 
 def stated_value(content: int, length: int) -> np.ndarray:

@@ -30,7 +30,7 @@ def check(context: Context) -> Iterator[Case]:
             measured,
             rounding,
             evidence="enumeration",
-        )
+        ).of("a")
         closed = am.gradients.third_step(task, lead)["positions", "positions"]
         yield agreement(
             f"closed form is what is kept, {where}",
@@ -38,7 +38,7 @@ def check(context: Context) -> Iterator[Case]:
             result.kept,
             rounding,
             evidence="enumeration",
-        )
+        ).of("a")
     # Dropped = (c_0 + c_1/C + ...) / C^3, so the slope from C to 2C is -3 + O(1/C), and twice the
     # slope from 2C on less that is -3 + O(1/C^2), which is less than their difference.
     sizes = [(5, 1, 1.0), (8, 1, 1.0), (8, 4, 10.0)]
@@ -46,7 +46,7 @@ def check(context: Context) -> Iterator[Case]:
         parts = [dropped_up_to_symmetry(c + k, length, k, lead) for c in (200, 400, 800)]
         near, far = np.diff(np.log2([part.relative for part in parts]))
         name = f"exponent of C in what is dropped, T={length} K={k} lead={lead:g}"
-        yield Case(name, -3, 2 * far - near, abs(far - near), evidence="estimate")
+        yield Case(name, -3, 2 * far - near, abs(far - near), evidence="estimate").of("b")
 
 
 def _reference_third_step(task: am.InductionTask, lead: float) -> np.ndarray:

@@ -37,19 +37,24 @@ def _steps(
     )
     where = f"({task.n_tokens},{task.length},{task.n_triggers}) {gradient}"
     if run.failure:
-        yield Case(f"steps taken, {where}", 3, len(run.steps), 0)
+        yield Case(f"steps taken, {where}", 3, len(run.steps), 0).of("a")
         return
     inner = run.steps[2].margins[1:-1]  # rows 3 .. T-2
     recall = min(run.recall["W_O2"], run.recall["W_K2"], float(np.mean(inner > 0)))
     how: Evidence = "identity" if gradient == "closed-form" else "range"
-    yield Case(f"recall, {where}", 1, recall, 0, evidence=how)
+    yield Case(f"recall, {where}", 1, recall, 0, evidence=how).of("a")
     few = task.sample(1000 if context.full else 2 * (task.length - 2), rng=context.rng)
     many = task.sample(100_000 if context.full else 20_000, rng=context.rng)
     independent = reference_run(run.embeddings, run.memories, few)
     late = independent.where(independent.trigger_position > 0)
-    yield Case(f"tau>1 accuracy, {where}", least, late.accuracy.value, 1 - least, evidence="range")
+    name = f"tau>1 accuracy, {where}"
+    yield Case(name, least, late.accuracy.value, 1 - least, evidence="range").of("c")
     result = am.evaluate(run.model(), many)
     late = result.where(result.trigger_position > 0)
-    for name, rate in (("accuracy", late.accuracy), ("argmax", late.attention_argmax)):
+    for name, rate, part in (
+        ("accuracy", late.accuracy, "c"),
+        ("argmax", late.attention_argmax, "b"),
+    ):
         low, _ = rate.interval(1 - 2 * FALSE_ALARM)
-        yield Case(f"tau>1 {name} limit, {where}", least, low, 1 - least, evidence="statistics")
+        name = f"tau>1 {name} limit, {where}"
+        yield Case(name, least, low, 1 - least, evidence="statistics").of(part)

@@ -16,7 +16,7 @@ from validation.steps.sizes import moments
 
 # T-S1
 def check(context: Context) -> Iterator[Case]:
-    differences = []
+    differences: dict[str, list[float]] = {"fixed": [], "random": []}
     for task in small_tasks():
         scores = _scores(task, measured_gradient(task, "W_O2"))
         right = scores[np.arange(task.n_outputs), np.arange(task.n_outputs)]
@@ -28,9 +28,11 @@ def check(context: Context) -> Iterator[Case]:
                 task.n_content, float(task.length), moments(task.length)
             )
         scale = float(predicted) or 1 / (task.n_content * task.length)  # N = T = 3: no lead
-        differences.append(np.abs(leads - float(predicted)).max() / scale)
-    name = f"{len(differences)} populations, largest relative difference of the leads"
-    yield Case(name, 0, np.max(differences), ROUNDING, evidence="enumeration")
+        triggers = "random" if task.random_triggers else "fixed"
+        differences[triggers].append(np.abs(leads - float(predicted)).max() / scale)
+    for part, (triggers, found) in zip("ab", differences.items(), strict=True):
+        name = f"{len(found)} populations, {triggers} triggers, largest difference of the leads"
+        yield Case(name, 0, max(found), ROUNDING, evidence="enumeration").of(part)
     for n, length in ((12, 32), (16, 32), *(((16, 64), (32, 64)) if context.full else ())):
         yield from _reading_with_a_perfect_head(n, length, context)
 
@@ -57,7 +59,7 @@ def _reading_with_a_perfect_head(n: int, length: int, context: Context) -> Itera
     where = f"random triggers, N={n} T={length}"
     worst = margin[np.abs(margin - predicted).argmax()]
     tolerance = ROUNDING * np.abs(logits).max()
-    yield Case(f"logit of o less that of q, {where}", predicted, worst, tolerance)
+    yield Case(f"logit of o less that of q, {where}", predicted, worst, tolerance).of("c")
     answers = logits.argmax(axis=1)
     expected, said = ("o", targets) if predicted > 0 else ("q", tokens[:, -1])
-    yield Case(f"answers {expected}, {where}", 1, np.mean(answers == said), 0)
+    yield Case(f"answers {expected}, {where}", 1, np.mean(answers == said), 0).of("c")

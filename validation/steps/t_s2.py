@@ -44,14 +44,14 @@ def thresholds(context: Context) -> Iterator[Case]:
             0,
             evidence="enumeration",
             sees=to_another_count(limit),
-        )
+        ).of("b")
     for length, k in itertools.product((8, 16, 64), (1, 4, 64)):
         limit = conditions.fewest_content(length, k, moments(length))
         predicted = 1 + math.floor(limit)
         around = range(max(2, predicted - 4), predicted + 4)
         measured = smallest(around, lambda content: recalls(over_all(content, length, k)))  # noqa: B023
         name, sees = f"fewest C, all, T={length} K={k}", to_another_count(limit)
-        yield Case(name, predicted, measured, 0, sees=sees)
+        yield Case(name, predicted, measured, 0, sees=sees).of("b")
     for content, k in ((10, 1), (16, 4)):
         predicted, before, limit = 8, 0.0, 0.0
         while limit < content:
@@ -61,16 +61,16 @@ def thresholds(context: Context) -> Iterator[Case]:
         around = range(predicted - 8, predicted + 8)
         measured = smallest(around, lambda t: not recalls(over_all(content, t, k)))  # noqa: B023
         name = f"shortest T without a lead, all, C={content} K={k}"
-        yield Case(name, predicted, measured, 0, sees=sees)
+        yield Case(name, predicted, measured, 0, sees=sees).of("b")
     sizes = list(itertools.product(range(2, 14), range(1, 6)))
     positive = {(content, k) for content, k in sizes if recalls(over_all(content, 4, k))}
     expected = {(c, 1) for c in range(2, 12)} | {(c, 2) for c in range(3, 10)}
-    yield Case("exceptions at T=4, symmetric difference", 0, len(positive ^ expected), 0)
+    yield Case("exceptions at T=4, symmetric difference", 0, len(positive ^ expected), 0).of("b")
     for length in (9, 13, 14, 40, 41, 64):
         tasks = {n: am.InductionTask(n, length, "random", "all") for n in range(4, 12)}
         measured = smallest(range(4, 12), lambda n: recalls(tasks[n]))  # noqa: B023
         predicted = conditions.fewest_tokens_random(length)
-        yield Case(f"random triggers, T={length}: lead > 0 from N", predicted, measured, 0)
+        yield Case(f"random triggers, T={length}: lead > 0 from N", predicted, measured, 0).of("c")
 
 
 def recalls(task: am.InductionTask) -> bool:

@@ -29,24 +29,24 @@ def check(context: Context) -> Iterator[Case]:
             for along in ([first], both)
         )
         name = f"reference: rows 2..T-1 recalled, N={n} T={length} K={k}"
-        yield Case(name, predicted, recalled_rows(value, slope), 0)
+        yield Case(name, predicted, recalled_rows(value, slope), 0).of("a")
     for n, length, k in ((32, 32, 1), (32, 64, 2), (8, 64, 1)):
         name = f"rows 2..T-1 recalled, N={n} T={length} K={k}"
-        yield Case(name, length - 3, _rows(am.InductionTask(n, length, k)), 0)
+        yield Case(name, length - 3, _rows(am.InductionTask(n, length, k)), 0).of("a")
     for k, row in ((1, 3), (4, 2)):  # K/N is below and above H (1 - 1/C) / (T - 2)
         task = am.InductionTask(64, 32, k, "all")
         name = f"prediction over all: the one row recalled, N=64 T=32 K={k}"
-        yield Case(name, row, _the_row(task), 0)
+        yield Case(name, row, _the_row(task), 0).of("c")
     for length in (6, 7, 8, 10, 12, 16, 32):
         limit = most_triggers(length)
         most = math.floor(limit) if limit is not None else 0
         many = [_rows(am.InductionTask(MANY + k, length, k)) for k in (most, most + 1)]
         found = most if many[0] == length - 3 > many[1] else math.nan
         sees = None if limit is None else to_another_count(float(limit))
-        yield Case(f"largest K, T={length}, C=1e15", most, found, 0, sees=sees)
+        yield Case(f"largest K, T={length}, C=1e15", most, found, 0, sees=sees).of("b")
         few = _rows(am.InductionTask(3 + min(most, 30), length, min(most, 30)))
         if length <= 12:
-            yield Case(f"rows at C=3, K=K*, T={length}", length - 3, few, 0)
+            yield Case(f"rows at C=3, K=K*, T={length}", length - 3, few, 0).of("a")
     for length, k in ((16, 1), (32, 1), (32, 8)):
         task = am.InductionTask(MANY + k, length, k)
         second = am.gradients.second_step(task)
@@ -57,12 +57,12 @@ def check(context: Context) -> Iterator[Case]:
         for column in (t - 1, 2):
             measured = table[t - 1, column - 1] / unit
             case = f"B[{t},{column}], T={length} K={k}"
-            yield Case(case, float(b.coefficient(t, column)), measured, rounding)
+            yield Case(case, float(b.coefficient(t, column)), measured, rounding).of("b")
         value = am.gradients.third_step(task, 0)[POSITIONS, POSITIONS]
         slope = table / second.lead
         threshold = (value[1, 1] - value[1, 0]) / (slope[1, 0] - slope[1, 1])
         tolerance = threshold * rounding / abs(table[1, 0] - table[1, 1]) * unit
-        yield Case(f"lambda_2, T={length} K={k}", float(b.second_row), threshold, tolerance)
+        yield Case(f"lambda_2, T={length} K={k}", float(b.second_row), threshold, tolerance).of("b")
 
 
 def _rows(task: am.InductionTask) -> int:

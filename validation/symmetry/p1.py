@@ -40,7 +40,7 @@ def check(context: Context) -> Iterator[Case]:
         if task in tasks[:2]:
             kind = "random" if task.random_triggers else "fixed"
             name = f"loss of {len(patterns)} patterns, {len(batch)} sequences, {kind} triggers"
-            yield Case(name, expected, loss, ROUNDING * expected, evidence="enumeration")
+            yield Case(name, expected, loss, ROUNDING * expected, evidence="enumeration").of("b")
         losses.append(abs(loss - expected) / expected)
         gradients = reference.gradients(params, *data)
         # one scale for all three: that on W_K1 can vanish by chance, its rounding does not
@@ -50,8 +50,9 @@ def check(context: Context) -> Iterator[Case]:
             for matrix in LEARNED
         ]
     worst = f"{len(tasks)} populations, largest difference"
-    yield Case(f"loss, {worst}", 0, np.max(losses), ROUNDING, evidence="enumeration")
-    yield Case(f"gradients, {worst}", 0, np.max(differences), ROUNDING, evidence="enumeration")
+    for name, found in (("loss", losses), ("gradients", differences)):
+        case = Case(f"{name}, {worst}", 0, np.max(found), ROUNDING, evidence="enumeration")
+        yield case.of("b")
     for k in (1, 1000, "random"):
         task = am.InductionTask(10**6, 9, k, "all")
         patterns = task.patterns()
@@ -62,8 +63,7 @@ def check(context: Context) -> Iterator[Case]:
             total,
             0,
             evidence="enumeration",
-        )
+        ).of("a")
         sizes = patterns.multiplicities.sum(axis=1) / task.n_tokens
-        yield Case(
-            f"classes counted, the same, K={k}", 1, sizes.min(), ROUNDING, evidence="enumeration"
-        )
+        name = f"classes counted, the same, K={k}"
+        yield Case(name, 1, sizes.min(), ROUNDING, evidence="enumeration").of("b")

@@ -35,7 +35,8 @@ def check(context: Context) -> Iterator[Case]:
     paired = dropped_part(task, lead=1.0, batch=task.enumerate())
     rounding = ROUNDING * len(task.contents) ** 1.5  # square root of the number of sequences
     name = "derivative of step 3, all sequences, C=16 T=5"
-    yield agreement(name, third_gradient(task, 1.0), paired.exact, rounding, evidence="enumeration")
+    derivative = third_gradient(task, 1.0)
+    yield agreement(name, derivative, paired.exact, rounding, evidence="enumeration").of("a")
     sizes = ((5, 1, 1.0), (8, 1, 10.0), (8, 4, 1.0))
     for (length, k, lead), c in itertools.product(sizes, (10**4, 10**6)):
         task = am.InductionTask(c + k, length, k)
@@ -53,9 +54,10 @@ def check(context: Context) -> Iterator[Case]:
             worst,
             bound + 4 * ROUNDING,
             evidence="bound",
-        )
+        ).of("a")
     for length in (8, 9, 10) if context.full else (8, 9):
-        yield from _three_real_steps(am.InductionTask(10**6, length))
+        task = am.InductionTask(10**6, length)
+        yield from (case.of("b") for case in _three_real_steps(task))
 
 
 def _three_real_steps(task: am.InductionTask) -> Iterator[Case]:

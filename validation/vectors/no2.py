@@ -29,7 +29,9 @@ def check(context: Context) -> Iterator[Case]:
             )
             exceeded = int(np.sum(measured > bound))
             name = f"{family}, {'sharp' if sharp else 'plain'} at {delta}: "
-            yield tolerances.frequency(name + "exceeded", delta, exceeded, draws, tests=tests)
+            part = "c" if family == "gaussian" else "b" if sharp else "a"
+            case = tolerances.frequency(name + "exceeded", delta, exceeded, draws, tests=tests)
+            yield case.of(part)
             case = tolerances.frequency(
                 name + "not exceeded",
                 1 - least_exceedance(family, n, d, delta, sharp),
@@ -38,7 +40,7 @@ def check(context: Context) -> Iterator[Case]:
                 tests=tests,
             )
             if case.predicted + case.tolerance < 1:  # else there are too few draws for it to fail
-                yield case
+                yield case.of("c" if family == "gaussian" else "b")
 
 
 def least_exceedance(family: str, n: int, d: int, delta: float, sharp: bool) -> float:

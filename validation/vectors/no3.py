@@ -31,7 +31,7 @@ def check(context: Context) -> Iterator[Case]:
         case = f"{name}, n = {n}, d = {d}: attained"
         bound = welch_bound(n, d)
         scale = bound or 1  # orthonormal vectors have none
-        yield Case(case, bound - rounding, coherence(vectors), 2 * rounding, scale=scale)
+        yield Case(case, bound - rounding, coherence(vectors), 2 * rounding, scale=scale).of("b")
         # in coordinates of their span, moved a little: above the bound still, and not far
         units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         within = units @ np.linalg.svd(units, full_matrices=False).Vh[:d].T
@@ -44,4 +44,4 @@ def check(context: Context) -> Iterator[Case]:
             coherence(moved),
             2 * asin(shift) + rounding,
             evidence="bound",
-        )
+        ).of("a")

@@ -28,11 +28,11 @@ def check(context: Context) -> Iterator[Case]:
         square, overlap = np.concatenate(squares), np.concatenate(overlaps)
         freedom = d * square.size  # the squared norms add up to chi-squared, over d
         allowed = stats.chi2.isf(FALSE_ALARM / (2 * tests), freedom) / freedom - 1
-        yield Case(f"d = {d}: mean square norm", 1.0, square.mean(), allowed, evidence="statistics")
-        yield tolerances.mean_square(f"d = {d}: mean square overlap", 1 / d, overlap, tests=tests)
-        yield tolerances.law(
-            f"d = {d}: law of the square norm", d * square, stats.chi2(d).cdf, tests=tests
-        )
-        yield tolerances.law(
-            f"d = {d}: law of the self-overlap", sqrt(d) * overlap, stats.norm.cdf, tests=tests
-        )
+        name = f"d = {d}: mean square norm"
+        yield Case(name, 1.0, square.mean(), allowed, evidence="statistics").of("a")
+        name = f"d = {d}: mean square overlap"
+        yield tolerances.mean_square(name, 1 / d, overlap, tests=tests).of("b")
+        name = f"d = {d}: law of the square norm"
+        yield tolerances.law(name, d * square, stats.chi2(d).cdf, tests=tests).of("a")
+        name = f"d = {d}: law of the self-overlap"
+        yield tolerances.law(name, sqrt(d) * overlap, stats.norm.cdf, tests=tests).of("b")

@@ -23,21 +23,23 @@ def check(context: Context) -> Iterator[Case]:
             p = pair_tail("sphere", d, level) if sharp else 2 * exp(-d * level**2 / 2)
             n = how_many_fit(d, level, delta=delta, sharp=sharp)
             name = f"{'sharp' if sharp else 'plain'} at d = {d:.0e}, level {level}: "
-            yield Case(name + f"delta spent by {n}", delta, comb(n, 2) * p, delta * rounding)
-            yield Case(
-                name + "delta over that of one more", 1.0, delta / (comb(n + 1, 2) * p), rounding
+            yield Case(name + f"delta spent by {n}", delta, comb(n, 2) * p, delta * rounding).of(
+                "a"
             )
+            name += "delta over that of one more"
+            yield Case(name, 1.0, delta / (comb(n + 1, 2) * p), rounding).of("a")
     draws = 10_000 if context.full else 600
     for family, d, level in (("sphere", 64, 0.5), ("gaussian", 64, 0.5), ("rademacher", 60, 0.5)):
         n = how_many_fit(d, level, delta=delta, family=family, sharp=True)
         exceeded = int(np.sum(coherences(family, n, d, draws, context.rng) > level + ROUNDING))
         least = delta * (n - 1) / (n + 1)  # of s
         name = f"{family}, d = {d}: {n} vectors "
-        yield tolerances.frequency(name + f"exceed {level}", delta, exceeded, draws, tests=tests)
+        exceeds = name + f"exceed {level}"
+        yield tolerances.frequency(exceeds, delta, exceeded, draws, tests=tests).of("a")
         yield tolerances.frequency(
             name + f"stay within {level}",
             1 - least + least**2 / 2,
             draws - exceeded,
             draws,
             tests=tests,
-        )
+        ).of("b")

@@ -38,11 +38,11 @@ def check(context: Context) -> Iterator[Case]:
         found[n, length] = measured
         tolerance = OFF + within * np.hypot(error, law_error)
         name = f"ln d* in draws, by the normal law, N={n} T={length}"
-        yield Case(name, law, measured, tolerance, evidence="range")
+        yield Case(name, law, measured, tolerance, evidence="range").of("a")
     for one, other in pairs:
         axis = 0 if one[1] == other[1] else 1
         slope = (found[other] - found[one]) / log(other[axis] / one[axis])
         low, high = BOUNDS["NT"[axis]]
         grows = f"{'NT'[axis]}={one[axis]} to {other[axis]}"
         name = f"exponent of d* between {low:g} and {high:g}, {grows}"
-        yield between(name, low, high, slope, "range")
+        yield between(name, low, high, slope, "range").of("cb"[axis])

@@ -230,11 +230,12 @@ def check(context: Context) -> Iterator[Case]:
             "orthonormal": (small, low, "orthonormal"),
         }
     tests = 6 + 2 * 6 * len(settings)
-    yield from linear_in_the_first(small, rng)
-    yield from exact_moments(small, 100 if full else 20, rng, tests=tests)
+    yield from (case.of("a") for case in linear_in_the_first(small, rng))
+    moments = exact_moments(small, 100 if full else 20, rng, tests=tests)
+    yield from (case.of("a") for case in moments)
     for name, setting in settings.items():
         run = Run(*setting)
         cases = [*run.variances(1000 if full else 40, rng, tests=tests)]
         if setting[1:] == (low,):  # else third orders are large, or the draw hides its normals
             cases += run.remainders(100 if full else 10, rng, tests=tests)
-        yield from (replace(case, case=f"{name}: {case.case}") for case in cases)
+        yield from (replace(case, case=f"{name}: {case.case}", part="b") for case in cases)

@@ -137,19 +137,21 @@ def check(context: Context) -> Iterator[Case]:
         yield tolerances.frequency(
             f"{name}: sequences without guarantee",
             SHARE, int((~covered).sum()), len(tokens), tests=tests,
-        )  # fmt: skip
+        ).of("c")  # fmt: skip
         tokens = tokens[covered][:100]
         found = [model.draw(d, context.rng).holds(model.task, tokens) for _ in range(draws)]
         yield tolerances.frequency(
             f"{name}: a recall or an answer fails", DELTA, draws - sum(found), draws, tests=tests
-        )
+        ).of("c")
         narrow = max(1, d // TOO_LARGE[size])
         found = [model.draw(narrow, context.rng).holds(model.task, tokens) for _ in range(draws)]
         yield tolerances.frequency(
             f"{where}, d = {narrow}: nothing fails", LOST, sum(found), draws, tests=tests
-        )
-        yield from deviations(name, model, d, draws, context.rng, tests=tests)
-        yield from propagation(where, model, tokens, context.rng)
+        ).of("c")
+        squares = deviations(name, model, d, draws, context.rng, tests=tests)
+        yield from (case.of("a") for case in squares)
+        errors = propagation(where, model, tokens, context.rng)
+        yield from (case.of("b") for case in errors)
 
 
 def deviations(

@@ -79,7 +79,8 @@ def check(context: Context) -> Iterator[Case]:
         head = InductionHead(task, context.rng)
         recall = [head.measured(d, draws, context.rng) for d in widths]
         found[length] = measured, error = crossing(widths, *mean_recall(recall, len(head.tokens)))
-        yield Case(f"ln d_90, {name}", stated, measured, STATED + within * error, evidence="range")
+        case = f"ln d_90, {name}"
+        yield Case(case, stated, measured, STATED + within * error, evidence="range").of("a")
         if length in by_law:
             head = InductionHead(task, context.rng, places=places)
             recall = [head.predicted(d, normals, context.rng) for d in widths]
@@ -90,7 +91,7 @@ def check(context: Context) -> Iterator[Case]:
                 law,
                 NORMAL + within * error,
                 evidence="range",
-            )
+            ).of("b")
     for one, other in pairwise(lengths):
         apart = log(other / one)
         error = hypot(found[one][1], found[other][1]) / apart
@@ -100,4 +101,4 @@ def check(context: Context) -> Iterator[Case]:
             (found[other][0] - found[one][0]) / apart,
             2 * STATED / apart + within * error,
             evidence="range",
-        )
+        ).of("a")

@@ -34,24 +34,24 @@ def check(context: Context) -> Iterator[Case]:
             float(d * beta @ weight),
             right @ weight,
             tests=tests,
-        )
+        ).of("a")
         yield tolerances.sample_mean(
             f"{name}: square of the right scores",
             float((1 - beta**2 + d**2 * beta**2) @ weight),
             right**2 @ weight,
             tests=tests,
-        )
+        ).of("a")
         wrong = ~np.eye(n, dtype=bool)
         variance = 1 + (d - 1) * (beta[:, None] ** 2 + beta**2)
         yield tolerances.sample_mean(
             f"{name}: mean of the wrong scores", 0, scores[:, wrong].mean(axis=1), tests=tests
-        )
+        ).of("a")
         yield tolerances.sample_mean(
             f"{name}: square of the wrong scores",
             float(variance[wrong].mean()),
             (scores[:, wrong] ** 2).mean(axis=1),
             tests=tests,
-        )
+        ).of("a")
     for name, p in (*FREQUENCIES.items(), ("ten alike", (1.0,) * 10), ("a rare one", (1.0, 0.02))):
         scores = drawn(p, d, "gaussian", draws, context.rng)
         n = len(p)
@@ -61,9 +61,9 @@ def check(context: Context) -> Iterator[Case]:
             float(sign_scores(p, d) @ weight),
             scores[:, range(n), range(n)] @ weight,
             tests=tests,
-        )
+        ).of("c")
     alone = drawn(FREQUENCIES["a dictator"], d, "rademacher", 100, context.rng)
-    yield Case("a dictator's score, in every draw", d, float(alone[:, 0, 0].min()), 1e-12)
+    yield Case("a dictator's score, in every draw", d, float(alone[:, 0, 0].min()), 1e-12).of("b")
 
 
 def drawn(
