@@ -302,9 +302,12 @@ def too_long(source: str) -> set[str]:
     return found | ({"file"} if whole > MOST_LINES["file"] else set())
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_functions_and_files_are_short(name: str) -> None:
-    assert too_long(LIBRARY[name].read_text(encoding="utf-8")) == set()
+@pytest.mark.parametrize("package", PACKAGES)
+def test_functions_and_files_are_short(package: str) -> None:
+    found = {
+        name: too_long(path.read_text(encoding="utf-8")) for name, path in modules(package).items()
+    }
+    assert {name: long for name, long in found.items() if long} == {}
 
 
 @pytest.mark.parametrize(("lines", "seen"), [(69, set()), (70, {"f"}), (450, {"f", "file"})])

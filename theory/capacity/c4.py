@@ -29,6 +29,7 @@ def derive(d: Derivation) -> None:
     the capacity.
     """
     least_squares(d)
+    least_squares_limit(d)
     gradient_step(d)
 
 
@@ -103,6 +104,10 @@ def least_squares(d: Derivation) -> None:
         n - 1,
         latex=r"\chi_{(n + d - 1) - d} = \chi_{n - 1}",
     )
+
+
+def least_squares_limit(d: Derivation) -> None:
+    """C4: where the pseudo-inverse recalls half of the pairs."""
     reach = center(n - d_, n - 1)
     d.equal(
         "Leading order as $n, d \\to \\infty$: for $n \\ge 2d$ that of C2 with $N = n - d$.",

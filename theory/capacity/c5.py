@@ -62,6 +62,11 @@ def derive(d: Derivation) -> None:
             sympy.And(chances[0] > million, chances[1] <= million),
             latex=rf"\frac{{R}}{{n!}} \approx {float(chances[1]):.2g} \quad\text{{at }} n = {n}",
         )
+    limits(d)
+
+
+def limits(d: Derivation) -> None:
+    """C5: the bound at large widths, and why minimising the loss decides."""
     D, c = sympy.symbols("D c", positive=True)
     numbers = D * log(sympy.E * (c * D) ** 3 / (2 * D))
     pairings = c * D * log(c * D / sympy.E)

@@ -109,6 +109,12 @@ def large_lengths(d: Derivation) -> None:
         r"\Big),\qquad \frac{KT^3}{u^2} B_{tr} \sim \frac{2\Phi}{Tt}\Big({-\frac1t} + "
         r"\frac{2}{t^2}\Big)",
     )
+    rows_recalled(d, b)
+
+
+def rows_recalled(d: Derivation, b: LargeSlope) -> None:
+    """T-S3: how soon the limit is reached, and the rows that are lost first."""
+    T = SYMBOLS[0]
     limit, gaps = _limit(T * 4 * b.coefficient(4, 3)), []
     for length in (16, 32, 64, 128):
         exact = Slope(length, 1)

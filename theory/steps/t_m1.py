@@ -3,6 +3,8 @@ labels."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy
 from sympy import Rational, Symbol
 
@@ -59,6 +61,11 @@ def derive(d: Derivation) -> None:
         [psi / C, theta],
         latex=r"\theta \psi_s + \tfrac{C}{K} \theta \psi_s = \tfrac1C \psi_s",
     )
+    crossing(d, share, delta)
+
+
+def crossing(d: Derivation, share: Any, delta: Symbol) -> None:
+    """T-m1: the margin at which the triggers' share of the prediction has fallen enough."""
     d.say(
         "Attention is uniform, so $\\delta$ is the mean reading, $\\delta = \\eta_1 u \\bar\\psi = "
         "m_1 \\bar\\psi$ with $u = \\frac{1}{CT}$ the lead of $G_1$, and"

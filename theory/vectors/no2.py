@@ -108,6 +108,7 @@ def derive(d: Derivation) -> None:
             r"t = \sqrt{\tfrac2d \ln\tfrac{n(n-1)}\delta}",
         )
     exact_tails(d)
+    library_spends_it(d)
     gaussian_inner_products(d)
 
 
@@ -153,6 +154,10 @@ def exact_tails(d: Derivation) -> None:
         latex=r"\frac{\mathbb{E} B^{k+1}}{\mathbb{E} B^k} = \frac{\frac12 + k}{\frac d2 + k}"
         r" = \frac{2k + 1}{d + 2k}",
     )
+
+
+def library_spends_it(d: Derivation) -> None:
+    """NO2 (b): the library's sharp bounds at widths where the tail is a finite sum."""
     n, level = 8, Rational(1, 4)
     c = sympy.Symbol("c", positive=True)
     for width in (3, 5, 7):

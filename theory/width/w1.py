@@ -66,6 +66,7 @@ def derive(d: Derivation) -> None:
     one_row_at_a_time(d)
     moments_of_the_factor(d)
     images(d)
+    moments_of_images(d)
     library_draws_it(d)
 
 
@@ -154,6 +155,10 @@ def images(d: Derivation) -> None:
         r"\Phi_1 X \to L_{XX} L_G, \qquad W_V^2 [X; \Phi_1 X] \to [L_{XX}, 0; L_{XX} L_{GX},"
         r" L_{XX} L_{GG}]\, H",
     )
+
+
+def moments_of_images(d: Derivation) -> None:
+    """W1: norms and overlaps by the factors, against Wick's theorem at every width."""
     a = 2
     lower, laws = factor("l", 2 * a + 1)
     H, h_laws = factor("h", 2 * a)
