@@ -19,18 +19,10 @@ import assocmem as am
 from assocmem.vectors import bartlett as module
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, bartlett
 from assocmem.vectors.families import FAMILIES
-from tests.library.test_embeddings import (
-    ARRAYS,
-    MATRICES,
-    assert_images,
-    rounding,
-    seed,
-    task_sizes,
-)
+from tests.library.test_embeddings import ARRAYS, MATRICES, assert_images, task_sizes
+from tests.library.vectors import rounding
 from validation.width.direct_draws import TASK as WIDE
 from validation.width.direct_draws import FixedModel, same_mean
-
-__all__ = ["seed"]  # the fixture
 
 FALSE_ALARM = 1e-6
 TASK = am.InductionTask(n_tokens=3, length=4, n_triggers=1)

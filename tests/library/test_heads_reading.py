@@ -2,201 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 
 import assocmem as am
 from assocmem import heads
+from tests.library.layouts import (
+    LAYERS,
+    READ,
+    ROUNDING,
+    SIZE,
+    D,
+    H,
+    N,
+    T,
+    by_map,
+    canonical,
+    gpt2,
+    rows,
+    run_in_loops,
+    transformer_lens,
+)
 from tests.rounding import CHAINS, PRODUCTS, RUNS, SOLVED
-
-N, T, D, H, LAYERS = 7, 6, 12, 3, 2
-SIZE = D // H
-ROUNDING = PRODUCTS  # of scores of order 10 in float64
-
-
-def canonical(rng, *, biases=True, norm="layer"):
-    """Random weights by role, each acting from the left, heads as the first axis."""
-    weights = {
-        "tokens": rng.normal(size=(N, D)),
-        "positions": rng.normal(size=(T, D)),
-        "outputs": rng.normal(size=(N, D)),
-    }
-    if norm != "none":
-        weights["final_gain"] = rng.uniform(0.5, 1.5, size=D)
-        weights["final_bias"] = rng.normal(size=D) * (norm == "layer")
-    for l in range(LAYERS):
-        for name in ("query", "key", "value"):
-            weights[f"{name}.{l}"] = rng.normal(size=(H, SIZE, D)) / 2
-            weights[f"{name}_bias.{l}"] = rng.normal(size=(H, SIZE)) * biases
-        weights[f"output.{l}"] = rng.normal(size=(H, SIZE, D)) / 2
-        weights[f"output_bias.{l}"] = rng.normal(size=D) * biases
-        if norm != "none":
-            weights[f"gain.{l}"] = rng.uniform(0.5, 1.5, size=D)
-            weights[f"norm_bias.{l}"] = rng.normal(size=D) * (norm == "layer")
-    return weights
-
-
-def run_in_loops(w, sequence, *, norm="layer", turn=None):
-    """Logits of one sequence, scores (L, H, T, T) and what is written, position by position."""
-
-    def normed(x, gain, bias):
-        if norm == "none":
-            return x
-        centred = x - x.mean() if norm == "layer" else x
-        return gain * centred / np.sqrt((centred @ centred) / D + 1e-5) + bias
-
-    stream = [w["tokens"][z] + (w["positions"][t] if turn is None else 0)
-              for t, z in enumerate(sequence)]  # fmt: skip
-    scores = np.full((LAYERS, H, len(sequence), len(sequence)), np.nan)
-    streams = []
-    for l in range(LAYERS):
-        streams.append(np.array(stream))
-        n = [normed(x, w.get(f"gain.{l}"), w.get(f"norm_bias.{l}")) for x in stream]
-        added = [w[f"output_bias.{l}"].copy() for _ in stream]
-        for h in range(H):
-            W_Q, W_K, W_V, W_O = (
-                w[f"{name}.{l}"][h] for name in ("query", "key", "value", "output")
-            )
-            b_Q, b_K, b_V = (w[f"{name}_bias.{l}"][h] for name in ("query", "key", "value"))
-            for t in range(len(sequence)):
-                q = W_Q @ n[t] + b_Q
-                for s in range(len(sequence)):
-                    k = W_K @ n[s] + b_K
-                    if turn is not None:
-                        q_t, k_s = turn(q, t), turn(k, s)
-                    else:
-                        q_t, k_s = q, k
-                    scores[l, h, t, s] = q_t @ k_s / np.sqrt(SIZE)
-                a = np.exp(scores[l, h, t, : t + 1] - scores[l, h, t, : t + 1].max())
-                a /= a.sum()
-                for s in range(t + 1):
-                    added[t] += a[s] * W_O.T @ (W_V @ n[s] + b_V)
-        stream = [x + change for x, change in zip(stream, added, strict=True)]
-    logits = [w["outputs"] @ normed(x, w.get("final_gain"), w.get("final_bias")) for x in stream]
-    return np.array(logits), scores, streams
-
-
-def rows(array):
-    """Heads one after the other: (H d_h, d)."""
-    return array.reshape(H * SIZE, D)
-
-
-def gpt2(w, *, conv1d):
-    """As nanoGPT has it, or with Conv1D as GPT-2 does."""
-
-    def side(matrix):
-        return matrix.T if conv1d else matrix
-
-    names = {
-        "transformer.wte.weight": w["tokens"],
-        "transformer.wpe.weight": w["positions"],
-        "lm_head.weight": w["outputs"],
-        "transformer.ln_f.weight": w["final_gain"],
-        "transformer.ln_f.bias": w["final_bias"],
-    }
-    for l in range(LAYERS):
-        at = f"transformer.h.{l}"
-        fused = np.concatenate([rows(w[f"{name}.{l}"]) for name in ("query", "key", "value")])
-        shift = np.concatenate(
-            [w[f"{name}_bias.{l}"].ravel() for name in ("query", "key", "value")]
-        )
-        names |= {
-            f"{at}.ln_1.weight": w[f"gain.{l}"],
-            f"{at}.ln_1.bias": w[f"norm_bias.{l}"],
-            f"{at}.attn.c_attn.weight": side(fused),
-            f"{at}.attn.c_attn.bias": shift,
-            f"{at}.attn.c_proj.weight": side(rows(w[f"output.{l}"]).T),
-            f"{at}.attn.c_proj.bias": w[f"output_bias.{l}"],
-            f"{at}.attn.bias": np.ones((1, 1, T, T)),  # the mask of older versions
-        }
-    return names
-
-
-def transformer_lens(w):
-    names = {
-        "embed.W_E": w["tokens"],
-        "pos_embed.W_pos": w["positions"],
-        "unembed.W_U": w["outputs"].T,
-        "ln_final.w": w["final_gain"],
-        "ln_final.b": w["final_bias"],
-    }
-    for l in range(LAYERS):
-        at = f"blocks.{l}.attn"
-        for letter, name in zip("QKV", ("query", "key", "value"), strict=True):
-            names[f"{at}.W_{letter}"] = w[f"{name}.{l}"].swapaxes(1, 2)
-            names[f"{at}.b_{letter}"] = w[f"{name}_bias.{l}"]
-        names |= {f"{at}.W_O": w[f"output.{l}"], f"{at}.b_O": w[f"output_bias.{l}"]}
-        names |= {f"blocks.{l}.ln1.w": w[f"gain.{l}"], f"blocks.{l}.ln1.b": w[f"norm_bias.{l}"]}
-        names |= {f"{at}.mask": np.tri(T, dtype=bool), f"{at}.IGNORE": np.array(-np.inf)}
-    return names
-
-
-def transformer_bridge(w):
-    names = {
-        "embed.weight": w["tokens"],
-        "pos_embed.weight": w["positions"],
-        "unembed.weight": w["outputs"],
-        "ln_final.weight": w["final_gain"],
-        "ln_final.bias": w["final_bias"],
-    }
-    for l in range(LAYERS):
-        at = f"blocks.{l}.attn"
-        for letter, name in zip("qkv", ("query", "key", "value"), strict=True):
-            names[f"{at}.{letter}.weight"] = rows(w[f"{name}.{l}"])
-            names[f"{at}.{letter}.bias"] = w[f"{name}_bias.{l}"].ravel()
-        names[f"{at}.o.weight"] = rows(w[f"output.{l}"]).T
-        names[f"{at}.o.bias"] = w[f"output_bias.{l}"]
-        names[f"blocks.{l}.ln1.weight"] = w[f"gain.{l}"]
-        names[f"blocks.{l}.ln1.bias"] = w[f"norm_bias.{l}"]
-    return names
-
-
-def by_map(w, *, side):
-    """A plain module with names of its own; every matrix is square."""
-    names, turned = {}, (lambda a: a) if side == "left" else np.transpose
-    for l in range(LAYERS):
-        for name in ("query", "key", "value"):
-            names[f"block{l}/{name}"] = turned(rows(w[f"{name}.{l}"]))
-            names[f"block{l}/{name}/shift"] = w[f"{name}_bias.{l}"].ravel()
-        names[f"block{l}/out"] = turned(rows(w[f"output.{l}"]).T)
-        names[f"block{l}/out/shift"] = w[f"output_bias.{l}"]
-        names |= {f"block{l}/g": w[f"gain.{l}"], f"block{l}/b": w[f"norm_bias.{l}"]}
-    names |= {"E": w["tokens"], "P": w["positions"], "U": w["outputs"], "g": w["final_gain"]}
-    layout = heads.Layout(
-        names={
-            **{name: f"block{{layer}}/{name}" for name in ("query", "key", "value")},
-            **{
-                f"{name}_bias": f"block{{layer}}/{name}/shift" for name in ("query", "key", "value")
-            },
-            "output": "block{layer}/out",
-            "output_bias": "block{layer}/out/shift",
-            "gain": "block{layer}/g",
-            "norm_bias": "block{layer}/b",
-            "tokens": "E",
-            "positions": "P",
-            "outputs": "U",
-            "final_gain": "g",
-            "final_bias": "b",
-        },
-        side=side,
-    )
-    return names | {"b": w["final_bias"]}, layout
-
-
-READ = {
-    "gpt2": lambda w: heads.read(gpt2(w, conv1d=True), n_heads=H),
-    "nanogpt": lambda w: heads.read(gpt2(w, conv1d=False), n_heads=H),
-    "transformer_lens": lambda w: heads.read(transformer_lens(w)),
-    "transformer_bridge": lambda w: heads.read(transformer_bridge(w), n_heads=H),
-    "left": lambda w: heads.read(
-        (given := by_map(w, side="left"))[0], layout=given[1], n_heads=H
-    ),
-    "right": lambda w: heads.read(
-        (given := by_map(w, side="right"))[0], layout=given[1], n_heads=H
-    ),
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -410,95 +237,3 @@ def test_ours_are_read(rng):
     theory = heads.read(am.FrozenTransformer(emb, **own))
     with pytest.raises(ValueError, match="expected a model of attention alone"):
         theory.run(tokens)
-
-
-# --- what is refused
-
-
-def good():
-    return gpt2(canonical(np.random.default_rng(0)), conv1d=False)
-
-
-QKV = "transformer.h.1.attn.c_attn.weight"
-
-
-def without(*names):
-    return {name: array for name, array in good().items() if name not in names}
-
-
-@pytest.mark.parametrize(
-    ("weights", "options", "error", "match"),
-    [
-        (without(QKV), {}, ValueError, r"expected h.1.attn.c_attn.weight as well; got"),
-        (without("lm_head.weight"), {}, ValueError, r"lm_head.weight as well.*tied=True"),
-        (without("transformer.wpe.weight"), {}, ValueError, r"expected wpe.weight as well"),
-        (good() | {"transformer.h.0.attn.lora_A": np.eye(2)}, {}, ValueError, r"lora_A as well"),
-        (good() | {"h.0.ln_1.bias": np.zeros(D)}, {}, ValueError, "twice, with and without"),
-        (good() | {QKV: np.zeros((3 * D, D - 1))}, {}, ValueError, r"expected shape \(36, 12\)"),
-        (good() | {QKV: np.zeros((D, 3 * D))}, {}, ValueError, "multiplies from the right"),
-        (good() | {QKV: np.zeros((3 * D, D), np.float16)}, {}, TypeError, r"float16\)"),
-        (good() | {QKV: np.zeros((3 * D, D), np.int8)}, {}, TypeError, r"int8\)"),
-        (good() | {QKV: np.ma.masked_less(np.eye(3 * D, D), 1)}, {}, TypeError, r"masked\)"),
-        (good(), {"tied": 1}, TypeError, "tied: expected"),
-        (good() | {QKV: np.full((3 * D, D), np.nan)}, {}, ValueError, "NaN or infinity in h.1"),
-        (good() | {QKV: [[1.0]]}, {}, TypeError, "expected NumPy arrays or tensors"),
-        (good(), {"n_heads": 5}, ValueError, "n_heads: expected a divisor of 12"),
-        (good(), {"n_heads": None}, TypeError, "n_heads: expected an integer"),
-        (good(), {"layout": "gpt3"}, ValueError, "layout: expected one of 'gpt2'"),
-        (good(), {"layout": "gpt_neox"}, ValueError, "rotary: expected"),
-        (good(), {"norm": "batch"}, ValueError, "norm: expected one of"),
-        (good(), {"positions": np.ones((3, D + 1))}, ValueError, r"expected shape \(any, 12\)"),
-        (good(), {"rotary": 4}, TypeError, "rotary: expected"),
-        ({"weight": np.eye(2)}, {}, ValueError, "layout: expected arrays of one known layout"),
-        ({1: np.eye(2)}, {}, TypeError, "names that are strings"),
-        ([np.eye(2)], {}, TypeError, "weights: expected a mapping"),
-    ],
-)  # fmt: skip
-def test_bad_weights_are_refused_by_name(weights, options, error, match):
-    with pytest.raises(error, match=match):
-        heads.read(weights, **{"n_heads": H} | options)
-
-
-def test_pickles_are_never_opened(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "sprung"), "w"))
-
-    (tmp_path / "model.pt").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(ValueError, match="are never opened"):
-        heads.read(tmp_path / "model.pt")
-    np.savez(tmp_path / "model.npz", W=np.array([Trap()], dtype=object))
-    with pytest.raises(ValueError, match="plain arrays"):
-        heads.read(tmp_path / "model.npz")
-    assert not (tmp_path / "sprung").exists()
-    (tmp_path / "other.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(ValueError, match="cannot be read"):
-        heads.read(tmp_path / "other.npz")
-
-
-def test_half_precision_in_safetensors_is_listed(tmp_path):
-    """bfloat16, which NumPy has no name for, by a file written by hand."""
-    pytest.importorskip("safetensors")
-    header = b'{"in_proj_weight":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]},' \
-             b'"out_proj.weight":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]}}'  # fmt: skip
-    header += b" " * (-len(header) % 8)
-    data = len(header).to_bytes(8, "little") + header + bytes(4)
-    (tmp_path / "half.safetensors").write_bytes(data)
-    with pytest.raises(TypeError, match=r"in_proj_weight \(BF16\), out_proj.weight \(BF16\)"):
-        heads.read(tmp_path / "half.safetensors", n_heads=1)
-    (tmp_path / "torn.safetensors").write_bytes(data[:20])
-    with pytest.raises(ValueError, match="cannot be read"):
-        heads.read(tmp_path / "torn.safetensors", n_heads=1)
-
-
-@pytest.mark.parametrize(
-    ("names", "match"),
-    [
-        ({"query": "q", "key": "k", "output": "o"}, "either qkv or query, key and value"),
-        ({"qkv": "a.{layer}", "output": "o"}, "a mixture"),
-        ({"qkv": "a", "output": "o", "bias": "b"}, "names: expected names among"),
-    ],
-)
-def test_a_layout_that_leaves_something_open_is_refused(names, match):
-    with pytest.raises(ValueError, match=match):
-        heads.Layout(names=names, side="left")

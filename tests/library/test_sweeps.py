@@ -1,17 +1,12 @@
-"""Sweeps: one table whatever runs the cells, on disk as they come, resumed after a kill."""
+"""Sweeps: one table whatever runs the cells, on disk as they come."""
 
 import csv
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import nullcontext
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +15,7 @@ import pytest
 import assocmem as am
 from assocmem.sweeps import SweepError, Table, run
 from assocmem.sweeps.digest import digest_of
-
-TESTS = Path(__file__).parent
-GRID = {"n": [3, 1, 4], "name": ["a", "b"]}
-
-
-def draw(n, name, rng):
-    """A number, a string, an array: all that a result may be."""
-    return {"text": f"{name}{n}", "sum": rng.normal(size=n).sum(), "array": rng.normal(size=(2, n))}
-
-
-def fail_at(n, bad, rng):
-    if n in bad:
-        raise ZeroDivisionError(f"no luck at {n}")
-    return {"square": n * n}
+from tests.library.cells import GRID, TESTS, draw, fail_at, rows_of
 
 
 def fail_while(n, folder, rng):
@@ -55,10 +37,6 @@ def die_or_fail(n, rng):
     if n in (1, 6):
         os._exit(3)
     return {"inverse": 1 / (n - 8)}
-
-
-def rows_of(function, grid, **options):
-    return run(function, grid, **options).rows
 
 
 # The table
@@ -146,41 +124,6 @@ def test_a_dask_cluster_gives_the_same_table(tmp_path):
         with pytest.raises(SweepError, match="2 of 4 cells failed"):
             run(fail_at, {"n": [0, 1, 2, 3], "bad": [[1, 2]]}, executor=executor)
     assert len(output.read_text().splitlines()) == 1 + len(expected)
-
-
-MPI_SETTINGS = {  # Open MPI refuses what MPICH allows: root, and more processes than cores
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-}
-
-
-@pytest.fixture
-def start():
-    """Starts a script as one does for the executor that it makes; ends what it left running."""
-    processes = []
-
-    def start(engine, script, *arguments):
-        command = [sys.executable, str(script), *arguments]
-        if engine == "MPI":
-            beside = Path(sys.executable).parent
-            mpiexec = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
-            if mpiexec is None:
-                pytest.skip("no mpiexec, beside python or on the PATH: pip install mpich")
-            command = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", *command[1:]]
-        path = os.pathsep.join([str(TESTS), str(TESTS.parents[1])])
-        environment = os.environ | MPI_SETTINGS | {"PYTHONPATH": path}
-        process = subprocess.Popen(
-            command, cwd=script.parent, env=environment, start_new_session=True
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def coherence(n, d, rng):
@@ -409,149 +352,6 @@ def test_the_file_of_an_older_version_is_refused_and_kept(tmp_path):
     assert output.read_text().count("\n") == 1
 
 
-# The function that a file belongs to
-
-
-def from_source(text):
-    """What a script, or a new edit of it, has in the place of the old one."""
-    names = {"__name__": "__main__"}
-    exec(text, names)
-    return names["f"]
-
-
-def enclosing(value):
-    return lambda n, rng: {"value": value}
-
-
-def changed(value, rng=None, default=None):
-    return {"value": value}
-
-
-SOURCE = """def f(n, rng, k=1):
-    inner = lambda x: x + 1
-    try:
-        return {"value": inner(n) if n in {"a", "b", 1} else k}
-    except ValueError:
-        return {}
-"""
-ARRAY = np.arange(3.0)
-OTHERS = {
-    "constant": SOURCE.replace("else k", "else 2"),
-    "nested": SOURCE.replace("x + 1", "x + 2"),
-    "set": SOURCE.replace('"b"', '"c"'),
-    "name": SOURCE.replace("ValueError", "TypeError"),
-    "operator": SOURCE.replace("x + 1", "x - 1"),
-    "type": SOURCE.replace("else k", "else k or 1.0"),
-    "default": SOURCE.replace("k=1", "k=True"),
-    "names of parameters": SOURCE.replace("n, rng, k", "k, rng, n")
-    .replace("inner(n) if n", "inner(k) if k")
-    .replace("else k", "else n"),
-    "parameters": SOURCE.replace("rng, k", "rng, *, k"),
-}
-
-
-@pytest.mark.parametrize("change", OTHERS)
-def test_an_edited_function_is_another(change):
-    assert OTHERS[change] != SOURCE
-    assert digest_of(from_source(OTHERS[change])) != digest_of(from_source(SOURCE))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (lambda n, rng: {"value": n}, lambda n, rng: {"value": -n}),
-        (enclosing(1), enclosing(2)),
-        (enclosing([ARRAY]), enclosing([ARRAY + 1])),
-        (enclosing(ARRAY), enclosing(ARRAY.astype(int))),
-        (enclosing(enclosing(1)), enclosing(enclosing(2))),
-        (enclosing(np.tanh), enclosing(np.cosh)),
-        (enclosing(am.InductionTask(4, 6)), enclosing(am.InductionTask(4, 7))),
-        (enclosing(Path("a")), enclosing(Path("b"))),
-        (partial(changed, 1), partial(changed, 2)),
-        (partial(changed, value=1), partial(changed, default=1)),
-        (partial(changed, default={1}), partial(changed, default=[1])),
-        (cache(enclosing(1)), cache(enclosing(2))),
-        (am.InductionTask(4, 6).sample, am.InductionTask(4, 7).sample),
-    ],
-)
-def test_functions_with_other_values_are_others(one, other):
-    assert digest_of(one) == digest_of(one)
-    assert digest_of(one) != digest_of(other)
-
-
-def test_the_same_function_has_the_same_digest():
-    assert digest_of(from_source("# a comment\n\n" + SOURCE)) == digest_of(from_source(SOURCE))
-    assert digest_of(enclosing([1, ARRAY])) == digest_of(enclosing([1, ARRAY.copy()]))
-    assert digest_of(partial(draw, n=1, name="a")) == digest_of(partial(draw, name="a", n=1))
-
-
-def test_a_function_that_encloses_itself_has_a_digest():
-    def f(n, rng):
-        return {"value": n if n < 2 else f(n - 1, rng)["value"]}
-
-    assert len(digest_of(f)) == 16
-
-
-def test_the_digest_does_not_depend_on_the_run_of_python():
-    """The order of a set of strings, addresses and the folder do."""
-    program = f"""
-from functools import partial
-from assocmem.sweeps.digest import digest_of
-{SOURCE}
-print(digest_of(f), digest_of(partial(f, k={{"a", "b", "c"}})), digest_of(partial(f, k=f)))
-"""
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(TESTS.parents[1])},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(found) == 1
-    assert found.pop().split()[0] == digest_of(from_source(SOURCE))
-
-
-class Power:
-    def __init__(self, exponent):
-        self.exponent = exponent
-
-    def __call__(self, n, rng):
-        return {"power": n**self.exponent}
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        Power(7),
-        enclosing(Power(7)),
-        partial(changed, default=object()),
-        enclosing(np.array([None])),
-        enclosing(np.random.default_rng(0)),
-        Power(7).__call__,
-    ],
-)
-def test_objects_that_another_run_cannot_compare_need_no_file(function, tmp_path):
-    parameter = "value" if isinstance(function, partial) else "n"
-    with pytest.raises(
-        TypeError, match=r"function: expected, to resume from an output, a function"
-    ):
-        run(function, {parameter: [1]}, output=tmp_path / "sweep.jsonl")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_file_does_not_answer_for_another_function(tmp_path):
-    output = tmp_path / "sweep.jsonl"
-    assert run(enclosing(1), {"n": [1]}, rng=0, output=output)["value"] == [1]
-    with pytest.raises(
-        ValueError, match=r"(?s)output: .*rename or delete the file, or pass the fun"
-    ):
-        run(enclosing(2), {"n": [1]}, rng=0, output=output)
-    assert run(enclosing(1), {"n": [1]}, rng=0, output=output)["value"] == [1]
-
-
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(ValueError, match="output: expected a folder that exists"):
         run(draw, GRID, rng=3, output=tmp_path / "no" / "sweep.jsonl")
@@ -567,108 +367,6 @@ def test_a_folder_is_no_file_and_a_number_no_executor(tmp_path):
 def test_progress(capsys):
     run(draw, GRID, rng=3, progress=True)
     assert "6/6" in capsys.readouterr().err
-
-
-# A kill in the middle
-
-
-def wait_at_five(n, folder, rng):
-    """Cell 5 waits for the file `go`. The log is appended to when a cell starts and ends."""
-    folder = Path(folder)
-
-    def log(name):
-        file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, f"{n}\n".encode())
-        os.close(file)
-
-    log("started")
-    while n == 5 and not (folder / "go").exists():
-        time.sleep(0.01)
-    log("ended")
-    return {"value": rng.normal()}
-
-
-def pool(engine):
-    if engine == "MPI":
-        from mpi4py.futures import MPIPoolExecutor
-
-        return MPIPoolExecutor()
-    return ProcessPoolExecutor(2) if engine == "processes" else nullcontext()
-
-
-def sweep_in_folder(folder, engine):
-    (folder / "manager").write_text(str(os.getpid()))
-    grid = {"n": list(range(10)), "folder": [str(folder)]}
-    with pool(engine) as executor:
-        return run(wait_at_five, grid, rng=0, executor=executor, output=folder / "sweep.jsonl")
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.library.test_sweeps import sweep_in_folder
-if __name__ == "__main__":
-    sweep_in_folder(Path(sys.argv[1]), sys.argv[2])
-"""
-
-
-@pytest.mark.parametrize("engine", ["serial", "processes", "MPI"])
-def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
-    output, script = tmp_path / "sweep.jsonl", tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    process = start(engine, script, str(tmp_path), engine)
-    before = 5 if engine == "serial" else 9  # one worker is at cell 5, another ends all the rest
-    deadline = time.monotonic() + 120
-    while not (
-        output.exists()
-        and output.read_bytes().count(b"\n") == 1 + before
-        and "5" in (tmp_path / "started").read_text().split()
-    ):
-        assert process.poll() is None, "the sweep ended"
-        assert time.monotonic() < deadline, "the sweep hangs"
-        time.sleep(0.01)
-    with pytest.raises(
-        BlockingIOError, match=r"output: expected a file that no other process writ"
-    ):
-        run(draw, GRID, output=output)
-    # kill -9: the sweep and its pool are one group; of MPI it is one process, and MPI ends the rest
-    os.killpg(os.getpgid(int((tmp_path / "manager").read_text())), signal.SIGKILL)
-    assert process.wait(timeout=600) != 0
-
-    def logged(name):
-        return sorted(map(int, (tmp_path / name).read_text().split()))
-
-    finished = [json.loads(line)["cell"]["n"] for line in output.read_text().splitlines()[1:]]
-    assert sorted(finished) == logged("ended")
-    assert len(finished) == before
-    assert 5 not in finished
-
-    (tmp_path / "go").touch()
-    assert start(engine, script, str(tmp_path), engine).wait(timeout=600) == 0
-    table = sweep_in_folder(tmp_path, "serial")  # all from the file
-    assert logged("ended") == list(range(10))  # no cell twice
-    assert logged("started") == sorted([*range(10), 5])  # but the one that was cut short
-    undisturbed = run(wait_at_five, {"n": list(range(10)), "folder": [str(tmp_path)]}, rng=0)
-    assert table.rows == undisturbed.rows
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no lock there")
-def test_workers_that_outlive_a_killed_sweep_do_not_keep_its_file(start, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    process = start("processes", script, str(tmp_path), "processes")
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "ended").exists():
-        assert process.poll() is None, "the sweep ended"
-        assert time.monotonic() < deadline, "the sweep hangs"
-        time.sleep(0.01)
-    try:
-        process.kill()
-        process.wait()
-        (tmp_path / "go").touch()
-        assert len(sweep_in_folder(tmp_path, "serial")) == 10
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 # Bad input
