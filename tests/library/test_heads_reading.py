@@ -7,6 +7,7 @@ import pytest
 
 import assocmem as am
 from assocmem import heads
+from tests.library import layouts
 from tests.library.layouts import (
     LAYERS,
     READ,
@@ -53,8 +54,8 @@ def test_scores_outputs_and_logits_equal_loops_in_every_layout(layout, rng):
 @pytest.mark.parametrize(("size", "n_heads"), [(5, 3), (2, 3), (12, 1), (1, 12), (3, 2)])
 def test_heads_of_any_size(layout, size, n_heads, rng, monkeypatch):
     """Heads that together are wider or narrower than the stream, one head, heads of one number."""
-    monkeypatch.setitem(globals(), "SIZE", size)
-    monkeypatch.setitem(globals(), "H", n_heads)
+    monkeypatch.setattr(layouts, "SIZE", size)
+    monkeypatch.setattr(layouts, "H", n_heads)
     w, sequence = canonical(rng), rng.integers(N, size=T)
     logits, scores, streams = run_in_loops(w, sequence)
     model = READ[layout](w)
