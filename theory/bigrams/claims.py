@@ -47,7 +47,7 @@ pace. Rows far from uniform go further than the linear optimum: their softmax sa
     ),
     Claim(
         id="B1",
-        title="Global before in-context: the step on W_O2 needs the bigrams known",
+        title="Step 1 points at the induction head only once the global bigrams are known",
         statement=rf"""
 Let {_MASS},
 $X_k = \frac1T \sum_t \frac1t \mathbb{{E}}[1\{{z_t \notin Q\}} \sum_{{s \le t}} 1\{{z_s = k\}}]$
@@ -113,7 +113,7 @@ satisfy the condition for the most frequent token, 64 for the third, 56 for the 
     ),
     Claim(
         id="B2",
-        title="What slows the head down: the lead of W_O2 is the mass of repeated triggers",
+        title="Rare repeats slow the head down: the lead of W_O2 is in proportion to their mass",
         statement=r"""
 In an independent language, with the bigrams known and $F = \sum_q f_q$, every possible output has
 the same lead in $-\nabla_{W_O^2} L$: (a) with loss on all tokens
@@ -142,7 +142,7 @@ competitors is biased.
     ),
     Claim(
         id="B2-rows",
-        title="Each row of W_K2 lives on its own trigger's frequency, squared",
+        title="The step on each row of W_K2 goes with the square of its own trigger's frequency",
         statement=r"""
 Let the triggers be rare, $f_q = \epsilon \varphi_q$ after every token, the content uniform, and the
 bigrams known. As $\epsilon \to 0$ the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ in the second step,
@@ -177,7 +177,7 @@ the first five lead by 19.3, 3.2, 0.94, 0.47, 0.40. All are exact for K = 1.
     ),
     Claim(
         id="B2-text",
-        title="On the text the lead of W_O2 is the mass of repeats to within a fourth",
+        title="On text the lead of W_O2 follows the mass of repeated triggers to within a fourth",
         statement=r"""
 Default characters, $T = 32$, loss on all tokens, the bigrams known: for the most frequent token,
 the third, the fifth or the one of rank 21 as the only trigger, and for the ranks 1 to 5, 2 to 5, 21

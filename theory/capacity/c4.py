@@ -1,4 +1,4 @@
-"""Derivation of C4: to leading order outer products, least squares and one step have one
+"""Derivation of C4: to leading order outer products, least squares and one step have the same
 capacity."""
 
 from __future__ import annotations

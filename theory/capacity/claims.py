@@ -5,7 +5,7 @@ from theory.record import Claim
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="C3",
-        title="Zipf weights: the rivals are the heavy items, and d^(1/2a) items are recalled",
+        title="Under Zipf weights d^(1/2a) items are recalled, and only heavy items are rivals",
         statement=r"""
 Let $W = \sum_{i=1}^n i^{-\alpha} v_i u_i^\top$ with $\alpha > \tfrac12$ over Gaussian keys and
 values. (a) As $d \to \infty$ with $\ln n = o(d)$, the item of rank $i = x\,d^{1/(2\alpha)} \le n$
@@ -43,7 +43,7 @@ largest.
     ),
     Claim(
         id="C4",
-        title="To leading order outer products, least squares and one step have one capacity",
+        title="To leading order outer products, least squares and one step have the same capacity",
         statement=r"""
 (a) Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$
 as in C2, but for

@@ -22,7 +22,7 @@ Nothing is asked about keys against values: they may live in different spaces, o
     ),
     Claim(
         id="C1",
-        title="Over random keys and values scores and margins have exact moments, at any weights",
+        title="Scores and margins over random keys and values have known moments, at any weights",
         statement=r"""
 (a) Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$ with keys $u_i \in \mathbb{R}^{d}$ and values
 $v_j \in \mathbb{R}^{d'}$, all independent, isotropic with mean 0 and mean square norm 1;

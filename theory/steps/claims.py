@@ -77,7 +77,7 @@ $$\Phi(T) = 2\ell - 4 - \frac{\pi^2}{6}
     ),
     Claim(
         id="S3a",
-        title="Step 3 at small lead: the value path is flat inside a row, the slope makes the head",
+        title="At small lead the value path of step 3 is flat in a row; its slope makes the head",
         statement=r"""The position block of $\frac{d}{d\eta_1}|_0(-\nabla_{W_K^1} L)$ at $W_O^2 =
 \eta_1 G_1$, $W_K^2 = \lambda \hat J_2$ is, for $r \le t$,
 $$\frac1t\,\mathbb{E}\big[D_t \cdot (\Phi_1 x_r - \tfrac1t\textstyle\sum_{r' \le t}\Phi_1
@@ -99,7 +99,7 @@ f_{r'}\Big).$$
     ),
     Claim(
         id="S3b",
-        title="Step 3 at finite lead: what the closed form drops falls like 1/C^3",
+        title="At finite lead what the closed form of step 3 drops falls like 1/C^3",
         statement=r"""(a) Given $\tau$, the layer-2 scores are functions of the position plus
 token-coincidence counts. Carry position and mean exactly in the softmax, and the fluctuation to
 first order, in the value path and in the key path: with $e$ the scores at $\lambda = 1$ and

@@ -1,5 +1,5 @@
-"""Derivation of S3a: step 3 at small lead: the value path is flat inside a row, the slope makes
-the head."""
+"""Derivation of S3a: at small lead the value path of step 3 is flat in a row; its slope makes the
+head."""
 
 from __future__ import annotations
 

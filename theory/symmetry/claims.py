@@ -17,7 +17,7 @@ SECOND_ORDER = {
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="P1",
-        title="A population is a sum over patterns of equal tokens, for symmetric weights",
+        title="For symmetric weights the population is a sum over patterns of equal tokens",
         statement=r"""
 Let $W_K^1, W_K^2, W_O^2$ have coefficients over orthonormal atoms that are invariant under
 renaming triggers among themselves and content tokens among themselves. (a) The sequences of
@@ -46,7 +46,7 @@ gradients with the reference transformer on the enumerated population, at random
     ),
     Claim(
         id="P2",
-        title="Step 2 after a small first step: the correction is kappa_T m_1 / C to first order",
+        title="A small first step m_1 changes the lead of step 2 by the share kappa_T m_1 / C",
         statement=r"""
 Let $W_O^2 = \eta_1 G_1$ with $\eta_1$ such that the wanted coefficient leads by $m_1$, predicting
 the content with fixed triggers, and let $L(m_1)$ be the lead of the trigger query,

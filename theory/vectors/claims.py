@@ -65,7 +65,7 @@ rows have the law of the sphere. The exceedance is nearly 1 - exp(-s), also for 
     ),
     Claim(
         id="NO3",
-        title="Welch: the coherence of more than d vectors has a lower bound, whatever the vectors",
+        title="More than d vectors have at least the coherence of Welch's bound, however chosen",
         statement=r"""
 (a) For any $n > d$ nonzero vectors $u_1, \dots, u_n \in \mathbb{R}^d$,
 $$\max_{i \ne j} |\cos(u_i, u_j)| \ge \sqrt{\frac{n - d}{d(n - 1)}} ,$$
@@ -107,7 +107,7 @@ exact quantile for tolerance.
     ),
     Claim(
         id="NO5",
-        title="Random vectors are no closer to orthogonal than NO2 says: coherence from below",
+        title="The coherence of n random vectors is rarely below a limit close to that of NO2",
         statement=r"""
 Let $u_1, \dots, u_n$ be independent and uniform on the unit sphere of $\mathbb{R}^d$, or with
 independent entries $\pm 1/\sqrt d$; let $m = \binom n2$ and let $p(t)$ be the exact tail of one
@@ -162,7 +162,7 @@ equal to the error, the sampling error alone.
     ),
     Claim(
         id="NO7",
-        title="Exponentially many random vectors, in the width, fit at a given coherence",
+        title="How many random vectors fit at a given coherence is exponential in the width",
         statement=r"""
 (a) In the setting of NO5, $n$ vectors have $\max_{i \ne j} |\cos(u_i, u_j)| \le \varepsilon$ with
 probability at least $1 - \delta$ if $\binom n2\, p(\varepsilon) \le \delta$; the largest such $n$

@@ -1,5 +1,5 @@
-"""Derivation of NO3: Welch: the coherence of more than d vectors has a lower bound, whatever the
-vectors."""
+"""Derivation of NO3: More than d vectors have at least the coherence of Welch's bound, however
+chosen."""
 
 from __future__ import annotations
 

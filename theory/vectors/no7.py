@@ -1,4 +1,5 @@
-"""Derivation of NO7: exponentially many random vectors, in the width, fit at a given coherence."""
+"""Derivation of NO7: how many random vectors fit at a given coherence is exponential in the
+width."""
 
 from __future__ import annotations
 

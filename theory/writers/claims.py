@@ -7,7 +7,7 @@ GAUSSIAN = "keys and values are independent families with independent N(0, 1/d) 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="WR1",
-        title="Orthonormal atoms: the polar factor levels all frequencies, in any basis",
+        title="Over orthonormal atoms the polar factor levels all frequencies, in any basis",
         statement=r"""
 Let $u_1, \dots, u_n$ and $v_1, \dots, v_n$ be orthonormal families, $p_i > 0$ and
 $M = \sum_i p_i v_i u_i^\top$, what one step of gradient descent from zero writes of items with
@@ -38,7 +38,7 @@ of WR4 takes the true gradient.
     ),
     Claim(
         id="WR2",
-        title="Sign descent over sign vectors: a score is d times the power index of its item",
+        title="By sign descent over sign vectors a mean score is d times its item's power index",
         statement=r"""
 (a) Let all entries of keys and values be independent signs over $\sqrt d$, $p_i > 0$ without ties,
 and $S = \mathrm{sign}(M)$, entry by entry, of $M = \sum_i p_i v_i u_i^\top$. With independent signs

@@ -1,4 +1,4 @@
-"""Check of C3: Zipf weights: the rivals are the heavy items, and d^(1/2a) items are recalled."""
+"""Check of C3: Under Zipf weights d^(1/2a) items are recalled, and only heavy items are rivals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Check of C4: to leading order outer products, least squares and one step have one capacity."""
+"""Check of C4: to leading order outer products, least squares and one step have the same
+capacity."""
 
 from __future__ import annotations
 

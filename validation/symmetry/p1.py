@@ -1,4 +1,4 @@
-"""Check of P1: a population is a sum over patterns of equal tokens, for symmetric weights."""
+"""Check of P1: for symmetric weights the population is a sum over patterns of equal tokens."""
 
 from __future__ import annotations
 

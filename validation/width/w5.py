@@ -1,5 +1,4 @@
-"""Check of W5: the noise of true gradients is exact at first order, and that of runs has a
-limit.
+"""Check of W5: at first order the noise of true gradients is exact; that of runs has a limit.
 
 Measured is the reference transformer on the whole population of a small task: its gradients share
 no code with the predictions.

@@ -1,4 +1,4 @@
-"""Check of WR1: orthonormal atoms: the polar factor levels all frequencies, in any basis."""
+"""Check of WR1: over orthonormal atoms the polar factor levels all frequencies, in any basis."""
 
 from __future__ import annotations
 

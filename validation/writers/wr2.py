@@ -1,4 +1,5 @@
-"""Check of WR2: sign descent over sign vectors: a score is d times the power index of its item."""
+"""Check of WR2: by sign descent over sign vectors a mean score is d times its item's power
+index."""
 
 from __future__ import annotations
 
