@@ -310,7 +310,7 @@ MUTANTS = [
     Mutant("score_moments", "variance of C without its square", "variance + (excess**2 - 1) * squares", "variance + excess**2 * squares"),
     Mutant("margin_moments", "covariance without the swapped pair", "covariance = (1 + other) * shared - product", "covariance = shared - product"),
     Mutant("margin_moments", "covariance sign", "variance[chosen, keys] - 2 * covariance", "variance[chosen, keys] + 2 * covariance"),
-    Mutant("_moments", "own class", "float(d * (weight**2 + own) + others)", "float(d * weight**2 + others)"),
+    Mutant("_moments", "own class", "(d * (weight**2 + own) + others)", "(d * weight**2 + others)"),
     Mutant("_moments", "rivals twice", "+ own + others - rivals) / d**2", "+ own + others + rivals) / d**2"),
     Mutant("_drawn_overlaps", "sampled own class", "+ sqrt(own) * rng.standard_normal(size)", "+ 0 * rng.standard_normal(size)"),
     Mutant("_written", "pseudo-inverse dimensions", "rng.chisquare(n - d, len(b))", "rng.chisquare(n - 1, len(b))"),
