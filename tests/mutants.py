@@ -335,7 +335,7 @@ MUTANTS = [
     Mutant("_queries", "bias of the query", "asked = head.W_Q @ head.norm.bias + head.b_Q", "asked = 0 * head.b_Q"),
     Mutant("Findings.significant", "a level for each test", "self.level / len(self.detections)", "self.level"),
     Mutant("Head.key_bias", "key bias without that of the norm", "self.W_Q @ self.norm.bias + self.b_Q\n        return self.scale", "self.b_Q\n        return self.scale"),
-    Mutant("Rotary.between", "rotation the other way", "angles = -distance", "angles = distance"),
+    Mutant("Rotary.between", "rotation the other way", "angles = -float(distance)", "angles = float(distance)"),
     Mutant("Heads.run", "bias of the output dropped", "np.zeros_like(x) + bias", "np.zeros_like(x)"),
     Mutant('_Parts.from_left', 'from the right, kept', 'return array if side == "left" else array.T', 'return array'),
     Mutant("heads.reading:_arrays", "unknown names accepted", "    if extra:\n", "    if False:\n"),
