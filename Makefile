@@ -32,13 +32,13 @@ verify: $(VENV)/.installed-validation ## check every claim against an independen
 	$(RUN) -m validation --workers $$($(RUN) -c 'import os; print(os.cpu_count())')
 
 test: $(VENV)/.installed-test ## run the tests, except the slow ones
-	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
+	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal -m "not slow"
 
 test-minimum: $(MINIMUM)/.installed-test ## run them, or TESTS=..., with the oldest versions allowed
-	$(MINIMUM)/bin/python -m pytest -n auto --maxprocesses 4 -m "not slow" $(TESTS)
+	$(MINIMUM)/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow" $(TESTS)
 
 test-all: $(VENV)/.installed-test ## run all tests
-	$(PYTEST) -n auto --maxprocesses 4
+	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal
 
 interop: $(VENV)/.installed-test ## run the tests with torch and TransformerLens, where these install
 	@if $(RUN) -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) "$(TORCH)"; then \

@@ -57,7 +57,7 @@ def repeat_weight(length: int, share: Any) -> Any:
     >>> from fractions import Fraction
     >>> repeat_weight(4, Fraction(0))    # (1/T)(T + 1 - 2 H_T)
     Fraction(5, 24)
-    >>> print(f"{repeat_weight(10_000, 0.2) * 1.2**2:.2f}")    # tends to 1 / (1 + F)²
+    >>> print(f"{repeat_weight(4_000, 0.2) * 1.2**2:.2f}")    # tends to 1 / (1 + F)²
     1.00
     """
     _check_length(length, 3)

@@ -30,7 +30,8 @@ MEMORIES = {
     "W_K1": gradients.third_step(TASK, 0).memory(am.FrozenEmbeddings.orthonormal(TASK)),
 }
 MOMENTS = width.recall_moments(TASK, MEMORIES)["W_K2"]
-LIMIT = width.Deviations(TASK, MEMORIES).limit
+DEVIATIONS = width.Deviations(TASK, MEMORIES)
+LIMIT = DEVIATIONS.limit
 FIRST, SECOND = gradients.first_step(TASK), gradients.second_step(TASK)
 EYE, ALL = np.eye(3), np.ones((3, 3), bool)
 W = am.AssociativeMemory(keys=EYE, values=EYE)
@@ -235,7 +236,7 @@ CALLS = [
         {"d": 50, "draws": 3, "rng": 0},
     ),
     (width.Deviations, {"task": TASK, "memories": MEMORIES}),
-    (width.Deviations(TASK, MEMORIES).at, {"d": 50}),
+    (DEVIATIONS.at, {"d": 50}),
     (width.guarantee, {"limit": LIMIT, "tolerance": LIMIT, "tokens": BATCH.tokens}),
     (width.true_steps, {"task": TASK, "sizes": [1, 2, 3]}),
     (linear_response, {"task": TINY, "step": 1e-4, "family": "sphere"}),

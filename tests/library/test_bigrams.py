@@ -310,8 +310,9 @@ def test_wrong_sizes_and_batches_without_loss():
 
 @pytest.mark.parametrize("size", [1, 2, 16])
 @pytest.mark.parametrize("offset", [4, 20])
-def test_a_rare_trigger_has_batches_with_loss(size, offset):
+def test_a_rare_trigger_has_batches_with_loss(size, offset, monkeypatch):
     """A batch in which no trigger occurs twice is drawn again, and others are as they were."""
+    monkeypatch.setattr(bigrams, "_MORE", 2**16)  # one sequence in 100 has loss, or more
     task = BigramTask(length=16, n_triggers=1, trigger_offset=offset)
     batches = [task.sample(size, rng=i) for i in range(30)]
     assert all(batch.weights.any() for batch in batches)

@@ -14,6 +14,8 @@ from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 from validation.width.written import written
 
+DRAWS = 2500  # of the quick profile
+
 
 def asked(memory: am.AssociativeMemory, probe: am.Probe) -> np.ndarray:
     """The scores that a probe compares: (cues, answers)."""
@@ -37,7 +39,7 @@ def check(context: Context) -> Iterator[Case]:
     of their leading order in 1/d: it is the full profile, at d = 48, that tells the two apart.
     """
     task = am.InductionTask(n_tokens=8, length=8, n_triggers=2)
-    widths, draws = ((48, 300, 10**8), 10_000) if context.full else ((1000,), 2500)
+    widths, draws = ((48, 300, 10**8), 10_000) if context.full else ((1000,), DRAWS)
     memories = am.top_down(task, evaluate_on=None).memories
     tokens = task.sample(1, rng=context.rng).tokens[0]
     moments = step_noise.recall_moments(task, memories)
