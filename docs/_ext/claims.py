@@ -50,6 +50,7 @@ EVIDENCE = {
     "bound": "within a remainder or a bound that is proved",
     "estimate": "a limit or a slope, within the error that its own numbers suggest",
     "statistics": "draws, with a false alarm in one of a million runs at most",
+    "pairs": "ten pairs of runs, a false verdict in one of 1024 at most",
     "range": "within limits that the claim states, and that nothing proves",
 }
 # What stands where in the paper: section or statement, claims, public functions.

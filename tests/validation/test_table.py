@@ -7,6 +7,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from theory import CHAPTERS, CLAIMS
 from theory.command_line import claims_named, selected
 from validation.runner import report, table
-from validation.runner.cases import Case
+from validation.runner.cases import Case, Evidence
 
 PAPER = table.Paper()
 KINDS = ("equal", "upper", "lower", "rate", "high_prob", "empirical")
@@ -77,7 +78,7 @@ def test_failures_come_first_and_what_has_no_room_is_counted(broken):
                 Case,
                 case=st.text(st.characters(codec="ascii", categories=["L", "N", "Zs"])),
                 predicted=numbers, measured=numbers, tolerance=tolerances,
-                evidence=st.sampled_from(["identity", "enumeration", "bound", "statistics"]),
+                evidence=st.sampled_from(get_args(Evidence)),
                 scale=st.none() | st.floats(1e-90, 1e90),
                 undecided=st.sampled_from(["", "too few runs"]),
                 seconds=st.floats(0, 3333),

@@ -38,8 +38,9 @@ Profile = Literal["quick", "full"]
 #     bound        a remainder or an inequality that is proved
 #     estimate     the error of a limit or a slope, estimated from what it is computed from
 #     statistics   draws: a false alarm has probability FALSE_ALARM at most
+#     pairs        the signs of ten pairs of runs: a false verdict has probability 2⁻¹⁰ at most
 #     range        limits that the claim states, and that nothing proves
-Evidence = Literal["identity", "enumeration", "bound", "estimate", "statistics", "range"]
+Evidence = Literal["identity", "enumeration", "bound", "estimate", "statistics", "pairs", "range"]
 
 # A statistical check fails by chance with at most this probability.
 FALSE_ALARM = 1e-6
@@ -201,7 +202,7 @@ def order(name: str, differences: Any, predicted: float = 1) -> Case:
     mean = float(np.sign(differences).mean())
     agree = int((np.sign(differences) == predicted).sum())
     open_ = "" if abs(mean) == 1 or np.isnan(mean) else f"{agree} of {PAIRS} pairs as predicted"
-    return Case(name, predicted, mean, 0, evidence="statistics", undecided=open_)
+    return Case(name, predicted, mean, 0, evidence="pairs", undecided=open_)
 
 
 def between(case: str, low: float, high: float, measured: float, evidence: Evidence) -> Case:

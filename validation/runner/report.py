@@ -27,6 +27,7 @@ SHORT = {  # strongest first
     "bound": "bound",
     "estimate": "est",
     "statistics": "stat",
+    "pairs": "pairs",
     "range": "range",
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from theory.record import Claim
-from validation.runner.cases import FALSE_ALARM
+from validation.runner.cases import FALSE_ALARM, PAIRS
 from validation.runner.report import FAILS, HOLDS, NOT_CHECKED, UNDECIDED, Outcome, Row, number
 
 NARROW, WIDE = 80, 120
@@ -98,8 +98,9 @@ def _legend(paper: Paper) -> list[str]:
     text = (
         "how: ident(ity, to rounding), enum(eration of a whole population), bound (proved), "
         "est(imated error of a limit), stat(istics: a false alarm has probability "
-        f"{FALSE_ALARM:.0e} at most), range (stated, not proved). worst: largest |error| / "
-        "tolerance. power: smallest relative error that every row but counts would have caught."
+        f"{FALSE_ALARM:.0e} at most), pairs (of runs: {2.0**-PAIRS:.0e}), range (stated, not "
+        "proved). worst: largest |error| / tolerance. power: smallest relative error that every "
+        "row but counts would have caught."
     )
     return [paper.painted(line, "2") for line in paper.wrapped(text)]
 
