@@ -189,7 +189,7 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
 
 
 def zipf_recall(x: ArrayLike, exponent: float) -> Array:
-    r"""Probability that the item of rank :math:`x d^{1/2\alpha}` is recalled, of Zipf's weights.
+    r"""Probability that the item of rank :math:`x d^{1/2\alpha}` is recalled, under Zipf weights.
 
     It is recalled by :math:`W = \sum_i i^{-\alpha} v_i u_i^\top` with the probability
     :math:`\prod_k \Phi((k/x)^\alpha)` in the limit d → ∞. The rivals are the few heavy items, not
@@ -389,7 +389,7 @@ def _overlaps(
 
 
 def storage_bound(d: int, *, delta: float = 1e-6) -> int:
-    r"""Number of pairs from which on no d x d matrix recalls all, with probability 1 − δ.
+    r"""Number of random pairs that no d x d matrix recalls in full, with probability 1 − δ.
 
     One to one, of n keys with n values paired at random, whatever the vectors and the rule: the
     :math:`p = n^2(n-1)/2` hyperplanes :math:`(v_k - v_{k'})^\top W u_i = 0` cut the d² dimensions

@@ -256,7 +256,7 @@ def induction_tasks(
 
 
 def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "sphere") -> None:
-    """Fail when rows of u are closer to parallel than random vectors would be: two, or all.
+    """Fail when rows of u overlap more than random vectors do: any two of them, or all together.
 
     Three numbers are held against bounds, and rounding: the largest |cos| over all pairs (the sharp
     `coherence_bound`, from the exact law of a pair); the mean cosine, which a common direction

@@ -199,7 +199,7 @@ def gram(u: ArrayLike, v: ArrayLike | None = None) -> NDArray[Any]:
 
 
 def coherence(u: ArrayLike, *, normalised: bool = True) -> float:
-    """Largest |cos| of the angle between two different rows of u.
+    """Largest absolute cosine between two different rows of u.
 
     It is the maximum, not the mean, that an associative memory pays for.
 
