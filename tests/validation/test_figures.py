@@ -68,17 +68,25 @@ def images(figure):
     ]
 
 
+class Drawn(dict):
+    """Each figure once, where it is asked for: its files, its rows from the CSV, the picture."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__()
+        self.out = out
+
+    def __missing__(self, name):
+        module, sizes = TINY[name]
+        files = make(name, self.out, context(11), **sizes)
+        rows = read(self.out / f"{name}.csv")
+        self[name] = files, rows, module.draw(rows)
+        assert plt.get_fignums() == []
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Each figure once: its files, its rows as read from the CSV, the picture drawn from those."""
-    out = tmp_path_factory.mktemp("figures") / "new"
-    found = {}
-    for name, (module, sizes) in TINY.items():
-        files = make(name, out, context(11), **sizes)
-        rows = read(out / f"{name}.csv")
-        found[name] = files, rows, module.draw(rows)
-    assert plt.get_fignums() == []
-    return found
+    return Drawn(tmp_path_factory.mktemp("figures") / "new")
 
 
 def test_every_figure_is_registered_and_tested():
