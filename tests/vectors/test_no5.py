@@ -7,11 +7,11 @@ from math import comb
 import pytest
 
 from assocmem import coherence_bound
-from assocmem.vectors import families, overlaps
+from assocmem.vectors import overlaps
 from assocmem.vectors.overlaps import coherence_band
 from tests.controls import derivation_fails, failures, plant
-from tests.vectors.planting import limits_scaled, mean_coherence, repeated
-from validation.vectors import coherences, no5
+from tests.vectors.planting import limits_scaled
+from validation.vectors import no5
 
 
 @pytest.mark.parametrize("low", [0.9, 1.1])
@@ -61,14 +61,3 @@ def test_NO5_fails_for_signs_one_step_off(monkeypatch):
 
     monkeypatch.setattr(overlaps, "coherence_band", coherence_band)
     derivation_fails("NO5", r".*Signs")
-
-
-@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
-def test_a_vector_drawn_twice_is_seen(family, monkeypatch, seed):
-    monkeypatch.setitem(families.FAMILIES, family, repeated(families.FAMILIES[family]))
-    assert any(failures("NO5", seed)), f"{seed=}"
-
-
-def test_the_mean_overlap_is_no_coherence(monkeypatch, seed):
-    plant(monkeypatch, coherences, "coherence", mean_coherence)
-    assert any(failures("NO5", seed)), f"{seed=}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from assocmem.vectors import families, overlaps
+from assocmem.vectors import overlaps
 from tests.controls import derivation_fails, failures, plant
-from tests.vectors.planting import mean_coherence, repeated, scaled
-from validation.vectors import coherences, no6
+from tests.vectors.planting import scaled
+from validation.vectors import no6
 
 
 @pytest.mark.parametrize("factor", [0.95, 1.05])
@@ -31,14 +31,3 @@ def test_NO6_fails_for_ordered_pairs(monkeypatch):
     quantile = overlaps.coherence_quantile
     monkeypatch.setattr(overlaps, "coherence_quantile", lambda q, n, d: quantile(q**0.5, n, d))
     derivation_fails("NO6", r".*coherence_quantile")
-
-
-@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
-def test_a_vector_drawn_twice_is_seen(family, monkeypatch, seed):
-    monkeypatch.setitem(families.FAMILIES, family, repeated(families.FAMILIES[family]))
-    assert any(failures("NO6", seed)), f"{seed=}"
-
-
-def test_the_mean_overlap_is_no_coherence(monkeypatch, seed):
-    plant(monkeypatch, coherences, "coherence", mean_coherence)
-    assert any(failures("NO6", seed)), f"{seed=}"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from assocmem.vectors import families, overlaps
+from assocmem.vectors import overlaps
 from tests.controls import derivation_fails, failures, plant
-from tests.vectors.planting import mean_coherence, repeated
-from validation.vectors import coherences, no7
+from validation.vectors import no7
 
 
 @pytest.mark.parametrize("more", [-1, 1])
@@ -27,14 +26,3 @@ def test_NO7_fails_for_one_vector_more_or_less(more, altered, monkeypatch):
 
     monkeypatch.setattr(overlaps, "how_many_fit", how_many_fit)
     derivation_fails("NO7", r".*how_many_fit")
-
-
-@pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
-def test_a_vector_drawn_twice_is_seen(family, monkeypatch, seed):
-    monkeypatch.setitem(families.FAMILIES, family, repeated(families.FAMILIES[family]))
-    assert any(failures("NO7", seed)), f"{seed=}"
-
-
-def test_the_mean_overlap_is_no_coherence(monkeypatch, seed):
-    plant(monkeypatch, coherences, "coherence", mean_coherence)
-    assert any(failures("NO7", seed)), f"{seed=}"
