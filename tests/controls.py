@@ -72,6 +72,13 @@ def altered_result(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda function: lambda *args, **kwargs: change(function(*args, **kwargs))
 
 
+def alter(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, change: Callable[[Any], Any]
+) -> None:
+    """Change what a function returns, for those who ask its owner for it."""
+    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+
+
 def block_replaced(table: BlockTable, name: tuple[str, str], block: Any) -> BlockTable:
     """A table with one block in place of its own."""
     return BlockTable(table.task, table.matrix, {key: table[key] for key in table} | {name: block})

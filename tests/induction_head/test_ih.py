@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import assocmem as am
-from tests.controls import altered_result, derivation_fails, failures
+from tests.controls import alter, derivation_fails, failures
 
 
 def reversed_head(memories: dict[str, am.AssociativeMemory]) -> dict[str, am.AssociativeMemory]:
@@ -19,7 +19,7 @@ def reversed_head(memories: dict[str, am.AssociativeMemory]) -> dict[str, am.Ass
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("IH", seed=0))
 
 
@@ -30,5 +30,5 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     ],
 )
 def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     derivation_fails("IH")

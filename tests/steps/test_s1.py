@@ -7,7 +7,7 @@ import pytest
 from assocmem import gradients
 from assocmem.model.families import OUTPUTS, POSITIONS, REMAPPED_TOKENS, TOKENS
 from tests.controls import (
-    altered_result,
+    alter,
     block_replaced,
     derivation_fails,
     different,
@@ -48,7 +48,7 @@ def baseline_forgotten(monkeypatch):
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("S1", seed=0))
 
 

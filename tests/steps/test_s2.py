@@ -7,7 +7,7 @@ import pytest
 
 from assocmem import gradients
 from assocmem.gradients import steps
-from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.controls import alter, derivation_fails, failures, with_block
 from tests.steps.planting import second_step_with
 from theory.derivation import Derivation
 from theory.steps import s2
@@ -31,7 +31,7 @@ def shares_do_not_fluctuate(monkeypatch):
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("S2", seed=0))
 
 

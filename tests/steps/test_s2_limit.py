@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assocmem import gradients
-from tests.controls import altered_result, derivation_fails, failures
+from tests.controls import alter, derivation_fails, failures
 from tests.steps.planting import second_step_with
 
 
@@ -16,7 +16,7 @@ from tests.steps.planting import second_step_with
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("S2-limit", seed=0))
 
 

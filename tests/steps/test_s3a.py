@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assocmem import gradients
-from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.controls import alter, derivation_fails, failures, with_block
 from tests.steps.planting import term_without
 from theory.derivation import Derivation
 from theory.steps import s3a
@@ -28,7 +28,7 @@ from theory.steps import s3a
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("S3a", seed=0))
 
 

@@ -8,7 +8,7 @@ from assocmem import gradients
 from assocmem.gradients import steps
 from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.model.families import REMAPPED_TOKENS, TOKENS, TokenBlock
-from tests.controls import altered_result, block_replaced, derivation_fails, failures
+from tests.controls import alter, block_replaced, derivation_fails, failures
 from tests.steps.planting import term_without
 
 
@@ -41,7 +41,7 @@ def attention_too_sharp(monkeypatch):
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("S3b", seed=0))
 
 

@@ -8,7 +8,7 @@ import pytest
 from assocmem import gradients
 from assocmem.model.families import TokenBlock
 from assocmem.topdown import steps
-from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.controls import alter, derivation_fails, failures, with_block
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from tests.controls import altered_result, derivation_fails, failures, with_bloc
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("T", seed=0))
 
 
@@ -47,5 +47,5 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     ],
 )
 def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     derivation_fails("T")

@@ -7,7 +7,7 @@ import pytest
 from assocmem import gradients
 from assocmem.gradients import conditions
 from assocmem.model.families import TokenBlock
-from tests.controls import altered_result, derivation_fails, different, failures, with_block
+from tests.controls import alter, derivation_fails, different, failures, with_block
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from tests.controls import altered_result, derivation_fails, different, failures
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("T-S1", seed=0))
 
 
@@ -35,5 +35,5 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     ],
 )
 def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     derivation_fails("T-S1")

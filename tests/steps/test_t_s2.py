@@ -9,7 +9,7 @@ import pytest
 from assocmem import gradients
 from assocmem.gradients import conditions
 from assocmem.model.families import TokenBlock
-from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.controls import alter, derivation_fails, failures, with_block
 from tests.steps.planting import second_step_with
 from theory.algebra import harmonic
 from theory.derivation import Derivation, DerivationError
@@ -46,7 +46,7 @@ def test_a_wrong_threshold_for_random_triggers_is_found(monkeypatch):
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("T-S2", seed=0))
 
 
@@ -64,7 +64,7 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     ],
 )
 def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     derivation_fails("T-S2")
 
 

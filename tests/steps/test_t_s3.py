@@ -9,7 +9,7 @@ import pytest
 
 from assocmem import gradients
 from assocmem.gradients import slope
-from tests.controls import altered_result, derivation_fails, failures, with_block
+from tests.controls import alter, derivation_fails, failures, with_block
 from theory.derivation import Derivation, DerivationError
 from theory.steps import t_s3
 
@@ -38,7 +38,7 @@ def test_rows_at_longer_lengths():
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     assert any(failures("T-S3", seed=0))
 
 
@@ -50,5 +50,5 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     ],
 )
 def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    alter(monkeypatch, owner, name, change)
     derivation_fails("T-S3")
