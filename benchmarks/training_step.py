@@ -8,6 +8,7 @@ in turns; losses and gradients are compared.
 
     python -m benchmarks.training_step                   # the smallest setting
     python -m benchmarks.training_step --all             # also the large ones: minutes, and 4 GB
+    python -m benchmarks.training_step --size 32 64 16   # length, width, batch
     python -m benchmarks.training_step --before FOLDER   # and a checkout of an earlier version
 
 The ratios are kept in benchmarks/history, see `benchmarks.history`.
@@ -325,6 +326,9 @@ def compare(setting: tuple[int, int, int], threads: int, chosen: Runners) -> dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="also the large settings")
+    parser.add_argument(
+        "--size", type=int, nargs=3, metavar=("LENGTH", "WIDTH", "BATCH"), help="one of your own"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--before", metavar="FOLDER", help="a checkout of an earlier version")
     parser.add_argument("--no-compile", action="store_true", help="leave the compiled one out")
@@ -348,6 +352,8 @@ def main() -> None:
     if arguments.before:
         chosen["assocmem, before"] = ("assocmem", {"PYTHONPATH": arguments.before})
     settings = SMALL + (LARGE if arguments.all else ())
+    if arguments.size:
+        settings = (tuple(arguments.size),)
     rows = [compare(setting, arguments.threads, chosen) for setting in settings]
     record = {row.pop("name"): row for row in rows}
     print(f"\nkept in {history.keep('training_step', record, threads=arguments.threads)}")
