@@ -80,6 +80,8 @@ asked, and of $W_O^2$ where that is no single one.""",
         "random ones slow the head down, as less of them repeats. They do not hold as statements "
         "on K: at equal repeated mass more triggers are slower, and two that contain the most "
         "frequent token are faster than twenty that contain both, whose repeated mass is larger. "
+        "Of single runs with five and with three random triggers one pair of twenty is the other "
+        "way, and ten single pairs were undecided once, nine for five: hence the means. "
         "W_O2 and W_K1 are shared by all triggers, a row of W_K2 serves one; what helps a trigger "
         "is a more frequent one beside it. Between triggers of equal frequency (a uniform "
         "language, N = 14, K = 1 or 8, tested on the same one) six pairs did not decide the sign; "
