@@ -24,6 +24,7 @@ from assocmem._checks import (
     checked_size,
     generator,
 )
+from assocmem.model.threads import one_blas_thread
 from assocmem.vectors.bartlett import FROM_GAUSSIAN_ROWS, compressed_draw
 from assocmem.vectors.families import family_named, gaussian, require_dimensions
 
@@ -87,6 +88,7 @@ class FrozenEmbeddings:
         _check_fit({name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
+    @one_blas_thread()
     def from_matrices(
         cls,
         *,
@@ -196,6 +198,7 @@ class FrozenEmbeddings:
         )
 
     @classmethod
+    @one_blas_thread()
     def random(
         cls,
         task: Any,
@@ -220,7 +223,8 @@ class FrozenEmbeddings:
             signs, so its Gram matrices exactly) in time and memory that do not depend on a width of
             n = 2(N+T) + M or more; below n it makes that call. "rademacher" has no such law.
         rng : int, generator of NumPy or None
-            Where the draws come from; None draws anew each time.
+            Where the draws come from; None draws anew each time. The same seed gives the same bits,
+            with any number of BLAS threads.
 
         Returns
         -------
@@ -277,6 +281,7 @@ class FrozenEmbeddings:
             family=family,
         )
 
+    @one_blas_thread()
     def compressed(self) -> FrozenEmbeddings:
         """Return embeddings of width n = 2(N+T) + M with the same logits and gradients.
 

@@ -264,13 +264,25 @@ def test_as_many_outputs_as_positions():
     assert run.recall["W_O2"] == 1
 
 
+@pytest.mark.parametrize("options", [{}, {"compressed": True}, {"family": "orthonormal"}])
+def test_bits_of_embeddings_do_not_depend_on_the_threads_of_blas(options):
+    task, found = am.InductionTask(24, 48), []
+    for threads in 1, 2, 1:  # sizes that BLAS shares out
+        with threadpool_limits(threads, user_api="blas"):
+            emb = am.FrozenEmbeddings.random(task, width=300, rng=0, **options)
+            found.append([emb.atoms, emb.values, emb.compressed().Phi1])
+    for other in found[1:]:
+        for array, expected in zip(other, found[0], strict=True):
+            np.testing.assert_array_equal(array, expected)
+
+
 @pytest.mark.parametrize("gradient", ["closed-form", "population"])
 def test_bits_do_not_depend_on_the_threads_of_blas(gradient):
     task = am.InductionTask(12, 10, 2)
-    emb = am.FrozenEmbeddings.random(task, width=400, rng=0)
     runs = []
     for threads in 1, 2, 1:
         with threadpool_limits(threads, user_api="blas"):
+            emb = am.FrozenEmbeddings.random(task, width=400, rng=0)
             runs.append(am.top_down(task, emb, gradient=gradient, evaluate_on=300, rng=0))
     for other in runs[1:]:
         for step, expected in zip(other.steps, runs[0].steps, strict=True):
