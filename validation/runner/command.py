@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -108,7 +108,31 @@ def parser() -> argparse.ArgumentParser:
     )
     checks.set_defaults(command=run_claims)
 
-    figure = commands.add_parser("figure", help="draw a figure, with its numbers beside it")
+    checks.add_argument(
+        "--profile",
+        type=one_of("profile", get_args(Profile)),
+        default="quick",
+        help="quick (default): seconds; full: minutes",
+    )
+    figure = _figure_parser(commands)
+    for command in (checks, figure):
+        command.add_argument(
+            "--seed",
+            type=seed,
+            default=0,
+            help="of all random numbers, an integer >= 0 (default 0)",
+        )
+        command.add_argument(
+            "--output", type=directory, default="out", metavar="DIR", help="default: out"
+        )
+    return top
+
+
+def _figure_parser(commands: Any) -> argparse.ArgumentParser:
+    """The command that draws."""
+    figure: argparse.ArgumentParser = commands.add_parser(
+        "figure", help="draw a figure, with its numbers beside it"
+    )
     figure.add_argument(
         "name", nargs="?", metavar="NAME", type=figure_name, help="figure: induction-head"
     )
@@ -123,13 +147,6 @@ def parser() -> argparse.ArgumentParser:
     )
     figure.add_argument("--list", action="store_true", dest="listed", help="list the figures")
     figure.set_defaults(command=draw_figure)
-
-    checks.add_argument(
-        "--profile",
-        type=one_of("profile", get_args(Profile)),
-        default="quick",
-        help="quick (default): seconds; full: minutes",
-    )
     figure.add_argument(
         "--scale",
         dest="profile",
@@ -138,17 +155,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="{quick,paper}",
         help="quick (default): seconds; paper: the sizes of the paper, minutes to hours",
     )
-    for command in (checks, figure):
-        command.add_argument(
-            "--seed",
-            type=seed,
-            default=0,
-            help="of all random numbers, an integer >= 0 (default 0)",
-        )
-        command.add_argument(
-            "--output", type=directory, default="out", metavar="DIR", help="default: out"
-        )
-    return top
+    return figure
 
 
 def run_claims(options: argparse.Namespace) -> int:
