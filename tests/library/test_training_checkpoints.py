@@ -304,6 +304,7 @@ def test_blas_threads_are_as_before_after_two_trainings(order):
         before = threads()
         first, second = one_blas_thread(), one_blas_thread()
         first.__enter__()
+        assert set(threads()) == {1}
         second.__enter__()
         assert set(threads()) == {1}
         ends = (second, first) if order == "nested" else (first, second)
