@@ -273,7 +273,7 @@ def test_a_batch_is_the_sum_of_its_sequences(seed, size, late):
     tokens, classes = rng.integers(N, size=(size, LONGEST)), rng.integers(M, size=LONGEST)
     asked = np.zeros((size, LONGEST), bool)
     asked[:, rng.integers(3)] = True
-    asked[:late, rng.integers(LONGEST, size=3)] = True
+    asked[:late, rng.integers(streams.ROWS, LONGEST, size=3)] = True
     fast, total, sums = TrainingStep(emb), 0.0, dict.fromkeys(names, 0.0)
     for each in (asked, *(asked & (np.arange(size) == i)[:, None] for i in range(size))):
         targets = np.where(each, classes, -1)
