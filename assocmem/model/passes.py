@@ -42,6 +42,7 @@ from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Ve
 
 CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
 INPUTS = ("tokens", "positions")  # embeddings that enter x_s
+NEEDED_FOR = {"O": ("W_O2", "W_F", "outputs"), "R": ("W_F", "outputs"), "K2": ("W_K2",)}
 LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
 
@@ -86,7 +87,8 @@ class Sums:
     def __init__(self, tables: Tables, wrt: tuple[str, ...]) -> None:
         self.wrt, self.loss = wrt, 0.0
         arrays = {"O": tables.O, "R": tables.O, "K2": tables.K2}
-        self.sums = {name: np.zeros_like(array) for name, array in arrays.items()}
+        asked = {name for name, some in NEEDED_FOR.items() if not set(some).isdisjoint(wrt)}
+        self.sums = {name: np.zeros_like(arrays[name]) for name in arrays if name in asked}
         self.inputs = not set(INPUTS).isdisjoint(wrt)
         self.first = tables.first is not None and ("W_K1" in wrt or self.inputs)
         if self.first:
@@ -148,9 +150,9 @@ class Pass:
         """Add this chunk's loss and gradients; overwrites what the forward pass left."""
         tables, stream, wrt, sums = self.tables, self.stream, total.wrt, total.sums
         g_logits = self._cross_entropy(targets, weights, total, log_counts)
-        if not {"W_O2", "W_F", "outputs"}.isdisjoint(wrt):
+        if "O" in sums:
             sums["O"] += g_logits.T @ self.m
-        if ("W_F" in wrt or "outputs" in wrt) and tables.R is not None:
+        if "R" in sums and tables.R is not None:
             sums["R"] += g_logits.T @ self.x1
         if "W_K2" in wrt or total.first or total.inputs:  # and no further than asked
             g_m = self._product("g_m", g_logits, tables.O).reshape(self.q.shape)

@@ -397,7 +397,9 @@ class FrozenTransformer:
             "W_K2": (emb.atoms, emb.atoms),
             "W_O2": (self._unembedding, emb.values),
         }
-        tables = {"W_K2": self.scale * g["K2"], "W_O2": g["O"]}
+        tables = {"W_O2": g["O"]} if "W_O2" in wrt else {}
+        if "W_K2" in wrt:
+            tables |= {"W_K2": self.scale * g["K2"]}
         if "W_K1" in wrt:
             length = batch.tokens.shape[1]
             tables["W_K1"] = np.pad(self.scale * total.K1(), (0, emb.length - length))
