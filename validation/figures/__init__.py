@@ -72,7 +72,7 @@ SECONDS = {
     "exact": 5,
     "2": 7,
     "3": 98,
-    "4": 80,
+    "4": 96,
     "depth": 33,
     "triggers": 63,
     "times": 13,
