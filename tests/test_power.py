@@ -58,7 +58,7 @@ FORMULAS = (
     Formula("S3a", gradients, "third_step", "A: p", slow=True),
     Formula("S3a", gradients, "third_step_slope", "B: p", slow=True),
     Formula("S3b", gradients, "third_step", "closed form", slow=True),
-    Formula("T-S1", conditions, "first_leads", "populations|logit"),
+    Formula("T-S1", conditions, "first_leads", "populations, random|logit"),
     Formula("T-S2", gradients, "second_step", "^lead", slow=True),
     Formula("T-S2", conditions, "fewest_content", "fewest C|shortest", slow=True),
     Formula("T-m1", conditions, "repairing_margin", slow=True),
