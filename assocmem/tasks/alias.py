@@ -18,14 +18,14 @@ _AT_ONCE = 512, 2**20  # rows to cut at once, or entries: their masses and order
 
 
 class AliasTables(NamedTuple):
-    """R laws on n tokens, and after them the n that hold one token each, which need no `keep`.
+    """R laws on n tokens, and after them one row that holds each token for certain.
 
     Parameters
     ----------
     keep : array, shape (R + 1, n)
-        Probabilities; the last row stands for all laws of one token, and is 0.
-    alias : array of int32, shape (R + n, n)
-        Token ids.
+        Probabilities; the last row is 0.
+    alias : array of int32, shape (R + 1, n)
+        Token ids; in the last row each its own.
 
     Examples
     --------
@@ -54,17 +54,19 @@ class AliasTables(NamedTuple):
         return cell, place
 
     def draw(self, entry: Ints, cell: Ints, place: Array, out: NDArray[np.int32]) -> None:
-        """Write a token for each entry, law * n + cell, given the cell and the place in it."""
+        """Write a token for each entry, given the cell and the place in it.
+
+        The entry of a law is law * n + cell, that of a token for certain R * n + token.
+        """
         self.alias.take(entry, out=out, mode="clip")
-        kept = place < self.keep.take(entry, mode="clip")  # beyond the end: 0, as is its last
+        kept = place < self.keep.take(entry, mode="clip")
         np.copyto(out, cell, where=kept, casting="same_kind")
 
     def laws(self) -> NDArray[np.float64]:
-        """The laws (R, n) that are drawn from, without those of one token."""
-        laws, n = self.keep[:-1].copy(), self.keep.shape[1]
-        rows = np.arange(len(laws))
-        np.add.at(laws, (rows[:, None], self.alias[rows]), 1 - self.keep[rows])
-        return laws / n
+        """The laws (R, n) that are drawn from."""
+        laws = self.keep.copy()
+        np.add.at(laws, (np.arange(len(laws))[:, None], self.alias), 1 - self.keep)
+        return laws[:-1] / laws.shape[1]
 
 
 def alias_tables(*parts: NDArray[np.float64]) -> AliasTables:
@@ -73,9 +75,8 @@ def alias_tables(*parts: NDArray[np.float64]) -> AliasTables:
     A token without mass is never drawn. Otherwise the laws are kept up to rounding.
     """
     rows, n = sum(map(len, parts)), parts[0].shape[1]
-    keep, alias = np.ones((rows + 1, n)), np.empty((rows + n, n), dtype=np.int32)
-    keep[-1] = 0
-    alias[:rows], alias[rows:] = np.arange(n), np.arange(n)[:, None]
+    keep, alias = np.ones((rows + 1, n)), np.empty((rows + 1, n), dtype=np.int32)
+    keep[-1], alias[:] = 0, np.arange(n)
     step, row = max(_AT_ONCE[0], _AT_ONCE[1] // n), 0
     for laws in parts:
         for start in range(0, len(laws), step):

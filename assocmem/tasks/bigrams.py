@@ -397,7 +397,9 @@ class BigramTask:
         """
         size, n, tables = len(triggers), self.n_tokens, self.language.tables
         laws = np.tile(n * np.arange(n + 1), (size, 1))  # after each token, by their first entries
-        np.put_along_axis(laws, triggers, n * (n + 1 + outputs), axis=1)
+        last = laws + n  # and by the ends of these, which one that is certain does not go beyond
+        np.put_along_axis(laws, triggers, n * (n + 1) + outputs, axis=1)
+        np.put_along_axis(last, triggers, n * (n + 1) + outputs, axis=1)
         rows = (n + 1) * np.arange(size)
         words = np.empty((size, self.length + 1), dtype=np.int64)
         steps = max(1, _AT_ONCE // size)
@@ -407,8 +409,10 @@ class BigramTask:
             some = words[:, start : start + steps]
             cells, places = tables.cells(rng.random(some.T.shape))
             for cell, place, following in zip(cells, places, block, strict=False):
-                entry = laws.take(rows + token)
+                here = rows + token
+                entry = laws.take(here)
                 entry += cell
+                np.minimum(entry, last.take(here), out=entry)
                 tables.draw(entry, cell, place, out=following)
                 token = following
             some[:] = block[: some.shape[1]].T

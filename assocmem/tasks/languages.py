@@ -328,9 +328,9 @@ class Language:
 
     @cached_property
     def tables(self) -> AliasTables:
-        """To draw from its laws: the N bigram rows, the unigram, and each token for certain.
+        """To draw from its laws: the N bigram rows and the unigram; any token for certain.
 
-        Built on first use, in N steps on all rows at once: 16 N² bytes.
+        Built on first use, in N steps on all rows at once: 12 N² bytes.
         """
         return alias_tables(self.bigram, self.unigram[None])
 

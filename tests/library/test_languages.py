@@ -361,8 +361,8 @@ def test_draws_follow_the_tables_exactly():
     for law in range(4):
         tables.draw(4 * law + cell, cell, place, out=tokens)
         np.testing.assert_array_equal(np.bincount(tokens, minlength=4), 16 * counts[law])
-    for token in range(4):  # after the laws come those of one token
-        tables.draw(4 * (4 + token) + cell, cell, place, out=tokens)
+    for token in range(4):  # after the laws, an entry for each token that is certain
+        tables.draw(np.full(1024, 4 * 4 + token), cell, place, out=tokens)
         assert (tokens == token).all()
 
 
