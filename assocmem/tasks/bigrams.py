@@ -397,22 +397,21 @@ class BigramTask:
         """
         size, n, tables = len(triggers), self.n_tokens, self.language.tables
         laws = np.tile(n * np.arange(n + 1), (size, 1))  # after each token, by their first entries
-        last = laws + n  # and by the ends of these, which one that is certain does not go beyond
         np.put_along_axis(laws, triggers, n * (n + 1) + outputs, axis=1)
-        np.put_along_axis(last, triggers, n * (n + 1) + outputs, axis=1)
-        rows = (n + 1) * np.arange(size)
+        end = np.full(size, n * (n + 1))  # of the laws; beyond it are tokens that are certain
+        index = np.result_type(np.int32, np.min_scalar_type(-size * (n + 1)))
+        rows = (n + 1) * np.arange(size, dtype=index)
         words = np.empty((size, self.length + 1), dtype=np.int64)
         steps = max(1, _AT_ONCE // size)
         block = np.empty((steps, size), dtype=np.int32)
-        token = np.full(size, n)  # before the first
+        token = np.full(size, n, dtype=np.int32)  # before the first
         for start in range(0, self.length + 1, steps):
             some = words[:, start : start + steps]
             cells, places = tables.cells(rng.random(some.T.shape))
             for cell, place, following in zip(cells, places, block, strict=False):
-                here = rows + token
-                entry = laws.take(here)
-                entry += cell
-                np.minimum(entry, last.take(here), out=entry)
+                law = laws.take(rows + token)
+                entry = law + cell
+                np.minimum(entry, np.maximum(law, end, out=law), out=entry)
                 tables.draw(entry, cell, place, out=following)
                 token = following
             some[:] = block[: some.shape[1]].T
