@@ -107,10 +107,9 @@ class Outcome:
 
     @property
     def evidence(self) -> str:
-        """The kinds of evidence, strongest first: ident+stat."""
-        return "+".join(
-            short for word, short in SHORT.items() if word in {row["evidence"] for row in self.ran}
-        )
+        """The weakest kind of evidence that one of its cases rests on."""
+        kinds = {row["evidence"] for row in self.ran}
+        return next((short for word, short in reversed(SHORT.items()) if word in kinds), "")
 
     @property
     def worst(self) -> float | None:
