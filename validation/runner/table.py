@@ -96,7 +96,8 @@ def _brief(value: float | None, least: float) -> str:
 
 def _legend(paper: Paper) -> list[str]:
     text = (
-        "how: the weakest that a row rests on, of ident(ity, to rounding), enum(eration of a whole population), bound (proved), "
+        "how: the weakest that a row rests on, of ident(ity, to rounding), enum(eration of a "
+        "whole population), bound (proved), "
         "est(imated error of a limit), stat(istics: a false alarm has probability "
         f"{FALSE_ALARM:.0e} at most), pairs (of runs: {2.0**-PAIRS:.0e}), range (stated, not "
         "proved). worst: largest |error| / tolerance. power: smallest relative error that every "
