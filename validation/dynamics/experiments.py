@@ -154,6 +154,16 @@ EXPERIMENTS: dict[str, Experiment] = {
     "bigram outputs": Experiment(_BOTH["bigram"], test=_BOTH, longer=2),
 }
 
+# The same with the paper's outputs, which may be triggers.
+ANY_OUTPUT = {
+    name: f"{name}, any output"
+    for name in ("K = 1 fixed", "K = 5 fixed", "K = 20 fixed", "K = 5 rare", "K = 5 random")
+}
+EXPERIMENTS |= {
+    other: replace(EXPERIMENTS[name], task={**EXPERIMENTS[name].task, "avoid": "nothing"})
+    for name, other in ANY_OUTPUT.items()
+}
+
 
 REFERENCE = "reference, all trained"  # not the frozen model: layer norm, heads, AdamW
 
