@@ -27,7 +27,8 @@ from assocmem.width import gradient_noise, wick
 from tests.controls import plant
 from theory import CLAIMS
 from validation.bigrams import b0, b1, b2
-from validation.heads import h1
+from validation.capacity import draws
+from validation.heads import h1, h2
 from validation.induction_head import tie
 from validation.runner.cases import Case, run
 from validation.runner.checks import check_of
@@ -82,6 +83,7 @@ FORMULAS = (
     Formula("NO4", embeddings, "gaussian", "mean square", order=2),
     Formula("AM1", am.AssociativeMemory, "scores", "orthonormal"),
     Formula("C1", capacity, "score_moments", "(dense C|per key): noise", slow=True),
+    Formula("C2", draws, "law", "^recall of n.*classes", slow=True),
     Formula("C3", capacity, "zipf_recall", "^recalled items|^items recalled", slow=True),
     Formula("C4", capacity, "memorise", "as stored", slow=True),
     Formula("P1", SymmetricTransformer, "loss_and_tables", "loss|gradients", slow=True),
@@ -96,6 +98,7 @@ FORMULAS = (
     Formula("WR3", capacity, "polar_scores", "score", slow=True),
     Formula("WR4", capacity, "polar_recall", "items", slow=True),
     Formula("H1", h1, "fourth_moment", "fourth", slow=True),
+    Formula("H2", h2, "grams", "^n = .*Gram", order=2, slow=True),
 )
 
 

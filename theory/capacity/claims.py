@@ -102,8 +102,10 @@ which is convex (L1).
 The bound holds for every rule at once, and is loose: at $d = 16$ it is $663 = 2.6\,d^2$, and
 minimising the cross-entropy recalls all of about $60 = 0.23\,d^2$ pairs, outer products of about
 10. The tolerance is what is proved about its tightness: the number that outer products recall in
-full, in the mean of the same draws. So the check sees a bound that is about seven times too small
-at $d = 4$ and $8$, and none that is less wrong.
+full, in the mean of the same draws. So that row sees a bound that is about seven times too small
+at $d = 4$ and $8$, and none that is less wrong. What the bound is made of is seen exactly: the
+regions between drawn hyperplanes are counted, and the first $n$ at which they are too few is found
+in fractions.
 """.strip(),
     ),
     Claim(

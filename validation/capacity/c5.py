@@ -4,13 +4,16 @@ W."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
+from math import comb
 
 import numpy as np
+from scipy.optimize import linprog
 
 import assocmem as am
 from assocmem import capacity
 from assocmem.capacity import Rule
-from validation.runner.cases import Case, Context
+from validation.runner.cases import ROUNDING, Case, Context
 
 
 def largest(fits: Callable[[int], bool], low: int, high: int) -> int:
@@ -33,11 +36,28 @@ def recalled_in_full(d: int, most: int, rng: np.random.Generator) -> tuple[int, 
     return found, outer
 
 
-def check(context: Context) -> Iterator[Case]:
-    """C5: what cross-entropy recalls in full, between outer products and the counting bound.
+def regions(planes: np.ndarray) -> int:
+    """Into how many regions these hyperplanes through 0 cut their space: the signs that occur."""
+    signs = (np.array([1, *rest]) for rest in product((-1, 1), repeat=len(planes) - 1))
+    within = {"bounds": (None, None), "method": "highs"}
+    found = (
+        linprog(np.zeros(planes.shape[1]), -each[:, None] * planes, -np.ones(len(planes)), **within)
+        for each in signs
+    )
+    return 2 * sum(each.status == 0 for each in found)  # with each region its opposite
 
-    The mean of several draws: in one, outer products may recall a single pair, as any matrix does.
+
+def check(context: Context) -> Iterator[Case]:
+    """C5: the number of regions, counted; and what cross-entropy recalls in full.
+
+    That is between outer products and the counting bound, in the mean of several draws: in one,
+    outer products may recall a single pair, as any matrix does.
     """
+    for planes, dimensions in ((6, 2), (7, 3), (8, 4)):
+        counted = regions(context.rng.standard_normal((planes, dimensions)))
+        stated = 2 * sum(comb(planes - 1, i) for i in range(dimensions))
+        name = f"regions between {planes} hyperplanes in {dimensions} dimensions"
+        yield Case(name, stated, counted, ROUNDING * stated, evidence="enumeration")
     for d in (4, 8, 16) if context.full else (4, 8):
         bound = capacity.storage_bound(d, delta=1e-7)
         draws = [recalled_in_full(d, 2 * bound, context.rng) for _ in range(6)]
