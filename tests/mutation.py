@@ -29,6 +29,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -88,14 +89,14 @@ class Mutation(NamedTuple):
     def is_python(self) -> bool:
         """Whether the mutant compiles: a * in a signature makes a mutant that does not."""
         try:
-            compile(mutated(self), self.source, "exec")
+            compiled(mutated(self))
         except SyntaxError:
             return False
         return True
 
     def codes(self) -> list[tuple[CodeType, CodeType]] | None:
         """Each function's code before and after, where it differs; None if the import does."""
-        pairs = [tuple(compile(t, "", "exec") for t in (original(self.source), mutated(self)))]
+        pairs = [tuple(compiled(text) for text in (original(self.source), mutated(self)))]
         found = []
         for old, new in pairs:  # which grows
             inner = [[c for c in code.co_consts if isinstance(c, CodeType)] for code in (old, new)]
@@ -107,6 +108,12 @@ class Mutation(NamedTuple):
             else:
                 pairs += zip(*inner, strict=True)
         return found
+
+
+def compiled(text: str) -> CodeType:
+    """Its code: Python warns of what some mutants do, such as to compare a string by `is`."""
+    with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+        return compile(text, "", "exec")
 
 
 class Record:
@@ -408,6 +415,8 @@ def main() -> int:
                 else:
                     print("{}: {} {}\n  - {}\n  + {}".format(verdict, *key), flush=True)
             verdicts.append(verdict)
+            if len(verdicts) % 25 == 0:
+                print(f"{len(verdicts)} of {len(mutations)} judged", file=sys.stderr, flush=True)
 
     return pytest_with(judge) or report(verdicts)
 

@@ -445,6 +445,9 @@ def test_complex_and_overflowing_weights():
         am.FrozenTransformer(emb, W_O2=1j * eye)
     with pytest.raises(ValueError, match="W_K1: expected finite scores in float32"):
         am.FrozenTransformer(emb.astype(np.float32), W_K1=1e300 * eye)
+    for name in ("W_K1", "W_K2"):  # each score is finite, but not times the scale
+        with pytest.raises(ValueError, match=f"{name}: expected finite scores in float32"):
+            am.FrozenTransformer(emb.astype(np.float32), **{name: 1e38 * eye}, scale=100)
 
 
 def test_arguments_of_another_class():
