@@ -23,6 +23,7 @@ from validation.runner.table import chapter_title
 
 ROOT = Path(theory.__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
+RECORDS = ROOT / "validation" / "records"
 BADGES = {
     "proved": "success",
     "proved in a limit": "info",
@@ -93,7 +94,7 @@ def generate(app: Any) -> None:
         files[f"{claim.id}.md"] = page(claim, steps.get(claim.id, ()), cases).encode()
         if spread(cases):
             files[f"{claim.id}.svg"] = figure(claim, cases)
-    files |= exact_figures()
+    files |= exact_figures() | recorded_figures()
     write(Path(app.srcdir) / "claims", files)
 
 
@@ -225,6 +226,18 @@ def exact_figures() -> dict[str, bytes]:
         drawing = sheets.arranged(rows, {id: panel}, 1, across=1, shape=0.7)
         files[f"{id}-exact.svg"] = sheets.picture(sheets.fitted(drawing), "svg")
     return files
+
+
+def recorded_figures() -> dict[str, bytes]:
+    """The figures at the paper's sizes, from the numbers of runs that take hours."""
+    from validation.figures import FIGURES, sheets
+
+    return {
+        f"{path.stem}.svg": sheets.picture(
+            FIGURES[path.stem.removeprefix("figure-")].draw(sheets.read(path)), "svg"
+        )
+        for path in sorted(RECORDS.glob("figure-*.csv"))
+    }
 
 
 def index() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ TRIGGERS = {
     "K = 5 rare": GREY,
     "K = 5 random": ORANGE,
 }
+ANY_OUTPUT = {experiments.ANY_OUTPUT[name]: colour for name, colour in TRIGGERS.items()}
 OUTPUTS = {"uniform outputs": BLUE, "bigram outputs": ORANGE}
 COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl", "bigram_kl_W_F")
 
@@ -37,30 +40,40 @@ def data(
     width: int | None = None,
     seeds: int | None = None,
 ) -> list[Row]:
-    """Accuracy and divergence for every kind of trigger and output."""
+    """Accuracy and divergence for every kind of trigger and output.
+
+    At the paper's sizes with its outputs, too, which may be triggers.
+    """
     scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
     folder = context.runs("figure-4-runs")
-    return measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
+    names = (*TRIGGERS, *OUTPUTS, *(ANY_OUTPUT if context.full else ()))
+    runs = seeds or (1 if context.full else 2)
+    return measure(scale, context.rng, folder, seeds=runs, names=names)
 
 
 def measure(
-    scale: Scale, rng: np.random.Generator, folder: Path | None, *, seeds: int
+    scale: Scale,
+    rng: np.random.Generator,
+    folder: Path | None,
+    *,
+    seeds: int,
+    names: Sequence[str] = (*TRIGGERS, *OUTPUTS),
 ) -> list[Row]:
     """The curves of every experiment and seed."""
-    names = (*TRIGGERS, *OUTPUTS)
     found = experiments.histories(names, scale=scale, seeds=seeds, rng=rng, folder=folder)
     return experiments.rows_of(found, COLUMNS)
 
 
-def draw_by_triggers(rows: list[Row], ax: Axes) -> None:
+def draw_by_triggers(title: str, names: Mapping[str, str], rows: list[Row], ax: Axes) -> None:
     """Accuracy with loss on all tokens, and how far the global bigrams are known."""
-    for name, colour in TRIGGERS.items():
+    for name, colour in names.items():
         steps, runs = curves_of(rows, name, "accuracy")
-        plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=ax)
+        label = name.partition(",")[0]
+        plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=ax)
         gap = curves_of(rows, name, "bigram_kl")[1]
         known = 1 - gap / gap[:, :1]  # of the divergence at the start, the share that is gone
         plots.learning_curve(steps, known, color=colour, linestyle="--", linewidth=1.4, ax=ax)
-    ax.set(title="Loss on all tokens, by triggers", ylabel="accuracy in context")
+    ax.set(title=title, ylabel="accuracy in context")
     ax.set(ylim=(-0.03, 1.03), xlabel="updates")
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
@@ -90,16 +103,21 @@ def draw_divergence(rows: list[Row], ax: Axes) -> None:
 
 
 PANELS: dict[str, Panel] = {
-    "triggers": draw_by_triggers,
+    "triggers": partial(draw_by_triggers, "Loss on all tokens, by triggers", TRIGGERS),
+    "any output": partial(draw_by_triggers, "Outputs that may be triggers, too", ANY_OUTPUT),
     "outputs": draw_by_outputs,
     "divergence": draw_divergence,
 }
 
 
 def draw(rows: list[Row], *, columns: int = 2) -> Figure:
-    """Accuracy by triggers; accuracy by outputs; the divergence from the global bigrams."""
-    across, shape = {1: (1, 2.5), 2: (3, 0.5)}[columns]
-    figure = arranged(rows, PANELS, columns, across=across, shape=shape)
+    """Accuracy by triggers; with any outputs, if that was run; by outputs; the divergence."""
+    panels, run = dict(PANELS), {row["experiment"] for row in rows}
+    across, shape = {1: (1, 3.3), 2: (2, 1.0)}[columns]
+    if not run.intersection(ANY_OUTPUT):
+        del panels["any output"]
+        across, shape = {1: (1, 2.5), 2: (3, 0.5)}[columns]
+    figure = arranged(rows, panels, columns, across=across, shape=shape)
     caption(
         figure,
         "Global bigrams come first; the triggers decide how fast the induction head follows. By "

@@ -158,6 +158,13 @@ def read(path: Path) -> list[Row]:
         ]
 
 
+def numbers(rows: list[Row], about: Mapping[str, str]) -> str:
+    """The text of a CSV file: the version of the library, how the rows were made, and the rows."""
+    columns, about = list(rows[0]), {"version": am.__version__, **about}
+    head = "".join(f"# {name}: {text}\n" for name, text in about.items())
+    return head + csv_text(columns, ([row.get(c) for c in columns] for row in rows))
+
+
 def publish(
     out: Path,
     stem: str,
@@ -172,11 +179,8 @@ def publish(
     Each file is written atomically. The CSV starts with lines of comment, "# name: text", that say
     how it was made: what is in ``about``, and the version of the library.
     """
-    columns, about = list(rows[0]), {"version": am.__version__, **(about or {})}
     files = {f"{stem}.{kind}": picture(figure, kind) for kind in KINDS}
-    numbers = csv_text(columns, ([row.get(c) for c in columns] for row in rows))
-    head = "".join(f"# {name}: {text}\n" for name, text in about.items())
-    files[f"{stem}.csv"] = (head + numbers).encode()
+    files[f"{stem}.csv"] = numbers(rows, about or {}).encode()
     files[f"{stem}.txt"] = f"{figure.get_label()}\n".encode()
     files |= {name: text.encode() for name, text in (texts or {}).items()}
     out.mkdir(parents=True, exist_ok=True)
