@@ -280,7 +280,43 @@ def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
 
 _GREEK = "alpha|beta|gamma|delta|epsilon|eta|kappa|lambda|xi|pi|psi|rho|sigma|tau|theta|Phi|Psi"
 _NUMBER = r"(?<![\w$.^])(\d+(?:\.\d+)?)"
-_TYPESET = (
+_LETTER = r"[B-HJ-Zb-z]\*?(?:\([A-Z](?:, [A-Z])*\))?"
+_TERM = rf"(?:(?:\d+|\d+ (?=[A-Zdln]\b))?(?:ln )?{_LETTER}|\d+(?:\.\.?\d+)?)"
+_TERMS = rf"(?<![\w$'.*^-])(?<!claim ){_TERM}(?:\s?[-+/=<>≤≥]\s?{_TERM})*(?![\w$^*(-]|'(?!s\b))"
+_ALONE = frozenset("BCDGHJKMNTWdmnp")  # letters that are symbols where nothing stands beside them
+
+
+def _formula(found: re.Match[str]) -> str:
+    """Terms between signs as a formula; a number alone and the label (d) stay as they are."""
+    text = found[0]
+    before, after = found.string[: found.start()], found.string[found.end() :]
+    if not re.search("[A-Za-z]", text) or (len(text) == 1 and text not in _ALONE):
+        return text
+    if len(text) == 1 and before.endswith("(") and after.startswith(")"):
+        return text
+    for plain, command in (("ln ", r"\ln "), ("*", "^*"), ("..", r" \ldots "), *_SIGNS):
+        text = text.replace(plain, command)
+    return f"${text}$"
+
+
+def _tuple(found: re.Match[str]) -> str:
+    return f"$({found[1]}) = {found[2]}$" if found[2] else f"$({found[1]})$"
+
+
+_JOINED = re.compile(r"\$[^$]+\$(?:\s[=<>≤≥→]\s(?:\$[^$]+\$|\d+(?:\.\d+)?(?![\w/^])))+")
+
+
+def _relation(found: re.Match[str]) -> str:
+    """Formulas and numbers with relations between them as one formula."""
+    text = found[0].replace("$", "")
+    for plain, command in (*_SIGNS, ("→", r"\to")):
+        text = text.replace(plain, command)
+    return f"${text}$"
+
+
+_SIGNS = (("≤", r"\le"), ("≥", r"\ge"))
+_TYPESET: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\b1/\((2d|[A-Z](?: [A-Z])*\^\d)\)"), r"$1/(\1)$"),
     (re.compile(_NUMBER + r" 10\^(-?\d+)"), r"$\1 \\cdot 10^{\2}$"),
     (re.compile(_NUMBER + r"\^(-?\d+)\b"), r"$\1^{\2}$"),
     (re.compile(r"(?<![\w$.])1e(-\d+)\b"), r"$10^{\1}$"),
@@ -293,12 +329,18 @@ _TYPESET = (
     (re.compile(r"\bW_([OKV])([12])\b"), r"$W_\1^\2$"),
     (re.compile(r"\b([wW])_([EUF])\b(\([a-z]\))?"), r"$\1_\2\3$"),
     (re.compile(rf"\b({_GREEK})_?(\d|[A-Z])\b"), r"$\\\1_\2$"),
+    (re.compile(rf"\b({_GREEK})\^(\d)"), r"$\\\1^\2$"),
     (re.compile(rf"\b({_GREEK})\b"), r"$\\\1$"),
     (re.compile(r"\b([mpzoJGUhA])_([a-zA-Z0-9])(?!\w)(\*?)"), r"$\1_\2\3$"),
+    (re.compile(r"\bm([123])\b"), r"$m_\1$"),
     (re.compile(r"\b([A-Za-z])\^([0-9a-z])\b"), r"$\1^\2$"),
     (re.compile(r"(?<=\s)>=(?=\s)"), "≥"),
     (re.compile(r"(?<=\s)<=(?=\s)"), "≤"),
     (re.compile(r"(?<=\s)->(?=\s)"), "→"),
+    (re.compile(r"\bN\(0, 1/d\)"), r"$\\mathcal{N}(0, 1/d)$"),
+    (re.compile(r"\bO\(([^()$]+)\)"), r"$O(\1)$"),
+    (re.compile(r"(?<![\w*])\(([A-Z](?:, [A-Z])+)\)(?: = (\([\d, ]+\)))?"), _tuple),
+    (re.compile(_TERMS), _formula),
 )
 
 
@@ -306,9 +348,11 @@ def typeset(text: str) -> str:
     r"""The text with symbols that are written in plain letters as formulas.
 
     >>> typeset("W_K2 at lambda -> 0, T >= 5 and `W_K2` in $tau$")
-    '$W_K^2$ at $\\lambda$ → 0, T ≥ 5 and `W_K2` in $tau$'
+    '$W_K^2$ at $\\lambda \\to 0$, $T \\ge 5$ and `W_K2` in $tau$'
     >>> typeset("2.5 10^20 of d^(1/2a), at most 4e-5, d* = 10^3")
-    '$2.5 \\cdot 10^{20}$ of $d^{1/2a}$, at most $4 \\cdot 10^{-5}$, $d^*$ = $10^{3}$'
+    '$2.5 \\cdot 10^{20}$ of $d^{1/2a}$, at most $4 \\cdot 10^{-5}$, $d^* = 10^{3}$'
+    >>> typeset("d rows where C > C*(T, K), at (C, K) = (16, 4) like ln T - 2, (d) and 1/n")
+    '$d$ rows where $C > C^*(T, K)$, at $(C, K) = (16, 4)$ like $\\ln T - 2$, (d) and $1/n$'
     """
 
     def outside_code(plain: str) -> str:
@@ -320,7 +364,7 @@ def typeset(text: str) -> str:
     def symbols(plain: str) -> str:
         for pattern, formula in _TYPESET:
             plain = _outside_formulas(plain, partial(pattern.sub, formula))
-        return plain
+        return _JOINED.sub(_relation, plain)
 
     return _outside_formulas(text, outside_code)
 

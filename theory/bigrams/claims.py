@@ -133,11 +133,11 @@ outputs make the smallest lead largest.
         source="derived here; [BCBJB2023], section 5 and figure 4, observes it in training",
         status="proved",
         note=r"""
-So c in "lead = c Σ f_q²" is $(M-1) w_T(F) / M^2$: 0.0120 for rare triggers at N = 65, T = 32, and
-0.0088 for one trigger with the frequency of the blank. On the default characters, whose tokens
-are not independent, it is 0.0052 to 0.0102: see B2-text. It corrects the factor 4e-3 to 1e-2 read
-off a prototype, whose leads for several triggers were 3 to 10 % too small: a maximum over noisy
-competitors is biased.
+So the factor of $\sum_q f_q^2$ is $(M-1)\, w_T(F) / M^2$: 0.0120 for rare triggers at N = 65, T =
+32, and 0.0088 for one trigger with the frequency of the blank. On the default characters, whose
+tokens are not independent, it is 0.0052 to 0.0102: see B2-text. It corrects the factor 4e-3 to 1e-2
+read off a prototype, whose leads for several triggers were 3 to 10 % too small: a maximum over
+noisy competitors is biased.
 """.strip(),
     ),
     Claim(
@@ -205,8 +205,8 @@ rises to 1.13 for twenty. Figure triggers writes the table, with standard errors
         statement=r"""
 Train from zero by plain gradient descent with loss on repeated triggers, at infinite width. By the
 exact gradients $W_O^2 = t\, G_1$ and $W_K^2 = \frac{t^2}{2} J_2$ to leading order in
-$t$ = learning rate $\times$ updates, so that with their median leads $\Lambda_O$, $\Lambda_K$ the
-median margins reach a level $m$ at
+the product $t$ of learning rate and updates, so that with their median leads $\Lambda_O$ and
+$\Lambda_K$ the median margins reach a level $m$ at
 $$t_O = \frac{m}{\Lambda_O},\qquad t_K = \sqrt{\frac{2m}{\Lambda_K}},$$
 and $W_K^1$ later. For $m = 0.1$ and batches of 256 training does so (a) within a factor $2$ of
 $t_O$ and $3$ of $t_K$, for each of ten sets of triggers whose times span a factor 26; over all of

@@ -30,8 +30,10 @@ def derive(d: Derivation) -> None:
     law_of_an_item(d)
     moments_of_the_law(d)
     one_item(d)
-    library_limit(d)
-    every_item(d)
+    with d.aside("Bookkeeping: the library at given sizes"):
+        library_limit(d)
+    with d.aside("Bookkeeping: a bound at every width and rank"):
+        every_item(d)
     sum_over_items(d)
 
 

@@ -200,16 +200,17 @@ def margin_of_a_step(d: Derivation) -> None:
         shared = (different + (d_ + 1) * same * different) / d_
         return both - 2 * ((1 + 1 / d_) * shared - same * different)
 
-    for size in (3, 4):
-        C = np.array(sympy.eye(size) - sympy.ones(size, size) / size)
-        mean, margin = capacity.margin_moments(C, d_)
-        d.equal(
-            f"Its margin by C1, which the library confirms for $n = {size}$:",
-            [mean[1, 0], margin[1, 0]],
-            [1, variance(sympy.Integer(size))],
-            latex=r"\mathbb{E}\,(s_{ii} - s_{ki}) = 1, \qquad \mathrm{Var} = "
-            + sympy.latex(sympy.factor(variance(n))),
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for size in (3, 4):
+            C = np.array(sympy.eye(size) - sympy.ones(size, size) / size)
+            mean, margin = capacity.margin_moments(C, d_)
+            d.equal(
+                f"Its margin by C1, which the library confirms for $n = {size}$:",
+                [mean[1, 0], margin[1, 0]],
+                [1, variance(sympy.Integer(size))],
+                latex=r"\mathbb{E}\,(s_{ii} - s_{ki}) = 1, \qquad \mathrm{Var} = "
+                + sympy.latex(sympy.factor(variance(n))),
+            )
     ratio = variance(n) / ((2 * n + 6 * d_ + 5) / d_**2)
     d.equal(
         "Over the variance $(2n + 6d + 5)/d^2$ of outer products this is between $1 - 1/n$ and 1.",

@@ -29,7 +29,8 @@ def derive(d: Derivation) -> None:
     """
     second_moments(d)
     mean_of_the_right_score(d)
-    integrals(d)
+    with d.aside("Bookkeeping: the library at given sizes"):
+        integrals(d)
 
 
 def mean_squares(own: Any, rival: Any, total: Any) -> tuple[Any, Any]:

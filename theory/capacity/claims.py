@@ -20,8 +20,8 @@ whatever $n$, without logarithm.
 """.strip(),
         assumptions=(
             "keys and values are independent families with independent N(0, 1/d) entries",
-            "weights i^(-alpha), alpha > 1/2, so that their squares have a finite sum",
-            "ln n is small against d; for the number of items, against d^(1/(2 alpha + 2))",
+            r"weights $i^{-\alpha}$, $\alpha > \frac12$, so that their squares have a finite sum",
+            r"$\ln n$ is small against $d$; for the number of items, against $d^{1/(2\alpha + 2)}$",
         ),
         kind="rate",
         source="derived here; [CDB2024] for weighting schemes on Zipf data",

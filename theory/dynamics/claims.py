@@ -113,8 +113,8 @@ change of outputs than one trained on uniform ones does.""",
         kind="order",
         source=_SOURCE,
         status="empirical",
-        note="Outputs are never triggers here (avoid='triggers'): otherwise two thirds of the loss "
-        "on bigram outputs is earned by sequences caught in a cycle (page bigrams).",
+        note="Outputs are never triggers here (`avoid='triggers'`): otherwise two thirds of the "
+        "loss on bigram outputs is earned by sequences caught in a cycle (page bigrams).",
     ),
     Claim(
         id="D6",
@@ -143,8 +143,8 @@ than three quarters of the tokens.""",
         kind="order",
         source="derived here, for the memory of [BCBJB2023], Section 5",
         status="empirical",
-        note="The model predicts by W_U (1 + W_F)(x^1_t + W_O2 o_t): W_O2 reads the present token "
-        "too, as layer 2 attends to it among others, and shares what W_F would have to store. "
-        "Figure 4 shows both divergences.",
+        note="The model predicts by $W_U (1 + W_F)(x^1_t + W_O^2 o_t)$: W_O2 reads the present "
+        "token too, as layer 2 attends to it among others, and shares what W_F would have to "
+        "store. Figure 4 shows both divergences.",
     ),
 )

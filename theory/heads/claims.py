@@ -26,8 +26,8 @@ independent of $N$, $D/(\|W\|_F \|N\|_F)$ has exactly the law of the overlap of 
 vectors in $md$ dimensions, whatever $N$ and with it the Gram matrices of the atoms.
 """.strip(),
         assumptions=(
-            "N does not depend on W",
-            "(a), (b): W and N are given, and Q is drawn; (c): W is drawn",
+            "$N$ does not depend on $W$",
+            "(a), (b): $W$ and $N$ are given, and $Q$ is drawn; (c): $W$ is drawn",
             "d >= 2",
         ),
         kind="equal",
@@ -58,16 +58,17 @@ $$\rho = \frac{(n-1)\, \langle G, H\rangle}{\mathrm{tr}\,G\; \mathrm{tr}\,H} .$$
 (b) If $G$ and $H$ are multiples of each other, as where a token looks for itself,
 $$\rho \ge \frac{n-1}{d} .$$
 """.strip(),
-        assumptions=("the entries of A are uncorrelated, with mean 0 and one variance",),
+        assumptions=("the entries of $A$ are uncorrelated, with mean 0 and one variance",),
         kind="equal",
         source="derived here; moments of permuted sums as in [H1951]",
         status="proved",
-        note="""
+        note=r"""
 Hence the null of H1, which leaves the pairing and turns the weights. The table of a copying head
 with an unembedding of its own has independent G and H, and rho near 1: there both nulls agree.
 Trained embeddings, often with cosines of 0.8 to 0.9, make it worse: what matters is the number of
 directions in which they differ. Where G and H are multiples of each other rho is never below 1: by
-the Cauchy-Schwarz inequality it is at least (n - 1)/rank G, and the rank of G is at most n - 1.
+the Cauchy-Schwarz inequality it is at least $(n - 1)/\mathrm{rank}\,G$, and the rank of $G$ is at
+most $n - 1$.
 """.strip(),
     ),
     Claim(
@@ -85,7 +86,7 @@ parameter was trained on in-context bigrams, each of the three memories of the i
 found with $p < 10^{-6}$: by the law of H1 (a), and by $2 \cdot 10^6$ signed permutations.
 """.strip(),
         assumptions=(
-            "(a) n_tokens = length = 24 in width 192, four heads in each of three layers",
+            "(a) N = T = 24 in width 192, four heads in each of three layers",
             "(b) 24 tokens, length 32, width 48, 900 steps of AdamW",
         ),
         kind="empirical",

@@ -144,16 +144,17 @@ def gaussian(d: Derivation) -> None:
         r" f(x) \propto (1 - x^2)^{(md - 3)/2} ,",
     )
     k, x = sympy.Symbol("k", positive=True, integer=True), sympy.Symbol("x", real=True)
-    for size in (3, 6):
-        density = (1 - x**2) ** Rational(size - 3, 2)
-        mass = sympy.integrate(density, (x, -1, 1))
-        d.equal(
-            f"which the row of a rotation has, too: with ${size}$ entries,",
-            [sympy.integrate(x**p * density, (x, -1, 1)) / mass for p in (2, 4)],
-            [value.subs(k, size) for value in (1 / k, 3 / (k * (k + 2)))],
-            latex=rf"\mathbb{{E}} x^2 = \tfrac1{{{size}}}, \qquad"
-            rf" \mathbb{{E}} x^4 = \tfrac{{3}}{{{size * (size + 2)}}} .",
-        )
+    with d.aside("Bookkeeping: moments of a direction"):
+        for size in (3, 6):
+            density = (1 - x**2) ** Rational(size - 3, 2)
+            mass = sympy.integrate(density, (x, -1, 1))
+            d.equal(
+                f"which the row of a rotation has, too: with ${size}$ entries,",
+                [sympy.integrate(x**p * density, (x, -1, 1)) / mass for p in (2, 4)],
+                [value.subs(k, size) for value in (1 / k, 3 / (k * (k + 2)))],
+                latex=rf"\mathbb{{E}} x^2 = \tfrac1{{{size}}}, \qquad"
+                rf" \mathbb{{E}} x^4 = \tfrac{{3}}{{{size * (size + 2)}}} .",
+            )
     W, N = np.array([[3.0, 0.0, 4.0]]), np.array([[1.0, 0.0, 0.0]])
     p = exact(np.array(Null(W, N).p_value("gaussian")))[()]
     d.holds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from theory.record import Claim
 
-_TASK = ("InductionTask at infinite width", "fixed triggers, predict = content")
+_TASK = ("InductionTask at infinite width", "fixed triggers, prediction over the content")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -28,9 +28,9 @@ beats that of the output if $\beta \ge T$, and accuracy is $1 - \frac1{T-2}$."""
         kind="equal",
         source="[BCBJB2023], Section 4.2; the tie and its cost are derived here",
         status="proved",
-        note="At tau = 1 position 1 is ahead of position 2 by a share of beta / exp(beta) only, as "
-        "much as about beta later positions have: at smaller beta an output that stands more than "
-        "beta + 1 further times in the sequence wins the tie.",
+        note=r"At $\tau = 1$ position 1 is ahead of position 2 by a share of $\beta e^{-\beta}$ "
+        "only, as much as about beta later positions have: at smaller beta an output that "
+        "stands more than beta + 1 further times in the sequence wins the tie.",
     ),
     Claim(
         id="tie",

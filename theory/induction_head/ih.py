@@ -54,21 +54,24 @@ def derive(d: Derivation) -> None:
         r"attention that $s$ pays to the positions $\tau$ and $T$, which hold $q$.",
         r"e_s = \beta \sum_{r \le s} b_{sr}\, 1\{z_r = q\}",
     )
-    for place in (1, 2, 3):
-        tokens = [1, 2, 3, 1, 2]
-        tokens[place - 1] = tokens[-1] = 0
-        predicted: list[Any] = [0] * 5
-        for r in range(place, 6):
-            predicted[r - 1] = beta / (exp(beta) + r - 1)
-        predicted[place - 1] = beta if place == 1 else predicted[place - 1]
-        predicted[place] = beta * exp(beta) / (exp(beta) + place)
-        predicted[4] = 2 * predicted[4]
-        d.equal(
-            rf"Forward pass at $T = 5$, $\tau = {place}$, all matrices explicit:",
-            _hand_built_scores(task, tokens, beta),
-            predicted,
-            latex=r",\; ".join(f"e_{i + 1} = {sympy.latex(e)}" for i, e in enumerate(predicted)),
-        )
+    with d.aside("Bookkeeping: the forward pass at each place"):
+        for place in (1, 2, 3):
+            tokens = [1, 2, 3, 1, 2]
+            tokens[place - 1] = tokens[-1] = 0
+            predicted: list[Any] = [0] * 5
+            for r in range(place, 6):
+                predicted[r - 1] = beta / (exp(beta) + r - 1)
+            predicted[place - 1] = beta if place == 1 else predicted[place - 1]
+            predicted[place] = beta * exp(beta) / (exp(beta) + place)
+            predicted[4] = 2 * predicted[4]
+            d.equal(
+                rf"Forward pass at $T = 5$, $\tau = {place}$, all matrices explicit:",
+                _hand_built_scores(task, tokens, beta),
+                predicted,
+                latex=r",\; ".join(
+                    f"e_{i + 1} = {sympy.latex(e)}" for i, e in enumerate(predicted)
+                ),
+            )
     d.equal(
         r"The output's score falls short of $\beta$ by a vanishing amount,",
         limit(beta - beta * exp(beta) / (exp(beta) + tau), beta, oo),

@@ -32,7 +32,7 @@ k$, and nothing on $p_t$.""",
         kind="equal",
         source="[BCBJB2023], Lemma 2",
         status="proved",
-        note="The source gives the leading orders, eta/N and O(eta/N^2); here they are exact.",
+        note=r"The source gives the orders, $\eta/N$ and $O(\eta/N^2)$; here they are exact.",
     ),
     Claim(
         id="L3",

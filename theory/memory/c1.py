@@ -89,20 +89,21 @@ def brute_force(d: Derivation) -> None:
         given_keys = expectation(sympy.expand(polynomial), values, moment)
         return expectation(sympy.expand(given_keys), keys, moment)
 
-    for family, moment in moments:
-        difference = scores[0, 0] - scores[1, 0]
-        found = [mean(difference, moment), mean(difference**2, moment)]
-        average, variance = (
-            table[1, 0]
-            for table in capacity.margin_moments(C, sympy.Integer(2), [0, 1], family=family)
-        )
-        d.equal(
-            f"Term by term for $d = 2$ ({family}), from the entries of keys and values:",
-            found,
-            [average, variance + average**2],
-            latex=r"\mathbb{E}\,(s_{11} - s_{21}) = C_{11} - C_{21}, \qquad"
-            r" \mathbb{E}\,(s_{11} - s_{21})^2 = \mathrm{Var} + (C_{11} - C_{21})^2",
-        )
+    with d.aside("Bookkeeping: the moments of the margins, entry by entry"):
+        for family, moment in moments:
+            difference = scores[0, 0] - scores[1, 0]
+            found = [mean(difference, moment), mean(difference**2, moment)]
+            average, variance = (
+                table[1, 0]
+                for table in capacity.margin_moments(C, sympy.Integer(2), [0, 1], family=family)
+            )
+            d.equal(
+                f"Term by term for $d = 2$ ({family}), from the entries of keys and values:",
+                found,
+                [average, variance + average**2],
+                latex=r"\mathbb{E}\,(s_{11} - s_{21}) = C_{11} - C_{21}, \qquad"
+                r" \mathbb{E}\,(s_{11} - s_{21})^2 = \mathrm{Var} + (C_{11} - C_{21})^2",
+            )
 
 
 def one_value_per_key(d: Derivation) -> None:
@@ -120,12 +121,13 @@ def one_value_per_key(d: Derivation) -> None:
         latex=r"(CC^\top)_{kk'} = 0 = C_{ki}C_{k'i}: \quad"
         r" \mathrm{Var}(s_{ki} - s_{k'i}) = \mathrm{Var}\,s_{ki} + \mathrm{Var}\,s_{k'i}",
     )
-    for n in (2, 5):
-        _, variance = capacity.score_moments(np.eye(n, dtype=int), d_)
-        _, margin = capacity.margin_moments(np.eye(n, dtype=int), d_)
-        d.equal(
-            f"One to one, $n = {n}$: the variances of C1, and their sum.",
-            [variance[0, 0], variance[1, 0], margin[1, 0]],
-            [(n + 4 * d_ + 3) / d_**2, (n + 2 * d_ + 2) / d_**2, (2 * n + 6 * d_ + 5) / d_**2],
-            latex=r"\frac{n + 4d + 3}{d^2} + \frac{n + 2d + 2}{d^2} = \frac{2n + 6d + 5}{d^2}",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for n in (2, 5):
+            _, variance = capacity.score_moments(np.eye(n, dtype=int), d_)
+            _, margin = capacity.margin_moments(np.eye(n, dtype=int), d_)
+            d.equal(
+                f"One to one, $n = {n}$: the variances of C1, and their sum.",
+                [variance[0, 0], variance[1, 0], margin[1, 0]],
+                [(n + 4 * d_ + 3) / d_**2, (n + 2 * d_ + 2) / d_**2, (2 * n + 6 * d_ + 5) / d_**2],
+                latex=r"\frac{n + 4d + 3}{d^2} + \frac{n + 2d + 2}{d^2} = \frac{2n + 6d + 5}{d^2}",
+            )

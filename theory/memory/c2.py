@@ -56,8 +56,9 @@ def derive(d: Derivation) -> None:
         r"\tan\theta = \frac{|b_{\ne t}|}{b_t}, \qquad"
         r" f = \cos\theta\, e_t + \sin\theta\, \hat r",
     )
-    sampled(d)
-    moments_of_the_law(d)
+    with d.aside("Bookkeeping: the library's sampler, and the moments of C1"):
+        sampled(d)
+        moments_of_the_law(d)
     leading_order(d)
     few_classes(d)
 

@@ -50,17 +50,21 @@ $(2n + 6d + 5)/d^2$.
 """.strip(),
         assumptions=(
             "keys and values are independent families of independent rows",
-            "rows have mean 0, are isotropic (E uu^T = I/d), and each family has one E ||u||^4",
-            "the library's margin_moments: Gaussian rows, or unit rows on the sphere or of signs",
+            r"rows have mean 0, are isotropic ($\mathbb{E}\,uu^\top = I/d$), and each family has "
+            r"one $\mathbb{E}\,\|u\|^4$",
+            "the library's `margin_moments`: Gaussian rows, or unit rows on the sphere or of signs",
         ),
         kind="equal",
         source="derived here; with the leading order in [BCBJB2023], Section 4.1",
         status="proved",
-        note="""
-All products of different overlaps vanish in the mean, so the squares add up: the Gram matrix G of
-the keys has E G_li G_l'i = 0 for l != l', E G_li^2 = 1/d for l != i, and E G_ii^2 = kappa. The
-terms with j = k or l = i, 2/d in all for a wrong score, outweigh the crosstalk n/d^2 up to n = 2d.
-Uncorrelated is not independent: all scores of a key share the factor |u_i| |V'f| of claim C2.
+        note=r"""
+All products of different overlaps vanish in the mean, so the squares add up: the Gram matrix $G$ of
+the keys has
+$$\mathbb{E}\, G_{li} G_{l'i} = 0 \;\; (l \ne l') , \qquad \mathbb{E}\, G_{li}^2 = \tfrac1d \;\;
+(l \ne i) , \qquad \mathbb{E}\, G_{ii}^2 = \kappa .$$
+The terms with $j = k$ or $l = i$, $2/d$ in all for a wrong score, outweigh the crosstalk $n/d^2$ up
+to $n = 2d$. Uncorrelated is not independent: all scores of a key share the factor
+$\|u_i\| \|V^\top f\|$ of C2.
 """.strip(),
     ),
     Claim(
@@ -109,25 +113,20 @@ $$\Pr(\text{recall}) \to \mathbb{E}\,\Phi\big(\rho^{-1/2} + \zeta\big)^{m-1} .$$
         kind="rate",
         source="derived here; [CDB2024] for capacity as a scaling law, [NLB2025] for its order",
         status="proved in a limit",
-        note="""
-The law of X and Y is exact at every n and d; what follows it is a limit, which the derivation
-proves with explicit bounds. The number d / sqrt(n - 1 + 2d) is the reciprocal of the standard
-deviation of a wrong score (C1). Where it equals z_n, n = d^2 / z_n^2 - 2d + 1: close in numbers,
-though the proof gives only a factor 1 + o(1), which covers 2d. The check compares recall at two
-sizes around n* for each width with the exact law, sampled through X and Y at O(n) per draw,
-interpolates both to recall 1/2, and fits the exponent of n* in d to both. At the widths of the
-check the exponent of n* itself is well below 2, by the logarithm and by the term 2d; that of
-(n* + 2d - 1) z_n^2 is 2 up to a few hundredths. Derivation: given u_i, the overlaps
-b_l = u_l^T u_i / |u_i| are N(0, 1/d) for l != i, and the scores are proportional to V V^T b; for
-Gaussian V this depends on b only through its norm and direction f, V^T f and the part of V
-orthogonal to f being independent; the wrong scores are then spherically symmetric.
-The laws differ because keys of one value add up before they meet it: a wrong value collects r
-overlaps of size 1/sqrt(d) at its full square norm, noise r/d, against the crosstalk n/d^2 = rm/d^2
-of all other values. With few classes the first is larger, so d m, not d^2, limits the map. The law
-is exact; capacity is a limit in m and d, proved with explicit bounds. The check compares recall at
-two sizes around n* with the exact law, sampled without drawing vectors, and the exponents of n* in
-d over the same range: from d = 24 to 96 they are 1.3 for 16 classes, on the way to 1, and 1.7 for d
-classes, on the way to 2.
+        note=r"""
+The law of $X$ and $Y$ is exact at every $n$ and $d$; what follows it is a limit, which the
+derivation proves with explicit bounds. The number $d / \sqrt{n - 1 + 2d}$ is the reciprocal of the
+standard deviation of a wrong score (C1). Where it equals $z_n$, $n = d^2/z_n^2 - 2d + 1$: close in
+numbers, though the proof gives only a factor $1 + o(1)$, which covers $2d$. The check compares
+recall at two sizes around $n^*$ for each width with the exact law, sampled through $X$ and $Y$ at a
+cost of $O(n)$ a draw, interpolates both to a recall of $\frac12$, and fits the exponent of $n^*$ in
+$d$ to both. At the widths of the check the exponent of $n^*$ itself is well below 2, by the
+logarithm and by the term $2d$; that of $(n^* + 2d - 1)\, z_n^2$ is 2 up to a few hundredths. Over
+$d = 24$ to $96$ the exponents are 1.3 for 16 classes, on the way to 1, and 1.7 for $d$ classes, on
+the way to 2. The laws (a) and (c) differ because keys of one value add up before they meet it: a
+wrong value collects $r$ overlaps of size $1/\sqrt d$ at its full square norm, noise $r/d$, against
+the crosstalk $n/d^2 = rm/d^2$ of all other values. With few classes the first is larger, so $dm$,
+not $d^2$, limits the map.
 """.strip(),
     ),
 )

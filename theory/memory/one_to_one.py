@@ -20,8 +20,9 @@ n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 def one_to_one(d: Derivation) -> None:
     """The law of recall with a value for each key, and its leading order."""
     law_of_the_scores(d)
-    sampled(d)
-    moments_of_the_law(d)
+    with d.aside("Bookkeeping: the library's sampler, and the moments of C1"):
+        sampled(d)
+        moments_of_the_law(d)
     leading_order(d)
 
 

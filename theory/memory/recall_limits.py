@@ -31,9 +31,12 @@ def center(size: Any, others: Any) -> Any:
 
 def leading_order(d: Derivation) -> None:
     """C2: capacity."""
-    tails(d)
-    right_score(d)
-    largest_wrong_score(d)
+    with d.aside("Bookkeeping: tails of $\\chi^2$ and of the normal law"):
+        tails(d)
+    with d.aside("Bookkeeping: the right score, with bounds"):
+        right_score(d)
+    with d.aside("Bookkeeping: the largest wrong score"):
+        largest_wrong_score(d)
     where_they_meet(d)
 
 

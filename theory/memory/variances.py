@@ -95,22 +95,26 @@ def moments_of_scores(d: Derivation) -> None:
         ("the sphere", sphere_moment, [1, 1]),
         ("signs", rademacher_moment, [1, 1]),
     ]
-    for name, moment, kappas in families:
-        d.equal(
-            f"The library's scores for {name}, all {m} values in $\\mathbb{{R}}^{widths[0]}$, {n} "
-            f"keys in $\\mathbb{{R}}^{widths[1]}$ and coefficients symbols: average two of "
-            "them over the moments of the entries,",
-            [mean(scores[0, i], moment) for i in range(2)],
-            list(C[0, :2]),
-            latex=r"\mathbb{E}\, v_k^\top W u_i = C_{ki}",
-        )
-        d.equal(
-            "and their squares: no more and no fewer terms than the index sums gave.",
-            [mean(scores[0, i] ** 2, moment) - C[0, i] ** 2 for i in range(2)],
-            [stated_variance(C, 0, i, widths, np.array(kappas)) for i in range(2)],
-            latex=r"\mathrm{Var} = \sum_{j,l} C_{jl}^2 \big(\tfrac{1 - \delta_{jk}}{d'} + \kappa'"
-            r"\delta_{jk}\big) \big(\tfrac{1 - \delta_{li}}d + \kappa\delta_{li}\big) - C_{ki}^2",
-        )
+    with d.aside("Bookkeeping: the moments of the scores, entry by entry"):
+        for name, moment, kappas in families:
+            d.equal(
+                f"The library's scores for {name}, all {m} values in $\\mathbb{{R}}^{widths[0]}$, "
+                f"{n} "
+                f"keys in $\\mathbb{{R}}^{widths[1]}$ and coefficients symbols: average two of "
+                "them over the moments of the entries,",
+                [mean(scores[0, i], moment) for i in range(2)],
+                list(C[0, :2]),
+                latex=r"\mathbb{E}\, v_k^\top W u_i = C_{ki}",
+            )
+            d.equal(
+                "and their squares: no more and no fewer terms than the index sums gave.",
+                [mean(scores[0, i] ** 2, moment) - C[0, i] ** 2 for i in range(2)],
+                [stated_variance(C, 0, i, widths, np.array(kappas)) for i in range(2)],
+                latex=r"\mathrm{Var} = \sum_{j,l} C_{jl}^2 \big(\tfrac{1 - \delta_{jk}}{d'} + "
+                r"\kappa'"
+                r"\delta_{jk}\big) \big(\tfrac{1 - \delta_{li}}d + \kappa\delta_{li}\big) - "
+                r"C_{ki}^2",
+            )
     special_cases(d)
 
 

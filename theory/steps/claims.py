@@ -7,11 +7,11 @@ from theory.record import Claim
 _TOP_DOWN = (
     "InductionTask, population loss at the last position; no trigger but the one asked occurs",
     "infinite width: all atoms exactly orthonormal",
-    "readout from the attention output: xi_T = W_U W_O2 o_T",
+    r"readout from the attention output: $\xi_T = W_U W_O^2 o_T$",
     "all learned matrices start at zero",
 )
 
-_TASK = ("InductionTask at infinite width", "fixed triggers, predict = content")
+_TASK = ("InductionTask at infinite width", "fixed triggers, prediction over the content")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -28,9 +28,9 @@ $W_V^2 p_r$: $(p(y{=}k) - \frac1M)/T$; $W_V^2\Phi_1 p_r$: the same times $h_r$. 
         kind="equal",
         source="[BCBJB2023], Section 6 and appendix, first step",
         status="proved",
-        note="The second memory, w_U(k) (W_V2 Phi1 w_E(k))^T, has a coefficient of the same order: "
-        "harmonic numbers instead of 1. Position blocks vanish unless labels are not uniform over "
-        "the classes (fixed triggers with prediction over all tokens).",
+        note=r"The second memory, $w_U(k)(W_V^2 \Phi_1 w_E(k))^\top$, has a coefficient of the "
+        "same order: harmonic numbers instead of 1. Position blocks vanish unless labels are not "
+        "uniform over the classes (fixed triggers with prediction over all tokens).",
     ),
     Claim(
         id="S2",
@@ -66,14 +66,14 @@ $(1 - \frac1C)\,\Phi(T)$ for $K \ge 2$, $T \ge 5$. With $\ell = \ln T + \gamma$,
 $$\Phi(T) = 2\ell - 4 - \frac{\pi^2}{6}
 + \frac1T\Big(-\frac{\ell^2}{2} + \big(9 + \tfrac{\pi^2}{6}\big)\ell - 12 - \frac{7\pi^2}{12}\Big)
 + r(T), \qquad r(T) = O\Big(\frac{\ln^3 T}{T^2}\Big).$$""",
-        assumptions=(*_TOP_DOWN, "fixed triggers, predict = content"),
+        assumptions=(*_TOP_DOWN, "fixed triggers, prediction over the content"),
         kind="equal",
         source="derived here from S2",
         status="proved in a limit",
-        note="The order of the remainder is proved; that |r(T)| is below ln(T)^3 / T^2, the "
-        "tolerance of the check, is read off its closed form from T = 32 to 10^15 (0.64 times that "
-        "at most, and 1/2 in the limit). In the same units the largest unwanted answers to the cue "
-        "stay bounded.",
+        note=r"The order of the remainder is proved; that $|r(T)| < \ln^3 T / T^2$, the tolerance "
+        r"of the check, is read off its closed form from $T = 32$ to $10^{15}$ (0.64 times that at "
+        r"most, and $\frac12$ in the limit). In the same units the largest unwanted answers to the "
+        "cue stay bounded.",
     ),
     Claim(
         id="S3a",
@@ -118,7 +118,7 @@ O(1/C)$ each.""",
         "With the value path alone the dropped part is of order C^-2, ten times as much at "
         "(N, T, K) = (9, 5, 1), lambda = 1. C has to be large against the lead: at lambda = 10 and "
         "C <= 3 no order helps. With random triggers kappa is of order 1 and the term in lambda^2 "
-        "of the dropped part falls like 1/C only. S3b-bound has its size at every T.",
+        "of the dropped part falls like 1/C only: S3b-bound has its size at every T.",
     ),
     Claim(
         id="S3b-bound",
@@ -208,9 +208,9 @@ $14..40$ and $4$ from $T = 41$ on; besides, $N = T = 3$.""",
         note="Derived at symbolic T, step by step; the library's tables are compared at T = 3..6 "
         "in symbols, and by number up to T = 64 in the check. The margin is the wanted "
         "coefficient J of the derivation, times 1 + 1/C for K = 1 and random triggers. The law is "
-        "slow: C N / (K T*) = 1 + (1 + pi^2/12) / ln T* + ... for K much smaller than C, so C N / "
-        "K is no threshold at small sizes: at (C, K) = (16, 4) it is 80, and step 2 fails from T "
-        "= 44 on; at (10, 1) it is 110 and 72.",
+        "slow: $CN/(K T^*) = 1 + (1 + \\frac{\\pi^2}{12})/\\ln T^* + \\dots$ for $K \\ll C$, so "
+        "$CN/K$ is no threshold at small sizes: at (C, K) = (16, 4) it is 80, and step 2 fails "
+        "from T = 44 on; at (10, 1) it is 110 and 72.",
     ),
     Claim(
         id="T-m1",
@@ -231,10 +231,10 @@ falls to $\pi^*$.""",
         source="derived here from S2",
         status="empirical",
         note="The derivation replaces logits by their means; no bound on what that drops is "
-        "proved, and 0.89 is read off the exact crossings: 9 to 10 percent below m1* at T = 7, 6 "
-        "to 7 at T = 8 and 4 to 5 at T = 9, whatever C and K; further below at T = 5 and 6 (a "
-        "third and a sixth); sampled, 2 percent at T = 12 and 16. m1* is small: 0.09 at (C, K, T) "
-        "= (10, 4, 32).",
+        "proved, and 0.89 is read off the exact crossings: 9 to 10 percent below $m_1^*$ at T = "
+        "7, 6 to 7 at T = 8 and 4 to 5 at T = 9, whatever C and K; further below at T = 5 and 6 "
+        "(a third and a sixth); sampled, 2 percent at T = 12 and 16. $m_1^*$ is small: 0.09 at "
+        "(C, K, T) = (10, 4, 32).",
     ),
     Claim(
         id="T-S3",
@@ -260,14 +260,14 @@ this is reversed.""",
         kind="equal",
         source="derived here from S3a",
         status="proved",
-        note="The formula for C -> infinity keeps means given tau, as coincidences are of order "
-        "1/C; it is the limit of the library's table in symbols at T = 5..8, by number up to "
-        "T = 32. T = 11, 12 (K* = 25, 30) are among the slow tests; with C = 2 the largest K is "
-        "9, 11, 8, 6, 5 at T = 6..10. Beyond T = 12 at finite C the rows are computed, not proved: "
-        "few content tokens lose rows at large T (C = 2, K = 1 from T near 67). K* over all rows, "
-        "C -> infinity, does not grow steadily: 59, 238, 317, 256 and 245 at T = 16, 32, 64, 128 "
-        "and 256, (K* + 1)/Phi falling from 80 at T = 32 to 37 at T = 256. With prediction "
-        "over all tokens A is not flat; with random triggers rows 2 "
-        "and T - 1 are lost. At (32, 32, 1) it is 29 rows of 30.",
+        note=r"The formula for $C \to \infty$ keeps means given tau, as coincidences are of "
+        "order 1/C; it is the limit of the library's table in symbols at T = 5..8, by number up "
+        "to T = 32. T = 11, 12 (K* = 25, 30) are among the slow tests; with C = 2 the largest K "
+        "is 9, 11, 8, 6, 5 at T = 6..10. Beyond T = 12 at finite C the rows are computed, not "
+        "proved: few content tokens lose rows at large T (C = 2, K = 1 from T near 67). K* over "
+        r"all rows, $C \to \infty$, does not grow steadily: 59, 238, 317, 256 and 245 at T = 16, "
+        r"32, 64, 128 and 256, $(K^* + 1)/\Phi$ falling from 80 at T = 32 to 37 at T = 256. With "
+        "prediction over all tokens A is not flat; with random triggers rows 2 and T - 1 are "
+        "lost. At (32, 32, 1) it is 29 rows of 30.",
     ),
 )

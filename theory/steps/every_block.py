@@ -139,8 +139,9 @@ def over_the_content(d: Derivation) -> None:
         with_roles = sum(covariances(u, kind) * reads[u] for u in KINDS)
         of_free = sum(covariances_of_free(u, kind) * reads[u] for u in KINDS)
         numbers[kind] = with_roles[0, 1], of_free - with_roles[:, 0].sum()
-    token_keys(d, numbers)
-    position_keys(d, H)
+    with d.aside("Bookkeeping: the other keys, over the content"):
+        token_keys(d, numbers)
+        position_keys(d, H)
     d.equal(
         "Among these the wanted coefficient, $A_P$, is $\\Phi$ of T-S2.",
         [numbers[kind][0] for kind in KINDS],

@@ -43,11 +43,12 @@ def derive(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
     )
     weight_by_first_order(d)
     coincidences(d, lengths[0])
-    for length in lengths:
-        fluctuations(d, length)
-    fluctuations(d, lengths[0], "all")
-    for vocabulary, sizes in COMPARED.items():
-        kept_part(d, vocabulary, *sizes)
+    with d.aside("Bookkeeping at small lengths: orders in $C$, and the library's table"):
+        for length in lengths:
+            fluctuations(d, length)
+        fluctuations(d, lengths[0], "all")
+        for vocabulary, sizes in COMPARED.items():
+            kept_part(d, vocabulary, *sizes)
     d.say(
         r"Orders multiply. $\delta b$ takes finitely many values given $\tau$, all $O(\kappa) = "
         r"O(1/C)$, and it is nearly constant: it differs from a value of order $\kappa / C$ only "

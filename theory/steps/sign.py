@@ -34,15 +34,17 @@ def closed_form(d: Derivation, rows: Rows) -> None:
         r"J = \tfrac{1}{K}\,\mathbb{E}_\tau\, \mathrm{Cov}_s\big(\mathbb{E}[u_s|\tau], m_s\big)"
         r"\qquad (\tfrac1N \text{ for random triggers})",
     )
-    for vocabulary in VOCABULARIES:
-        lengths = [t for v, t in rows if v == vocabulary]
-        d.equal(
-            f"This is the library's coefficient, $T = 3, ..., {lengths[-1]}$ ({vocabulary}). At "
-            "$T = 5$:",
-            [rows[vocabulary, t].same[0] for t in lengths],
-            [wanted(t, vocabulary) for t in lengths],
-            latex="J = " + sympy.latex(wanted(5, vocabulary)),
-        )
+    with d.aside("Bookkeeping at small lengths, from the library's tables"):
+        for vocabulary in VOCABULARIES:
+            lengths = [t for v, t in rows if v == vocabulary]
+            d.equal(
+                f"This is the library's coefficient, $T = 3, ..., {lengths[-1]}$ ({vocabulary}). "
+                f"At "
+                "$T = 5$:",
+                [rows[vocabulary, t].same[0] for t in lengths],
+                [wanted(t, vocabulary) for t in lengths],
+                latex="J = " + sympy.latex(wanted(5, vocabulary)),
+            )
 
 
 def sign_of_the_lead(d: Derivation) -> None:
@@ -51,8 +53,9 @@ def sign_of_the_lead(d: Derivation) -> None:
     closed_form(d, rows)
     content_profile(d)
     sign_over_content(d)
-    sign_over_all(d)
-    sign_random(d)
+    with d.aside("Bookkeeping at small lengths: prediction over all tokens, random triggers"):
+        sign_over_all(d)
+        sign_random(d)
 
 
 def sign_over_content(d: Derivation, limit: int = 20) -> None:
@@ -62,31 +65,34 @@ def sign_over_content(d: Derivation, limit: int = 20) -> None:
         sympy.And(*(value < 0 for value in short)),
         latex=rf"\Phi(3) = {sympy.latex(short[0])},\quad \Phi(4) = {sympy.latex(short[1])}",
     )
-    d.holds(
-        f"$\\Phi(T)$ is positive for $T = 5, ..., {limit - 1}$, by exact arithmetic.",
-        sympy.And(*(at_length(PHI, t) > 0 for t in range(5, limit))),
-        latex=rf"\Phi(5) = {sympy.latex(at_length(PHI, 5))} > 0,\ ...,\ \Phi({limit - 1}) > 0",
-    )
-    bound, exponents = harmonic.lower_bound(MOMENTS.phi, limit)
-    d.holds(
-        rf"For $T \ge {limit}$: write the numerator of $\Phi$ over $T^6$, drop positive terms "
-        r"except the leading $2x$, and use $0 < y < \frac53$. What is subtracted are terms "
-        r"$x^j / T^i$ with $j \le 2 i$.",
-        sympy.And(*(j <= 2 * i for i, j in exponents)),
-        latex=r"\Phi(T)\, \frac{(T-2)^2 (T-1)}{T^3} \ge 2 x - \tfrac{17}{3} - "
-        r"\sum_{i \ge 1} c_{ij} \frac{x^j}{T^i}",
-    )
-    d.say(
-        r"Such terms fall with $T$: from $T$ to $T + 1$, $x^j$ grows by at most $(1 + "
-        r"\frac{1}{2(T+1)})^{2i} \le e^{i/(T+1)} \le (1 + \frac1T)^i$, as $x \ge 2$. So the right "
-        f"side grows, and it is enough to look at $T = {limit}$."
-    )
-    d.holds(
-        rf"At $T = {limit}$ the right side is positive. Hence the lead is negative for $T \le 4$ "
-        r"and positive for $T \ge 5$, at every $N$ and $K$.",
-        bound > 0,
-        latex=f"{sympy.Float(bound, 3)} > 0",
-    )
+    with d.aside("Bookkeeping: the sign of $\\Phi$ at every length"):
+        d.holds(
+            f"$\\Phi(T)$ is positive for $T = 5, ..., {limit - 1}$, by exact arithmetic.",
+            sympy.And(*(at_length(PHI, t) > 0 for t in range(5, limit))),
+            latex=rf"\Phi(5) = {sympy.latex(at_length(PHI, 5))} > 0,\ ...,\ \Phi({limit - 1}) > 0",
+        )
+        bound, exponents = harmonic.lower_bound(MOMENTS.phi, limit)
+        d.holds(
+            rf"For $T \ge {limit}$: write the numerator of $\Phi$ over $T^6$, drop positive terms "
+            r"except the leading $2x$, and use $0 < y < \frac53$. What is subtracted are terms "
+            r"$x^j / T^i$ with $j \le 2 i$.",
+            sympy.And(*(j <= 2 * i for i, j in exponents)),
+            latex=r"\Phi(T)\, \frac{(T-2)^2 (T-1)}{T^3} \ge 2 x - \tfrac{17}{3} - "
+            r"\sum_{i \ge 1} c_{ij} \frac{x^j}{T^i}",
+        )
+        d.say(
+            r"Such terms fall with $T$: from $T$ to $T + 1$, $x^j$ grows by at most $(1 + "
+            r"\frac{1}{2(T+1)})^{2i} \le e^{i/(T+1)} \le (1 + \frac1T)^i$, as $x \ge 2$. So the "
+            r"right "
+            f"side grows, and it is enough to look at $T = {limit}$."
+        )
+        d.holds(
+            rf"At $T = {limit}$ the right side is positive. Hence the lead is negative for $T \le "
+            rf"4$ "
+            r"and positive for $T \ge 5$, at every $N$ and $K$.",
+            bound > 0,
+            latex=f"{sympy.Float(bound, 3)} > 0",
+        )
 
 
 def sign_over_all(d: Derivation, lengths: tuple[int, ...] = (5, 6, 8, 16, 32)) -> None:

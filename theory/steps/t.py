@@ -35,16 +35,17 @@ def derive(d: Derivation) -> None:
         5: Rational(71623, 121500000),
         6: Rational(87601, 49766400),
     }
-    for length, c_t in constants.items():
-        block = am.gradients.second_step(am.InductionTask(n, length, k))[
-            "tokens", "remapped_tokens"
-        ]
-        d.equal(
-            f"From the table at $T = {length}$, with symbols for $N$ and $K$:",
-            [block.same[0] - block.different[0, 0], block.same[0] - block.different[0, 1]],
-            [c_t * (c - 1) / (k * c**2), c_t * (c**2 - 1) / (k * c**3)],
-            latex=f"c_{length} = {sympy.latex(c_t)}",
-        )
+    with d.aside("Bookkeeping at small lengths, from the library's tables"):
+        for length, c_t in constants.items():
+            block = am.gradients.second_step(am.InductionTask(n, length, k))[
+                "tokens", "remapped_tokens"
+            ]
+            d.equal(
+                f"From the table at $T = {length}$, with symbols for $N$ and $K$:",
+                [block.same[0] - block.different[0, 0], block.same[0] - block.different[0, 1]],
+                [c_t * (c - 1) / (k * c**2), c_t * (c**2 - 1) / (k * c**3)],
+                latex=f"c_{length} = {sympy.latex(c_t)}",
+            )
     d.holds(
         "Step 2 forgets every trigger at $T = 3, 4$ and recalls every one at $T = 5, 6$.",
         sympy.And(*(constants[i] < 0 for i in (3, 4)), *(constants[i] > 0 for i in (5, 6))),
@@ -70,22 +71,24 @@ def _output_memory(d: Derivation, n: Any, k: Any, c: Any, t: Any, lengths: tuple
         r"prediction over the content the wanted coefficient always leads, by $1/(CT)$."
     )
     share = (t - harmonic(t) - 1 / t) / (t - 2)
-    for length in lengths:
-        table = am.gradients.first_step(am.InductionTask(n, length, k))
-        direct, copied = table["outputs", "tokens"], table["outputs", "remapped_tokens"]
-        lead = direct.same[-1] - direct.different[-1, -1]
-        d.equal(
-            f"From the table at $T = {length}$:",
-            lead,
-            1 / (c * length),
-            latex=rf"\mathrm{{lead}}(G_1) = \frac{{1}}{{{length}\,C}}",
-        )
-        d.equal(
-            r"The second memory, $w_U(k) (W_V^2 \Phi_1 w_E(k))^\top$, leads by this share of it:",
-            (copied.same[-1] - copied.different[-1, -1]) / lead,
-            share.subs(t, length).doit(),
-            latex=sympy.latex(share.subs(t, length).doit()),
-        )
+    with d.aside("Bookkeeping at small lengths, from the library's tables"):
+        for length in lengths:
+            table = am.gradients.first_step(am.InductionTask(n, length, k))
+            direct, copied = table["outputs", "tokens"], table["outputs", "remapped_tokens"]
+            lead = direct.same[-1] - direct.different[-1, -1]
+            d.equal(
+                f"From the table at $T = {length}$:",
+                lead,
+                1 / (c * length),
+                latex=rf"\mathrm{{lead}}(G_1) = \frac{{1}}{{{length}\,C}}",
+            )
+            d.equal(
+                r"The second memory, $w_U(k) (W_V^2 \Phi_1 w_E(k))^\top$, leads by this share of "
+                r"it:",
+                (copied.same[-1] - copied.different[-1, -1]) / lead,
+                share.subs(t, length).doit(),
+                latex=sympy.latex(share.subs(t, length).doit()),
+            )
     d.equal(
         r"It is the mean of $h_r = \sum_{s \ge r} \frac1s$ over $r = \tau + 1 = 2, ..., T-1$; all "
         r"$h_r$ sum to $T$, each $\frac1s$ being counted $s$ times (checked for $T = 3, ..., 12$).",
@@ -142,13 +145,14 @@ def _random_and_all(d: Derivation, n: Any, k: Any) -> None:
         "all": everything.same[0] - everything.different[0, -1],
     }
     c_6 = Rational(87601, 49766400)
-    for name, scale in (("fixed", k * n), ("random", n**2), ("all", k * n)):
-        d.equal(
-            f"Large $N$, $T = 6$, {name}: the lead of step 2 tends to the same constant.",
-            _large_n(leads[name] * scale),
-            c_6,
-            latex=rf"\lim_{{N\to\infty}} {sympy.latex(scale.as_expr())}\,\mathrm{{lead}} = c_6",
-        )
+    with d.aside("Bookkeeping: the limit in each vocabulary"):
+        for name, scale in (("fixed", k * n), ("random", n**2), ("all", k * n)):
+            d.equal(
+                f"Large $N$, $T = 6$, {name}: the lead of step 2 tends to the same constant.",
+                _large_n(leads[name] * scale),
+                c_6,
+                latex=rf"\lim_{{N\to\infty}} {sympy.latex(scale.as_expr())}\,\mathrm{{lead}} = c_6",
+            )
     d.say(
         r"Random triggers learn more slowly because each trigger is seen in a share $\frac1N$ of "
         r"the sequences instead of $\frac1K$: the same constant, a lead $N/K$ times smaller."

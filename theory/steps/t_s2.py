@@ -97,7 +97,8 @@ def derive(d: Derivation, lengths: tuple[int, ...] = LENGTHS[:4]) -> None:
         averages_over_tau(d)
     wanted_coefficient(d, lengths)
     _with_all(d)
-    _small_lengths_with_all(d)
+    with d.aside("Bookkeeping: the two lengths below 5"):
+        _small_lengths_with_all(d)
     _law_of_the_threshold(d)
     random_triggers(d)
 
@@ -205,36 +206,44 @@ def random_triggers(d: Derivation) -> None:
         "stands twice without being the label: the $-a$ and $-b$ above, which count more the fewer "
         "tokens there are."
     )
-    above, below = [], []
-    for t in range(5, PROVED_FROM):
-        cubic = sympy.Poly(second_with_random(C, sympy.Integer(t), rational_moments(t)), C)
-        start = fewest_tokens_random(t) - 1
-        above += cubic.shift(start).all_coeffs()
-        below += [cubic.eval(n) for n in range(2, start)]
-    d.holds(
-        f"For each $T = 5, ..., {PROVED_FROM - 1}$ the cubic in $C$ has positive coefficients in "
-        "$C - C_0$ and is negative for $2 \\le C < C_0$: the lead is positive if and only if $N "
-        "\\ge N^*$, with $N^* = C_0 + 1$ from each of these $T$ on:",
-        sympy.And(*(e > 0 for e in above), *(e < 0 for e in below)),
-        latex=r",\quad ".join(rf"T \ge {t}: N^* = {n}" for t, n in FEWEST_TOKENS_RANDOM.items()),
-    )
-    _, n, *generators = sympy.field((sympy.Symbol("n"), T, x, y), sympy.QQ)
-    cubic = second_with_random(n + 3, generators[0], moments(*generators))
-    low = second_with_random(2, GENERATORS[0], MOMENTS)
-    bounds, exponents = [], []
-    for value in (*_coefficients(cubic), -low):
-        bound, terms = harmonic.lower_bound(value, PROVED_FROM)
-        bounds.append(bound)
-        exponents += terms
-    d.holds(
-        f"For $T \\ge {PROVED_FROM}$, as above: drop positive terms of the numerators but "
-        "constants and multiples of $x$ at the highest power of $T$; the terms $x^j/T^i$ that are "
-        "subtracted have $j \\le 2i$ and fall with $T$. The coefficients in $C - 3$, and minus the "
-        f"value at $C = 2$, are then positive at $T = {PROVED_FROM}$, hence beyond: $N^* = 4$, and "
-        "$N = 3$ is never enough (except at $T = 3$).",
-        sympy.And(*(bound > 0 for bound in bounds), *(j <= 2 * i for i, j in exponents)),
-        latex=",\\ ".join(f"{float(bound):.2f}" for bound in bounds) + r"\ > 0",
-    )
+    with d.aside("Bookkeeping: positive coefficients at every length"):
+        above, below = [], []
+        for t in range(5, PROVED_FROM):
+            cubic = sympy.Poly(second_with_random(C, sympy.Integer(t), rational_moments(t)), C)
+            start = fewest_tokens_random(t) - 1
+            above += cubic.shift(start).all_coeffs()
+            below += [cubic.eval(n) for n in range(2, start)]
+        d.holds(
+            f"For each $T = 5, ..., {PROVED_FROM - 1}$ the cubic in $C$ has positive coefficients "
+            f"in "
+            "$C - C_0$ and is negative for $2 \\le C < C_0$: the lead is positive if and only if "
+            "$N "
+            "\\ge N^*$, with $N^* = C_0 + 1$ from each of these $T$ on:",
+            sympy.And(*(e > 0 for e in above), *(e < 0 for e in below)),
+            latex=r",\quad ".join(
+                rf"T \ge {t}: N^* = {n}" for t, n in FEWEST_TOKENS_RANDOM.items()
+            ),
+        )
+        _, n, *generators = sympy.field((sympy.Symbol("n"), T, x, y), sympy.QQ)
+        cubic = second_with_random(n + 3, generators[0], moments(*generators))
+        low = second_with_random(2, GENERATORS[0], MOMENTS)
+        bounds, exponents = [], []
+        for value in (*_coefficients(cubic), -low):
+            bound, terms = harmonic.lower_bound(value, PROVED_FROM)
+            bounds.append(bound)
+            exponents += terms
+        d.holds(
+            f"For $T \\ge {PROVED_FROM}$, as above: drop positive terms of the numerators but "
+            "constants and multiples of $x$ at the highest power of $T$; the terms $x^j/T^i$ that "
+            "are "
+            "subtracted have $j \\le 2i$ and fall with $T$. The coefficients in $C - 3$, and "
+            "minus the "
+            f"value at $C = 2$, are then positive at $T = {PROVED_FROM}$, hence beyond: $N^* = "
+            f"4$, and "
+            "$N = 3$ is never enough (except at $T = 3$).",
+            sympy.And(*(bound > 0 for bound in bounds), *(j <= 2 * i for i, j in exponents)),
+            latex=",\\ ".join(f"{float(bound):.2f}" for bound in bounds) + r"\ > 0",
+        )
 
 
 def _coefficients(value: Any) -> list[Any]:

@@ -258,34 +258,37 @@ def every_population(d: Derivation, lengths: tuple[int, ...] = (6, 7, 8, 9, 10))
         sympy.And(_negative_from(steps, 2), _negative_from(steps + start, 2)),
         latex=r"\alpha + K\beta < 0",
     )
-    for length in lengths:
-        leads, most, limit = _leads(length), MOST_TRIGGERS[length], most_triggers(length)
-        positive = [
-            _negative_from(-(start + count * steps), 3)
-            for steps, start in leads.values()
-            for count in (1, most)
-        ]
-        fails = [(start + (most + 1) * steps).LC() < 0 for steps, start in leads.values()]
-        two = [WITH_TWO_TOKENS[length] + more for more in (0, 1)]
-        at_two = [
-            min(start.eval(2) + count * steps.eval(2) for steps, start in leads.values())
-            for count in (1, *two)
-        ]
-        d.holds(
-            f"$T = {length}$: rows $3, ..., {length - 1}$ are all recalled for $K \\le {most}$ at "
-            f"every $C \\ge 3$ (no root of $\\alpha + K\\beta$ above 3 at $K = 1$ and $K = "
-            f"{most}$, hence between); not at $K > {most}$ once $C$ is large, where the threshold "
-            f"is ${float(limit or 0):.2f}$; with $C = 2$ up to $K = {two[0]}$.",
-            sympy.And(
-                *positive,
-                any(fails),
-                limit is not None and math.floor(limit) == most,
-                at_two[0] > 0,
-                at_two[1] > 0,
-                at_two[2] <= 0,
-            ),
-            latex=rf"K \le {most}",
-        )
+    with d.aside("Bookkeeping: the rows at each length"):
+        for length in lengths:
+            leads, most, limit = _leads(length), MOST_TRIGGERS[length], most_triggers(length)
+            positive = [
+                _negative_from(-(start + count * steps), 3)
+                for steps, start in leads.values()
+                for count in (1, most)
+            ]
+            fails = [(start + (most + 1) * steps).LC() < 0 for steps, start in leads.values()]
+            two = [WITH_TWO_TOKENS[length] + more for more in (0, 1)]
+            at_two = [
+                min(start.eval(2) + count * steps.eval(2) for steps, start in leads.values())
+                for count in (1, *two)
+            ]
+            d.holds(
+                f"$T = {length}$: rows $3, ..., {length - 1}$ are all recalled for $K \\le "
+                f"{most}$ at "
+                f"every $C \\ge 3$ (no root of $\\alpha + K\\beta$ above 3 at $K = 1$ and $K = "
+                f"{most}$, hence between); not at $K > {most}$ once $C$ is large, where the "
+                f"threshold "
+                f"is ${float(limit or 0):.2f}$; with $C = 2$ up to $K = {two[0]}$.",
+                sympy.And(
+                    *positive,
+                    any(fails),
+                    limit is not None and math.floor(limit) == most,
+                    at_two[0] > 0,
+                    at_two[1] > 0,
+                    at_two[2] <= 0,
+                ),
+                latex=rf"K \le {most}",
+            )
 
 
 def _leads(length: int) -> dict[tuple[int, int], tuple[Any, Any]]:

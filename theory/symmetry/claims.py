@@ -38,10 +38,11 @@ and a gradient between two classes of atoms is the sum over their pairs divided 
         kind="equal",
         source="derived here, for the data of [BCBJB2023], section 6",
         status="proved",
-        note="""
-There are (T-2) times the sum over b <= min(C, T-2) of Stirling numbers S(T-2, b) patterns,
-(T-2) Bell(T-2) for a large vocabulary: 33 120 at T = 10, whatever N is. The check compares loss and
-gradients with the reference transformer on the enumerated population, at random symmetric weights.
+        note=r"""
+There are $(T-2) \sum_{b \le \min(C, T-2)} S(T-2, b)$ patterns, $S$ the Stirling numbers of the
+second kind, $(T-2)$ times a Bell number for a large vocabulary: 33 120 at $T = 10$, whatever $N$
+is. The check compares loss and gradients with the reference transformer on the enumerated
+population, at random symmetric weights.
 """.strip(),
     ),
     Claim(

@@ -12,16 +12,19 @@ $\mathbb{E}\,uu^\top = \mathbb{E}\,vv^\top = I_d/d$. Then
 $$\mathbb{E}\,\langle u, v\rangle^2 = \frac1d .$$
 """.strip(),
         assumptions=(
-            "u and v are independent",
-            "both are isotropic with mean square norm 1: E uu^T = E vv^T = I/d",
+            "$u$ and $v$ are independent",
+            r"both are isotropic with mean square norm 1: "
+            r"$\mathbb{E}\,uu^\top = \mathbb{E}\,vv^\top = I/d$",
         ),
         kind="equal",
         source="[BCBJB2023], Section 4.1, for the use of it; the moment is elementary",
         status="proved",
-        note="""
-Isotropy of one of the two is enough: E <u, v>^2 = E u^T (E vv^T) u = E ||u||^2 / d. So it also
-holds for a row of a Haar orthonormal family against any independent unit vector; two rows of the
-same orthonormal family are not independent, and their overlap is 0.
+        note=r"""
+Isotropy of one of the two is enough:
+$$\mathbb{E}\,\langle u, v\rangle^2 = \mathbb{E}\, u^\top (\mathbb{E}\,vv^\top)\, u
+= \mathbb{E}\,\|u\|^2 / d .$$
+So it also holds for a row of a Haar orthonormal family against any independent unit vector; two
+rows of the same orthonormal family are not independent, and their overlap is 0.
 """.strip(),
     ),
     Claim(
@@ -55,12 +58,13 @@ pairs.
         source="[B1997], Lemma 2.2 (sphere); [H1963], Theorem 2 (signs); [LM2000], Lemma 1 "
         "(norms); (b) and the lower bounds are Bonferroni's inequalities",
         status="proved",
-        note="""
-The plain form (a) is loose by design: for d much larger than log n it is exceeded with probability
-about delta / sqrt(4 pi ln(n(n-1)/delta)), at delta = 1/2 in 2 to 5 % of all draws for n from 30 to
-10^9, and in fewer at small d; (c) pays for the norms on top. The check takes delta = 1/2 and tests
-each bound from both sides: how often it is exceeded, and how often it is not. Cosines of Gaussian
-rows have the law of the sphere. The exceedance is nearly 1 - exp(-s), also for large s: NO6.
+        note=r"""
+The plain form (a) is loose by design: for $d \gg \ln n$ it is exceeded with probability about
+$\delta / \sqrt{4\pi \ln(n(n-1)/\delta)}$, at $\delta = \frac12$ in 2 to 5 % of all draws for $n$
+from 30 to $10^9$, and in fewer at small $d$; (c) pays for the norms on top. The check takes $\delta
+= \frac12$ and tests each bound from both sides: how often it is exceeded, and how often it is not.
+Cosines of Gaussian rows have the law of the sphere. The exceedance is nearly $1 - e^{-s}$, also for
+large $s$: NO6.
 """.strip(),
     ),
     Claim(
@@ -77,10 +81,10 @@ $n \le d$ the bound is $0$, attained by orthonormal vectors.
         kind="lower",
         source="[W1974]",
         status="proved",
-        note="""
+        note=r"""
 Frames that attain it stay above it when each vector is moved a little, by no more than the angles
-that this turns. Random vectors lie between this bound and the one of NO2 (b). For n >> d^2 Welch's
-higher-order bounds are stronger.
+that this turns. Random vectors lie between this bound and the one of NO2 (b). For $n \gg d^2$
+Welch's higher-order bounds are stronger.
 """.strip(),
     ),
     Claim(
@@ -95,7 +99,7 @@ hence $\|Wu\| = \|u\|\,(1 \pm O(1/\sqrt d))$, with standard deviation $\|u\|/\sq
 order, and (b)
 $$\langle Wu, u\rangle \sim \mathcal{N}\big(0, \|u\|^4/d\big) .$$
 """.strip(),
-        assumptions=("the entries of W are independent N(0, 1/d)", "u is independent of W"),
+        assumptions=("the entries of $W$ are independent N(0, 1/d)", "$u$ is independent of $W$"),
         kind="equal",
         source="[BCBJB2023], Section 4.1, for the use of it; the laws are elementary",
         status="proved",
@@ -127,11 +131,11 @@ $$\Pr\Big(t_- \le \max_{i \ne j} |\cos(u_i, u_j)| \le t_+\Big) \ge 1 - \delta .$
         kind="high_prob",
         source="derived here, from Cantelli's inequality",
         status="proved",
-        note="""
+        note=r"""
 Three pairs (of three vectors) are not independent, but a variance asks for two at a time only. For
-m p >> 1 the bound is about 1/(m p), where NO6 has exp(-m p): at delta = 1/2 and n = 32 the
-coherence is below t_- in about 5 % of all draws, not 25 %. What NO5 has over NO6 is that it holds
-at every n and t. At n = 2 the check tests it from both sides.
+$mp \gg 1$ the bound is about $1/(mp)$, where NO6 has $e^{-mp}$: at $\delta = \frac12$ and $n = 32$
+the coherence is below $t_-$ in about 5 % of all draws, not 25 %. What NO5 has over NO6 is that it
+holds at every $n$ and $t$. At $n = 2$ the check tests it from both sides.
 """.strip(),
     ),
     Claim(
@@ -152,12 +156,12 @@ probability $\tfrac12 \pm 1.6/n$, for $n \ge 2$.
         kind="equal",
         source="derived here, by the method of Chen and Stein as in [AGG1989], Theorem 1",
         status="proved",
-        note="""
-[AGG1989] has the factor (1 - exp(-s))/s where this has (s - 1 + exp(-s))/s^2, which is smaller: the
-event is that no pair exceeds t, for which Stein's equation has an explicit solution. The error
-does not depend on d. It is useful for s << n; beyond, NO5 is the better bound. The tolerance of
-each case is this error and the sampling error of the frequency; at n = 2, where the difference is
-equal to the error, the sampling error alone.
+        note=r"""
+[AGG1989] has the factor $(1 - e^{-s})/s$ where this has $(s - 1 + e^{-s})/s^2$, which is smaller:
+the event is that no pair exceeds $t$, for which Stein's equation has an explicit solution. The
+error does not depend on d. It is useful for $s \ll n$; beyond, NO5 is the better bound. The
+tolerance of each case is this error and the sampling error of the frequency; at n = 2, where the
+difference is equal to the error, the sampling error alone.
 """.strip(),
     ),
     Claim(
@@ -182,10 +186,11 @@ than $d\,(1 - \varepsilon^2)/(1 - d\,\varepsilon^2)$ vectors fit if $\varepsilon
         kind="high_prob",
         source="derived here, from NO2; [W1974] for vectors of any choice",
         status="proved",
-        note="""
-The largest n that the bound 2 exp(-d eps^2 / 2) in place of p admits is smaller by a factor
-of about (2 pi d eps^2)^(1/4), for d eps^4 << 1 << d eps^2. Random vectors fit at eps = O(1) by the
-birthday problem: sqrt(2 ln 2 / p) of them stay within eps with probability 1/2.
+        note=r"""
+The largest $n$ that the bound $2 e^{-d \varepsilon^2/2}$ in place of $p$ admits is smaller by a
+factor of about $(2\pi d \varepsilon^2)^{1/4}$, for $d \varepsilon^4 \ll 1 \ll d \varepsilon^2$.
+Random vectors fit at $\varepsilon = O(1)$ by the birthday problem: $\sqrt{2 \ln 2 / p}$ of them
+stay within $\varepsilon$ with probability $\frac12$.
 """.strip(),
     ),
 )

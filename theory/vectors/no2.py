@@ -98,17 +98,20 @@ def derive(d: Derivation) -> None:
         latex=r"\tfrac{n(n-1)}2 \cdot 2 e^{-dt^2/2} = \delta \quad\text{at}\quad"
         r" t = \sqrt{\tfrac2d \ln\tfrac{n(n-1)}\delta}",
     )
-    for family, (n, width, level) in product(("sphere", "rademacher"), SIZES):
-        agrees(
-            d,
-            f'The library\'s `coherence_bound` for family "{family}" at $n = {n}$, $d = {width}$, '
-            f"$\\delta = {sympy.latex(level)}$:",
-            am.coherence_bound(n, width, delta=float(level), family=family),
-            threshold.subs({n_: n, d_: width, delta: level}),
-            r"t = \sqrt{\tfrac2d \ln\tfrac{n(n-1)}\delta}",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for family, (n, width, level) in product(("sphere", "rademacher"), SIZES):
+            agrees(
+                d,
+                f'The library\'s `coherence_bound` for family "{family}" at $n = {n}$, $d = '
+                f"{width}$, "
+                f"$\\delta = {sympy.latex(level)}$:",
+                am.coherence_bound(n, width, delta=float(level), family=family),
+                threshold.subs({n_: n, d_: width, delta: level}),
+                r"t = \sqrt{\tfrac2d \ln\tfrac{n(n-1)}\delta}",
+            )
     exact_tails(d)
-    library_spends_it(d)
+    with d.aside("Bookkeeping: the library at given sizes"):
+        library_spends_it(d)
     gaussian_inner_products(d)
 
 
@@ -242,15 +245,18 @@ def gaussian_inner_products(d: Derivation) -> None:
         r" n(n-1)\, e^{-z^2/2} = \tfrac\delta2 \text{ at } z^2 = 2 \ln\tfrac{2n(n-1)}\delta",
     )
     threshold = sqrt(1 + 2 * sqrt(x_norms / d_) + 2 * x_norms / d_) * z / sqrt(d_)
-    for n, width, level in SIZES:
-        agrees(
-            d,
-            f"The library's bound on inner products at $n = {n}$, $d = {width}$, "
-            f"$\\delta = {sympy.latex(level)}$:",
-            am.coherence_bound(n, width, delta=float(level), family="gaussian", normalised=False),
-            threshold.subs({n_: n, d_: width, delta: level}),
-            r"t = \sqrt{1 + 2\sqrt{x/d} + 2x/d}\; z/\sqrt d",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for n, width, level in SIZES:
+            agrees(
+                d,
+                f"The library's bound on inner products at $n = {n}$, $d = {width}$, "
+                f"$\\delta = {sympy.latex(level)}$:",
+                am.coherence_bound(
+                    n, width, delta=float(level), family="gaussian", normalised=False
+                ),
+                threshold.subs({n_: n, d_: width, delta: level}),
+                r"t = \sqrt{1 + 2\sqrt{x/d} + 2x/d}\; z/\sqrt d",
+            )
     exact_gaussian_quantiles(d)
 
 
@@ -263,19 +269,21 @@ def exact_gaussian_quantiles(d: Derivation) -> None:
         delta / (2 * n_),
         latex=r"\Pr\big(\chi^2_2 > 2\ln\tfrac{2n}\delta\big) = \tfrac{\delta}{2n}",
     )
-    for n, level in ((5, Rational(1, 2)), (1000, Rational(1, 64))):
-        bound = am.coherence_bound(
-            n, 2, delta=float(level), family="gaussian", normalised=False, sharp=True
-        )
-        deviations = Rational(bound) * 2 / sqrt(2 * log(2 * n / level))
-        spent = n * (n - 1) / sympy.Integer(2) * sympy.erfc(deviations / sqrt(2))
-        d.holds(
-            f"The library's sharp bound at $n = {n}$, $\\delta = {sympy.latex(level)}$ leaves "
-            "$\\delta/2$ for the pairs, by the exact normal tail:",
-            abs(spent.evalf(30) / (level / 2) - 1) < ROUNDING,
-            latex=r"\tbinom n2 \Pr(|Z| > z) = \tbinom n2\,\mathrm{erfc}(z/\sqrt2) = \tfrac\delta2,"
-            r" \qquad t = z\,\sqrt{\tfrac{1}{d^2}\chi^2_d(\tfrac\delta{2n})}",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for n, level in ((5, Rational(1, 2)), (1000, Rational(1, 64))):
+            bound = am.coherence_bound(
+                n, 2, delta=float(level), family="gaussian", normalised=False, sharp=True
+            )
+            deviations = Rational(bound) * 2 / sqrt(2 * log(2 * n / level))
+            spent = n * (n - 1) / sympy.Integer(2) * sympy.erfc(deviations / sqrt(2))
+            d.holds(
+                f"The library's sharp bound at $n = {n}$, $\\delta = {sympy.latex(level)}$ leaves "
+                "$\\delta/2$ for the pairs, by the exact normal tail:",
+                abs(spent.evalf(30) / (level / 2) - 1) < ROUNDING,
+                latex=r"\tbinom n2 \Pr(|Z| > z) = \tbinom n2\,\mathrm{erfc}(z/\sqrt2) = "
+                r"\tfrac\delta2,"
+                r" \qquad t = z\,\sqrt{\tfrac{1}{d^2}\chi^2_d(\tfrac\delta{2n})}",
+            )
     d.say(
         "From below, Bonferroni's inequality of (b) for any dependence: the overlaps of two "
         "pairs that share $u_i$ both grow with $\\|u_i\\|$, so $s_2$ keeps their exact joint "

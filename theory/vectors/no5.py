@@ -56,31 +56,35 @@ def derive(d: Derivation) -> None:
         half,
         latex=r"p = \frac{1 - \epsilon}{1 + \epsilon(m - 1)} .",
     )
-    for width, n, delta in (
-        (3, 2, Rational(1, 2)),
-        (3, 50, Rational(1, 8)),
-        (5, 9, Rational(1, 2)),
-    ):
-        p = level.subs({half: delta / 2, m_: binomial(n, 2)})
-        low, high = overlaps.coherence_band(n, width, delta=float(delta))
-        for name, number, share in (("lower", low, p), ("upper", high, delta / 2 / comb(n, 2))):
-            t = sympy.Symbol("t", positive=True)
-            agrees(
-                d,
-                f"The library's {name} limit at $n = {n}$, $d = {width}$, $\\delta = "
-                f"{sympy.latex(delta)}$, by the exact tail of one pair:",
-                number,
-                sympy.nsolve(sphere_tail(width, t) - share, t, (0, 1), solver="bisect", prec=40),
-                rf"p(t) = {sympy.latex(share)}, \qquad t",
-            )
-    n, width, delta = 8, 16, Rational(1, 4)
-    low, _ = overlaps.coherence_band(n, width, delta=float(delta), family="rademacher")
-    step, share = Rational(2, width), level.subs({half: delta / 2, m_: binomial(n, 2)})
-    low = Rational(low).limit_denominator(width)
-    d.holds(
-        f"Signs at $d = {width}$, $n = {n}$, $\\delta = {delta}$: the library's lower limit is the "
-        "largest value that a pair reaches often enough.",
-        sympy.And(sign_tail(width, low - step) >= share, sign_tail(width, low) < share),
-        latex=rf"\Pr(|c| \ge {low}) = {sign_tail(width, low - step)} \ge {sympy.latex(share)} >"
-        rf" {sign_tail(width, low)} = \Pr(|c| > {low})",
-    )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for width, n, delta in (
+            (3, 2, Rational(1, 2)),
+            (3, 50, Rational(1, 8)),
+            (5, 9, Rational(1, 2)),
+        ):
+            p = level.subs({half: delta / 2, m_: binomial(n, 2)})
+            low, high = overlaps.coherence_band(n, width, delta=float(delta))
+            for name, number, share in (("lower", low, p), ("upper", high, delta / 2 / comb(n, 2))):
+                t = sympy.Symbol("t", positive=True)
+                agrees(
+                    d,
+                    f"The library's {name} limit at $n = {n}$, $d = {width}$, $\\delta = "
+                    f"{sympy.latex(delta)}$, by the exact tail of one pair:",
+                    number,
+                    sympy.nsolve(
+                        sphere_tail(width, t) - share, t, (0, 1), solver="bisect", prec=40
+                    ),
+                    rf"p(t) = {sympy.latex(share)}, \qquad t",
+                )
+        n, width, delta = 8, 16, Rational(1, 4)
+        low, _ = overlaps.coherence_band(n, width, delta=float(delta), family="rademacher")
+        step, share = Rational(2, width), level.subs({half: delta / 2, m_: binomial(n, 2)})
+        low = Rational(low).limit_denominator(width)
+        d.holds(
+            f"Signs at $d = {width}$, $n = {n}$, $\\delta = {delta}$: the library's lower limit "
+            f"is the "
+            "largest value that a pair reaches often enough.",
+            sympy.And(sign_tail(width, low - step) >= share, sign_tail(width, low) < share),
+            latex=rf"\Pr(|c| \ge {low}) = {sign_tail(width, low - step)} \ge {sympy.latex(share)} >"
+            rf" {sign_tail(width, low)} = \Pr(|c| > {low})",
+        )

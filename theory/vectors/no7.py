@@ -45,15 +45,17 @@ def derive(d: Derivation) -> None:
         latex=r"n\,(1 - d\,c^2) \le d\,(1 - c^2) ,",
     )
     d.say("a bound on $n$ as long as $c < 1/\\sqrt d$; beyond, $n$ may grow exponentially.")
-    for text, found, p, level in _answers():
-        spent = [found * (found - 1) / 2 * p, found * (found + 1) / 2 * p]
-        d.holds(
-            f"The library's `how_many_fit` {text}: {found} vectors spend no more than $\\delta = "
-            f"{sympy.latex(level)}$, one more would.",
-            sympy.And(sympy.N(spent[0], 30) <= level, sympy.N(spent[1], 30) > level),
-            latex=rf"\tbinom{{{found}}}2\,p = {float(spent[0]):.6g}, \qquad"
-            rf" \tbinom{{{found + 1}}}2\,p = {float(spent[1]):.6g}",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for text, found, p, level in _answers():
+            spent = [found * (found - 1) / 2 * p, found * (found + 1) / 2 * p]
+            d.holds(
+                f"The library's `how_many_fit` {text}: {found} vectors spend no more than "
+                f"$\\delta = "
+                f"{sympy.latex(level)}$, one more would.",
+                sympy.And(sympy.N(spent[0], 30) <= level, sympy.N(spent[1], 30) > level),
+                latex=rf"\tbinom{{{found}}}2\,p = {float(spent[0]):.6g}, \qquad"
+                rf" \tbinom{{{found + 1}}}2\,p = {float(spent[1]):.6g}",
+            )
 
 
 def _answers() -> Iterator[tuple[str, Any, Any, Any]]:

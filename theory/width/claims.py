@@ -25,7 +25,7 @@ On the sphere the same holds with the rows of $L_X$ and $L_U$ normalised (and $L
 $X$ and $U$ orthonormal together, with these rows orthonormalised.
 """.strip(),
         assumptions=(
-            "d >= n = 2(N+T) + M",
+            r"$d \ge n = 2(N+T) + M$",
             "entries of Phi1 and W_V2 are independent N(0, 1/d)",
             "inputs and outputs are made of Gaussian rows by a map that commutes with rotations "
             "(Gaussian, sphere, orthonormal; not signs)",
@@ -33,13 +33,13 @@ $X$ and $U$ orthonormal together, with these rows orthonormalised.
         kind="equal",
         source="derived here; the factor is [B1933], in this form [M1982], Theorem 3.2.14",
         status="proved",
-        note="""
-The rows of G are the images under Phi1 of an orthonormal basis of span(X). Fresh n x n Gaussians
-with variance 1/d for Phi1 are wrong for n < d: they give |Phi1 x|^2 about n/d (and are right at
-n = d). The coordinates are those of `compressed()` up to signs. Compared
-by Kolmogorov's distance with the exact law of norms and overlaps at any d; with direct draws up to
-d = 2048 by single entries ([WD2012]) and by the mean square of the noise of every kind, pooled
-within a draw, whose differences have random signs: [H1963], Theorem 2.
+        note=r"""
+The rows of $L_G$ are the images under $\Phi_1$ of an orthonormal basis of the span of $X$. Fresh $n
+\times n$ Gaussians with variance $1/d$ for $\Phi_1$ are wrong for $n < d$: they give $\|\Phi_1
+x\|^2 \approx n/d$ (and are right at $n = d$). The coordinates are those of `compressed()` up to
+signs. Compared by Kolmogorov's distance with the exact law of norms and overlaps at any d; with
+direct draws up to d = 2048 by single entries ([WD2012]) and by the mean square of the noise of
+every kind, pooled within a draw, whose differences have random signs: [H1963], Theorem 2.
 """.strip(),
     ),
     Claim(
@@ -68,12 +68,12 @@ all other keys: crosstalk of images is twice that of independent keys (C1).
         kind="equal",
         source="derived here; Wick's theorem [I1918]",
         status="proved",
-        note="""
+        note=r"""
 `assocmem.width.wick` enumerates the pairings once (at most 105 of the inputs, 15 of the letters); a
 table of scores then costs a few hundred contractions, at every d. Measured: variances of the scores
 that the probes compare, and of the first layer's scores in context, where query and key are
-w_E(z_t) + p_t. The true gradient of step 1 has fixed coefficients at every width; those of steps 2
-and 3 depend on the embeddings through the steps before, which adds the noise of W5.
+$w_E(z_t) + p_t$. The true gradient of step 1 has fixed coefficients at every width; those of steps
+2 and 3 depend on the embeddings through the steps before, which adds the noise of W5.
 """.strip(),
     ),
     Claim(
@@ -178,19 +178,18 @@ derivatives are taken at $L = H = 1$.
         kind="equal",
         source="derived here",
         status="proved in a limit",
-        note="""
+        note=r"""
 (a) is exact at every width, (b) a limit. Exact covariances are above their limits by 12 % at d = 24
 and 3 % at d = 100 (N = 3, T = 6, K = 1). Measured are true gradients on all sequences,
 differentiated by the reference transformer; and, draw by draw, that what the linear response leaves
-falls as d^(-1/2).
-What fixed coefficients leave out (W2 to W4), in the limit at N = 3 to 5, T = 6, K = 1: of the
-scores that the probes compare, the variance is 2.2 to 1.3 times that of W2 for W_K2; for W_K1 12 to
-13 times at leads m_2 = m_3 = 1, and 150 to 90 times (N = 3 and 4) at m_2 = 10, as the noise of step
-2 enters the softmax multiplied by m_2.
-Step 2 is at its limit soon: at N = 3 the variance of its scores is 4 % above it at d = 1000. Step 3
-is late: d Var over its limit is 1.6, 1.7, 1.1, 1.04 at d = 10^3, 10^4, 10^5, 10^6 at leads of 1,
-and 0.1, 1.0, 3.0, 1.04 at d = 10^3, 10^4, 10^6, 10^8 at m_2 = 10, m_3 = 5. Below these widths first
-order in 1/d says nothing about step 3: a saturated softmax bounds its noise.
+falls like $d^{-1/2}$. What fixed coefficients leave out (W2 to W4), in the limit at N = 3 to 5, T =
+6, K = 1: of the scores that the probes compare, the variance is 2.2 to 1.3 times that of W2 for
+W_K2; for W_K1 12 to 13 times at leads m_2 = m_3 = 1, and 150 to 90 times (N = 3 and 4) at m_2 = 10,
+as the noise of step 2 enters the softmax multiplied by m_2. Step 2 is at its limit soon: at N = 3
+the variance of its scores is 4 % above it at d = 1000. Step 3 is late: $d\,\mathrm{Var}$ over its
+limit is 1.6, 1.7, 1.1, 1.04 at d = 10^3, 10^4, 10^5, 10^6 at leads of 1, and 0.1, 1.0, 3.0, 1.04 at
+d = 10^3, 10^4, 10^6, 10^8 at m_2 = 10, m_3 = 5. Below these widths first order in 1/d says nothing
+about step 3: a saturated softmax bounds its noise.
 """.strip(),
     ),
     Claim(

@@ -64,10 +64,13 @@ def derive(d: Derivation) -> None:
     independent entries; the images take a second one.
     """
     one_row_at_a_time(d)
-    moments_of_the_factor(d)
+    with d.aside("Bookkeeping: moments of the factor"):
+        moments_of_the_factor(d)
     images(d)
-    moments_of_images(d)
-    library_draws_it(d)
+    with d.aside("Bookkeeping: moments of the images"):
+        moments_of_images(d)
+    with d.aside("Bookkeeping: the library's draw, from given numbers"):
+        library_draws_it(d)
 
 
 def one_row_at_a_time(d: Derivation) -> None:

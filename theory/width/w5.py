@@ -37,7 +37,8 @@ def derive(d: Derivation) -> None:
     means_of_infinite_width(d)
     moments_across_outputs(d)
     law_of_the_factor(d)
-    moments_of_the_factor(d)
+    with d.aside("Bookkeeping: moments of the factor are bounded"):
+        moments_of_the_factor(d)
     remainder(d)
     response_of_the_overlaps(d)
     library_responds(d)
@@ -170,31 +171,33 @@ def moments_across_outputs(d: Derivation) -> None:
         "pairings of W2 give for entries of different outputs as well as of one.",
         r"\mathrm{Cov}(J_2) = M_2\, \mathrm{Cov}(S)\, M_2^\top",
     )
-    for width, kept in ((1, [0, n]), (2, [0])):  # the image has too many terms at d = 2
-        C = np.zeros((2, 2 * n), int)
-        C[:, kept] = rng.integers(1, 4, (2, len(kept)))
-        u, x = symbols("u", 2, width), symbols("x", 1, width)
-        phi, v = symbols("phi", width, width), symbols("v", width, width)
-        values = np.concatenate([x @ v.T, x @ phi.T @ v.T])[: len(kept)]
-        S = ((u @ u.T) @ C[:, kept] @ (values @ values.T)).ravel()
+    with d.aside("Bookkeeping: the pairings in one and two dimensions"):
+        for width, kept in ((1, [0, n]), (2, [0])):  # the image has too many terms at d = 2
+            C = np.zeros((2, 2 * n), int)
+            C[:, kept] = rng.integers(1, 4, (2, len(kept)))
+            u, x = symbols("u", 2, width), symbols("x", 1, width)
+            phi, v = symbols("phi", width, width), symbols("v", width, width)
+            values = np.concatenate([x @ v.T, x @ phi.T @ v.T])[: len(kept)]
+            S = ((u @ u.T) @ C[:, kept] @ (values @ values.T)).ravel()
 
-        def mean(polynomial: Any, rows: tuple[np.ndarray, ...] = (u, x, phi, v)) -> Any:
-            for vectors in rows:
-                polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
-            return polynomial
+            def mean(polynomial: Any, rows: tuple[np.ndarray, ...] = (u, x, phi, v)) -> Any:
+                for vectors in rows:
+                    polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
+                return polynomial
 
-        moments = gradient_noise.first_score_moments(TASK, C)
-        entries = [2 * n * k + c for k in range(2) for c in kept]
-        means, seconds = (at(powers, width)[0] for powers in moments)
-        pairs = list(combinations_with_replacement(range(len(entries)), 2))
-        d.equal(
-            f"At $d = {width}$, for two outputs and a memory of one token"
-            f"{' and its image' * (len(kept) - 1)} with integer coefficients: the pairings against "
-            "the polynomial in all entries of $w_U$, $w_E$, $\\Phi_1$ and $W_V^2$.",
-            [means[i] for i in entries] + [seconds[entries[i], entries[j]] for i, j in pairs],
-            [mean(s) for s in S] + [mean(S[i] * S[j]) for i, j in pairs],
-            latex=r"\mathbb{E}\, S_{kc}, \quad \mathbb{E}\, S_{kc} S_{k'c'}",
-        )
+            moments = gradient_noise.first_score_moments(TASK, C)
+            entries = [2 * n * k + c for k in range(2) for c in kept]
+            means, seconds = (at(powers, width)[0] for powers in moments)
+            pairs = list(combinations_with_replacement(range(len(entries)), 2))
+            d.equal(
+                f"At $d = {width}$, for two outputs and a memory of one token"
+                f"{' and its image' * (len(kept) - 1)} with integer coefficients: the pairings "
+                f"against "
+                "the polynomial in all entries of $w_U$, $w_E$, $\\Phi_1$ and $W_V^2$.",
+                [means[i] for i in entries] + [seconds[entries[i], entries[j]] for i, j in pairs],
+                [mean(s) for s in S] + [mean(S[i] * S[j]) for i, j in pairs],
+                latex=r"\mathbb{E}\, S_{kc}, \quad \mathbb{E}\, S_{kc} S_{k'c'}",
+            )
 
 
 def law_of_the_factor(d: Derivation) -> None:

@@ -30,7 +30,8 @@ def derive(d: Derivation) -> None:
     ranges(d)
     one_change_at_a_time(d)
     all_scores_at_once(d)
-    chain_of_the_library(d)
+    with d.aside("Bookkeeping: the library's chain, against sums written out"):
+        chain_of_the_library(d)
 
 
 def log_odds(d: Derivation) -> None:
@@ -94,22 +95,23 @@ def worst_event(d: Derivation) -> None:
         "largest gain of an event; as $h$ grows up to $-\\varepsilon$,",
         r"\mathrm{TV}(b, b^\circ) \le \eta = h(\min(\lambda^\circ, -\varepsilon))",
     )
-    for start, error in ((0, Rational(1, 4)), (-5, Rational(1, 4)), (-5, 6)):
-        least = min(start, -error)
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for start, error in ((0, Rational(1, 4)), (-5, Rational(1, 4)), (-5, 6)):
+            least = min(start, -error)
+            agrees(
+                d,
+                f"The library at $\\lambda^\\circ = {start}$, $\\varepsilon = {float(error):g}$:",
+                float(moved(float(start), float(error))),
+                1 / (1 + sympy.exp(-least - 2 * error)) - 1 / (1 + sympy.exp(-least)),
+                r"\eta",
+            )
         agrees(
             d,
-            f"The library at $\\lambda^\\circ = {start}$, $\\varepsilon = {float(error):g}$:",
-            float(moved(float(start), float(error))),
-            1 / (1 + sympy.exp(-least - 2 * error)) - 1 / (1 + sympy.exp(-least)),
-            r"\eta",
+            "and where no entry dominates, at $\\lambda^\\circ = 1$, $\\varepsilon = \\frac12$:",
+            float(moved(1.0, 0.5)),
+            sympy.tanh(Rational(1, 4)),
+            r"\tanh\tfrac14",
         )
-    agrees(
-        d,
-        "and where no entry dominates, at $\\lambda^\\circ = 1$, $\\varepsilon = \\frac12$:",
-        float(moved(1.0, 0.5)),
-        sympy.tanh(Rational(1, 4)),
-        r"\tanh\tfrac14",
-    )
 
 
 def ranges(d: Derivation) -> None:

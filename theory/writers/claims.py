@@ -24,16 +24,17 @@ the rarer item is lost at any frequencies.
 """.strip(),
         assumptions=(
             "n <= d orthonormal keys and as many orthonormal values, positive frequencies",
-            "the polar factor of M = U S V' is U V', over the singular values that are not 0",
+            r"the polar factor of $M = U S V^\top$ is $U V^\top$, over the nonzero singular values",
         ),
         kind="equal",
         source="derived here; [J2024] for the optimiser, [BWAA2018] for sign descent",
         status="proved",
-        note="""
-The gradient of the cross-entropy has the mean of the values in it: coefficients (I - 11'/n) D with
-D = diag(p). Its polar factor is an isometry from the complement of D^-1 1, which the rarest items
-dominate, onto that of 1: it levels all but them. The claim is about M, as are WR2 to WR4; the check
-of WR4 takes the true gradient.
+        note=r"""
+The gradient of the cross-entropy has the mean of the values in it: its coefficients are $(I -
+\frac1n \mathbf 1 \mathbf 1^\top) D$ with $D = \mathrm{diag}(p)$. Its polar factor is an isometry
+from the complement of $D^{-1} \mathbf 1$, which the rarest items dominate, onto that of $\mathbf
+1$: it levels all but them. The claim is about $M$, as are WR2 to WR4; the check of WR4 takes the
+true gradient.
 """.strip(),
     ),
     Claim(
@@ -67,12 +68,13 @@ d \sqrt{2/\pi n}$.
         kind="equal",
         source="derived here",
         status="proved",
-        note="""
-Gradient descent has the variances (S + (d - 1)(p_i^2 + p_k^2)) / d^2, S the sum of p^2 (C1): the
-same with p for beta, d times smaller, and S for 1. The rivals of a rare item are the frequent ones
-for both, with noise beta_k sqrt(d) against a signal beta_i d, and beta_i is proportional to p_i for
-rare items; so the exponent of what is recalled is 1/(2a) for both (C3). At equal frequencies the
-signal over the noise, squared, is 2/pi of that of gradient descent.
+        note=r"""
+Gradient descent has the variances $(\sum_j p_j^2 + (d - 1)(p_i^2 + p_k^2))/d^2$ for a wrong score
+(C1): the same with $p$ in place of $\beta$ and $\sum_j p_j^2$ in place of 1, with scores that are
+$d$ times smaller. The rivals of a rare item are the frequent ones for both, with noise $\beta_k
+\sqrt d$ against a signal $\beta_i d$, and $\beta_i$ is proportional to $p_i$ for rare items; so the
+exponent of what is recalled is $1/(2\alpha)$ for both (C3). At equal frequencies the squared ratio
+of signal to noise is $2/\pi$ of that of gradient descent.
 """.strip(),
     ),
     Claim(
@@ -100,12 +102,12 @@ K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)} .$$
         kind="rate",
         source="derived here, by the resolvent and leaving one item out",
         status="proved in a limit",
-        note="""
-The error falls like 1/d: at equal frequencies it is -0.20/d, -0.16/d and -0.14/d of the score for
-c = 2, 4 and 16, from d = 8 on. Against gradient descent, whose score is 1 at noise sqrt(n)/d, the
-polar factor has the noise 1/sqrt(d) and the score above: at equal frequencies and many pairs it
-stores (8/3pi)^2 = 0.72 of what gradient descent stores. Levelling helps only where frequencies
-differ.
+        note=r"""
+The error falls like $1/d$: at equal frequencies it is $-0.20/d$, $-0.16/d$ and $-0.14/d$ of the
+score for $c = 2$, 4 and 16, from $d = 8$ on. Against gradient descent, whose score is 1 at noise
+$\sqrt n/d$, the polar factor has the noise $1/\sqrt d$ and the score above: at equal frequencies
+and many pairs it stores $(8/3\pi)^2 = 0.72$ of what gradient descent stores. Levelling helps only
+where frequencies differ.
 """.strip(),
     ),
     Claim(
@@ -124,15 +126,16 @@ where one step of gradient descent recalls $d^{1/(2\alpha)}$ items, times a cons
         assumptions=(
             GAUSSIAN,
             "scores of different values count as independent, and the right one as "
-            "N(s_i, (1 - s_i^2)/d)",
+            r"$\mathcal{N}(s_i, (1 - s_i^2)/d)$",
         ),
         kind="rate",
         source="derived here from WR3 and C3; [CDB2024] for the exponent of gradient descent",
         status="proved in a limit",
-        note="""
-The exponent is the limit's; at d = 32 to 128 the law itself has 1.32 for a = 1.5, where the limit
-is 1.33 and the logarithm of n pulls down. The number of recalled items is checked against the law
-at each width, for the polar factor of the true gradient, with the mean of the values in it.
+        note=r"""
+The exponent is the limit's; at $d = 32$ to 128 the law itself has 1.32 for $\alpha = 1.5$, where
+the limit is 1.33 and the logarithm of $n$ pulls down. The number of recalled items is checked
+against the law at each width, for the polar factor of the true gradient, with the mean of the
+values in it.
 """.strip(),
     ),
 )

@@ -87,28 +87,30 @@ def moments(d: Derivation) -> None:
         1 + (width - 1) * (right**2 + wrong**2),
         latex=r"\mathrm{Var} = 1 + (d - 1)(\beta_i^2 + \beta_k^2)",
     )
-    for size, p in ((2, (4, 2, 1)), (2, (5, 3, 3)), (3, (2, 1))):
-        mean, variance = enumerated(p, size)
-        beta, n = index(p), len(p)
-        d.equal(
-            f"All {2 ** (2 * n * size)} draws of {n} keys and values at $d = {size}$, $p = {p}$, "
-            f"in fractions:",
-            [mean, variance],
-            [
-                [[size * beta[i] * (i == k) for i in range(n)] for k in range(n)],
+    with d.aside("Bookkeeping: every draw of a few signs"):
+        for size, p in ((2, (4, 2, 1)), (2, (5, 3, 3)), (3, (2, 1))):
+            mean, variance = enumerated(p, size)
+            beta, n = index(p), len(p)
+            d.equal(
+                f"All {2 ** (2 * n * size)} draws of {n} keys and values at $d = {size}$, $p = "
+                f"{p}$, "
+                f"in fractions:",
+                [mean, variance],
                 [
+                    [[size * beta[i] * (i == k) for i in range(n)] for k in range(n)],
                     [
-                        1 - beta[i] ** 2
-                        if i == k
-                        else 1 + (size - 1) * (beta[i] ** 2 + beta[k] ** 2)
-                        for i in range(n)
-                    ]
-                    for k in range(n)
+                        [
+                            1 - beta[i] ** 2
+                            if i == k
+                            else 1 + (size - 1) * (beta[i] ** 2 + beta[k] ** 2)
+                            for i in range(n)
+                        ]
+                        for k in range(n)
+                    ],
                 ],
-            ],
-            latex=r"\mathbb{E}\, v_k^\top S u_i, \quad \mathrm{Var}\, v_k^\top S u_i, \quad"
-            r" k, i \le " + str(n),
-        )
+                latex=r"\mathbb{E}\, v_k^\top S u_i, \quad \mathrm{Var}\, v_k^\top S u_i, \quad"
+                r" k, i \le " + str(n),
+            )
 
 
 def enumerated(p: tuple[int, ...], size: int) -> tuple[list[list[Any]], list[list[Any]]]:
@@ -179,21 +181,22 @@ def gaussian(d: Derivation) -> None:
     )
     n = sympy.Symbol("n", positive=True)
     closed = gamma((n + 1) / 2) / (sqrt(pi) * gamma(n / 2 + 1))
-    for number in (1, 2, 5, 8):
-        integral = sympy.integrate((1 + s**2) ** -(Rational(number, 2) + 1), (s, 0, oo))
-        d.equal(
-            f"At $n = {number}$ equal frequencies the integral is elementary,",
-            sympy.gammasimp(2 / pi * integral),
-            sympy.gammasimp(closed.subs(n, number)),
-            latex=r"\frac2\pi \int_0^\infty \frac{ds}{(1 + s^2)^{n/2 + 1}} ="
-            r" \frac{\Gamma(\frac{n+1}2)}{\sqrt\pi\, \Gamma(\frac n2 + 1)}",
-        )
-        found = sign_scores(np.ones(number), 1)
-        d.holds(
-            "as is the library's.",
-            bool(abs(found - float(closed.subs(n, number))).max() < ROUNDING),
-            latex=rf"\texttt{{sign\_scores}} = {float(closed.subs(n, number)):.6f}",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for number in (1, 2, 5, 8):
+            integral = sympy.integrate((1 + s**2) ** -(Rational(number, 2) + 1), (s, 0, oo))
+            d.equal(
+                f"At $n = {number}$ equal frequencies the integral is elementary,",
+                sympy.gammasimp(2 / pi * integral),
+                sympy.gammasimp(closed.subs(n, number)),
+                latex=r"\frac2\pi \int_0^\infty \frac{ds}{(1 + s^2)^{n/2 + 1}} ="
+                r" \frac{\Gamma(\frac{n+1}2)}{\sqrt\pi\, \Gamma(\frac n2 + 1)}",
+            )
+            found = sign_scores(np.ones(number), 1)
+            d.holds(
+                "as is the library's.",
+                bool(abs(found - float(closed.subs(n, number))).max() < ROUNDING),
+                latex=rf"\texttt{{sign\_scores}} = {float(closed.subs(n, number)):.6f}",
+            )
     d.equal(
         "For many items,",
         sympy.limit(closed * sqrt(n), n, oo),

@@ -148,32 +148,35 @@ def equal_frequencies(d: Derivation) -> None:
         [Rational(3, 4), 8 / (3 * pi)],
         latex=r"s(1) = \tfrac34, \qquad s \sim \frac8{3\pi\sqrt c}",
     )
-    for n, width in ((10, 40), (40, 40), (60, 40), (1000, 40)):
-        value = 1 - n / (4 * width) if n <= width else float(closed.subs(c, Rational(n, width)))
-        found = polar_scores(np.ones(n), width)
-        d.holds(
-            f"The library's, at $n = {n}$, $d = {width}$:",
-            bool(abs(found - value).max() < ROUNDING),
-            latex=rf"\texttt{{polar\_scores}} = {value:.6f}",
-        )
+    with d.aside("Bookkeeping: the library at given sizes"):
+        for n, width in ((10, 40), (40, 40), (60, 40), (1000, 40)):
+            value = 1 - n / (4 * width) if n <= width else float(closed.subs(c, Rational(n, width)))
+            found = polar_scores(np.ones(n), width)
+            d.holds(
+                f"The library's, at $n = {n}$, $d = {width}$:",
+                bool(abs(found - value).max() < ROUNDING),
+                latex=rf"\texttt{{polar\_scores}} = {value:.6f}",
+            )
 
 
 def zipf_tail(d: Derivation) -> None:
     """WR3: the score of rare Zipf items."""
     y, h, a = sympy.symbols("y h alpha", positive=True)
     mass = {}
-    for exponent in (Rational(1), Rational(3, 2), Rational(2), Rational(3)):
-        power = int(2 * exponent)
-        mass[exponent] = sympy.integrate(1 / (1 + y**power), (y, 0, oo))
-        d.equal(
-            f"Zipf frequencies $i^{{-\\alpha}}$ with $n/d \\to \\infty$: the sum becomes $g^{{1/"
-            f"\\alpha}}$ times an integral, at $\\alpha = {exponent}$",
-            mass[exponent],
-            pi / power / sin(pi / power),
-            latex=r"\sum_i \varphi(i^{-\alpha} g) \to g^{1/\alpha} \int_0^\infty"
-            r" \frac{dy}{1 + y^{2\alpha}} = g^{1/\alpha} K, \qquad"
-            r" K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)}",
-        )
+    with d.aside("Bookkeeping: the integral at four exponents"):
+        for exponent in (Rational(1), Rational(3, 2), Rational(2), Rational(3)):
+            power = int(2 * exponent)
+            mass[exponent] = sympy.integrate(1 / (1 + y**power), (y, 0, oo))
+            d.equal(
+                f"Zipf frequencies $i^{{-\\alpha}}$ with $n/d \\to \\infty$: the sum becomes "
+                f"$g^{{1/"
+                f"\\alpha}}$ times an integral, at $\\alpha = {exponent}$",
+                mass[exponent],
+                pi / power / sin(pi / power),
+                latex=r"\sum_i \varphi(i^{-\alpha} g) \to g^{1/\alpha} \int_0^\infty"
+                r" \frac{dy}{1 + y^{2\alpha}} = g^{1/\alpha} K, \qquad"
+                r" K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)}",
+            )
     top = sympy.Symbol("g_0", positive=True)
     time = (1 - (g / top) ** (1 / a)) / g
     d.equal(
