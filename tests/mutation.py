@@ -53,6 +53,7 @@ TESTS = (
     *(f"assocmem/{package}" for package in PACKAGES),
     *("tests/library", "tests/bigrams", "tests/steps", "tests/capacity", "tests/memory"),
     *("tests/lemmas", "tests/writers", "tests/symmetry", "tests/induction_head"),
+    "tests/test_claims.py",
     *("tests/validation/test_reference.py", "tests/validation/test_reference_probes.py"),
     *("tests/validation/test_reference_training.py",),
 )

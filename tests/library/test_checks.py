@@ -242,6 +242,7 @@ def test_refusals(call, text):
         ("factor", NAN, lambda x: LIMIT.times(x)),
         ("share", 1.5, lambda x: gradients.repeat_weight(9, x)),
         ("length", -3, lambda x: gradients.repeated_share([0.5], x)),
+        ("length", 2**16 + 1, lambda x: gradients.repeat_weight(x, 0.2)),
         ("n_tokens", 1, lambda x: gradients.output_lead([0.5], x, 9)),
         ("frequencies", {0.5}, lambda x: gradients.output_lead(x, 4, 9)),
         ("sequences", "no", lambda x: gradients.bigram_memory_step("W_O2", BIGRAM_MODEL, BIGRAMS,
