@@ -256,6 +256,20 @@ def test_what_was_taken_in_silence_is_refused(name, wrong, call):
         call(wrong)
 
 
+@pytest.mark.parametrize("matrix", ["W_O2", "W_K2"])
+def test_a_name_is_known_by_its_letters(matrix):
+    """A name that is put together at run time is another object than the one in the source."""
+    same = "".join(list(matrix))
+    known, found = (gradients.bigram_step(BIGRAMS, name) for name in (matrix, same))
+    np.testing.assert_array_equal(found.coefficients, known.coefficients)
+    np.testing.assert_array_equal(found.leads, known.leads)
+    n = BIGRAMS.n_tokens
+    by_position = np.full((BIGRAMS.length, n, n), 1 / n)
+    for name in (matrix, same) if matrix == "W_K2" else ():
+        with pytest.raises(ValueError, match=r"expected an \(N, N\) table with W_K2"):
+            gradients.bigram_step(BIGRAMS, name, predictor=by_position)
+
+
 def test_a_file_of_another_kind_is_no_run(tmp_path):
     (tmp_path / "run.npz").write_bytes(b"PK no archive")
     with pytest.raises(ValueError, match=r"path: expected a saved run in .*run; got "):
