@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,8 @@ TRIGGERS = {
     "K = 5 rare": GREY,
     "K = 5 random": ORANGE,
 }
-ANY_OUTPUT = {experiments.ANY_OUTPUT[name]: colour for name, colour in TRIGGERS.items()}
 OUTPUTS = {"uniform outputs": BLUE, "bigram outputs": ORANGE}
+MORE = {"K = 5, any output": ORANGE, "third alone": GREEN}  # at the paper's sizes
 COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl", "bigram_kl_W_F")
 
 
@@ -42,11 +41,11 @@ def data(
 ) -> list[Row]:
     """Accuracy and divergence for every kind of trigger and output.
 
-    At the paper's sizes with its outputs, too, which may be triggers.
+    At the paper's sizes also with its outputs, which may be triggers, and for one trigger alone.
     """
     scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
     folder = context.runs("figure-4-runs")
-    names = (*TRIGGERS, *OUTPUTS, *(ANY_OUTPUT if context.full else ()))
+    names = (*TRIGGERS, *OUTPUTS, *(MORE if context.full else ()))
     runs = seeds or (1 if context.full else 2)
     return measure(scale, context.rng, folder, seeds=runs, names=names)
 
@@ -61,19 +60,19 @@ def measure(
 ) -> list[Row]:
     """The curves of every experiment and seed."""
     found = experiments.histories(names, scale=scale, seeds=seeds, rng=rng, folder=folder)
-    return experiments.rows_of(found, COLUMNS)
+    third = ("accuracy_third",) if "third alone" in names else ()
+    return experiments.rows_of(found, COLUMNS + third)
 
 
-def draw_by_triggers(title: str, names: Mapping[str, str], rows: list[Row], ax: Axes) -> None:
+def draw_by_triggers(rows: list[Row], ax: Axes) -> None:
     """Accuracy with loss on all tokens, and how far the global bigrams are known."""
-    for name, colour in names.items():
+    for name, colour in TRIGGERS.items():
         steps, runs = curves_of(rows, name, "accuracy")
-        label = name.partition(",")[0]
-        plots.learning_curve(steps, runs, label=label, color=colour, linewidth=2.6, ax=ax)
+        plots.learning_curve(steps, runs, label=name, color=colour, linewidth=2.6, ax=ax)
         gap = curves_of(rows, name, "bigram_kl")[1]
         known = 1 - gap / gap[:, :1]  # of the divergence at the start, the share that is gone
         plots.learning_curve(steps, known, color=colour, linestyle="--", linewidth=1.4, ax=ax)
-    ax.set(title=title, ylabel="accuracy in context")
+    ax.set(title="Loss on all tokens, by triggers", ylabel="accuracy in context")
     ax.set(ylim=(-0.03, 1.03), xlabel="updates")
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
@@ -102,20 +101,36 @@ def draw_divergence(rows: list[Row], ax: Axes) -> None:
     ax.set_yscale("log")
 
 
+def draw_more(rows: list[Row], ax: Axes) -> None:
+    """What the paper's outputs change, and what the other four triggers do for the third."""
+    for name, column, colour, style, label in (
+        ("K = 5 fixed", "accuracy", BLUE, "-", "five, outputs never a trigger"),
+        ("K = 5, any output", "accuracy", ORANGE, "-", "five, any output"),
+        ("K = 5 fixed", "accuracy_third", BLUE, "--", "five, tested on the third"),
+        ("third alone", "accuracy_third", GREEN, "--", "the third alone"),
+    ):
+        steps, runs = curves_of(rows, name, column)
+        options = {"label": label, "color": colour, "linestyle": style, "linewidth": 2.6}
+        plots.learning_curve(steps, runs, ax=ax, **options)
+    ax.set(title="Which outputs; and one trigger alone", ylabel="accuracy in context")
+    ax.set(ylim=(-0.03, 1.03), xlabel="updates")
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+
+
 PANELS: dict[str, Panel] = {
-    "triggers": partial(draw_by_triggers, "Loss on all tokens, by triggers", TRIGGERS),
-    "any output": partial(draw_by_triggers, "Outputs that may be triggers, too", ANY_OUTPUT),
+    "triggers": draw_by_triggers,
     "outputs": draw_by_outputs,
     "divergence": draw_divergence,
+    "more": draw_more,
 }
 
 
 def draw(rows: list[Row], *, columns: int = 2) -> Figure:
-    """Accuracy by triggers; with any outputs, if that was run; by outputs; the divergence."""
+    """Accuracy by triggers; by outputs; the divergence; and what more the paper's sizes have."""
     panels, run = dict(PANELS), {row["experiment"] for row in rows}
     across, shape = {1: (1, 3.3), 2: (2, 1.0)}[columns]
-    if not run.intersection(ANY_OUTPUT):
-        del panels["any output"]
+    if not run.issuperset(MORE):
+        del panels["more"]
         across, shape = {1: (1, 2.5), 2: (3, 0.5)}[columns]
     figure = arranged(rows, panels, columns, across=across, shape=shape)
     caption(
