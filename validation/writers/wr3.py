@@ -40,6 +40,7 @@ def check(context: Context) -> Iterator[Case]:
         if c > 2 and not context.full:  # so small a gap takes more draws than a second has
             continue
         gaps = np.array([law - mean for mean, _ in found])
+        gaps = np.where(gaps > 0, gaps, np.nan)  # a score beyond the law has no exponent: it fails
         errors = np.array([error for _, error in found]) / gaps
         slope, error = exponent(widths, np.log(gaps), errors)
         drift = 2 / 8 / log(32 / 8) * abs(gaps[0] / law)  # of the next order, d^-2, at d = 8
