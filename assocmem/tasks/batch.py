@@ -15,6 +15,7 @@ from assocmem._checks import (
     Ints,
     Seed,
     at_least,
+    checked_array,
     checked_integers,
     checked_laws,
     checked_reals,
@@ -124,16 +125,67 @@ class Batch:
         """
         return self._pieces(at_least("size", size, 1))
 
+    def select(self, rows: ArrayLike) -> Self:
+        """Return some of the sequences, as a batch of their own.
+
+        Parameters
+        ----------
+        rows : array_like of bool, shape (B,), or of int
+            Which sequences: a mask, or their numbers from 0.
+
+        Returns
+        -------
+        Batch
+            Of the same class, with weights that sum to 1 in the same proportions.
+
+        Raises
+        ------
+        TypeError
+            For rows that are neither booleans nor integers.
+        ValueError
+            For a mask of another shape, sequences that are not there, and none with weight.
+
+        Examples
+        --------
+        >>> from assocmem import InductionTask
+        >>> batch = InductionTask(n_tokens=3, length=4).enumerate()
+        >>> batch.select(batch.trigger_position > 0)
+        InductionBatch(4 sequences of length 4, 4 predictions)
+        """
+        chosen = checked_array("rows", rows)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ValueError(
+                    f"rows: expected a mask of shape ({len(self)},), an entry per sequence; got "
+                    f"{chosen.shape}. Numbers of sequences are accepted too."
+                )
+            chosen = np.flatnonzero(chosen)
+        chosen = checked_integers("rows", chosen)
+        if chosen.ndim != 1 or not np.isin(chosen, range(len(self))).all():
+            raise ValueError(
+                f"rows: expected a list of numbers from 0 to {len(self) - 1}; got {rows!r}. Pass "
+                f"a mask of booleans, or the numbers of sequences."
+            )
+        if not self.weights[chosen].any():
+            raise ValueError(
+                "rows: expected a sequence with positive weight among them; got none. Take others."
+            )
+        return self._at(chosen)
+
+    def _at(self, rows: slice | Ints) -> Self:
+        # every array has a row per sequence, also those that a subclass adds
+        whole = {each.name: getattr(self, each.name) for each in fields(self)}
+        piece = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in whole.items()}
+        weights = piece["weights"] / piece["weights"].sum()
+        return type(self)(**piece | {"weights": weights})
+
     def _pieces(self, size: int) -> Iterator[tuple[float, Self]]:
         """What `split` returns, which checks the size before the first piece is asked for."""
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
             share = float(self.weights[rows].sum())
             if share > 0:
-                # every array has a row per sequence, also those that a subclass adds
-                whole = {each.name: getattr(self, each.name) for each in fields(self)}
-                piece = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in whole.items()}
-                yield share, type(self)(**piece | {"weights": piece["weights"] / share})
+                yield share, self._at(rows)
 
 
 @runtime_checkable

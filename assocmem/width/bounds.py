@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logsumexp
 
-from assocmem._checks import Array, Ints, checked_array, checked_kind, checked_number
+from assocmem._checks import Array, Ints, checked_kind, checked_number
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
-from assocmem.tasks import InductionTask
+from assocmem.tasks import Batch, InductionBatch, InductionTask
 from assocmem.width.arguments import checked_memories, checked_width, numeric_task
 from assocmem.width.wick import Segment, Term, term_moments
 
@@ -211,7 +211,7 @@ class Guarantee(NamedTuple):
         return np.asarray(answer & attention)
 
 
-def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guarantee:
+def guarantee(limit: ScoreTables, tolerance: ScoreTables, batch: Batch) -> Guarantee:
     """Propagate tolerances of the scores to the answers on induction sequences.
 
     Parameters
@@ -220,8 +220,9 @@ def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guara
         The scores at infinite width, see `Deviations`.
     tolerance : ScoreTables
         How far each may be off.
-    tokens : array_like of int, shape (B, T)
-        Sequences that end with a trigger that stood before.
+    batch : InductionBatch or Batch
+        Sequences that end with a trigger that stood before, and their labels. In a batch that
+        does not say where it stood, that is its first occurrence.
 
     Returns
     -------
@@ -231,26 +232,30 @@ def guarantee(limit: ScoreTables, tolerance: ScoreTables, tokens: Ints) -> Guara
     Raises
     ------
     TypeError, ValueError
-        For tables of different shapes, and tokens that do not fit them.
+        For tables of different shapes, sequences that do not fit them, and those whose last token
+        does not occur before.
 
     References
     ----------
     Claim W6.
     """
     _check_tables(limit, tolerance)
-    tokens, n = checked_array("tokens", tokens), len(limit.K1)
-    of_integers = tokens.ndim == 2 and tokens.dtype.kind in "iu"
-    if not of_integers or not np.isin(tokens, range(n - tokens.shape[1])).all():
-        raise ValueError(
-            f"tokens: expected integers of shape (sequences, T), with tokens and positions as in "
-            f"the tables; got shape {tokens.shape} of {tokens.dtype}. Take task.sample(...).tokens."
-        )
-    size, length = tokens.shape
+    batch = InductionBatch.of(checked_kind("batch", batch, Batch, "Take task.sample(...)."))
+    tokens, labels, output = batch.tokens, batch.targets[:, -1], batch.output_position
+    (size, length), n = tokens.shape, len(limit.K1)
+    for what, largest, fit in (
+        ("tokens", tokens.max(), n - length),
+        ("targets", labels.max(), len(limit.O)),
+    ):
+        if largest >= fit:
+            raise ValueError(
+                f"batch.{what}: expected numbers below {max(fit, 0)}, as the tables have; got "
+                f"{largest}. Take a batch of the task of the tables."
+            )
     X = np.zeros((size, length, n))
     np.put_along_axis(X, tokens[:, :, None], 1, axis=2)
     X[:, :, n - length :] = np.eye(length)
-    rows, output = np.arange(size), np.argmax(tokens == tokens[:, -1:], axis=1) + 1
-    labels = tokens[rows, output] - (n - length - len(limit.O))
+    rows = np.arange(size)
 
     b, eta = _first_attention(limit.K1, tolerance.K1, X)
     scores, errors = _second_scores(limit.K2, tolerance.K2, X, b, eta)

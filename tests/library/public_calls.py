@@ -237,7 +237,7 @@ CALLS = [
     ),
     (width.Deviations, {"task": TASK, "memories": MEMORIES}),
     (DEVIATIONS.at, {"d": 50}),
-    (width.guarantee, {"limit": LIMIT, "tolerance": LIMIT, "tokens": BATCH.tokens}),
+    (width.guarantee, {"limit": LIMIT, "tolerance": LIMIT, "batch": BATCH}),
     (width.true_steps, {"task": TASK, "sizes": [1, 2, 3]}),
     (linear_response, {"task": TINY, "step": 1e-4, "family": "sphere"}),
     (
@@ -286,6 +286,7 @@ CALLS += [
     (W.recall, {"targets": [0, 1, 2], "among": ALL, "keys": EYE, "values": EYE}),
     (W.store, {"key": EYE, "value": EYE, "coefficient": np.ones(3)}),
     (BATCH.split, {"size": 4}),
+    (BATCH.select, {"rows": [0, 2]}),
     (am.BigramTask, {"trigger_outputs": "uniform", "output_tokens": range(40)}),
     (LENGTH_3.enumerate, {"max_bytes": 2**20}),
     (TASK.patterns, {"max_bytes": 2**25}),

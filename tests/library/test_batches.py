@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assocmem.tasks import Batch
+from assocmem.tasks import Batch, InductionBatch, InductionTask
 
 
 @settings(max_examples=50, deadline=None)
@@ -36,6 +36,38 @@ def test_split_keeps_every_expectation(seed, rows, length, size):
     ]
     np.testing.assert_array_equal(kept, np.concatenate(with_weight))
     assert all(len(piece) <= size for _, piece in pieces)
+
+
+@pytest.mark.parametrize("as_mask", [False, True])
+def test_selected_sequences_keep_all_that_they_have(as_mask):
+    batch = InductionTask(n_tokens=5, length=7, n_triggers=2).enumerate()
+    rows = np.random.default_rng(3).choice(len(batch), 40, replace=False)
+    if as_mask:
+        rows.sort()
+    some = batch.select(np.isin(np.arange(len(batch)), rows) if as_mask else rows)
+    assert isinstance(some, InductionBatch)
+    for field in "tokens", "targets", "trigger_position", "output":
+        np.testing.assert_array_equal(getattr(some, field), getattr(batch, field)[rows])
+    assert some.weights[:, -1].sum() == pytest.approx(1, rel=1e-14)
+    assert np.ptp(some.weights[:, -1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "text"),
+    [
+        ([0.0], TypeError, "rows: expected integers; got dtype float"),
+        ([True], ValueError, r"rows: expected a mask of shape \(2,\).*got \(1,\)"),
+        ([0, 2], ValueError, r"rows: expected a list of numbers from 0 to 1; got \[0, 2\]"),
+        ([-1], ValueError, r"rows: expected a list of numbers from 0"),
+        ([[0]], ValueError, r"rows: expected a list of numbers"),
+        ([1], ValueError, "rows: expected a sequence with positive weight"),
+        ([False, False], ValueError, "rows: expected a sequence with positive weight"),
+    ],
+)
+def test_rows_that_cannot_be_selected(rows, error, text):
+    batch = Batch(tokens=[[0], [1]], targets=[[1], [-1]], weights=[[1.0], [0.0]])
+    with pytest.raises(error, match=text):
+        batch.select(rows)
 
 
 def test_normalised_weights_of_any_size_are_accepted():

@@ -42,6 +42,32 @@ def test_attention_moves_by_no_more_than_it_may(seed):
         assert after[0] - pair[0] == pytest.approx(chain.moved(start, error), rel=PRODUCTS)
 
 
+def test_the_trigger_stands_where_the_batch_says():
+    """Not where the last token is found first: the output of another occurrence is the label."""
+    tables = chain.ScoreTables(np.zeros((8, 8)), np.zeros((16, 16)), np.zeros((3, 16)))
+    given = {"tokens": [[0, 1, 0, 2, 0]], "targets": [[-1] * 4 + [2]], "weights": [[0] * 4 + [1]]}
+    found = chain.guarantee(tables, tables, am.InductionBatch(trigger_position=[2], **given))
+    assert np.isinf(found.leads[0]).tolist() == [False, False, False, True, False]
+    assert np.isinf(found.margins[0]).tolist() == [False, False, True]
+    first = chain.guarantee(tables, tables, am.Batch(**given))
+    assert np.isinf(first.leads[0]).argmax() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"tokens": [[0, 1, 2, 1, 3]]}, "batch: expected sequences whose last token occurs before"),
+        ({"tokens": [[3, 1, 2, 1, 3]]}, r"batch\.tokens: expected numbers below 3.*got 3"),
+        ({"targets": [[-1] * 4 + [4]]}, r"batch\.targets: expected numbers below 3.*got 4"),
+    ],
+)
+def test_batches_that_do_not_fit_the_tables(change, text):
+    tables = chain.ScoreTables(np.zeros((8, 8)), np.zeros((16, 16)), np.zeros((3, 16)))
+    given = {"tokens": [[0, 1, 0, 2, 0]], "targets": [[-1] * 4 + [2]], "weights": [[0] * 4 + [1]]}
+    with pytest.raises(ValueError, match=text):
+        chain.guarantee(tables, tables, am.Batch(**given | change))
+
+
 def test_an_entry_alone_does_not_move():
     assert chain.moved(-np.inf, 1e3) == 0
 

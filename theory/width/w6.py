@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from sympy import Rational
 
-from assocmem import InductionTask
+from assocmem import InductionBatch, InductionTask
 from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.width.bounds import Deviations, ScoreTables, guarantee, moved
@@ -271,7 +271,11 @@ def chain_of_the_library(d: Derivation) -> None:
     rng = np.random.default_rng(1)
     shapes = (n, n), (2 * n, 2 * n), (2, 2 * n)
     limit, tolerance = (ScoreTables(*(size * rng.random(s) for s in shapes)) for size in (1, 0.1))
-    of_library = guarantee(limit, tolerance, tokens[None])
+    label = np.where(np.arange(len(tokens)) == len(tokens) - 1, 1, -1)
+    batch = InductionBatch(
+        tokens=[tokens], targets=[label], weights=[1.0 * (label > 0)], trigger_position=[1]
+    )
+    of_library = guarantee(limit, tolerance, batch)
     by_hand = guarantee_by_hand(limit, tolerance, tokens)
     for name, text in (
         ("leads", "lead of the output's score over each in layer 2"),

@@ -19,13 +19,6 @@ from assocmem.width import moments as step_noise
 from assocmem.width import recall as recall_laws
 from assocmem.width.wick import ScoreMoments
 
-
-def places(tokens: np.ndarray, n_outputs: int, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the output stands, and the class that it is."""
-    output = np.argmax(tokens == tokens[:, -1:], axis=1) + 1
-    return output, tokens[np.arange(len(tokens)), output] - (n_tokens - n_outputs)
-
-
 LEVEL = 0.9  # fraction of positions where the first layer finds the one before
 
 

@@ -15,7 +15,6 @@ import assocmem as am
 from assocmem.width.bounds import Deviations, ScoreTables, guarantee
 from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context
-from validation.width.head import places
 from validation.width.written import written
 
 DELTA = 0.1
@@ -43,28 +42,28 @@ class WholeModel:
         self.deviations = Deviations(task, self.memories)
         self.forgotten = am.width.RecallBound(task, self.memories)
 
-    def guaranteed(self, tokens: np.ndarray, d: float) -> NDArray[np.bool_]:
+    def guaranteed(self, batch: am.InductionBatch, d: float) -> NDArray[np.bool_]:
         """Which sequences have a guarantee at width d that leaves DELTA, recall of W3 included."""
         forgotten = self.forgotten.at(d)
         if forgotten >= DELTA:
-            return np.zeros(len(tokens), bool)
+            return np.zeros(len(batch), bool)
         kappa = sqrt(self.deviations.count / (DELTA - forgotten))
         limit, tolerance = self.deviations.limit, self.deviations.at(d).times(kappa)
-        return guarantee(limit, tolerance, tokens).holds
+        return guarantee(limit, tolerance, batch).holds
 
-    def width(self, tokens: np.ndarray) -> int:
+    def width(self, batch: am.InductionBatch) -> int:
         """The width, to 1 %, from which on all of these sequences have it."""
         low, high = log(1e3), log(1e16)
         while high - low > 0.01:
             middle = (low + high) / 2
-            enough = self.guaranteed(tokens, exp(middle)).all()
+            enough = self.guaranteed(batch, exp(middle)).all()
             low, high = (low, middle) if enough else (middle, high)
         return int(exp(high))
 
-    def sequences(self, size: int, rng: np.random.Generator) -> np.ndarray:
+    def sequences(self, size: int, rng: np.random.Generator) -> am.InductionBatch:
         """Fresh sequences of the task, those that begin with the trigger left out."""
-        tokens = self.task.sample(size, rng=rng).tokens
-        return tokens[tokens[:, 0] != tokens[:, -1]]
+        batch = self.task.sample(size, rng=rng)
+        return batch.select(batch.trigger_position > 0)
 
     def draw(self, d: int, rng: np.random.Generator) -> Draw:
         """The memories written with Gaussian embeddings of width d."""
@@ -90,24 +89,24 @@ class Draw:
         )
         return ScoreTables(K1, K2, O)
 
-    def holds(self, task: am.InductionTask, tokens: np.ndarray) -> bool:
+    def holds(self, task: am.InductionTask, batch: am.InductionBatch) -> bool:
         """All memories are recalled, all answers right, and all outputs attended to most."""
         weights: dict[str, Any] = dict(self.memories)
         model = am.FrozenTransformer(self.embeddings, **weights)
-        output, label = places(tokens, self.embeddings.n_outputs, task.n_tokens)
-        logits, attention = model.logits_and_attention(tokens, positions=[-1])
-        right = (logits[:, 0].argmax(axis=1) == label) & (attention[:, 0].argmax(axis=1) == output)
+        logits, attention = model.logits_and_attention(batch.tokens, positions=[-1])
+        right = logits[:, 0].argmax(axis=1) == batch.targets[:, -1]
+        right &= attention[:, 0].argmax(axis=1) == batch.output_position
         return bool(right.all()) and all(
             am.probe(name, task, self.embeddings).recall(W) == 1
             for name, W in self.memories.items()
         )
 
 
-def ahead(tables: ScoreTables, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ahead(tables: ScoreTables, batch: am.InductionBatch) -> tuple[np.ndarray, np.ndarray]:
     """The label's logit minus each, (B, M), and the output's layer-2 score minus each, (B, T)."""
-    (size, length), n_outputs = tokens.shape, len(tables.O)
-    n_tokens, rows = len(tables.K1) - length, np.arange(size)
-    sizes = SimpleNamespace(n_tokens=n_tokens, length=length, outputs=range(n_outputs))
+    length, rows = batch.tokens.shape[1], np.arange(len(batch))
+    n_tokens, classes = len(tables.K1) - length, range(len(tables.O))
+    sizes = SimpleNamespace(n_tokens=n_tokens, length=length, outputs=classes)
     emb = am.FrozenEmbeddings.orthonormal(sizes)  # where scores are coefficients
     over = {"W_K1": (emb.inputs, emb.inputs), "W_K2": (emb.atoms, emb.atoms)}
     over["W_O2"] = (emb.outputs, emb.values)
@@ -116,9 +115,9 @@ def ahead(tables: ScoreTables, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarr
         for (name, (values, keys)), table in zip(over.items(), tables, strict=True)
     }
     model = am.FrozenTransformer(emb, **weights)
-    logits, attention = (x[:, 0] for x in model.logits_and_attention(tokens, positions=[-1]))
+    logits, attention = (x[:, 0] for x in model.logits_and_attention(batch.tokens, positions=[-1]))
     scores = np.log(attention)  # up to a number for each query
-    output, label = places(tokens, n_outputs, n_tokens)
+    output, label = batch.output_position, batch.targets[:, -1]
     return logits[rows, label][:, None] - logits, scores[rows, output][:, None] - scores
 
 
@@ -132,25 +131,25 @@ def check(context: Context) -> Iterator[Case]:
         d = model.width(model.sequences(sequences, context.rng))
         where = f"(N, T, K) = {size}"
         name = f"{where}, d = {d:.1e}"
-        tokens = model.sequences(sequences, context.rng)
-        covered = model.guaranteed(tokens, d)
+        batch = model.sequences(sequences, context.rng)
+        covered = model.guaranteed(batch, d)
         yield tolerances.frequency(
             f"{name}: sequences without guarantee",
-            SHARE, int((~covered).sum()), len(tokens), tests=tests,
+            SHARE, int((~covered).sum()), len(batch), tests=tests,
         ).of("c")  # fmt: skip
-        tokens = tokens[covered][:100]
-        found = [model.draw(d, context.rng).holds(model.task, tokens) for _ in range(draws)]
+        batch = batch.select(np.flatnonzero(covered)[:100])
+        found = [model.draw(d, context.rng).holds(model.task, batch) for _ in range(draws)]
         yield tolerances.frequency(
             f"{name}: a recall or an answer fails", DELTA, draws - sum(found), draws, tests=tests
         ).of("c")
         narrow = max(1, d // TOO_LARGE[size])
-        found = [model.draw(narrow, context.rng).holds(model.task, tokens) for _ in range(draws)]
+        found = [model.draw(narrow, context.rng).holds(model.task, batch) for _ in range(draws)]
         yield tolerances.frequency(
             f"{where}, d = {narrow}: nothing fails", LOST, sum(found), draws, tests=tests
         ).of("c")
         squares = deviations(name, model, d, draws, context.rng, tests=tests)
         yield from (case.of("a") for case in squares)
-        errors = propagation(where, model, tokens, context.rng)
+        errors = propagation(where, model, batch, context.rng)
         yield from (case.of("b") for case in errors)
 
 
@@ -177,16 +176,16 @@ CLOSE = {("all", 0), ("all", 1), ("K2", 1), ("O", 0)}
 
 
 def propagation(
-    name: str, model: WholeModel, tokens: np.ndarray, rng: np.random.Generator
+    name: str, model: WholeModel, batch: am.InductionBatch, rng: np.random.Generator
 ) -> Iterator[Case]:
     """What the deviations of a draw at d = 10^6 lead to, against the bound for such deviations."""
     limit, drawn = model.deviations.limit, model.draw(10**6, rng).tables()
     for part in ("all", *ScoreTables._fields):
         tables = drawn if part == "all" else limit._replace(**{part: getattr(drawn, part)})
         off = ScoreTables(*(abs(table - mean) for table, mean in zip(tables, limit, strict=True)))
-        bound = guarantee(limit, off, tokens)
+        bound = guarantee(limit, off, batch)
         bounds = (bound.margins, bound.margin_errors), (bound.leads, bound.lead_errors)
-        for k, (found, (mean, error)) in enumerate(zip(ahead(tables, tokens), bounds, strict=True)):
+        for k, (found, (mean, error)) in enumerate(zip(ahead(tables, batch), bounds, strict=True)):
             if (part, k) == ("O", 1):
                 continue  # layer 2 does not read this table
             compared = error > 0
