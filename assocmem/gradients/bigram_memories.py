@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from assocmem._checks import Array, Seed, at_least, checked_kind, checked_option, generator
-from assocmem.gradients.bigram_population import columns_of
+from assocmem.gradients.bigram_moments import columns_of
 from assocmem.gradients.bigrams import bigram_predictor, bigram_step
 from assocmem.gradients.sampled import previous_token_step
 from assocmem.memory import AssociativeMemory

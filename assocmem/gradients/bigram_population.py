@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from assocmem._checks import Array
-from assocmem.gradients.chains import (
-    Chains,
-    OverAtoms,
-    attention_moments,
-    output_moments,
-    present_moments,
-)
+from assocmem.gradients.bigram_moments import Gradient, Matrix, moments_of
+from assocmem.gradients.chains import Chains
 from assocmem.gradients.draws import Draws, all_draws, draw_set, is_enumerated
-from assocmem.model.families import ATOMS
 from assocmem.tasks import BigramTask
-
-Matrix = Literal["W_F", "W_O2", "W_K2", "W_K1"]
 
 CHUNK_NUMBERS = 2**22  # floats in one array over times, tokens and chains
 
 
 @dataclass(frozen=True)
 class _Responses:
-    """What each chain contributes: `columns` (C, M, 2(N+T)), the moments of its M ends; the
-    `residual` (C, M, N) of each; and `mass` (C,), E Σ_t w_t."""
+    """What each chain contributes: `columns` (C, rows, columns), the moments of its M ends or of
+    all queries; the `residual` (C, M, N) of each end; and `mass` (C,), E Σ_t w_t."""
 
     columns: Array
     residual: Array
@@ -48,82 +39,81 @@ class Population:
         self.every_token = task.loss == "all" and not silent
         self.exact = is_enumerated(task)
 
-    def step(self, matrix: Matrix, first: Array | None) -> tuple[Array, Array | None]:
-        """The mean over all draws; or over sets, as a ratio of means with linearised replicates."""
-        readings: list[Array | None] = [first] * self.sets
-        if matrix == "W_K2" and first is None:
-            table, replicates = self.step("W_O2", None)
-            readings = [table] if replicates is None else list(replicates)
+    def step(self, gradient: Gradient) -> tuple[Array, Array | None]:
+        """The mean over all draws; or over sets, as a ratio of means with linearised replicates.
+
+        G₁ is by default the step on W_O2, from draws of its own for each set.
+        """
+        each = [gradient] * self.sets
+        if gradient.matrix in ("W_K2", "W_K1") and gradient.first is None:
+            table, replicates = self.step(Gradient("W_O2"))
+            firsts = [table] * self.sets if replicates is None else replicates
+            each = [replace(gradient, first=first) for first in firsts]
         if self.exact:
             draws = all_draws(self.task, every_token=self.every_token)
-            total, mass = self._total(matrix, draws, self._responses(matrix, draws, readings[0]))
+            total, mass = self._total(each[0], draws, self._responses(each[0], draws))
             return total / mass, None
-        totals, masses = self._sampled(matrix, readings)
+        totals, masses = self._sampled(each)
         mass = masses.mean()
         coefficients = totals.mean(axis=0) / mass
         replicates = coefficients + (totals - masses[:, None, None] * coefficients) / mass
         return coefficients, replicates
 
-    def _sampled(self, matrix: Matrix, readings: list[Array | None]) -> tuple[Array, Array]:
-        """The unnormalised gradient and E Σ_t w_t, from each set of draws."""
-        effects = None
-        if matrix != "W_K2" and not self.every_token and not self.task.random_triggers:
+    def _sampled(self, gradients: list[Gradient]) -> tuple[Array, Array]:
+        """The unnormalised gradient and E Σ_t w_t, from a set of draws for each."""
+        effects, matrix = None, gradients[0].matrix
+        if matrix in ("W_F", "W_O2") and not self.every_token and not self.task.random_triggers:
             effects = ControlVariates(self.task, matrix)
         totals, masses = [], []
-        for reading in readings:
+        for gradient in gradients:
             draws = draw_set(self.task, every_token=self.every_token, rng=self.rng)
-            found = self._responses(matrix, draws, reading)
+            found = self._responses(gradient, draws)
             if effects is not None:
                 found = replace(found, columns=found.columns - effects.of(draws)[:, None])
-            total, mass = self._total(matrix, draws, found)
+            total, mass = self._total(gradient, draws, found)
             totals.append(total)
             masses.append(mass)
         return np.array(totals), np.array(masses)
 
-    def _total(self, matrix: Matrix, draws: Draws, found: _Responses) -> tuple[Array, float]:
-        """Σ over chains and ends of weight · row ⊗ moments, (rows, 2(N+T)); the mean of Σ_t w_t."""
+    def _total(self, gradient: Gradient, draws: Draws, found: _Responses) -> tuple[Array, float]:
+        """Σ over chains and ends of weight · row ⊗ moments, (rows, columns), and E Σ_t w_t."""
         weighted = found.columns * draws.weights[:, None, None]
         mass = float(found.mass @ draws.weights)
-        if matrix != "W_K2":
+        if gradient.matrix in ("W_F", "W_O2"):
             return np.tensordot(found.residual, weighted, axes=((0, 1), (0, 1))), mass
-        if draws.asked is None:
+        if draws.asked is None or not gradient.rows_are_asked:
             return weighted.sum(axis=0), mass
         table = np.zeros((self.task.n_tokens, weighted.shape[-1]))
         np.add.at(table, draws.of_asked(draws.triggers), weighted[:, 0])
         return table, mass
 
-    def _responses(self, matrix: Matrix, draws: Draws, first: Array | None) -> _Responses:
+    def _responses(self, gradient: Gradient, draws: Draws) -> _Responses:
         """Of all chains, a chunk at a time."""
         task = self.task
         columns = task.n_tokens if self.every_token or self.predictor.ndim == 3 else 1
         size = max(1, CHUNK_NUMBERS // (task.length * task.n_tokens * columns))
         parts = [
-            self._part(matrix, draws[start : start + size], first)
+            self._part(gradient, draws[start : start + size])
             for start in range(0, len(draws), size)
         ]
         names = ("columns", "residual", "mass")
         return _Responses(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
-    def _part(self, matrix: Matrix, draws: Draws, first: Array | None) -> _Responses:
+    def _part(self, gradient: Gradient, draws: Draws) -> _Responses:
         task = self.task
         ends, residual = self._ends(draws)
         chains = chains_of(task, draws)
         laws = chains.laws(task.length)
-        reading = None if first is None else _reading(task, first, residual)
-        moments = _of(matrix, chains, laws, ends, reading)
+        asked = None if draws.asked is None else draws.of_asked(draws.triggers)
+        moments = moments_of(gradient, task, chains, laws, ends, residual, asked)
         # where triggers are asked, the mass of a sequence is counted once for each of them
-        mass = np.full(
-            len(draws), task.length / (task.n_triggers if draws.asked is not None else 1)
-        )
-        if (
-            draws.asked is not None and task.loss == "triggers"
-        ):  # not those without an earlier visit
+        mass = np.full(len(draws), task.length / (1 if asked is None else task.n_triggers))
+        if asked is not None and task.loss == "triggers":  # not those without an earlier visit
             taboo = chains_of(task, draws, taboo=True)
             once = taboo.laws(task.length)
-            moments = moments - _of(matrix, taboo, once, ends, reading)
-            asked, each = draws.of_asked(draws.triggers), np.arange(len(draws))
-            mass = (laws - once)[:, asked, each].sum(axis=0)
-        return _Responses(_by_atom(moments), residual, mass)
+            moments = moments - moments_of(gradient, task, taboo, once, ends, residual, asked)
+            mass = (laws - once)[:, asked, np.arange(len(draws))].sum(axis=0)
+        return _Responses(moments, residual, mass)
 
     def _ends(self, draws: Draws) -> tuple[Array, Array]:
         """The ends e_t(z_t), (T, N, C, M), and the residual (C, M, N) of each as outputs go.
@@ -178,13 +168,13 @@ class ControlVariates:
                 outputs = np.flatnonzero(law[other])
                 rows = np.full((len(outputs), 1), trigger)
                 alive = Chains(task.language.unigram, kernel, rows, outputs[:, None])
-                response = _ends_at(task, matrix, alive, end)
+                response = _at_end(task, matrix, alive, end)
                 if task.loss == "triggers":
                     ended = kernel.copy()
                     ended[asked] = 0
                     to = np.full_like(rows, -1) if other == place else outputs[:, None]
                     taboo = Chains(task.language.unigram, ended, rows, to)
-                    response -= _ends_at(task, matrix, taboo, end)
+                    response -= _at_end(task, matrix, taboo, end)
                 if other == place:
                     self.own[place, outputs] = response
                     continue
@@ -205,10 +195,11 @@ class ControlVariates:
         return own * (factor - 1)[:, None] + rest
 
 
-def _ends_at(task: BigramTask, matrix: Matrix, chains: Chains, end: Array) -> Array:
+def _at_end(task: BigramTask, matrix: Matrix, chains: Chains, end: Array) -> Array:
     laws = chains.laws(task.length)
     ends = np.broadcast_to(end, (*laws.shape, 1))
-    return _by_atom(_of(matrix, chains, laws, ends, None))[:, 0]
+    none = np.empty((laws.shape[2], 1, 0))
+    return moments_of(Gradient(matrix), task, chains, laws, ends, none, None)[:, 0]
 
 
 def chains_of(task: BigramTask, draws: Draws, *, taboo: bool = False) -> Chains:
@@ -218,38 +209,3 @@ def chains_of(task: BigramTask, draws: Draws, *, taboo: bool = False) -> Chains:
         assert draws.asked is not None
         to[np.arange(len(draws)), draws.asked] = -1
     return Chains(task.language.unigram, task.language.bigram, draws.triggers, to)
-
-
-def _of(
-    matrix: Matrix, chains: Chains, laws: Array, ends: Array, reading: OverAtoms | None
-) -> OverAtoms:
-    if matrix == "W_F":
-        return present_moments(chains, laws, ends)
-    if reading is None:
-        return output_moments(chains, laws, ends)
-    return attention_moments(chains, laws, ends, reading)
-
-
-def _reading(task: BigramTask, first: Array, residual: Array) -> OverAtoms:
-    """How the residual of each end reads x¹ through G₁."""
-    columns = columns_of(task)
-    by_atom = np.moveaxis(residual @ first, -1, 0)  # (2(N+T), C, M)
-    return OverAtoms(*(by_atom[columns[name]] for name in ATOMS))
-
-
-def _by_atom(moments: OverAtoms) -> Array:
-    """The four kinds of atoms in one axis: (C, M, 2(N+T))."""
-    kinds = [
-        moments.tokens,
-        moments.positions,
-        moments.remapped_tokens,
-        moments.remapped_positions,
-    ]
-    return np.moveaxis(np.concatenate(kinds), 0, -1)
-
-
-def columns_of(task: BigramTask) -> dict[str, slice]:
-    """Where each kind of atoms stands among the columns."""
-    n, length = task.n_tokens, task.length
-    edges = np.cumsum([0, n, length, n, length])
-    return {name: slice(*edges[i : i + 2]) for i, name in enumerate(ATOMS)}

@@ -8,13 +8,23 @@ attention are, each over E Σ_t w_t,
 
     -∇W_F  = E Σ_t w_t Σ_k ρ_t(k) w_U(k) (x¹_t)ᵀ
     -∇W_O2 = E Σ_t w_t Σ_k ρ_t(k) w_U(k) o_tᵀ                                         = G₁
-    -∇W_K2 = η E Σ_t w_t Σ_k ρ_t(k) x¹_t Cov_s(w_U(k)ᵀ G₁ W_V² x¹_s, x¹_s)ᵀ + O(η²)   at W_O2 = η G₁
+    -∇W_K2 = η E Σ_t w_t Σ_k ρ_t(k) x¹_t Cov_s(u^k_s, x¹_s)ᵀ + O(η²)                  at W_O2 = η G₁
+    -∇W_K1 = η (A + B) + O(η²) + η O(λ²)                            at W_O2 = η G₁, W_K2 = λ J
 
-with x¹_s = x_s + (1/s) Σ_{r<=s} Φ₁ x_r, o_t = (1/t) Σ_{s<=t} W_V² x¹_s and s uniform on 1..t in the
-covariance. Given the triggers and their outputs these are moments of a Markov chain
-(`assocmem.gradients.chains`), exact in O(T N²) for each trigger asked; "has occurred before" is the
-chain minus the one that ends after its first visit. Over triggers and outputs they are averaged
-exactly where those are few, else over independent sets of draws (`assocmem.gradients.draws`).
+with x¹_s = x_s + (1/s) Σ_{r<=s} Φ₁ x_r, o_t = (1/t) Σ_{s<=t} W_V² x¹_s, s uniform on 1..t in the
+covariance, and u^k_s = w_U(k)ᵀ G₁ W_V² x¹_s what G₁ reads. Of W_K1 it is the block of positions:
+with e_s = λ w_E(z_t)ᵀ J x¹_s, all queries of J being tokens, means ū and ē over s <= t, and
+
+    V_sr = E Σ_{t>=s} (w_t/t) Σ_k ρ_t(k) w_U(k)ᵀ G₁ W_V² Φ₁ x_r                      value path, A
+    V'_sr = the same with (e_s - ē) / t for 1/t                                      value path, B
+    K_sr = E Σ_{t>=s} (w_t/t) Σ_k ρ_t(k) (u^k_s - ū^k) λ w_E(z_t)ᵀ J Φ₁ x_r          key path, B
+
+the entry (p_s, p_r) is (1/s) (V + V' + K)_sr minus its mean over r <= s. Given the triggers and
+their outputs all of these are moments of a Markov chain (`assocmem.gradients.chains`), exact in
+O(T N²) for each trigger asked, in O(T N³) or O(T² N²) for the other queries of W_K2 and in O(T² N²)
+for W_K1; "has occurred before" is the chain minus the one that ends after its first visit. Over
+triggers and outputs they are averaged exactly where those are few, else over independent sets of
+draws (`assocmem.gradients.draws`).
 """
 
 from __future__ import annotations
@@ -35,7 +45,8 @@ from assocmem._checks import (
     checked_reals,
     generator,
 )
-from assocmem.gradients.bigram_population import Matrix, Population, chains_of, columns_of
+from assocmem.gradients.bigram_moments import Gradient, Matrix, Queries, columns_of
+from assocmem.gradients.bigram_population import Population, chains_of
 from assocmem.gradients.draws import all_draws, draw_set, is_enumerated
 from assocmem.memory import AssociativeMemory
 from assocmem.model import FrozenEmbeddings
@@ -52,13 +63,15 @@ class BigramStep:
     task : BigramTask
         Whose population the gradient is over.
     matrix : {"W_F", "W_O2", "W_K2", "W_K1"}
-        Rows are w_U for W_F and W_O2, and the queries w_E for W_K2; columns are the four kinds of
+        Rows are w_U for W_F and W_O2, and the `queries` for W_K2; columns are the four kinds of
         atoms of the key (for W_O2 their images under W_V²). Of W_K1 the position block alone.
     coefficients : array, shape (rows, columns)
         Columns in the order w_E, p, Φ₁ w_E, Φ₁ p. With W_K2 they multiply η. Of W_K1 (T, T).
     replicates : array, shape (R, rows, columns), or None
         Independent estimates, one from each set of draws, linearised around the mean; None where
         all triggers and outputs were averaged over, and the coefficients are exact.
+    queries : {"tokens", "positions", "remapped_tokens", "remapped_positions"}
+        The kind of atoms that the rows of W_K2 stand for.
 
     Examples
     --------
@@ -72,6 +85,7 @@ class BigramStep:
     matrix: Matrix
     coefficients: Array
     replicates: Array | None = None
+    queries: Queries = "tokens"
 
     def __getitem__(self, column: str) -> Array:
         """The columns of one kind of atoms, "tokens" for w_E, and so on as in a `BlockTable`."""
@@ -181,17 +195,19 @@ class BigramStep:
             return AssociativeMemory(
                 keys=positions, values=positions, coefficients=self.coefficients
             )
+        queries = emb.atoms[columns_of(self.task)[self.queries]]
         return AssociativeMemory(
             keys=emb.values if self.matrix == "W_O2" else emb.atoms,
-            values=emb.tokens if self.matrix == "W_K2" else emb.outputs,
+            values=queries if self.matrix == "W_K2" else emb.outputs,
             coefficients=self.coefficients,
         )
 
     def _leads(self, coefficients: Array) -> Array:
-        if self.matrix == "W_F":
+        if not self._has_leads:
             raise ValueError(
-                "leads: expected W_O2 or W_K2, whose memories pair a token with itself; got W_F. "
-                "Compare its columns with the rows of language.bigram."
+                "leads: expected W_O2, or W_K2 by tokens, whose memories pair a token with itself; "
+                f"got {self.matrix} by {self.queries}. Of W_F compare columns with the rows of "
+                "language.bigram."
             )
         if self.matrix == "W_K1":
             length = len(coefficients)
@@ -205,9 +221,15 @@ class BigramStep:
         wrong = np.where(np.eye(len(by_cue), dtype=bool), -np.inf, by_cue).max(axis=1)
         return np.asarray(by_cue.diagonal() - wrong)
 
+    @property
+    def _has_leads(self) -> bool:
+        return self.matrix != "W_F" and self.queries == TOKENS
+
     def __repr__(self) -> str:
         how = "exact" if self.replicates is None else f"{len(self.replicates)} sets"
-        if self.matrix == "W_F":
+        if self.queries != TOKENS:
+            how = f"queries={self.queries!r}, {how}"
+        if not self._has_leads:
             return f"BigramStep({self.matrix}, {how})"
         return f"BigramStep({self.matrix}, {how}, lead={self.lead:.3g}, recall={self.recall:.2f})"
 
@@ -217,28 +239,36 @@ def bigram_step(
     matrix: Matrix,
     *,
     predictor: Literal["uniform", "bigrams"] | ArrayLike = "uniform",
+    queries: Queries = "tokens",
     first: BigramStep | ArrayLike | None = None,
+    second: BigramStep | ArrayLike | None = None,
     sets: int = 16,
     rng: Seed = None,
 ) -> BigramStep:
-    r"""Negative population gradient on W_F, W_O2 or W_K2 at zero attention, at infinite width.
+    r"""Negative population gradient on any matrix at zero attention, at infinite width.
 
     Parameters
     ----------
     task : BigramTask
         Its loss on all tokens, or on repeated triggers.
-    matrix : {"W_F", "W_O2", "W_K2"}
-        The rows w_U of W_F and W_O2; the rows w_E (token queries) of W_K2, as the derivative at η =
-        0 at W_O2 = η G₁. With the readout "residual" and a :math:`W_F = \sum F_{ki} w_U(k)
-        w_E(i)^\top` the gradient on W_O2 has rows w_E besides, :math:`F^\top` times those of w_U.
+    matrix : {"W_F", "W_O2", "W_K2", "W_K1"}
+        The rows w_U of W_F and W_O2; the rows of W_K2 that `queries` names, and the block of
+        positions of W_K1, both as derivatives at η = 0 at W_O2 = η G₁. With the readout "residual"
+        and a :math:`W_F = \sum F_{ki} w_U(k) w_E(i)^\top` the gradient on W_O2 has rows w_E
+        besides, :math:`F^\top` times those of w_U.
     predictor : "uniform", "bigrams" or array_like, shape (N, N) or (T, N, N)
         The law p̂(k | current token i) in row i and column k, at each position if there are T
         tables. "uniform" is W_F = 0. "bigrams" knows the language: π_b off the triggers and the
         mean output law on them; with random triggers the mixture of the two by P(i is a trigger |
         z_t = i).
+    queries : {"tokens", "positions", "remapped_tokens", "remapped_positions"}
+        Of W_K2: w_E, p, Φ₁ w_E or Φ₁ p, the four kinds of atoms of x¹_t.
     first : BigramStep or array_like, shape (N, 2(N+T)), optional
-        G₁ for W_K2. Default: the gradient on W_O2 by the same predictor, from draws of its own in
-        each set, as the result is bilinear. If given, errors are those at this G₁.
+        G₁ for W_K2 and W_K1. Default: the gradient on W_O2 by the same predictor, from draws of its
+        own in each set, as the result is bilinear. If given, errors are those at this G₁.
+    second : BigramStep or array_like, shape (N, 2(N+T)), optional
+        For W_K1: the W_K2 = λ J at which to take it, queries w_E, to first order in λ. Default: 0,
+        which leaves the value path A alone. At finite λ take `previous_token_step` of a model.
     sets : int
         At least 2 independent sets of draws, where triggers and outputs are too many to average
         over them all (more than 5 000).
@@ -253,8 +283,9 @@ def bigram_step(
     Raises
     ------
     ValueError
-        For an unknown matrix or predictor, tables that are no laws or of the wrong shape, fewer
-        than two sets, and a predictor by position with W_K2.
+        For an unknown matrix, queries or predictor, tables that are no laws or of the wrong shape,
+        an argument on which the matrix does not depend, fewer than two sets, and a predictor by
+        position with W_K2 or W_K1.
 
     Notes
     -----
@@ -278,20 +309,28 @@ def bigram_step(
     BigramStep(W_O2, exact, lead=0.000217, recall=1.00)
     """
     checked_kind("task", task, BigramTask)
-    checked_option(
-        "matrix", matrix, get_args(Matrix)[:3], "Of W_K1 take previous_token_step of a model."
-    )
+    checked_option("matrix", matrix, get_args(Matrix))
+    checked_option("queries", queries, get_args(Queries))
     sets, rng = _checked_sets(sets), generator(rng)
     table = bigram_predictor(task, predictor, rng=rng)
-    if first is not None and matrix != "W_K2":
-        raise ValueError(f"first: expected None with {matrix}, which does not depend on it.")
-    if matrix == "W_K2" and table.ndim == 3:
+    for name, given, fitting in (
+        ("first", first, ("W_K2", "W_K1")),
+        ("second", second, ("W_K1",)),
+        ("queries", None if queries == TOKENS else queries, ("W_K2",)),
+    ):
+        if given is not None and matrix not in fitting:
+            raise ValueError(
+                f"{name}: expected none with {matrix}, which does not depend on it; got one. It is "
+                f"for {' and '.join(fitting)}."
+            )
+    if matrix in ("W_K2", "W_K1") and table.ndim == 3:
         raise ValueError(
-            f"predictor: expected an (N, N) table with W_K2, whose readings would change with the "
-            f"position; got shape {table.shape}. Average it over positions."
+            f"predictor: expected an (N, N) table with {matrix}, whose readings would change with "
+            f"the position; got shape {table.shape}. Average it over positions."
         )
-    found = Population(task, table, sets, rng).step(matrix, _given_first(task, first))
-    return BigramStep(task, matrix, *found)
+    tables = (_given("first", "W_O2", task, first), _given("second", "W_K2", task, second))
+    found = Population(task, table, sets, rng).step(Gradient(matrix, queries, *tables))
+    return BigramStep(task, matrix, *found, queries)
 
 
 def _checked_sets(sets: int) -> int:
@@ -384,15 +423,23 @@ def _checked_laws(task: BigramTask, given: ArrayLike) -> Array:
     return laws
 
 
-def _given_first(task: BigramTask, first: BigramStep | ArrayLike | None) -> Array | None:
-    if first is None:
+def _given(
+    name: str, matrix: Matrix, task: BigramTask, given: BigramStep | ArrayLike | None
+) -> Array | None:
+    if given is None:
         return None
-    table = first.coefficients if isinstance(first, BigramStep) else first
-    table = checked_reals("first", table)
+    if isinstance(given, BigramStep):
+        if given.matrix != matrix or given.queries != TOKENS:
+            raise ValueError(
+                f"{name}: expected a step on {matrix}, by tokens; got {given!r}. Take "
+                f"bigram_step(task, {matrix!r})."
+            )
+        given = given.coefficients
+    table = checked_reals(name, given)
     expected = (task.n_tokens, 2 * (task.n_tokens + task.length))
     if table.shape != expected:
         raise ValueError(
-            f"first: expected the gradient on W_O2, coefficients of shape {expected}; got "
-            f"{table.shape}. Take bigram_step(task, 'W_O2')."
+            f"{name}: expected a step on {matrix}, coefficients of shape {expected}; got "
+            f"{table.shape}. Take bigram_step(task, {matrix!r})."
         )
     return table

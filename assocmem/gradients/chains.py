@@ -8,7 +8,9 @@ sum over times r <= t of E[f(z_r) · 1{z_r = i} · e_t(z_t)], and the Markov pro
 
 Forward vectors carry what happened up to r, backward vectors what will happen after it. A moment of
 two functionals and the end needs two more vectors each way, not a matrix: O(T N²) operations where
-a recursion on the joint table of (i, z_t) takes O(T N³).
+a recursion on the joint table of (i, z_t) takes O(T N³). A functional more costs a factor: N where
+it counts the visits to a token, for each of which there is another chain (`MarkedChains`), and T
+where it is a pair of positions (`copied_moments`).
 """
 
 from __future__ import annotations
@@ -80,6 +82,50 @@ class Chains:
 
 
 @dataclass(frozen=True)
+class MarkedChains(Chains):
+    """Chains of which one visit to a token is chosen: state i before it, N + i from then on.
+
+    A path counts once for each of its visits, so that over the states from N on
+
+        μ_t(N + i) = E[N_t(j) 1{z_t = i}],      N_t(j) = Σ_{r<=t} 1{z_r = j}.
+
+    >>> marked = MarkedChains.of(Chains(np.ones(1), np.eye(1), *np.full((2, 1, 1), 0)), token=0)
+    >>> [law[:, 0].tolist() for law in marked.laws(3)]   # one, two, three visits
+    [[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
+
+    Parameters
+    ----------
+    start (2N,)
+        Of both kinds of states; the other fields are those of the chains.
+    token : int
+        The token j whose visit is chosen.
+    """
+
+    token: int
+
+    @classmethod
+    def of(cls, chains: Chains, token: int) -> MarkedChains:
+        """The chains, a visit to the token chosen."""
+        chosen = chains.start * (np.arange(len(chains.start)) == token)
+        start = np.append(chains.start, chosen)
+        return cls(start, chains.kernel, chains.rows, chains.to, token)
+
+    def push(self, laws: Array) -> Array:
+        """One step of measures (2N, C, ...)."""
+        n = len(self.kernel)
+        pushed = np.concatenate([super().push(laws[:n]), super().push(laws[n:])])
+        pushed[n + self.token] += pushed[self.token]
+        return pushed
+
+    def pull(self, functions: Array) -> Array:
+        """One step of functions (2N, C, ...)."""
+        n = len(self.kernel)
+        free = functions[:n].copy()
+        free[self.token] += functions[n + self.token]
+        return np.concatenate([super().pull(free), super().pull(functions[n:])])
+
+
+@dataclass(frozen=True)
 class Harmonic:
     """The sums over s of 1/s and 1/s² that causal means leave, H_0 = 0 first: (T + 1,)."""
 
@@ -133,7 +179,7 @@ class _Sums:
     """Moments by time and state, summed over times for tokens and over states for positions."""
 
     def __init__(self, length: int, shape: tuple[int, ...]) -> None:
-        self.tokens, self.positions = np.zeros(shape), np.empty((length, *shape[1:]))
+        self.tokens, self.positions = np.zeros(shape), np.zeros((length, *shape[1:]))
 
     def add(self, s: int, moments: Array) -> None:
         """Add what stands at one position s, counted from 1."""
@@ -200,18 +246,19 @@ def attention_moments(chains: Chains, laws: Array, ends: Array, reading: OverAto
     """E Σ_t e_t(z_t) Cov_s(u_s, κ_s), s uniform on 1..t: what a score on the key κ is worth.
 
     Cov_s(u_s, κ_s) = (1/t) Σ_s u_s κ_s - (1/t²) Σ_s u_s Σ_s κ_s, by the atoms of the key
-    κ_s = x_s + (1/s) Σ_{r<=s} Φ₁ x_r. `laws` and `ends` are as in `output_moments`; `reading` holds
-    one u for each end. Cut at the time s of the key's token, the sum over r of u has a past part,
-    which two forward vectors carry, and a future part, for which backward vectors do:
+    κ_s = x_s + (1/s) Σ_{r<=s} Φ₁ x_r. `laws` and `ends` are as in `output_moments`, but that ends
+    may stop at a time before the last; `reading` holds one u for each end. Cut at the time s of the
+    key's token, the sum over r of u has a past part, which two forward vectors carry, and a future
+    part, for which backward vectors do:
 
         b_0 .. b_4   ends with the weights 1/t, H²_t/t, 1/t², H_t/t², (H_t)²/t²
         y_0, y_1     future Σ u_r, with 1/t² and H_t/t²;  y_2   future means that hold the key
     """
-    length = len(laws)
+    length = len(ends)
     sums = Harmonic.of(length)
     h, h2 = sums.first, sums.second
-    mass, rest = _past(chains, laws, reading, h)
-    direct, remapped = _Sums(length, ends.shape[1:]), _Sums(length, ends.shape[1:])
+    mass, rest = _past(chains, laws[:length], reading, h)
+    direct, remapped = (_Sums(len(laws), ends.shape[1:]) for _ in range(2))
     ahead = np.zeros((*ends.shape[1:], 8))
     for s in range(length, 0, -1):
         if s < length:  # what stands at s + 1, met by the ends from there on
@@ -236,3 +283,57 @@ def attention_moments(chains: Chains, laws: Array, ends: Array, reading: OverAto
             - here * (y1 - h[s - 1] * y0),
         )
     return OverAtoms(direct.tokens, direct.positions, remapped.tokens, remapped.positions)
+
+
+def copied_moments(
+    chains: Chains, laws: Array, ends: Array, copied: OverAtoms, scores: OverAtoms | None = None
+) -> Array:
+    """E Σ_{t>=s} e_t(z_t) a_ts c_r by s and r <= s, (T, T, C, M): what x¹_s gains by Φ₁ x_r.
+
+    c_r = γ(z_r) + δ_r is what `copied` reads of Φ₁ x_r, and a_ts the layer-2 attention of t on s:
+    1/t, or with `scores` e its slope at zero scores, (1/t) (e_s - (1/t) Σ_{s'<=t} e_s'). Cut at s,
+    three forward vectors for each r carry c_r alone and with the past of the scores: O(T² N²).
+    """
+    length = len(laws)
+    h, worth = Harmonic.of(length).first, _worth(chains, ends, scores)
+    if scores is not None:
+        mass, rest = _past(chains, laws, scores, h)
+    total = np.zeros((length, length, *worth.shape[2:4]))
+    moved = np.empty((*worth.shape[1:4], 0, worth.shape[4]))  # by z_s, chain, end and r
+    for s in range(1, length + 1):
+        moved = chains.push(moved) if s > 1 else moved
+        now = laws[s - 1, ..., None, None]
+        if scores is not None:
+            own, mean = scores.at(s)
+            moved[..., 1] += mean[..., None] * moved[..., 0]
+            moved[..., 2] += (own - h[s - 1] * mean)[..., None] * moved[..., 0]
+            past = np.broadcast_to(laws[s - 1, ..., None], mass[s - 1].shape)
+            now = np.stack([past, mass[s - 1], rest[s - 1]], axis=-1)
+        new = now * copied.at(s)[1][..., None]
+        moved = np.concatenate([moved, new[..., None, :]], axis=-2)
+        total[s - 1, :s] = np.einsum("ncmrv,ncmv->rcm", moved, worth[s - 1])
+    return total
+
+
+def _worth(chains: Chains, ends: Array, scores: OverAtoms | None) -> Array:
+    """What the attention on s is worth given z_s, (T, N, C, M, 1); with scores, (T, N, C, M, 3).
+
+    Then it is linear in the past: times 1, and times the sums S_s and X_s of `_past`.
+    """
+    length = len(ends)
+    h = Harmonic.of(length).first
+    ahead = np.zeros((*ends.shape[1:], 4))  # ends with 1/t, 1/t², H_t/t², and future scores / t²
+    worth = np.empty((length, *ends.shape[1:], 1 if scores is None else 3))
+    for s in range(length, 0, -1):
+        if s < length:
+            if scores is not None:
+                own, mean = scores.at(s + 1)
+                ahead[..., 3] += (own - h[s] * mean) * ahead[..., 1] + mean * ahead[..., 2]
+            ahead = chains.pull(ahead)
+        ahead[..., :3] += ends[s - 1, ..., None] * np.array([1 / s, 1 / s**2, h[s] / s**2])
+        b0, b2, b3, y0 = np.moveaxis(ahead, -1, 0)
+        worth[s - 1, ..., 0] = b0
+        if scores is not None:
+            own = scores.at(s)[0]
+            worth[s - 1] = np.stack([own * b0 - y0, b0 / s - b3, -b2], axis=-1)
+    return worth

@@ -21,8 +21,28 @@ from validation.bigrams.populations import a_language, merged, parameters, that_
 Array = Any
 
 
+KINDS = ("tokens", "positions", "remapped_tokens", "remapped_positions")
+
+
 def agree(mine: Array, theirs: Array) -> None:
-    assert np.abs(mine - theirs).max() <= 1e-12 * max(1.0, np.abs(theirs).max())
+    assert mine.shape == theirs.shape
+    assert np.abs(mine - theirs).max() <= 1e-12 * np.abs(theirs).max()
+
+
+def edges_of(task: am.BigramTask | am.InductionTask) -> Array:
+    """Where each kind of atoms begins and ends."""
+    n, length = task.n_tokens, task.length
+    return np.cumsum([0, n, length, n, length])
+
+
+def by_queries(task: am.BigramTask, kind: str, matrix: Array) -> Array:
+    """The rows of a d × d matrix that one kind of queries reads, in place."""
+    emb, (start, end) = (
+        am.FrozenEmbeddings.orthonormal(task),
+        edges_of(task)[KINDS.index(kind) :][:2],
+    )
+    queries = emb.atoms[start:end]
+    return queries.T @ queries @ matrix
 
 
 TASKS = [
@@ -65,8 +85,9 @@ def test_every_step_equals_the_gradient_on_all_sequences(task, predictor):
     (slope,) = reference.gradients(
         params, *batch, wrt=["W_K2"], along=[{"W_O2": G1}], readout="residual"
     ).values()
-    second = bigram_step(task, "W_K2", predictor=given)
-    agree(second.memory().matrix, -emb.tokens.T @ emb.tokens @ slope)
+    for kind in KINDS:
+        second = bigram_step(task, "W_K2", predictor=given, queries=kind)
+        agree(second.memory().matrix, by_queries(task, kind, -slope))
     if predictor == "uniform":  # the theory's readout has no W_F
         (theirs,) = reference.gradients(params | {"W_F": 0 * W_F}, *batch, wrt=["W_O2"]).values()
         agree(G1, -theirs)
@@ -117,15 +138,22 @@ def test_control_variates_have_mean_zero(matrix, loss, outputs):
 
 
 @pytest.mark.parametrize("loss", ["triggers", "all"])
-@pytest.mark.parametrize("matrix", ["W_F", "W_O2", "W_K2"])
+@pytest.mark.parametrize(
+    ("matrix", "more"),
+    [("W_F", {}), ("W_O2", {}), ("W_K1", {"second": 30.0})]
+    + [("W_K2", {"queries": kind}) for kind in KINDS],
+    ids=["W_F", "W_O2", "W_K1", *KINDS],
+)
 @pytest.mark.parametrize("triggers", [[0, 2], "random"])
-def test_draws_estimate_what_enumeration_gives(matrix, loss, triggers, monkeypatch):
+def test_draws_estimate_what_enumeration_gives(matrix, more, loss, triggers, monkeypatch):
     task = am.BigramTask(a_language(5), 8, n_triggers=2, triggers=triggers, loss=loss)
-    exact = bigram_step(task, matrix, predictor="bigrams")
+    if "second" in more:
+        more = {"second": more["second"] * np.random.default_rng(5).normal(size=(5, 26))}
+    exact = bigram_step(task, matrix, predictor="bigrams", **more)
     table = bigram_predictor(task, "bigrams")
     monkeypatch.setattr("assocmem.gradients.bigram_population.is_enumerated", lambda task: False)
     sets = 200
-    drawn = bigram_step(task, matrix, predictor=table, sets=sets, rng=3)
+    drawn = bigram_step(task, matrix, predictor=table, sets=sets, rng=3, **more)
     assert exact.replicates is None
     error = np.sqrt(drawn.standard_errors**2 + (1e-12 * np.abs(exact.coefficients).max()) ** 2)
     z = norm.isf(1e-9 / exact.coefficients.size / 2) * 1.5  # heavier tails than normal at 200 sets
@@ -161,22 +189,30 @@ def sampled(task: am.BigramTask, weights: Array, first: Array, name: str) -> tup
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["triggers", "all"])
-@pytest.mark.parametrize("name", ["W_F", "W_O2", "W_K2"])
-def test_samples_of_characters_agree(loss, name):
+@pytest.mark.parametrize(
+    ("name", "queries"), [("W_F", None), ("W_O2", None), *[("W_K2", kind) for kind in KINDS]]
+)
+def test_samples_of_characters_agree(loss, name, queries):
     # Entries of many events, all at once; false alarm at most 1e-6 by Student's t of 99 degrees.
-    task = am.BigramTask(length=16, n_triggers=5, loss=loss)
+    # The other queries with one trigger, whose outputs are averaged over.
+    task = am.BigramTask(length=16, n_triggers=5 if queries in (None, "tokens") else 1, loss=loss)
     table = bigram_predictor(task, "bigrams")
     W_F, _ = that_predicts(task, table)
     G1 = bigram_step(task, "W_O2", predictor=table, rng=1)
-    given = {"first": G1} if name == "W_K2" else {}
+    given = {"first": G1, "queries": queries} if name == "W_K2" else {}
     mine = bigram_step(task, name, predictor=table, rng=2, **given)
     mean, error = sampled(task, W_F, G1.memory(), name)
-    n = task.n_tokens
-    part = np.s_[:n, : 2 * (n + task.length)]  # rows w_U, or w_E; the keys over the atoms
+    rows = edges_of(task)[KINDS.index(queries or "tokens") :]  # rows w_U are as many as w_E
+    part = np.s_[rows[0] : rows[1], : edges_of(task)[-1]]  # the keys over the atoms
     mean, error = mean[part], error[part]
     frequent = np.abs(mean) > np.maximum(5 * error, 1e-15)  # the predictor holds 1e-18 for 0
     if name == "W_F":  # whose entries count pairs of tokens: the error of a hundred, at least
         frequent &= error > 10 / (16 * 100_000)
+    if queries == "remapped_tokens":  # rows of rare tokens rest on few sequences: by frequency
+        often = task.language.most_frequent()[:12]
+        rare = np.setdiff1d(np.arange(task.n_tokens), often)
+        frequent[rare] = False
+        frequent[:, np.concatenate([rare, edges_of(task)[2] + rare])] = False
     combined = np.hypot(error, mine.standard_errors)[frequent]
     z = np.abs(mine.coefficients - mean)[frequent] / combined
     assert frequent.sum() >= 100
@@ -239,7 +275,12 @@ def test_a_rare_trigger_gives_the_steps_of_the_induction_task():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"matrix": "W_K1"}, "matrix"),
+        ({"matrix": "W_K3"}, "matrix"),
+        ({"matrix": "W_K2", "queries": "outputs"}, "queries"),
+        ({"queries": "positions"}, "queries"),
+        ({"matrix": "W_K2", "second": np.ones((3, 16))}, "second"),
+        ({"matrix": "W_K1", "second": np.ones((3, 3))}, "second"),
+        ({"matrix": "W_K1", "predictor": np.full((5, 3, 3), 1 / 3)}, "predictor"),
         ({"predictor": "global"}, "predictor"),
         ({"predictor": np.eye(4)}, "predictor"),
         ({"predictor": np.ones((3, 3))}, "predictor"),
@@ -255,6 +296,13 @@ def test_wrong_arguments_are_refused(arguments, message):
         bigram_step(task, **{"matrix": "W_O2"} | arguments)
     with pytest.raises(ValueError, match="W_F"):
         _ = bigram_step(task, "W_F").lead
+    others = bigram_step(task, "W_K2", queries="positions")
+    with pytest.raises(ValueError, match="positions"):
+        _ = others.lead
+    for given in (others, bigram_step(task, "W_O2")):
+        with pytest.raises(ValueError, match="second: expected a step on W_K2, by tokens"):
+            bigram_step(task, "W_K1", second=given)
+    assert repr(others) == "BigramStep(W_K2, queries='positions', exact)"
     with pytest.raises(TypeError, match="task"):
         bigram_step(am.InductionTask(4, 5), "W_O2")
 
