@@ -42,25 +42,26 @@ class AliasTables(NamedTuple):
     keep: NDArray[np.float64]
     alias: NDArray[np.int32]
 
-    def cells(self, uniforms: Array) -> tuple[NDArray[np.int64], Array]:
+    def cells(self, uniforms: Array) -> tuple[NDArray[np.int32], Array]:
         """From uniforms on [0, 1): the cell that each picks, and its place on [0, 1) in the cell.
 
         With n cells u picks ⌊n u⌋. Rounding cannot make n u equal to n: n u <= n - n 2^-53, and
         n 2^-53 is half the spacing of the floats below n, or more.
         """
         place = uniforms * self.keep.shape[1]
-        cell = place.astype(np.int64)
+        cell = place.astype(np.int32)
         place -= cell
         return cell, place
 
-    def draw(self, entry: Ints, cell: Ints, place: Array, out: NDArray[np.int32]) -> None:
+    def draw(
+        self, entry: Ints, cell: NDArray[np.int32], place: Array, out: NDArray[np.int32]
+    ) -> None:
         """Write a token for each entry, given the cell and the place in it.
 
         The entry of a law is law * n + cell, that of a token for certain R * n + token.
         """
         self.alias.take(entry, out=out, mode="clip")
-        kept = place < self.keep.take(entry, mode="clip")
-        np.copyto(out, cell, where=kept, casting="same_kind")
+        np.putmask(out, place < self.keep.take(entry, mode="clip"), cell)
 
     def laws(self) -> NDArray[np.float64]:
         """The laws (R, n) that are drawn from."""

@@ -26,6 +26,8 @@ from assocmem.tasks.batch import checked_batch_size
 from assocmem.tasks.bigram_batch import BigramBatch, repeated
 from assocmem.tasks.languages import Language
 
+Words = NDArray[np.integer[Any]]
+
 _MORE = 2**20  # tokens to draw at once, in search of a batch with loss
 _AT_ONCE = 2**13  # random numbers to draw together: few calls, and they stay in cache
 _LAWS = 2**22  # entries of the laws of outputs that are held at a time
@@ -277,17 +279,18 @@ class BigramTask:
         BigramBatch(100 sequences of length 32, ... predictions, 5 triggers each)
         """
         size, rng = checked_batch_size("size", size, self.length), generator(rng)
-        parts = self._words(size, rng)
-        loss = self._has_loss(*parts[:2])
+        words, triggers, outputs = self._words(size, rng)
+        loss = self._has_loss(words, triggers)
         if not loss.any():  # the first of many batches that has one
-            parts = self._words(size * max(1, _MORE // (size * (self.length + 1))), rng)
-            loss = self._has_loss(*parts[:2])
+            many = size * max(1, _MORE // (size * (self.length + 1)))
+            words, triggers, outputs = self._words(many, rng)
+            loss = self._has_loss(words, triggers)
             start = int(loss.any(axis=1).argmax()) // size * size
-            words, triggers, outputs = (part[start : start + size] for part in parts)
-            return self._assemble(words, triggers, outputs, loss[start : start + size])
-        return self._assemble(*parts, loss)
+            some = slice(start, start + size)
+            words, triggers, outputs, loss = words[some], triggers[some], outputs[some], loss[some]
+        return self._assemble(words, triggers, outputs, loss)
 
-    def _words(self, size: int, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+    def _words(self, size: int, rng: np.random.Generator) -> tuple[Words, Ints, Ints]:
         """Independent words of T + 1 tokens, their triggers and the outputs of these."""
         if self.random_triggers:
             triggers = self._race(size, rng)
@@ -389,7 +392,7 @@ class BigramTask:
         times = rng.standard_exponential((size, len(ids))) / self.language.unigram[ids]
         return ids[np.argsort(times, axis=1)[:, : self.n_triggers]]
 
-    def _walk(self, triggers: Ints, outputs: Ints, rng: np.random.Generator) -> Ints:
+    def _walk(self, triggers: Ints, outputs: Ints, rng: np.random.Generator) -> Words:
         """Sequences (B, T + 1), all at once from left to right.
 
         Every next token is drawn from a law of the language's tables: the bigram row of the token
@@ -399,9 +402,8 @@ class BigramTask:
         laws = np.tile(n * np.arange(n + 1), (size, 1))  # after each token, by their first entries
         np.put_along_axis(laws, triggers, n * (n + 1) + outputs, axis=1)
         end = np.full(size, n * (n + 1))  # of the laws; beyond it are tokens that are certain
-        index = np.result_type(np.int32, np.min_scalar_type(-size * (n + 1)))
-        rows = (n + 1) * np.arange(size, dtype=index)
-        words = np.empty((size, self.length + 1), dtype=np.int64)
+        rows, (law, entry) = (n + 1) * np.arange(size), np.empty((2, size), dtype=np.int64)
+        words = np.empty((size, self.length + 1), dtype=np.int32)
         steps = max(1, _AT_ONCE // size)
         block = np.empty((steps, size), dtype=np.int32)
         token = np.full(size, n, dtype=np.int32)  # before the first
@@ -409,15 +411,15 @@ class BigramTask:
             some = words[:, start : start + steps]
             cells, places = tables.cells(rng.random(some.T.shape))
             for cell, place, following in zip(cells, places, block, strict=False):
-                law = laws.take(rows + token)
-                entry = law + cell
+                laws.take(np.add(rows, token, out=entry), mode="clip", out=law)
+                np.add(law, cell, out=entry)
                 np.minimum(entry, np.maximum(law, end, out=law), out=entry)
                 tables.draw(entry, cell, place, out=following)
                 token = following
             some[:] = block[: some.shape[1]].T
         return words
 
-    def _has_loss(self, words: Ints, triggers: Ints) -> NDArray[np.bool_]:
+    def _has_loss(self, words: Words, triggers: Ints) -> NDArray[np.bool_]:
         """Which positions (B, T) of words (B, T + 1) carry loss."""
         inputs, narrow = words[:, :-1], np.min_scalar_type(self.n_tokens)
         if self.loss == "all":
@@ -425,7 +427,7 @@ class BigramTask:
         return repeated(inputs.astype(narrow), triggers.astype(narrow))  # bytes to compare
 
     def _assemble(
-        self, words: Ints, triggers: Ints, outputs: Ints, loss: NDArray[Any]
+        self, words: Words, triggers: Ints, outputs: Ints, loss: NDArray[Any]
     ) -> BigramBatch:
         """The batch of words (B, T + 1) with the weights `loss` (B, T), up to a factor."""
         total = loss.sum()
@@ -435,10 +437,16 @@ class BigramTask:
                 f"twice in any of its {len(words)} sequences of length {self.length}. Take more "
                 f"sequences, longer ones, more frequent triggers, or loss='all'."
             )
+        # One array for both: what is free beyond twice the largest one, as a batch of two arrays
+        # is in training, goes back to the system, and each page of the next one is a fault.
+        room = np.empty(words.size + loss.size, dtype=np.int64)
+        tokens = room[: words.size].reshape(words.shape)
+        weights = room[words.size :].view(np.float64).reshape(loss.shape)
+        tokens[:] = words
         return BigramBatch(
-            tokens=words[:, :-1],
-            targets=words[:, 1:],
-            weights=loss / total,
+            tokens=tokens[:, :-1],
+            targets=tokens[:, 1:],
+            weights=np.divide(loss, total, out=weights),
             triggers=triggers,
             outputs=outputs,
         )
