@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -240,16 +241,24 @@ def mixture(n: int, length: int, step: Any) -> Array:
     return total / mass
 
 
-def second_at(task: am.InductionTask, first: Array, length: int) -> Array:
-    """Rows w_E of the derivative on W_K2 along a first memory over more positions than T."""
-    n, t = task.n_tokens, task.length
+def kept(task: am.InductionTask, length: int) -> Array:
+    """The atoms of a task among those of one over more positions."""
+    n, half = task.n_tokens, np.append(np.arange(task.n_tokens), task.n_tokens + np.arange(length))
+    half = half[: n + task.length]
+    return np.append(half, n + length + half)
+
+
+def second_at(task: am.InductionTask, first: Array, length: int, kind: str) -> Array:
+    """Rows of the derivative on W_K2 along a first memory over more positions than T."""
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
-    kept = np.r_[0:n, n : n + t, n + length : 2 * n + length, 2 * n + length : 2 * n + length + t]
     params = reference.parameters(emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2)
-    along = [{"W_O2": emb.outputs.T @ first[:, kept] @ emb.values}]
+    along = [{"W_O2": emb.outputs.T @ first[:, kept(task, length)] @ emb.values}]
     batch = (batch.tokens, batch.targets, batch.weights)
     slope = reference.gradients(params, *batch, wrt=["W_K2"], along=along)["W_K2"]
-    return -emb.tokens @ slope @ emb.atoms.T
+    start, end = edges_of(task)[KINDS.index(kind) :][:2]
+    rows = -emb.atoms[start:end] @ slope @ emb.atoms.T
+    missing = length - task.length if kind.endswith("positions") else 0
+    return np.pad(rows, [(0, missing), (0, 0)])
 
 
 def test_a_rare_trigger_gives_the_steps_of_the_induction_task():
@@ -257,14 +266,16 @@ def test_a_rare_trigger_gives_the_steps_of_the_induction_task():
     # O(ε): InductionTask of length t, with the weight t - 2, the number of its τ.
     n, length = 4, 6
     S1 = mixture(n, length, lambda task: am.gradients.first_step(task).coefficients())
-    S2 = mixture(n, length, lambda task: second_at(task, S1, length))
+    S2 = [mixture(n, length, partial(second_at, first=S1, length=length, kind=k)) for k in KINDS]
     gaps = []
     for epsilon in (1e-4, 5e-5):
         task = rare_trigger(epsilon, n, length)
+        steps = [bigram_step(task, "W_O2")]
+        steps += [bigram_step(task, "W_K2", queries=kind) for kind in KINDS]
         gaps.append(
             [
-                np.abs(bigram_step(task, "W_O2").coefficients - S1).max() / np.abs(S1).max(),
-                np.abs(bigram_step(task, "W_K2").coefficients - S2).max() / np.abs(S2).max(),
+                np.abs(step.coefficients - limit).max() / np.abs(limit).max()
+                for step, limit in zip(steps, [S1, *S2], strict=True)
             ]
         )
     np.testing.assert_allclose(np.divide(*gaps), 2, rtol=1e-2)  # proportional to ε

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 import assocmem as am
 from assocmem.gradients import bigram_predictor, bigram_step, previous_token_step
-from tests.bigrams.test_bigram_steps import TASKS, agree
+from tests.bigrams.test_bigram_steps import TASKS, agree, kept, mixture, rare_trigger
 from validation import reference
 from validation.bigrams.populations import a_language, merged, parameters, that_predicts
 
@@ -83,6 +83,42 @@ def test_what_is_left_out_is_of_second_order(loss):
     assert np.abs(gaps[0]).max() < 1e-2 * np.abs(mine).max()
     largest = np.abs(gaps[0]) > 0.3 * np.abs(gaps[0]).max()
     np.testing.assert_allclose(gaps[0][largest] / gaps[1][largest], 4, rtol=0.1)
+
+
+def test_a_rare_trigger_gives_the_third_step_of_the_induction_task():
+    # As the first two: the loss at t is InductionTask's of length t, with the weight t - 2.
+    n, length = 4, 6
+    S1 = mixture(n, length, lambda task: am.gradients.first_step(task).coefficients())
+    table, _ = a_second(rare_trigger(0.1, n, length))
+    limits: Array = 0
+    for t in range(3, length + 1):
+        task = am.InductionTask(n, t, 1, "all")
+        emb, atoms, batch = (
+            am.FrozenEmbeddings.orthonormal(task),
+            kept(task, length),
+            task.enumerate(),
+        )
+        found = value_and_slope(
+            task,
+            (batch.tokens, batch.targets, batch.weights),
+            emb.outputs.T @ S1[:, atoms] @ emb.values,
+            emb.tokens.T @ table[:, atoms] @ emb.atoms,
+        )
+        limits = limits + (t - 2) * np.pad(found, [(0, 0), (0, length - t), (0, length - t)])
+    limits = limits / sum(t - 2 for t in range(3, length + 1))
+    gaps = []
+    for epsilon in (1e-4, 5e-5):
+        task = rare_trigger(epsilon, n, length)
+        value = bigram_step(task, "W_K1").coefficients
+        slope = bigram_step(task, "W_K1", second=table).coefficients - value
+        gaps.append(
+            [
+                np.abs(x - y).max() / np.abs(y).max()
+                for x, y in zip((value, slope), limits, strict=True)
+            ]
+        )
+    np.testing.assert_allclose(np.divide(*gaps), 2, rtol=1e-2)
+    assert np.abs(2 * np.array(gaps[1]) - gaps[0]).max() < 1e-6
 
 
 @pytest.mark.slow
