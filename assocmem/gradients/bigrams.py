@@ -289,11 +289,12 @@ def bigram_step(
 
     Notes
     -----
-    A chain costs O(T N²) for each trigger asked: at N = 65, T = 256 about 0.6 (W_O2) and 1.8
-    (W_K2) milliseconds of one core, twice that with loss on repeated triggers. Where the residual
-    does not vanish off the triggers (loss on all with a uniform predictor, or with random triggers)
-    every token is asked, which costs O(T N³) a chain. The default sets give the median lead of W_O2
-    of the default task to 2 %, in 3 to 6 seconds.
+    A chain costs O(T N²) for each trigger asked, O(T N³) by remapped tokens, O(T² N²) by positions
+    and for W_K1: at N = 65, T = 256 about 1 (W_O2), 4 (W_K2), 430 (by remapped tokens), 480 (by
+    positions of either kind) and 90 (W_K1) milliseconds of one core, twice that with loss on
+    repeated triggers. Where the residual does not vanish off the triggers (loss on all with a
+    uniform predictor, or with random triggers) every token is asked, N times the cost a chain. The
+    default sets give the median lead of W_O2 of the default task to 2 %, in 3 to 6 seconds.
 
     References
     ----------

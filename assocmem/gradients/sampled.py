@@ -1,8 +1,9 @@
 """Step 3 on in-context bigrams: the position block of W_K1, by all sequences or stratified draws.
 
-At finite W_K2 the layer-2 softmax couples all positions, and no short recursion is left. Sequences
-are drawn in sets in which the output of each trigger is spread evenly over its law by a random
-permutation; sets are independent, and their spread is the standard error.
+At finite W_K2 the layer-2 softmax couples all positions, and no short recursion is left (to first
+order in W_K2 there is one, see `bigram_step`). Sequences are drawn in sets in which the output of
+each trigger is spread evenly over its law by a random permutation; sets are independent, and their
+spread is the standard error.
 """
 
 from __future__ import annotations
