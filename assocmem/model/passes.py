@@ -131,7 +131,7 @@ class Pass:
         self.x1, self.m = x1.reshape(-1, width), self.stream.sum(self.a, "m").reshape(-1, width)
         self.logits = self._product("logits", self.m, tables.O.T)
         if tables.R is not None:
-            self.logits += self._product("more logits", self.x1, tables.R.T)
+            self.logits += self._product("part", self.x1, tables.R.T)
 
     def _product(self, name: str, left: Array, right: Array) -> Array:
         return np.matmul(left, right, out=self.buffers(name, len(left), right.shape[1]))
@@ -159,13 +159,13 @@ class Pass:
             g_s = stream.dot(g_m, "g_s")
             g_s -= np.vecdot(g_s, self.a)[:, :, None]
             g_s *= self.a
-            k = stream.sum(g_s, "k").reshape(self.x1.shape)
+            k = stream.sum(g_s, "m").reshape(self.x1.shape)
             if "W_K2" in wrt:
                 sums["K2"] += self.x1.T @ k
         if total.first or total.inputs:
             g_x1 = self._product("g_x1", k, tables.K2.T)
             if tables.R is not None:
-                g_x1 += self._product("more g_x1", g_logits, tables.R)
+                g_x1 += self._product("part", g_logits, tables.R)
             g_x1 = g_x1.reshape(self.q.shape)
             if total.inputs:
                 assert isinstance(stream, Vectors)
@@ -199,12 +199,13 @@ class Pass:
         assert self.tables.first is not None
         assert self.maps is not None
         size, queries, length = g_s.shape
-        factors = np.stack([g_s, self.a], 2, out=self.buffers("factors", size, queries, 2, length))
+        # in place of x¹, k and q, which nothing needs any more
+        factors = np.stack([g_s, self.a], 2, out=self.buffers("at", size, queries, 2, length))
         vectors = np.stack(
-            [self.q, g_m], 2, out=self.buffers("vectors", size, queries, 2, len(self.tables.K2))
+            [self.q, g_m], 2, out=self.buffers("x1", size, queries, 2, len(self.tables.K2))
         )
-        products = stream.remapped(vectors, "products")
-        own = stream.remapped(g_x1[:, :, None], "own")
+        products = stream.remapped(vectors, "m")
+        own = stream.remapped(g_x1[:, :, None], "q")
 
         def g_b(block: slice, out: Array) -> None:
             """Of the rows in a block, from the positions l that are not before it."""

@@ -31,7 +31,7 @@ KEYS = 32  # whose keys end at a multiple of this
 class Buffers:
     """Arrays that one worker uses again and again: fresh large ones would cost page faults.
 
-    An array is valid until the next call with its name.
+    An array is valid until the next call with its name, which what comes later may take over.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
@@ -224,7 +224,7 @@ class Vectors:
         if maps is not None:
             self.V = self._embedded("V", inputs.remapped_tokens, inputs.remapped_positions)
             for block, b in maps:
-                y = buffers("y", *self.x1[:, block].shape)
+                y = buffers("part", *self.x1[:, block].shape)
                 np.matmul(b, self.V[:, : block.stop], out=y)
                 self.x1[:, block] += y
 
