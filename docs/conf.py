@@ -18,6 +18,7 @@ extensions = [
     "claims",
     "myst_parser",
     "numpydoc",
+    "sidebar",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
