@@ -54,6 +54,7 @@ EVIDENCE = {
     "pairs": "ten pairs of runs, a false verdict in one of 1024 at most",
     "range": "within limits that the claim states, and that nothing proves",
 }
+BY_CLAIM = ("exact", "conditions")  # figures with a panel a claim
 # What stands where in the paper: section or statement, claims, public functions.
 PAPER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("Section 3, the in-context bigram task", ("B0",), ("BigramTask", "InductionTask")),
@@ -208,9 +209,9 @@ def shown(claim: Claim) -> list[tuple[str, str, str]]:
     found = []
     for name in SHOWN_BY.get(claim.id, ()):
         again = f"`python -m validation figure {name}` draws it again."
-        if name == "exact":
+        if name in BY_CLAIM:
             text = f"Lines: closed forms. Points: measured, without them. {again}"
-            found.append((f"{claim.id}-exact.svg", f"coefficients of {claim.id}", text))
+            found.append((f"{claim.id}-{name}.svg", f"closed form of {claim.id}", text))
         else:
             text = (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
             found.append((f"../images/{name}.png", f"figure {name}", f"{markdown(text)} {again}"))
@@ -218,13 +219,15 @@ def shown(claim: Claim) -> list[tuple[str, str, str]]:
 
 
 def exact_figures() -> dict[str, bytes]:
-    """Of each exact claim its panel of the figure, from the committed numbers."""
-    from validation.figures import exact, sheets
+    """Of each exact claim its panel of a figure, from the committed numbers."""
+    from validation.figures import FIGURES, sheets
 
-    rows, files = sheets.read(IMAGES / "exact.csv"), {}
-    for id, panel in exact.PANELS.items():
-        drawing = sheets.arranged(rows, {id: panel}, 1, across=1, shape=0.7)
-        files[f"{id}-exact.svg"] = sheets.picture(sheets.fitted(drawing), "svg")
+    files = {}
+    for name in BY_CLAIM:
+        rows = sheets.read(IMAGES / f"{name}.csv")
+        for id, panel in FIGURES[name].PANELS.items():
+            drawing = sheets.arranged(rows, {id: panel}, 1, across=1, shape=0.7)
+            files[f"{id}-{name}.svg"] = sheets.picture(sheets.fitted(drawing), "svg")
     return files
 
 

@@ -40,5 +40,5 @@ def opened(tree: str, link: str) -> str:
     if entry := soup.find("a", href=link):
         entry["href"] = "#"
         for each in (entry, *entry.find_parents(["li", "ul"])):
-            each["class"] = [*each.get("class", ()), "current"]
+            each["class"] = [*(each.get("class") or ()), "current"]
     return str(soup)

@@ -16,6 +16,7 @@ from tests.rounding import OPERATION, PRODUCTS
 from tests.validation.test_figures_agreement import one_wrong_series_fails
 from validation.figures import (
     FIGURES,
+    conditions,
     exact,
     induction_head,
     make,
@@ -29,6 +30,7 @@ from validation.runner.cases import Context
 
 TINY = {
     "exact": (exact, {"lengths": (4, 5)}),
+    "conditions": (conditions, {}),
     "induction-head": (induction_head, {"task": am.InductionTask(8, 16)}),
     "map": (steps_map, {"sizes": (8, 16)}),
     "width": (
@@ -139,13 +141,19 @@ def test_a_file_replaces_its_predecessor_only_when_whole(tmp_path, monkeypatch):
     assert (tmp_path / "stem.png").read_text() == "old"
 
 
-# --- exact
+# --- exact, conditions
+
+MET = {
+    "exact": {"L1": 24, "L2": 21, "S1": 6, "S2": 3, "S3a": 10, "B1": 8, "B2": 1},
+    "conditions": {"T-S1": 8, "T-S2": 6, "T-S3": 9, "IH": 15, "P1": 8, "WR1": 24},
+}
 
 
-def test_what_the_reference_measures_is_on_the_lines(drawn):
+@pytest.mark.parametrize("name", MET)
+def test_what_the_reference_measures_is_on_the_lines(name, drawn):
     """To rounding, where a line has a point at the same place."""
-    _, rows, _ = drawn["exact"]
-    met = dict.fromkeys(("L1", "L2", "S1", "S2", "S3a", "B1", "B2"), 0)
+    _, rows, _ = drawn[name]
+    met = dict.fromkeys(MET[name], 0)
     for panel in met:
         found = [row for row in rows if row["panel"] == panel]
         line = {(r["series"], r["x"]): r["y"] for r in found if r["kind"] == exact.CLOSED}
@@ -155,7 +163,25 @@ def test_what_the_reference_measures_is_on_the_lines(drawn):
             if row["kind"] == exact.MEASURED and place in line:
                 assert abs(row["y"] - line[place]) <= 1e-9 * size
                 met[panel] += 1
-    assert met == {"L1": 24, "L2": 21, "S1": 6, "S2": 3, "S3a": 10, "B1": 8, "B2": 1}
+    assert met == MET[name]
+
+
+def test_of_two_sides_that_are_equal_the_points_are_on_the_diagonal(drawn):
+    _, rows, _ = drawn["conditions"]
+    for panel, series, rounding in (("AM1", "orthonormal", 1e-12), ("B1-any", "all pairs", 1e-7)):
+        found = [r for r in rows if (r["panel"], r["series"]) == (panel, series)]
+        assert len(found) > 30
+        assert all(abs(r["y"] - r["x"]) <= rounding for r in found)
+
+
+def test_rows_of_triggers_approach_the_squares_of_their_frequencies(drawn):
+    """Off by a share in proportion to the frequencies."""
+    rows = [
+        r for r in drawn["conditions"][1] if r["panel"] == "B2-rows" and r["kind"] == "measured"
+    ]
+    off = np.array([1 - r["y"] / r["x"] for r in rows]).reshape(3, 2) / [[3e-3], [1e-3], [1e-4]]
+    np.testing.assert_allclose(off[1], off[2], rtol=0.1)
+    np.testing.assert_allclose(off[0], off[2], rtol=0.3)
 
 
 # --- induction-head

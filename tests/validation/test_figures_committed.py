@@ -14,7 +14,7 @@ from validation.__main__ import main
 from validation.figures import FIGURES, SECONDS, WHY_LONG, sheets
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-FAST = ("induction-head", "exact", "heads")
+FAST = ("induction-head", "exact", "conditions", "heads")
 # What rounding, which differs from machine to machine, makes of a number: of the size of its
 # column. Training amplifies it over hundreds of updates.
 TOLERANCE = dict.fromkeys(FIGURES, 1e-6) | dict.fromkeys(("2", "3", "4", "depth", "triggers"), 0.05)

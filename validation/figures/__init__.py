@@ -21,6 +21,7 @@ from validation.figures import (
     bigrams,
     capacity,
     coherence,
+    conditions,
     depth,
     exact,
     forming,
@@ -40,6 +41,7 @@ from validation.runner.cases import Context
 FIGURES: dict[str, ModuleType] = {
     "induction-head": induction_head,
     "exact": exact,
+    "conditions": conditions,
     "2": attention,
     "3": forming,
     "4": bigrams,
@@ -70,6 +72,7 @@ def make(name: str, out: Path, context: Context, *, columns: int = 2, **sizes: A
 SECONDS = {
     "induction-head": 4,
     "exact": 5,
+    "conditions": 6,
     "2": 7,
     "3": 98,
     "4": 96,
@@ -94,12 +97,13 @@ WHY_LONG = {
 # The figures that show a claim.
 SHOWN_BY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(exact.PANELS, ("exact",)),
+    **dict.fromkeys(conditions.PANELS, ("conditions",)),
     "T": ("induction-head", "margins"),
     "WR2": ("writers",),
     "WR3": ("writers",),
-    "T-S1": ("map",),
-    "T-S2": ("map",),
-    "T-S3": ("map",),
+    "T-S1": ("conditions", "map"),
+    "T-S2": ("conditions", "map"),
+    "T-S3": ("conditions", "map"),
     "D1": ("depth",),
     "D2": ("3", "2"),
     "B1": ("exact", "triggers"),
@@ -108,6 +112,7 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "B3": ("times",),
     "D3": ("4",),
     "D4": ("4",),
+    "D4-nested": ("4",),
     "D5": ("4",),
     "D6": ("3",),
     "D7": ("4",),

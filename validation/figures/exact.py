@@ -286,8 +286,8 @@ def overlaps(rng: np.random.Generator, pairs: int = 4096) -> list[Row]:
 
 # --- Picture
 
-# By claim: title, the two axes, and whether these are logarithmic.
-AXES: dict[str, tuple[str, str, str, dict[str, str]]] = {
+Axis = tuple[str, str, str, dict[str, str]]  # title, the two axes, and if these are logarithmic
+AXES: dict[str, Axis] = {
     "L1": ("L1: $N$ × gradient", r"$p(y \mid x)$", "entry", {}),
     "L2": ("L2: noisy inputs", "tokens N", "weight after one step", {}),
     "L3": ("L3: attention", "closed form", "derivative of the loss", {}),
@@ -305,9 +305,9 @@ AXES: dict[str, tuple[str, str, str, dict[str, str]]] = {
 }  # fmt: skip
 
 
-def draw_claim(claim: str, rows: list[Row], ax: Axes) -> None:
+def draw_claim(claim: str, axis: Axis, rows: list[Row], ax: Axes) -> None:
     """Lines and points of one claim."""
-    title, across, up, scales = AXES[claim]
+    title, across, up, scales = axis
     rows = [row for row in rows if row["panel"] == claim]
     for number, name in enumerate(dict.fromkeys(row["series"] for row in rows)):
         colour = SHADES[number % len(SHADES)]
@@ -329,6 +329,8 @@ def draw_claim(claim: str, rows: list[Row], ax: Axes) -> None:
     if min(row["y"] for row in rows) < 0 < max(row["y"] for row in rows):
         ax.axhline(0, color="0.6", linewidth=1, zorder=0)
     ax.set(title=title, xlabel=across, ylabel=up, **scales)
+    if all(float(row["x"]).is_integer() for row in rows) and "xscale" not in scales:
+        ax.locator_params(axis="x", integer=True)
     if len({row["series"] for row in rows}) > 1:
         where: Any = LEGENDS.get(claim, "best")
         ax.legend(frameon=False, loc=where, labelspacing=0.2, handlelength=1.3)
@@ -336,7 +338,7 @@ def draw_claim(claim: str, rows: list[Row], ax: Axes) -> None:
         ax.set_ylim(0, 1.5)
 
 
-PANELS: dict[str, Panel] = {claim: partial(draw_claim, claim) for claim in AXES}
+PANELS: dict[str, Panel] = {claim: partial(draw_claim, claim, AXES[claim]) for claim in AXES}
 STEPS = ("S1", "S2", "S2-limit", "S3a", "P2")
 
 
