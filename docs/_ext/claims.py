@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from paper_map import PAPER
+
 import theory
 from theory import CHAPTERS, CLAIMS, writing
 from theory.derivation import Step, has_derivation, idea
@@ -55,23 +57,6 @@ EVIDENCE = {
     "range": "within limits that the claim states, and that nothing proves",
 }
 BY_CLAIM = ("exact", "conditions")  # figures with a panel a claim
-# What stands where in the paper: section or statement, claims, public functions.
-PAPER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
-    ("Section 3, the in-context bigram task", ("B0",), ("BigramTask", "InductionTask")),
-    ("Section 4.1, near-orthogonality", ("NO1", "NO2", "NO3", "NO4"), ("gaussian", "coherence")),
-    ("Section 4.1, associative memories", ("AM1", "C1", "C2"), ("AssociativeMemory",)),
-    ("Section 4.2, the induction head by hand", ("IH", "tie"), ("induction_head",)),
-    ("Section 4, the memories in a transformer", ("H1", "H2", "H3"), ("heads.find",)),
-    ("Section 5 and Figures 2 to 4, training",
-     ("D1", "D2", "D3", "D4", "D5", "B1", "B2"), ("training.train",)),
-    ("Section 6, Lemma 1", ("L1",), ("gradients.linear_step",)),
-    ("Section 6, Lemma 2", ("L2",), ("gradients.noisy_linear_step",)),
-    ("Section 6, Lemma 3", ("L3",), ("gradients.attention_step",)),
-    ("Section 6, first step", ("S1", "T-S1"), ("gradients.first_step",)),
-    ("Section 6, second step", ("S2", "S2-limit", "T-S2", "P2"), ("gradients.second_step",)),
-    ("Section 6, third step", ("S3a", "S3b", "S3b-bound", "T-S3"), ("gradients.third_step",)),
-    ("Section 6, the theorem on three steps", ("T", "P3", "W6", "W7"), ("top_down",)),
-)  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -285,16 +270,24 @@ def paper() -> str:
 
     parts = [
         "# Map of the paper",
-        "Sections, lemmas and figures of {cite:t}`BCBJB2023`, and where this library has them.",
+        "Sections, statements, equations and figures of {cite:t}`BCBJB2023`, and where this "
+        "library has them.",
+        "The equations are written in the notation of these pages, which is the paper's but for "
+        "$\\Phi_1$, its $W_O^1 W_V^1$. Their numbers in the paper are left out: we could not check "
+        "them against its text. Lemmas and figures bear the paper's numbers.",
     ]
-    head = ["| in the paper | claims | functions | figures |", "| --- | --- | --- | --- |"]
+    head = [
+        "| section | statement | equation | claims | functions | figures |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     rows = []
-    for section, ids, functions in PAPER:
-        links = ", ".join(f"[{id}]({id}.md)" for id in ids if id in CLAIMS)
+    for section, statement, equation, ids, functions in PAPER:
+        links = ", ".join(f"[{id}]({id}.md)" for id in ids)
         code = ", ".join(f"{{any}}`{name} <assocmem.{name}>`" for name in functions)
         figures = dict.fromkeys(name for id in ids for name in SHOWN_BY.get(id, ()))
-        drawn = ", ".join(f"`figure {name}`" for name in figures)
-        rows.append(f"| {section} | {links} | {code} | {drawn} |")
+        drawn = ", ".join(f"`{name}`" for name in figures)
+        formula = f"${equation}$".replace("|", r"\vert ") if equation else ""
+        rows.append(f"| {section} | {statement} | {formula} | {links} | {code} | {drawn} |")
     return "\n\n".join([*parts, "\n".join([*head, *rows])]) + "\n"
 
 
