@@ -73,7 +73,7 @@ FORMULAS = (
     Formula("B2", b2, "output_lead", "lead of every output|characters", slow=True),
     Formula("B2", b2, "repeat_weight", "bigram row", slow=True),
     Formula("B2", gradients, "bigram_step", "rare", slow=True),
-    Formula("B2-rows", gradients, "bigram_step", "own key|content key"),
+    Formula("B2-rows", gradients, "bigram_step", "own key|content key|positions"),
     *(
         Formula("NO1", FAMILIES, name, name, order=4, slow=True)
         for name in FAMILIES

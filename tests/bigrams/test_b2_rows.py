@@ -38,12 +38,22 @@ def test_the_check_sees_the_first_memory_of_one_length(seed, monkeypatch):
     assert any(failures("B2-rows", seed))
 
 
+@pytest.mark.parametrize(("factors", "seen"), [((1.001, 1), "value path"), ((1, 0.999), "slope")])
+def test_the_check_sees_positions_off_by_a_thousandth(factors, seen, seed, monkeypatch):
+    change = altered_result(lambda table: table * np.array(factors)[:, None, None])
+    plant(monkeypatch, b2_rows, "positions", change)
+    found = [case.case for case in failures("B2-rows", seed)]
+    assert len(found) == 6
+    assert all(seen in case for case in found)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "where"),
     [
         ("induction_first", lambda table: table * 2, "it has no term"),
         ("induction_second", lambda kappa: -kappa, "The second, at this first step"),
         ("streams", lambda x: x[:, ::-1], "it has no term|The second"),
+        ("induction_third", lambda table: table[::-1], "The third, at this first step"),
     ],
 )
 def test_the_derivation_finds_an_altered_term(name, change, where, monkeypatch):

@@ -90,6 +90,7 @@ def derive(d: Derivation) -> None:
             latex=r"T\, J_2[q,q] = \epsilon^4 \varphi_q^2 \sum_{q'} \varphi_{q'}^2\, "
             r"\tfrac1T \Big(\tfrac{(T-1)(T-2)}{2}\Big)^2 \kappa_T",
         )
+    _third(d)
     task = am.InductionTask(CONTENT + 1, 3, 1, "content")
     closed_form = am.gradients.second_step(task)[TOKENS, REMAPPED_TOKENS].same[0]
     d.equal(
@@ -98,6 +99,26 @@ def derive(d: Derivation) -> None:
         Fraction(closed_form).limit_denominator(10**6),
         latex=r"\kappa_3 = J_2[q, q]",
     )
+
+
+def _third(d: Derivation) -> None:
+    """What both triggers write into W_K1."""
+    squares, n = sum(r * r for r in RATES), len(RATES) + CONTENT
+    for length in (3, 4):
+        sequences, pairs = list(population(length)), Fraction((length - 1) * (length - 2), 2)
+        lowest = coefficients(first_step(sequences, length, n), SECOND)
+        found = coefficients(third_step(sequences, lowest, length, n), SECOND)
+        scale = squares**2 * pairs**2 / Fraction(length)
+        closed = induction_third(length, induction_first(length)) * scale
+        d.equal(
+            "The third, at this first step and the pairs of $w_E(q)$ with $\\Phi_1 w_E(q)$ in "
+            f"layer 2, $T = {length}$: every trigger adds the same two tables $A_T$ and $B_T$, "
+            "once for itself and once through $G_1$.",
+            (found * Fraction(length)).ravel(),
+            closed.ravel(),
+            latex=r"T\, (A, B) = \epsilon^4 \Big(\sum_q \varphi_q^2\Big)^2\, "
+            r"\tfrac1T \Big(\tfrac{(T-1)(T-2)}{2}\Big)^2 (A_T, B_T)",
+        )
 
 
 def coefficients(table: Array, power: int) -> Array:
@@ -150,6 +171,14 @@ def induction_second(length: int, first: Array) -> Fraction:
     return total / Fraction((length - 1) * (length - 2), 2)
 
 
+def induction_third(length: int, first: Array) -> Array:
+    """A_T and B_T: the mean third step at this first step, and its slope."""
+    total = sum(
+        (t - 2) * third_step(induction(t), first, length, CONTENT + 1) for t in range(3, length + 1)
+    )
+    return total / Fraction((length - 1) * (length - 2), 2)
+
+
 def streams(tokens: tuple[int, ...], length: int, n: int) -> Array:
     """x¹_s over (w_E, p, Φ₁ w_E, Φ₁ p), (t, 2 (N + T))."""
     inputs = np.full((len(tokens), n + length), Fraction(0))
@@ -188,6 +217,30 @@ def second_step(sequences: Iterable[Sequence], first: Array, length: int, n: int
         rows[last] = rows[last] + _weighted(moved, sequence.weight)
     zero = 0 * next(row for row in rows if np.ndim(row))
     return np.array([zero + row for row in rows])
+
+
+def third_step(sequences: Iterable[Sequence], first: Array, length: int, n: int) -> Array:
+    """Σ weight · the value path, and the value and key path per λ, over positions (2, T, T)."""
+    total: Array = 0
+    for sequence in sequences:
+        x, t = streams(sequence.tokens, length, n), Fraction(len(sequence.tokens))
+        remapped = n + length + np.array(sequence.tokens), 2 * n + length + np.arange(len(x))
+        reading = residual(sequence, n) @ first
+        looking = np.full(len(reading), Fraction(0))
+        looking[n + length + sequence.tokens[-1]] = Fraction(1)
+        u, e = x @ reading, x @ looking
+        copied, sought = (
+            vector[remapped[0]] + vector[remapped[1]] for vector in (reading, looking)
+        )
+        value = np.outer(np.full(len(x), 1 / t), copied)
+        slope = np.outer(e - e.sum() / t, copied) / t + np.outer(u - u.sum() / t, sought) / t
+        table = np.full((2, length, length), Fraction(0))
+        for s in range(len(x)):
+            for i, rows in enumerate((value, slope)):
+                mean = rows[s, : s + 1].sum() / Fraction(s + 1)
+                table[i, s, : s + 1] = (rows[s, : s + 1] - mean) / Fraction(s + 1)
+        total = total + _weighted(table, sequence.weight)
+    return total
 
 
 def _weighted(numbers: Array, weight: Any) -> Array:

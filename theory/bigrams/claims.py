@@ -152,10 +152,15 @@ and (b) with loss on all tokens
 $$\epsilon^4\, \varphi_q^2 \Big(\sum_{q'} \varphi_{q'}^2\Big)
 \Big(\frac{(T-1)(T-2)}{2T}\Big)^2 \kappa_T .$$
 Those of the other triggers' keys are of higher order and those of each of the $C = N - K$ content
-tokens $-\frac1C$ times it.
+tokens $-\frac1C$ times it. (c) At $W_K^2 = \lambda \sum_q w_E(q) (\Phi_1 w_E(q))^\top$ the
+positions of the third step, per $\eta_1$ and to first order in $\lambda$, are $A_T + \lambda B_T$
+with loss on repeated triggers, whatever $\varphi$, and with loss on all tokens
+$$\epsilon^4 \Big(\sum_{q} \varphi_{q}^2\Big)^2 \Big(\frac{(T-1)(T-2)}{2T}\Big)^2
+(A_T + \lambda B_T) .$$
 $\kappa_T$ is the same coefficient of $\sum_t (t-2) J_2^{(t)} / \sum_t (t-2)$, $t = 3..T$, where
 $J_2^{(t)}$ is the second step of InductionTask$(C+1, t, 1)$ on its content at the first step
-$\sum_t (t-2) G_1^{(t)} / \sum_t (t-2)$.
+$\sum_t (t-2) G_1^{(t)} / \sum_t (t-2)$; $A_T$ and $B_T$ are the same means of its third step and of
+the slope of this step in $\lambda$.
 """.strip(),
         assumptions=(
             *_GRADIENTS,
@@ -163,11 +168,12 @@ $\sum_t (t-2) G_1^{(t)} / \sum_t (t-2)$.
             r"the limit $\epsilon \to 0$ at fixed $T$",
         ),
         kind="equal",
-        source="derived here, from S1 and S2",
+        source="derived here, from S1 to S3",
         status="proved in a limit",
         note=r"""
 $\kappa_T$ is positive from $T = 8$ on and negative before, as step 2 fails on very short sequences.
-$W_O^2$ and $W_K^1$ serve all triggers and live on $\sum_{q} f_q^2$; a row of $W_K^2$ serves one.
+$W_O^2$ and $W_K^1$ serve all triggers and live on $\sum_{q} f_q^2$, with loss on all tokens on its
+square for $W_K^1$; a row of $W_K^2$ serves one.
 Normalised, the loss on triggers hides the common factor $\sum f^2$ but not the share: of the
 default characters (T = 32, loss on triggers, $\hat p$ uniform, in units of $10^{-6}$) the third
 token leads by 10.9 as the only trigger and by 0.92 among the five most frequent; the first by 46.2
