@@ -283,3 +283,8 @@ def recall_of_a_step(d: Derivation) -> None:
         1 / (2 * log(2)),
         latex=r"\frac{n^* \log_2 n^*}{d^2} \to \frac1{2 \ln 2}",
     )
+    d.holds(
+        "In numbers, to two digits:",
+        abs(1 / (2 * log(2)) - sympy.Rational(72, 100)) < sympy.Rational(5, 1000),
+        latex=r"\frac1{2 \ln 2} \approx 0.72",
+    )

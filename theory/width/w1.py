@@ -263,13 +263,13 @@ def library_draws_it(d: Derivation) -> None:
         name: compressed_draw(
             a, m, width, family=name, rng=Given(list(normals), [root**2 for root in roots])
         )
-        for name in ("gaussian", "sphere")
+        for name in ("sphere", "orthonormal")
     }
-    raw, sphere = (np.concatenate([part["inputs"], part["outputs"]]) for part in unit.values())
-    smallest = min(
-        (row @ direction) ** 2 / (row @ row)
-        for row, direction in zip(exact(raw), exact(sphere), strict=True)
+    sphere, frame = (
+        exact(np.concatenate([part["inputs"], part["outputs"]])) for part in unit.values()
     )
+    rows = np.delete(L, range(a, 2 * a), axis=0)
+    smallest = _least_aligned(rows, sphere)
     agrees(
         d,
         "Sphere: rows are normalised Gaussian rows, norms are Gram entries, and normalising "
@@ -284,3 +284,25 @@ def library_draws_it(d: Derivation) -> None:
         parts["Phi1"],
         latex=r"\Phi_1 = [L_G^\top, 0]",
     )
+    turned = sympy.GramSchmidt([sympy.Matrix(row) for row in rows])
+    agrees(
+        d,
+        "Orthonormal together: what a family makes of Gaussian rows commutes with rotations, and "
+        "Gram-Schmidt does. So orthonormalise the rows of $L_X$ and $L_U$, and leave $L_G$ as it "
+        "is (the smallest over the rows, by exact Gram-Schmidt).",
+        float(_least_aligned([np.array(row).ravel() for row in turned], frame)),
+        1,
+        r"\langle x', e_x\rangle^2 = 1, \qquad e_x \text{ the row of } [L_X; L_U] \text{ less its "
+        r"part along earlier ones}",
+    )
+    d.equal(
+        "Its $\\Phi_1$ is the same.",
+        exact(unit["orthonormal"]["Phi1"]),
+        parts["Phi1"],
+        latex=r"\Phi_1 = [L_G^\top, 0]",
+    )
+
+
+def _least_aligned(rows: Any, directions: Any) -> Any:
+    """The smallest square cosine of a row with its unit direction."""
+    return min((row @ u) ** 2 / (row @ row) for row, u in zip(rows, directions, strict=True))

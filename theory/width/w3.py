@@ -45,6 +45,24 @@ def derive(d: Derivation) -> None:
         v / mu**2,
         latex=r"\lim_{d \to \infty} d\, \frac{v/d}{v/d + \mu^2} = \frac{v}{\mu^2}",
     )
+    d.equal(
+        "What is left is of order $d^{-2}$,",
+        sympy.limit(d_**2 * ((v / d_) / (v / d_ + mu**2) - v / (mu**2 * d_)), d_, sympy.oo),
+        -((v / mu**2) ** 2),
+        latex=r"\lim_{d \to \infty} d^2 \Big(\frac{v/d}{v/d + \mu^2} - \frac{v}{\mu^2 d}\Big) ="
+        r" -\frac{v^2}{\mu^4}",
+    )
+    delta, total = sympy.symbols("delta s", positive=True)  # s: the sum of v / mu^2
+    d.equal(
+        "so that the sum of the bounds, $s/d + O(d^{-2})$ with $s = \\sum v_{qj}/\\mu_{qj}^2$, is "
+        "$\\delta$ at a width which over $s/\\delta$ tends to 1 as $\\delta \\to 0$ (here one "
+        "term, $v = s \\mu^2$, solved for $d$).",
+        sympy.limit(
+            sympy.solve((total / d_) / (total / d_ + 1) - delta, d_)[0] * delta / total, delta, 0
+        ),
+        1,
+        latex=r"d_\delta \sim \frac1\delta \sum_{q,j} \frac{v_{qj}}{\mu_{qj}^2}",
+    )
     # Three answers of one cue: means 3, 1, 2; independent with variances 1, 2, 3 (over d).
     mean = np.array([[[3.0, 1.0, 2.0]]])
     second = np.stack([mean[0][:, :, None] * mean[0][:, None, :], np.diag([1.0, 2, 3])[None]])

@@ -177,6 +177,18 @@ def zipf_tail(d: Derivation) -> None:
                 r" \frac{dy}{1 + y^{2\alpha}} = g^{1/\alpha} K, \qquad"
                 r" K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)}",
             )
+    u, s = sympy.symbols("u s", positive=True)  # s = 1/2α < 1
+    d.equal(
+        "At any $\\alpha > \\frac12$, with $s = 1/2\\alpha$ and $y = (u/(1-u))^s$, it is a Beta "
+        "integral, and Euler's reflection gives it.",
+        [
+            sympy.diff(s * (sympy.log(u) - sympy.log(1 - u)), u),  # of ln y
+            sympy.gammasimp(s * sympy.gamma(s) * sympy.gamma(1 - s)),
+        ],
+        [s / (u * (1 - u)), pi * s / sin(pi * s)],
+        latex=r"\int_0^\infty \frac{dy}{1 + y^{2\alpha}} = s \int_0^1 u^{s-1} (1-u)^{-s}\, du ="
+        r" s\, \Gamma(s)\, \Gamma(1-s) = \frac{\pi s}{\sin \pi s} = K",
+    )
     top = sympy.Symbol("g_0", positive=True)
     time = (1 - (g / top) ** (1 / a)) / g
     d.equal(
