@@ -89,3 +89,19 @@ def test_W1_fails_when_the_sphere_normalises_the_images(monkeypatch):
 
     monkeypatch.setattr(w1, "compressed_draw", altered)
     derivation_fails("W1", ".*is not normalised")
+
+
+def rows_reversed(rows):
+    """Gram-Schmidt from the last row on."""
+    return bartlett._orthonormalised(rows[::-1])[::-1]
+
+
+def inputs_and_outputs_apart(rows):
+    """Each is orthonormal, not both together (two inputs, one output)."""
+    return np.concatenate([bartlett._orthonormalised(part) for part in (rows[:2], rows[2:])])
+
+
+@pytest.mark.parametrize("error", [rows_reversed, inputs_and_outputs_apart])
+def test_W1_fails_for_another_orthonormal_family(error, monkeypatch):
+    monkeypatch.setitem(bartlett.FROM_GAUSSIAN_ROWS, "orthonormal", error)
+    derivation_fails("W1", ".*Orthonormal together")
