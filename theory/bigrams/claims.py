@@ -113,16 +113,17 @@ satisfy the condition for the most frequent token, 64 for the third, 56 for the 
     ),
     Claim(
         id="B2",
-        title="Rare repeats slow the head down: the lead of W_O2 is in proportion to their mass",
+        title="The lead of W_O2 is (M - 1)/M² of the mass of repeats: loss on all, bigrams known",
         statement=r"""
 In an independent language, with the bigrams known and $F = \sum_q f_q$, every possible output has
 the same lead in $-\nabla_{W_O^2} L$: (a) with loss on all tokens
-$$\frac{M-1}{M^2}\; w_T(F) \sum_{q \in Q} f_q^2,\qquad
+$$\frac{M-1}{M^2}\, V,\qquad V = w_T(F) \sum_{q \in Q} f_q^2,\qquad
 w_T(F) = \frac1T \sum_{t=3}^T \frac1t \sum_{r=1}^{t-2} b_r b_{t-r-1},\quad
 b_n = \frac{1 - (-F)^n}{1+F},$$
-where $w_T(0) = (T + 1 - 2H_T)/T$ and $w_T(F) \to (1+F)^{-2}$ as $T \to \infty$. At equal
-$\sum f_q^2$ the number $K$ of triggers enters only through $M = N - K$ and $F$. (b) With loss on
-repeated triggers the lead is divided by their share of the positions; for rare triggers it becomes
+$V$ the mass of repeated triggers as in B1, where $w_T(0) = (T + 1 - 2H_T)/T$ and $w_T(F) \to
+(1+F)^{-2}$ as $T \to \infty$. At equal $\sum f_q^2$ the number $K$ of triggers enters only through
+$M = N - K$ and $F$. (b) With loss on repeated triggers the lead is divided by their share of the
+positions; for rare triggers it becomes
 $$\frac{M-1}{M^2}\,\frac{2 (T + 1 - 2 H_T)}{(T-1)(T-2)},$$
 whatever their number and frequencies: the normalised loss hides both. (c) Outputs from the bigram
 row have the leads $p_k (1 - p_k)\, w_T(F) \sum f_q^2$, $p_k = f_k / (1 - F)$, instead: uniform
@@ -137,7 +138,8 @@ So the factor of $\sum_q f_q^2$ is $(M-1)\, w_T(F) / M^2$: 0.0120 for rare trigg
 32, and 0.0088 for one trigger with the frequency of the blank. On the default characters, whose
 tokens are not independent, it is 0.0052 to 0.0102: see B2-text. It corrects the factor 4e-3 to 1e-2
 read off a prototype, whose leads for several triggers were 3 to 10 % too small: a maximum over
-noisy competitors is biased.
+noisy competitors is biased. A small lead is a slow first step, of this matrix and with this loss:
+what it does to a head in training is D4's to say.
 """.strip(),
     ),
     Claim(
