@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pkgutil
 import secrets
@@ -34,6 +35,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("assocmem")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now lives to the end: the collector of cycles need not go through it again.
+
+    SymPy makes many objects, and each of its rounds would cost in proportion to all there are.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
