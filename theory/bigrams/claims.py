@@ -85,7 +85,7 @@ random trigger 0.06 and 0.97.
     ),
     Claim(
         id="B1-any",
-        title="With the bigrams known, only a much sooner return to the trigger can hide an output",
+        title="With the bigrams known, only a much quicker way back to the trigger hides an output",
         statement=r"""
 Any language, one trigger $q$, long sequences ($T \to \infty$), loss on all tokens and $\hat p$ the
 bigrams. From an output $o$ let the trigger return after $\tau_o - 1$ steps in the mean, let
@@ -144,7 +144,7 @@ what it does to a head in training is D4's to say.
     ),
     Claim(
         id="B2-rows",
-        title="The step on each row of W_K2 goes with the square of its own trigger's frequency",
+        title="The step on a row of W_K2 is proportional to its trigger's squared frequency",
         statement=r"""
 Let the triggers be rare, $f_q = \epsilon \varphi_q$ after every token, the content uniform, and the
 bigrams known. As $\epsilon \to 0$ the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ in the second step,

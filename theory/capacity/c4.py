@@ -1,4 +1,4 @@
-"""Derivation of C4: to leading order outer products, least squares and one step have the same
+"""Derivation of C4: outer products, least squares and one gradient step share their leading
 capacity."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Derivation of C5: no rule stores more than about 2 d^2 pairs in full, by a count of the
-regions of W."""
+"""Derivation of C5: no rule stores all of more than about 2 d^2 pairs: W has too few regions."""
 
 from __future__ import annotations
 

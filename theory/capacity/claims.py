@@ -43,7 +43,7 @@ largest.
     ),
     Claim(
         id="C4",
-        title="To leading order outer products, least squares and one step have the same capacity",
+        title="Outer products, least squares and one gradient step share their leading capacity",
         statement=r"""
 (a) Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$
 as in C2, but for
@@ -85,7 +85,7 @@ cannot remove has $n - d$ dimensions instead of $n - 1$.
     ),
     Claim(
         id="C5",
-        title="No rule stores more than about 2 d^2 pairs in full, by a count of the regions of W",
+        title="No rule stores all of more than about 2 d^2 pairs: W has too few regions",
         statement=r"""
 Whatever the vectors and the rule, let the $n$ keys be paired with the $n$ values at random. Some
 $W \in \mathbb{R}^{d \times d}$ recalls all pairs with probability at most

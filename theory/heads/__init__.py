@@ -1,1 +1,1 @@
-"""Heads read by their weights: the null of a detector, what is no null, and what is found."""
+"""Heads read by their weights: the null of a detector, what is not a null, and what is found."""

@@ -1,11 +1,11 @@
-"""Heads read by their weights: the null of a detector, what is no null, and what is found."""
+"""Heads read by their weights: the null of a detector, what is not a null, and what is found."""
 
 from theory.record import Claim
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="H1",
-        title="The null of a head turns its weights at random: exact moments, valid p-values",
+        title="Turning a head's weights at random is a valid null, with exact moments",
         statement=r"""
 Let the score of a detector be $D = \langle W, N\rangle = \mathrm{tr}(N^\top W)$, linear in one
 weight matrix $W \in \mathbb{R}^{m \times d}$ of the head, where $N$ is made of the atoms and of the
@@ -44,7 +44,7 @@ says that its tails are not heavier to that order.
     ),
     Claim(
         id="H2",
-        title="Permuting which answer is right is no null: its variance is too small",
+        title="Permuting the right answers is not a valid null: its variance is too small",
         statement=r"""
 Let the scores be $S = X A Y^\top$ between cues $X$ and answers $Y$, both $n \times d$, where the
 entries of $A$ are independent with mean 0 and variance $\sigma^2$; let

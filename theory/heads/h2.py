@@ -1,4 +1,4 @@
-"""Derivation of H2: permuting which answer is right is no null: its variance is too small."""
+"""Derivation of H2: permuting the right answers is not a valid null: its variance is too small."""
 
 from __future__ import annotations
 

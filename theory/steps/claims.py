@@ -77,7 +77,7 @@ $$\Phi(T) = 2\ell - 4 - \frac{\pi^2}{6}
     ),
     Claim(
         id="S3a",
-        title="At small lead the value path of step 3 is flat in a row; its slope makes the head",
+        title="At zero lead step 3 is flat along each row; its slope in the lead makes the head",
         statement=r"""The position block of $\frac{d}{d\eta_1}|_0(-\nabla_{W_K^1} L)$ at $W_O^2 =
 \eta_1 G_1$, $W_K^2 = \lambda \hat J_2$ is, for $r \le t$,
 $$\frac1t\,\mathbb{E}\big[D_t \cdot (\Phi_1 x_r - \tfrac1t\textstyle\sum_{r' \le t}\Phi_1
@@ -99,7 +99,7 @@ f_{r'}\Big).$$
     ),
     Claim(
         id="S3b",
-        title="At finite lead what the closed form of step 3 drops falls like 1/C^3",
+        title="At finite lead the closed form of step 3 drops a share that falls like 1/C^3",
         statement=r"""(a) Given $\tau$, the layer-2 scores are functions of the position plus
 token-coincidence counts. Carry position and mean exactly in the softmax, and the fluctuation to
 first order, in the value path and in the key path: with $e$ the scores at $\lambda = 1$ and
@@ -122,7 +122,7 @@ O(1/C)$ each.""",
     ),
     Claim(
         id="S3b-bound",
-        title="What S3b drops is bounded at every length, by numbers from steps 1 and 2",
+        title="What S3b drops is bounded at every length by the tables of steps 1 and 2",
         statement=r"""In row $t < T$ every entry of the closed form of S3b differs from the exact
 derivative by at most
 $$\frac{\langle a_t \rangle_\tau}{t}\, \lambda^2 \sigma^2 \bar\kappa \Big(4 e^{4 \lambda \bar\kappa}

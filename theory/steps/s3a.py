@@ -1,4 +1,4 @@
-"""Derivation of S3a: at small lead the value path of step 3 is flat in a row; its slope makes the
+"""Derivation of S3a: at zero lead step 3 is flat along each row; its slope in the lead makes the
 head."""
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ way at T = 7 (1.940) and T = 8 (1.415).
     ),
     Claim(
         id="P3",
-        title="Up to a million tokens S3b is step 3, and steps of real size write the head",
+        title="Up to a million tokens S3b agrees with step 3; steps of real size write the head",
         statement=r"""
 At $N$ up to $10^6$, by sums over patterns. (a) S3b is the exact derivative of step 3, rows
 $2 \le t < T$, relative to the largest entry of the row, up to rounding and the bound of S3b-bound:

@@ -143,7 +143,7 @@ $$\begin{array}{lrr} d^* & T = 64 & T = 256 \\ m_2 = 1 & 10^3 & 3 \cdot 10^4 \\ 
     ),
     Claim(
         id="W5",
-        title="At first order the noise of true gradients is exact; that of runs has a limit",
+        title="To first order the noise of true gradients has exact moments; that of runs a limit",
         statement=r"""
 Let $G_1$ be the true gradient of step 1, $a_c$ the atoms and
 $S_{kc} = w_U(k)^\top G_1 W_V^2 a_c$.

@@ -1,4 +1,4 @@
-"""Derivation of W5: at first order the noise of true gradients is exact; that of runs has a
+"""Derivation of W5: to first order the noise of true gradients has exact moments; that of runs a
 limit."""
 
 from __future__ import annotations

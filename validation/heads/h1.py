@@ -1,4 +1,4 @@
-"""Check of H1: the null of a head turns its weights at random: exact moments, valid p-values."""
+"""Check of H1: turning a head's weights at random is a valid null, with exact moments."""
 
 from __future__ import annotations
 

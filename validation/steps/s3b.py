@@ -1,4 +1,4 @@
-"""Check of S3b: at finite lead what the closed form of step 3 drops falls like 1/C^3."""
+"""Check of S3b: at finite lead the closed form of step 3 drops a share that falls like 1/C^3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Check of P3: up to a million tokens S3b is step 3, and steps of real size write the head."""
+"""Check of P3: up to a million tokens S3b agrees with step 3, and steps of real size write the
+head."""
 
 from __future__ import annotations
 
