@@ -113,7 +113,7 @@ satisfy the condition for the most frequent token, 64 for the third, 56 for the 
     ),
     Claim(
         id="B2",
-        title="The lead of W_O2 is (M - 1)/M² of the mass of repeats: loss on all, bigrams known",
+        title="The lead of W_O2 is (M - 1)/M^2 of the mass of repeats: loss on all, bigrams known",
         statement=r"""
 In an independent language, with the bigrams known and $F = \sum_q f_q$, every possible output has
 the same lead in $-\nabla_{W_O^2} L$: (a) with loss on all tokens
