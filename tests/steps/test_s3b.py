@@ -10,6 +10,8 @@ from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.model.families import REMAPPED_TOKENS, TOKENS, TokenBlock
 from tests.controls import alter, block_replaced, derivation_fails, failures
 from tests.steps.planting import term_without
+from theory.derivation import Derivation, DerivationError
+from theory.steps import s3b
 
 
 def coincidence_worth_much(monkeypatch):
@@ -49,13 +51,25 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     ("planted", "where"),
     [
         (coincidence_worth_much, "in units of the wanted coefficient"),
-        (attention_too_sharp, "is what is kept"),
         (term_without("_query"), "is what is kept"),
-        (term_without("_key"), "is what is kept"),
-        (term_without("_value_fluctuation"), "is what is kept"),
-        (term_without("_shared"), "is what is kept"),
     ],
 )
 def test_the_derivation_finds_an_altered_term(planted, where, monkeypatch):
     planted(monkeypatch)
     derivation_fails("S3b", ".*" + where)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        attention_too_sharp,
+        term_without("_key"),
+        term_without("_value_fluctuation"),
+        term_without("_shared"),
+    ],
+)
+def test_its_last_step_finds_every_altered_term(planted, monkeypatch):
+    """Alone, as those before it do not read the library's third step."""
+    planted(monkeypatch)
+    with pytest.raises(DerivationError, match="is what is kept"):
+        s3b.kept_part(Derivation("S3b"), "content", *s3b.COMPARED["content"])
