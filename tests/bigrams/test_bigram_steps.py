@@ -142,8 +142,8 @@ def test_control_variates_have_mean_zero(matrix, loss, outputs):
 @pytest.mark.parametrize(
     ("matrix", "more"),
     [("W_F", {}), ("W_O2", {}), ("W_K1", {"second": 30.0})]
-    + [("W_K2", {"queries": kind}) for kind in KINDS],
-    ids=["W_F", "W_O2", "W_K1", *KINDS],
+    + [("W_K2", {"queries": kind}) for kind in KINDS[:2]],
+    ids=["W_F", "W_O2", "W_K1", "W_K2", "W_K2 by positions"],
 )
 @pytest.mark.parametrize("triggers", [[0, 2], "random"])
 def test_draws_estimate_what_enumeration_gives(matrix, more, loss, triggers, monkeypatch):

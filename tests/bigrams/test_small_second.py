@@ -44,7 +44,9 @@ def value_and_slope(
 LONG = 8  # the task of six positions, where all sequences take seconds
 
 
-@pytest.mark.parametrize("predictor", ["uniform", "bigrams", "any"])
+@pytest.mark.parametrize(
+    "predictor", [pytest.param("uniform", marks=pytest.mark.slow), "bigrams", "any"]
+)
 @pytest.mark.parametrize(
     "place", [pytest.param(i, marks=[pytest.mark.slow] * (i == LONG)) for i in range(len(TASKS))]
 )

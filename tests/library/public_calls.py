@@ -264,6 +264,7 @@ ASKED = HEADS[0, 0]
 LAYOUT = {"names": {"qkv": "a{layer}", "output": "b{layer}"}, "side": "left"}
 FREQUENCIES = [0.5, 0.3, 0.1]
 BSTEP = gradients.bigram_step(BIGRAMS, "W_O2")
+BSTEP_W_K2 = gradients.bigram_step(BIGRAMS, "W_K2")
 RUN = am.top_down(TASK, evaluate_on=10, rng=0)
 TRAINED = training.train(BIGRAMS, BIGRAM_EMB, rng=0, **SIZES)
 FOLDER = Path(tempfile.mkdtemp())
@@ -351,7 +352,11 @@ CALLS += [
         gradients.output_lead,
         {"frequencies": FREQUENCIES, "n_tokens": 8, "length": 9, "loss": "triggers"},
     ),
-    (gradients.bigram_step, {"task": BIGRAMS, "matrix": "W_K2", "first": BSTEP, "sets": 2}),
+    (
+        gradients.bigram_step,
+        {"task": BIGRAMS, "matrix": "W_K2", "queries": "positions", "first": BSTEP, "sets": 2},
+    ),
+    (gradients.bigram_step, {"task": BIGRAMS, "matrix": "W_K1", "second": BSTEP_W_K2, "sets": 2}),
     (
         gradients.bigram_memory_step,
         {"name": "W_O2", "model": BIGRAM_MODEL, "task": BIGRAMS, "sequences": 8, "sets": 2},
