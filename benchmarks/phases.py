@@ -7,13 +7,14 @@ of 4096 x 4096 matrices on as many threads.
 
     python -m benchmarks.phases             # the smallest setting
     python -m benchmarks.phases 256 128 512
+
+`benchmarks.phases_before` says the same of the first version, in fewer phases.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import assocmem as am
 from assocmem.model import passes, streams
 from assocmem.model.step import TrainingStep
 from benchmarks import history
+from benchmarks.clock import Clock, product_rate
 
 REPEATS = 7
 NAMES = ("W_K1", "W_K2", "W_O2")
@@ -75,27 +77,6 @@ def work(step: TrainingStep, batch: am.Batch) -> dict[str, tuple[float, float]]:
     return {phase: found.get(phase, (0.0, 0.0)) for phase in PHASES}
 
 
-class Clock:
-    """CPU time of functions, without that of the timed functions that they call."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._inner: list[float] = []
-
-    def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **named: Any) -> Any:
-            started = time.thread_time()
-            self._inner.append(0.0)
-            result = function(*arguments, **named)
-            spent, inner = time.thread_time() - started, self._inner.pop()
-            self.seconds[phase] = self.seconds.get(phase, 0.0) + spent - inner
-            if self._inner:
-                self._inner[-1] += spent
-            return result
-
-        return run
-
-
 def measured(step: TrainingStep, weights: dict[str, Any], batch: am.Batch) -> dict[str, float]:
     """Seconds of each phase in the median step, on one thread."""
     clock = Clock()
@@ -115,18 +96,6 @@ def measured(step: TrainingStep, weights: dict[str, Any], batch: am.Batch) -> di
         for owner, name, function in kept:
             setattr(owner, name, function)
     return {phase: float(np.median([one[phase] for one in found[1:]])) for phase in found[-1]}
-
-
-def product_rate(threads: int = 1) -> float:
-    """Operations a second of a product of 4096 x 4096 matrices in float32."""
-    from threadpoolctl import threadpool_limits
-
-    ones = np.ones((4096, 4096), np.float32)
-    with threadpool_limits(threads, user_api="blas"):
-        started = time.perf_counter() if threads > 1 else time.thread_time()
-        ones @ ones
-        ended = time.perf_counter() if threads > 1 else time.thread_time()
-    return 2 * 4096.0**3 / (ended - started)
 
 
 def main(length: int = 64, width: int = 128, size: int = 128) -> None:

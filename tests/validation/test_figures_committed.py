@@ -110,4 +110,5 @@ def test_a_panel_is_drawn_into_axes_of_yours(name):
 
 def test_every_figure_says_how_long_it_takes():
     assert SECONDS.keys() == FIGURES.keys()
+    assert max(SECONDS.values()) < 100  # quick, in the help of the command
     assert {name for name, seconds in SECONDS.items() if seconds > 60} == set(WHY_LONG)

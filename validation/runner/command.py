@@ -134,7 +134,7 @@ def _figure_parser(commands: Any) -> argparse.ArgumentParser:
         "figure", help="draw a figure, with its numbers beside it"
     )
     figure.add_argument(
-        "name", nargs="?", metavar="NAME", type=figure_name, help="figure: induction-head"
+        "name", nargs="?", metavar="NAME", type=figure_name, help="one of those that --list lists"
     )
     for name, what in SIZES.items():
         figure.add_argument(f"--{name}", type=size, help=what)
@@ -153,7 +153,7 @@ def _figure_parser(commands: Any) -> argparse.ArgumentParser:
         type=lambda given: SCALES[one_of("scale", SCALES)(given)],
         default="quick",
         metavar="{quick,paper}",
-        help="quick (default): seconds; paper: the sizes of the paper, minutes to hours",
+        help="quick (default): the seconds that --list says; paper: its sizes, minutes to hours",
     )
     return figure
 
