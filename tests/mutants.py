@@ -221,7 +221,7 @@ MUTANTS = [
     Mutant("Pass.backward", "∂W_K2: transposed", "self.x1.T @ k", "k.T @ self.x1"),
     Mutant("Pass.backward", "g_s without its mean", "g_s -= np.vecdot(g_s, self.a)[:, :, None]", "g_s -= 0 * np.vecdot(g_s, self.a)[:, :, None]"),
     Mutant('Pass.backward', '∂W_K1: K2 transposed', '"g_x1", k, tables.K2.T)', '"g_x1", k, tables.K2)'),
-    Mutant('Pass.backward', '∂W_K1: residual dropped', 'g_x1 += self._product("more g_x1"', 'self._product("more g_x1"'),
+    Mutant('Pass.backward', '∂W_K1: residual dropped', 'g_x1 += self._product("part"', 'self._product("part"'),
     Mutant("Pass._first_backward", "∂W_K1: value path dropped", "np.stack([g_s, self.a], 2", "np.stack([g_s, 0 * self.a], 2"),
     Mutant("Pass._first_backward", "∂W_K1: own row dropped", "+= own[c, l, 0, : block.stop]", "+= 0"),
     Mutant("Pass._first_backward", "fillers are added", "np.nonzero(chunk.real & (positions", "np.nonzero((chunk.real | True) & (positions"),
@@ -339,7 +339,7 @@ MUTANTS = [
     Mutant("BigramTask.output_law", "avoids nothing", "np.put_along_axis(admitted, ids[:, None, :], 0, axis=2)", "pass"),
     Mutant("BigramTask._race", "uniform race", "rng.standard_exponential((size, len(ids))) / self.language.unigram[ids]", "rng.standard_exponential((size, len(ids)))"),
     Mutant("BigramTask._draws", "with replacement", "chance = float((unigram[triggers] / left).prod())", "chance = float(unigram[triggers].prod())"),
-    Mutant("BigramTask._assemble", "targets shifted", "targets=words[:, 1:],", "targets=words[:, :-1],"),
+    Mutant("BigramTask._assemble", "targets shifted", "targets=tokens[:, 1:],", "targets=tokens[:, :-1],"),
     Mutant("bigram_counts", "circle backwards", "ids[np.roll(codes, -1)]", "ids[np.roll(codes, 1)]"),
     # Heads of other people's transformers.
     Mutant("Null.std", "spread by rows", "/ W.shape[1])", "/ W.shape[0])"),
