@@ -12,7 +12,8 @@ TYPESET = re.compile(r"\$\$.+?\$\$|\$.+?\$|`[^`]+`|\[[A-Z]+\d{4}\]", re.DOTALL)
 # Powers, indices, roots, bars, relations, functions, quotients, and letters that stand alone.
 PLAIN = re.compile(
     r"\^|\w_\w|\w\*|\bsqrt\b|\|[\w#]|[\w#]\||<|>|[=≤≥]|\b(?:exp|ln|log)\b\s?[\w(]"
-    r"|[A-Za-z]\([A-Za-z#]|(?<!\w)\d+'|\b[A-Za-z]/[\w(]|[)\w] / |(?<![('.\w-])[B-HJ-Zb-z](?![\w.'-])"
+    r"|[A-Za-z]\([A-Za-z#]|(?<!\w)\d+'|\b[A-Za-z]/[\w(]|[)\w] / "
+    r"|(?<![('.\w-])[B-HJ-Zb-z](?![\w.'-])"
 )
 
 
