@@ -50,6 +50,7 @@ def test_a_formula_in_plain_letters_is_seen(text):
         ("at (N, T) = (3, 4), T-S2 and claim T", "at $(N, T) = (3, 4)$, T-S2 and claim T"),
         ("T = 5..8 or 2d, N's share 1/C", "$T = 5 \\ldots 8$ or $2d$, $N$'s share $1/C$"),
         ("m_1 = 0.5 and lambda = tau -> 0", "$m_1 = 0.5$ and $\\lambda = \\tau \\to 0$"),
+        ("lead, N=4 T=6 K=1 content", "lead, $N=4$ $T=6$ $K=1$ content"),
         ("a task of 20 runs, I and A-B", "a task of 20 runs, I and A-B"),
     ],
 )

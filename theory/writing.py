@@ -281,7 +281,7 @@ def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
 _GREEK = "alpha|beta|gamma|delta|epsilon|eta|kappa|lambda|xi|pi|psi|rho|sigma|tau|theta|Phi|Psi"
 _NUMBER = r"(?<![\w$.^])(\d+(?:\.\d+)?)"
 _LETTER = r"[B-HJ-Zb-z]\*?(?:\([A-Z](?:, [A-Z])*\))?"
-_TERM = rf"(?:(?:\d+|\d+ (?=[A-Zdln]\b))?(?:ln )?{_LETTER}|\d+(?:\.\.?\d+)?)"
+_TERM = rf"(?:(?:\d+|\d+ (?=[A-Zdln]\b(?! ?[=<>≤≥])))?(?:ln )?{_LETTER}|\d+(?:\.\.?\d+)?)"
 _TERMS = rf"(?<![\w$'.*^-])(?<!claim ){_TERM}(?:\s?[-+/=<>≤≥]\s?{_TERM})*(?![\w$^*(-]|'(?!s\b))"
 _ALONE = frozenset("BCDGHJKMNTWdmnp")  # letters that are symbols where nothing stands beside them
 

@@ -277,8 +277,8 @@ def paper() -> str:
         "them against its text. Lemmas and figures bear the paper's numbers.",
     ]
     head = [
-        "| section | statement | equation | claims | functions | figures |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| section | statement and equation | claims | functions | figures |",
+        "| --- | --- | --- | --- | --- |",
     ]
     rows = []
     for section, statement, equation, ids, functions in PAPER:
@@ -286,8 +286,9 @@ def paper() -> str:
         code = ", ".join(f"{{any}}`{name} <assocmem.{name}>`" for name in functions)
         figures = dict.fromkeys(name for id in ids for name in SHOWN_BY.get(id, ()))
         drawn = ", ".join(f"`{name}`" for name in figures)
-        formula = f"${equation}$".replace("|", r"\vert ") if equation else ""
-        rows.append(f"| {section} | {statement} | {formula} | {links} | {code} | {drawn} |")
+        stated = f"{statement}<br>${equation}$" if equation else statement
+        stated = stated.replace("|", r"\vert ")
+        rows.append(f"| {section} | {stated} | {links} | {code} | {drawn} |")
     return "\n\n".join([*parts, "\n".join([*head, *rows])]) + "\n"
 
 
