@@ -83,4 +83,5 @@ def read_docstring(app, what, name, obj, options, lines):
 
 
 def setup(app):
+    app.set_html_assets_policy("always")  # titles with formulas stand on pages without any
     app.connect("autodoc-process-docstring", read_docstring, priority=100)

@@ -317,6 +317,7 @@ def _relation(found: re.Match[str]) -> str:
 _SIGNS = (("≤", r"\le"), ("≥", r"\ge"))
 _TYPESET: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\(([A-Z] [-+] \d)\)/([A-Z])\^(\d)"), r"$(\1)/\2^\3$"),
+    (re.compile(r"\b1/([A-Z])\^(\d)"), r"$1/\1^\2$"),
     (re.compile(r"\b1/\((2d|[A-Z](?: [A-Z])*\^\d)\)"), r"$1/(\1)$"),
     (re.compile(_NUMBER + r" 10\^(-?\d+)"), r"$\1 \\cdot 10^{\2}$"),
     (re.compile(_NUMBER + r"\^(-?\d+)\b"), r"$\1^{\2}$"),

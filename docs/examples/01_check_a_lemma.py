@@ -26,7 +26,9 @@ fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 ax.errorbar(widths, measured / predicted, tolerance / predicted, fmt="o", label="measured")
 ax.plot(widths, 3 / np.square(widths) / predicted, "--", label="without the second term")
 ax.axhline(1, color="grey", linewidth=1)
-ax.set(xscale="log", xlabel="width d", ylabel="fourth moment / predicted")
+ax.set(xscale="log", xticks=widths, xticklabels=widths)
+ax.set(xlabel="width d", ylabel="fourth moment / predicted")
+ax.minorticks_off()
 ax.legend()
 
 # %%

@@ -27,5 +27,7 @@ fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for n in grid["n"]:
     rows = [row for row in table.rows if row["n"] == n]
     ax.plot([row["d"] for row in rows], [row["coherence"] for row in rows], "o-", label=f"n = {n}")
-ax.set(xscale="log", yscale="log", xlabel="width d", ylabel="largest |cos|")
+ax.set(xscale="log", yscale="log", xticks=grid["d"], xticklabels=grid["d"])
+ax.minorticks_off()
+ax.set(xlabel="width d", ylabel="largest |cos|")
 ax.legend()
