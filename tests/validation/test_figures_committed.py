@@ -101,6 +101,8 @@ def test_a_page_can_print_it(name, columns):
 def test_a_panel_is_drawn_into_axes_of_yours(name):
     rows = committed(name)
     panels = list(FIGURES[name].PANELS.values())
+    if name == "4":
+        panels.pop()  # of experiments at the paper's sizes, which the committed numbers do not have
     for panel in {panels[0], panels[-1]}:
         before, axes = Figure().subplots(1, 2)
         panel(rows, axes)
