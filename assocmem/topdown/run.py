@@ -88,8 +88,9 @@ class TopDownStep:
         ``gradient="exact"``.
     strength : float
         How strongly the gradient, before scaling, writes what is wanted: the median over the cues
-        of the lead, the wanted coefficient minus the largest competing one; at step 3 the median of
-        the wanted coefficients, those below the diagonal. Of a matrix without pairs: the largest
+        of the lead, the wanted coefficient minus the largest competing one (at step 2 over random
+        triggers, each as often as it is drawn); at step 3 the median of the wanted coefficients,
+        those below the diagonal. Of a matrix without pairs: the largest
         coefficient.
     size : float
         The step size, the run's margin divided by the strength.

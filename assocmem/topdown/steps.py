@@ -56,7 +56,8 @@ def top_down(
     margins : three positive numbers
         Natural step sizes. Steps 1 and 2 are scaled so that the median wanted coefficient leads its
         largest competitor by the margin, step 3 so that the median sub-diagonal one equals it. A
-        matrix without pairs is scaled so that its largest coefficient equals the margin.
+        matrix without pairs is scaled so that its largest coefficient equals the margin. With
+        random triggers the median of step 2 is over triggers as they are drawn.
     gradient : {"closed-form", "population", "exact"}
         The infinite-width coefficients of S1, S2 and S3b, written with the given embeddings; or the
         true gradient of the model at hand, over sequences; or the true one at infinite width over
@@ -249,7 +250,11 @@ def _population(task: Task, sequences: int | None, rng: np.random.Generator) -> 
 
 
 def _strength(name: str, task: Task, coefficients: NDArray[Any], wanted: Pairs) -> float:
-    """Median lead of the wanted coefficients; of W_K1 their median; the largest without any."""
+    """Median lead of the wanted coefficients; of W_K1 their median; the largest without any.
+
+    Rows of W_K2 for random triggers count as often as the trigger is drawn: most of the tokens are
+    so rare that theirs are next to nothing.
+    """
     if name not in wanted:
         return float(coefficients.max())
     limit = FrozenEmbeddings.orthonormal(task)  # where scores are coefficients
@@ -264,4 +269,8 @@ def _strength(name: str, task: Task, coefficients: NDArray[Any], wanted: Pairs) 
     if name == "W_K1":
         scores = memory.scores(keys=limit.positions, values=limit.positions)
         return float(np.median(scores[tuple(wanted[name].T)]))
-    return float(np.median(probe(name, task, limit, pairs=wanted).margins(memory)))
+    leads = probe(name, task, limit, pairs=wanted).margins(memory)
+    if name == "W_K2" and isinstance(task, BigramTask) and task.random_triggers:
+        drawn = task.language.unigram[wanted[name][:, 0]]
+        return float(np.quantile(leads, 0.5, weights=drawn, method="inverted_cdf"))
+    return float(np.median(leads))

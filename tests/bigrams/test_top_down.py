@@ -2,10 +2,86 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import assocmem as am
+from validation.bigrams import record
+
+# What the table of the page on triggers says at least, of fresh sequences: the mean over sequences
+# of the share of their repeated triggers that are answered.
+STATED = {
+    ("the first", "triggers"): 0.6,
+    ("the first", "all"): 0.6,
+    ("five", "triggers"): 0.7,
+    ("five", "all"): 0.7,
+    ("twenty", "triggers"): 0.7,
+    ("twenty", "all"): 0.7,
+    ("ranks 11 to 15", "triggers"): 0.7,
+    ("ranks 11 to 15", "all"): 0.5,
+    ("five random", "triggers"): 0.6,
+    ("five random", "all"): 0.5,
+}
+CHEAP = [("the first", "all"), ("five", "triggers")]
+FRESH = 1500
+
+
+def answered(model, task, rng):
+    """The share of the repeated triggers that are answered, by sequence that has some."""
+    batch = replace(task, loss="triggers").sample(FRESH, rng=rng)
+    right = am.evaluate(model, batch, attend_to=-1).correct
+    sequence = np.nonzero(batch.weights > 0)[0]
+    asked = np.bincount(sequence, minlength=FRESH)
+    return np.bincount(sequence, weights=right, minlength=FRESH)[asked > 0] / asked[asked > 0]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [each if each in CHEAP else pytest.param(each, marks=pytest.mark.slow) for each in STATED],
+)
+def test_the_stated_accuracy_is_reached_on_fresh_sequences(which, seed):
+    setting = next(one for one in record.SETTINGS if (one.triggers, one.loss) == which)
+    rng = np.random.default_rng(seed)
+    run = setting.run(rng=rng, evaluate_on=None)
+    assert run.failure is None
+    shares = answered(run.model(), setting.task, rng)
+    # Hoeffding: sequences are independent and shares in [0, 1]; a false alarm in one of 10⁶
+    radius = np.sqrt(np.log(1e6) / (2 * len(shares)))
+    assert shares.mean() + radius >= STATED[which]
+    # the same test refuses the model without its last step
+    before = answered(run.model(len(run.steps) - 1), setting.task, rng)
+    assert before.mean() + radius < STATED[which]
+
+
+def test_rows_of_random_triggers_count_as_often_as_they_are_drawn():
+    task = am.BigramTask(length=16, n_triggers=1, triggers="random")
+    frequencies = task.language.unigram
+    run = am.top_down(task, sequences=800, evaluate_on=None, rng=0)
+    step = run.steps[1]
+    assert step.name == "W_K2"
+    leads = step.margins / step.size  # of each token, at infinite width
+    order = np.argsort(leads)
+    half = order[np.searchsorted(np.cumsum(frequencies[order]), 0.5)]
+    assert step.strength == pytest.approx(leads[half])
+    assert step.strength != pytest.approx(np.median(leads))
+
+
+def test_the_record_has_what_the_page_shows():
+    with record.RECORD.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["triggers"], row["loss on"]) for row in rows} == STATED.keys()
+    assert {row["seed"] for row in rows} == {str(record.SEED)}
+    failed = {
+        (row["triggers"], row["loss on"], row["bigrams"]) for row in rows if "not" in row["step"]
+    }
+    assert failed == {
+        ("five random", "triggers", "known"),
+        ("the first", "all", "unknown"),
+        ("five", "all", "unknown"),
+    }
 
 
 def test_three_steps_after_the_bigrams_make_an_induction_head():
