@@ -19,7 +19,7 @@ from validation.runner.cases import Case
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = [
-    *(["theory", *rest] for rest in (["list"], ["table"], ["show", "AM1"], ["--help"])),
+    *(["theory", *rest] for rest in (["list"], ["table"], ["show", "IH"], ["--help"])),
     *(["validation", *rest] for rest in (["list"], ["run", "NO3"], ["--help"])),
     *(["assocmem", *rest] for rest in (["step", "1"], ["--help"])),
 ]
@@ -67,18 +67,18 @@ def test_no_room_for_the_output(command, tmp_path):
     ("command", "encoding"),
     [
         ("theory table", "ascii"),
-        ("theory show AM1", "cp1252"),
-        ("theory show AM1", "utf-16"),
+        ("theory show IH", "cp1252"),
+        ("theory show IH", "utf-16"),
         ("validation run NO3", "ascii"),
         ("validation run NO3", "utf-16"),
-        ("theory show AM1 --latex", "cp1252"),
+        ("theory show IH --latex", "cp1252"),
     ],
 )
 def test_an_encoding_without_greek(command, encoding, tmp_path):
     settings = {"env": os.environ | {"PYTHONIOENCODING": encoding}, "encoding": encoding}
     done = program(command.split(), tmp_path, **settings)
     assert (done.returncode, done.stderr) == (0, "")
-    if command.endswith("AM1"):  # whose derivation has angles
+    if command.endswith("IH"):  # whose derivation has betas
         assert ("β" if encoding.startswith("utf") else r"\u03b2") in done.stdout
 
 
