@@ -16,7 +16,17 @@ from validation.figures import FIGURES, SECONDS, WHY_LONG, sheets
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 FAST = ("induction-head", "exact", "conditions", "heads")
 # What rounding, which differs from machine to machine, makes of a number: of the size of its
-# column. Training amplifies it over hundreds of updates.
+# column. Of trained models the accuracy moves by steps, where an answer is nearly a tie.
+#
+# Measured on runs of figure 4, in single precision, with two kernels of OpenBLAS (Haswell, Nehalem)
+# and all else equal: with loss on all tokens the divergence moves by 7e-8 in 600 updates ("K = 5
+# fixed"), no more than a rounding. With loss on repeated triggers (CHAOTIC) it moves by 1e-7 until
+# update 120, 1e-4 at 240, 1e-2 at 360 and 0.26 at most of 1200, and the accuracy by 0.02: rounding
+# is amplified until the runs differ like two seeds. Two versions of the code with the same draws
+# differed by 0.07 in accuracy so, where two seeds differ by 0.08. Hence these runs are held to
+# START until update 120, and to the range between the seeds from then on.
+CHAOTIC = ("uniform outputs", "bigram outputs")
+LAST_ALIKE, START = 120, 1e-4
 TOLERANCE = dict.fromkeys(FIGURES, 1e-6) | dict.fromkeys(("2", "3", "4", "depth", "triggers"), 0.05)
 
 
@@ -51,13 +61,42 @@ def assert_same_numbers(found, expected, tolerance):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * size, err_msg=column)
 
 
+def assert_same(found, expected, tolerance):
+    """The same numbers; runs that amplify rounding are held to what two of their seeds share."""
+
+    def of(rows, chosen):
+        return [row for row in rows if chosen(row)]
+
+    def steady(row):
+        return row.get("experiment") not in CHAOTIC
+
+    def start(row):
+        return not steady(row) and row["step"] <= LAST_ALIKE
+
+    assert len(found) == len(expected)
+    assert_same_numbers(of(found, steady), of(expected, steady), tolerance)
+    if any(map(start, expected)):
+        assert_same_numbers(of(found, start), of(expected, start), START)
+    for name in {row.get("experiment") for row in expected} & set(CHAOTIC):
+        one, other = (
+            of(expected, lambda row: row["experiment"] == name and row["seed"] == seed)  # noqa: B023
+            for seed in (0, 1)
+        )
+        again = of(found, lambda row: row["experiment"] == name)  # noqa: B023
+        for column in set(expected[0]) - {"experiment", "seed", "step"}:
+            a, b, c = (np.array([r[column] for r in rows]) for rows in (one, other, again))
+            if np.isfinite(a).any():
+                apart = np.abs(c - np.concatenate([a, b])).max()
+                assert apart <= np.abs(a - b).max(), (name, column)
+
+
 @pytest.mark.parametrize("name", slow_unless(FIGURES, FAST))
 def test_the_command_of_a_picture_finds_its_numbers(name, tmp_path):
     about = header(IMAGES / f"{name}.csv")
     given = shlex.split(about["command"])
     assert given[:5] == ["python", "-m", "validation", "figure", name]
     assert main([*given[3:], "--output", str(tmp_path)]) == 0
-    assert_same_numbers(sheets.read(tmp_path / f"{name}.csv"), committed(name), TOLERANCE[name])
+    assert_same(sheets.read(tmp_path / f"{name}.csv"), committed(name), TOLERANCE[name])
 
 
 @pytest.mark.parametrize("error", [3e-6, -3e-6])
@@ -68,6 +107,32 @@ def test_a_number_that_is_off_is_seen(error):
     wrong[len(wrong) // 2]["y"] += error * size
     with pytest.raises(AssertionError, match="y"):
         assert_same_numbers(wrong, rows, TOLERANCE["exact"])
+
+
+def moved(rows, by, where):
+    return [{**row, "accuracy": row["accuracy"] + by} if where(row) else row for row in rows]
+
+
+def test_runs_that_amplify_rounding_are_held_to_their_seeds():
+    rows = committed("4")
+    late = {"experiment": CHAOTIC[0], "seed": 0, "step": 400}
+    here = lambda row: late.items() <= row.items()  # noqa: E731
+    assert_same(moved(rows, 0.07, here), rows, TOLERANCE["4"])
+
+
+@pytest.mark.parametrize(
+    ("by", "where"),
+    [
+        (0.1, lambda row: row["experiment"] == CHAOTIC[0] and row["step"] == 400),
+        (2e-4, lambda row: row["experiment"] == CHAOTIC[0] and row["step"] == LAST_ALIKE),
+        (0.06, lambda row: row["experiment"] == "K = 5 fixed" and row["step"] == 400),
+    ],
+)
+def test_a_run_that_is_off_is_seen(by, where):
+    rows = committed("4")
+    assert any(map(where, rows))
+    with pytest.raises(AssertionError):
+        assert_same(moved(rows, by, where), rows, TOLERANCE["4"])
 
 
 @pytest.mark.parametrize("name", FIGURES)
