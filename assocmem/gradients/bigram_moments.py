@@ -25,7 +25,7 @@ Queries = Literal["tokens", "positions", "remapped_tokens", "remapped_positions"
 
 
 @dataclass(frozen=True)
-class Gradient:
+class GradientAt:
     """What to take the gradient on, and at which memories.
 
     `queries` are the rows of W_K2. `first` (N, 2(N+T)) is G₁, for W_K2 and W_K1; `second`
@@ -51,7 +51,7 @@ def columns_of(task: BigramTask) -> dict[str, slice]:
 
 
 def moments_of(
-    gradient: Gradient,
+    gradient: GradientAt,
     task: BigramTask,
     chains: Chains,
     laws: Array,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assocmem._checks import Array
-from assocmem.gradients.bigram_moments import Gradient, Matrix, moments_of
+from assocmem.gradients.bigram_moments import GradientAt, Matrix, moments_of
 from assocmem.gradients.chains import Chains
 from assocmem.gradients.draws import Draws, all_draws, draw_set, is_enumerated
 from assocmem.tasks import BigramTask
@@ -39,14 +39,14 @@ class Population:
         self.every_token = task.loss == "all" and not silent
         self.exact = is_enumerated(task)
 
-    def step(self, gradient: Gradient) -> tuple[Array, Array | None]:
+    def step(self, gradient: GradientAt) -> tuple[Array, Array | None]:
         """The mean over all draws; or over sets, as a ratio of means with linearised replicates.
 
         G₁ is by default the step on W_O2, from draws of its own for each set.
         """
         each = [gradient] * self.sets
         if gradient.matrix in ("W_K2", "W_K1") and gradient.first is None:
-            table, replicates = self.step(Gradient("W_O2"))
+            table, replicates = self.step(GradientAt("W_O2"))
             firsts = [table] * self.sets if replicates is None else replicates
             each = [replace(gradient, first=first) for first in firsts]
         if self.exact:
@@ -59,7 +59,7 @@ class Population:
         replicates = coefficients + (totals - masses[:, None, None] * coefficients) / mass
         return coefficients, replicates
 
-    def _sampled(self, gradients: list[Gradient]) -> tuple[Array, Array]:
+    def _sampled(self, gradients: list[GradientAt]) -> tuple[Array, Array]:
         """The unnormalised gradient and E Σ_t w_t, from a set of draws for each."""
         effects, matrix = None, gradients[0].matrix
         if matrix in ("W_F", "W_O2") and not self.every_token and not self.task.random_triggers:
@@ -75,7 +75,7 @@ class Population:
             masses.append(mass)
         return np.array(totals), np.array(masses)
 
-    def _total(self, gradient: Gradient, draws: Draws, found: _Responses) -> tuple[Array, float]:
+    def _total(self, gradient: GradientAt, draws: Draws, found: _Responses) -> tuple[Array, float]:
         """Σ over chains and ends of weight · row ⊗ moments, (rows, columns), and E Σ_t w_t."""
         weighted = found.columns * draws.weights[:, None, None]
         mass = float(found.mass @ draws.weights)
@@ -87,7 +87,7 @@ class Population:
         np.add.at(table, draws.of_asked(draws.triggers), weighted[:, 0])
         return table, mass
 
-    def _responses(self, gradient: Gradient, draws: Draws) -> _Responses:
+    def _responses(self, gradient: GradientAt, draws: Draws) -> _Responses:
         """Of all chains, a chunk at a time."""
         task = self.task
         columns = task.n_tokens if self.every_token or self.predictor.ndim == 3 else 1
@@ -99,7 +99,7 @@ class Population:
         names = ("columns", "residual", "mass")
         return _Responses(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
-    def _part(self, gradient: Gradient, draws: Draws) -> _Responses:
+    def _part(self, gradient: GradientAt, draws: Draws) -> _Responses:
         task = self.task
         ends, residual = self._ends(draws)
         chains = chains_of(task, draws)
@@ -199,7 +199,7 @@ def _at_end(task: BigramTask, matrix: Matrix, chains: Chains, end: Array) -> Arr
     laws = chains.laws(task.length)
     ends = np.broadcast_to(end, (*laws.shape, 1))
     none = np.empty((laws.shape[2], 1, 0))
-    return moments_of(Gradient(matrix), task, chains, laws, ends, none, None)[:, 0]
+    return moments_of(GradientAt(matrix), task, chains, laws, ends, none, None)[:, 0]
 
 
 def chains_of(task: BigramTask, draws: Draws, *, taboo: bool = False) -> Chains:

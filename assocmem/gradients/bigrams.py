@@ -45,7 +45,7 @@ from assocmem._checks import (
     checked_reals,
     generator,
 )
-from assocmem.gradients.bigram_moments import Gradient, Matrix, Queries, columns_of
+from assocmem.gradients.bigram_moments import GradientAt, Matrix, Queries, columns_of
 from assocmem.gradients.bigram_population import Population, chains_of
 from assocmem.gradients.draws import all_draws, draw_set, is_enumerated
 from assocmem.memory import AssociativeMemory
@@ -330,7 +330,7 @@ def bigram_step(
             f"the position; got shape {table.shape}. Average it over positions."
         )
     tables = (_given("first", "W_O2", task, first), _given("second", "W_K2", task, second))
-    found = Population(task, table, sets, rng).step(Gradient(matrix, queries, *tables))
+    found = Population(task, table, sets, rng).step(GradientAt(matrix, queries, *tables))
     return BigramStep(task, matrix, *found, queries)
 
 

@@ -18,13 +18,13 @@ FAST = ("induction-head", "exact", "conditions", "heads")
 # What rounding, which differs from machine to machine, makes of a number: of the size of its
 # column. Of trained models the accuracy moves by steps, where an answer is nearly a tie.
 #
-# Measured on runs of figure 4, in single precision, with two kernels of OpenBLAS (Haswell, Nehalem)
-# and all else equal: with loss on all tokens the divergence moves by 7e-8 in 600 updates ("K = 5
-# fixed"), no more than a rounding. With loss on repeated triggers (CHAOTIC) it moves by 1e-7 until
-# update 120, 1e-4 at 240, 1e-2 at 360 and 0.26 at most of 1200, and the accuracy by 0.02: rounding
-# is amplified until the runs differ like two seeds. Two versions of the code with the same draws
-# differed by 0.07 in accuracy so, where two seeds differ by 0.08. Hence these runs are held to
-# START until update 120, and to the range between the seeds from then on.
+# Measured on two runs of figure 4, in single precision, with two kernels of OpenBLAS (its own
+# choice here, and Nehalem) and all else equal: with loss on all tokens the divergence moves by 7e-8
+# in 600 updates ("K = 5 fixed"), no more than a rounding. With loss on repeated triggers (CHAOTIC)
+# it moves by 1e-7 until update 120, 1e-4 at 240, 1e-2 at 360 and 0.26 at most of 1200, and the
+# accuracy by 0.02: rounding is amplified until the runs differ like two seeds. Two versions of the
+# code with the same draws differed by 0.07 in accuracy so, where two seeds differ by 0.08. Hence
+# these runs are held to START until update 120, and to the range between the seeds from then on.
 CHAOTIC = ("uniform outputs", "bigram outputs")
 LAST_ALIKE, START = 120, 1e-4
 TOLERANCE = dict.fromkeys(FIGURES, 1e-6) | dict.fromkeys(("2", "3", "4", "depth", "triggers"), 0.05)

@@ -68,10 +68,10 @@ trigger fixed, the third: trained on the five most frequent above trained on it 
 the first and the third above it alone, and above the twenty most frequent. (b) At equal $\sum_q
 f_q^2$ (within one percent) and the same test: trained on ranks 2, 3 above trained on ranks 3, 4, 5,
 6, 13. (c) On five random triggers: trained with $K = 5$ above $K = 3$ above $K = 1$. (d) On the top
-five: trained on them above trained on five random ones; runs with random triggers in means of four.
-(e) Each on its own: the top five above ranks 11 to 15. The sign of each is that of a lead of the
-population gradients at zero attention with the bigrams known: of the row of $W_K^2$ of the trigger
-asked, and of $W_O^2$ where that is no single one.""",
+five: trained on them above trained on five random ones; runs on these five and with random triggers
+in means of four. (e) Each on its own: the top five above ranks 11 to 15. The sign of each is that
+of a lead of the population gradients at zero attention with the bigrams known: of the row of
+$W_K^2$ of the trigger asked, and of $W_O^2$ where that is no single one.""",
         assumptions=_ALL,
         kind="order",
         source=_SOURCE + "; the predictions are derived here",
@@ -80,8 +80,9 @@ asked, and of $W_O^2$ where that is no single one.""",
         "random ones slow the head down, as less of them repeats. They do not hold as statements "
         "on K: at equal repeated mass more triggers are slower, and two that contain the most "
         "frequent token are faster than twenty that contain both, whose repeated mass is larger. "
-        "Of single runs with five and with three random triggers one pair of twenty is the other "
-        "way, and ten single pairs were undecided once, nine for five: hence the means. "
+        "Single runs with these triggers differ in when the head forms: of five random against "
+        "three, and of the top five against the third alone, one pair of twenty is the other way, "
+        "and ten single pairs of each were undecided once, nine for five: hence the means. "
         "W_O2 and W_K1 are shared by all triggers, a row of W_K2 serves one; what helps a trigger "
         "is a more frequent one beside it. Between triggers of equal frequency (a uniform "
         "language, N = 14, K = 1 or 8, tested on the same one) six pairs did not decide the sign; "

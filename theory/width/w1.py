@@ -265,6 +265,13 @@ def library_draws_it(d: Derivation) -> None:
         )
         for name in ("sphere", "orthonormal")
     }
+    unit_families(d, a, L, parts["Phi1"], unit)
+
+
+def unit_families(
+    d: Derivation, a: int, L: Any, remapping: Any, unit: dict[str, dict[str, Any]]
+) -> None:
+    """W1: the two families of unit vectors, drawn from the same numbers as the Gaussian atoms."""
     sphere, frame = (
         exact(np.concatenate([part["inputs"], part["outputs"]])) for part in unit.values()
     )
@@ -281,7 +288,7 @@ def library_draws_it(d: Derivation) -> None:
     d.equal(
         "$G$ is not normalised, and $\\Phi_1 X$ follows from the normalised $X$.",
         exact(unit["sphere"]["Phi1"]),
-        parts["Phi1"],
+        remapping,
         latex=r"\Phi_1 = [L_G^\top, 0]",
     )
     turned = sympy.GramSchmidt([sympy.Matrix(row) for row in rows])
@@ -298,7 +305,7 @@ def library_draws_it(d: Derivation) -> None:
     d.equal(
         "Its $\\Phi_1$ is the same.",
         exact(unit["orthonormal"]["Phi1"]),
-        parts["Phi1"],
+        remapping,
         latex=r"\Phi_1 = [L_G^\top, 0]",
     )
 
