@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from assocmem import capacity, gradients, vectors
+from assocmem import capacity, gradients, vectors, width
 from assocmem.gradients import conditions, slope
 from assocmem.model import embeddings
 from assocmem.model.symmetric import SymmetricTransformer
+from assocmem.vectors import overlaps
 from assocmem.vectors.families import FAMILIES
 from assocmem.width import gradient_noise, wick
 from tests.controls import plant
@@ -32,13 +33,15 @@ from validation.heads import h1, h2
 from validation.induction_head import tie
 from validation.runner.cases import Case, run
 from validation.runner.checks import check_of
+from validation.width.head import HeadAtWidth
+from validation.width.w7 import InductionHead
 
 
 class Formula(NamedTuple):
     """What is scaled, and the rows of a claim that it feeds: all whose names match.
 
     ``order`` is how a row depends on it: 1 if it is proportional, 2 if it is so to its square.
-    ``slow`` is for checks of seconds.
+    ``slow`` is for checks of seconds; ``whole`` keeps a whole number one.
     """
 
     claim: str
@@ -47,6 +50,7 @@ class Formula(NamedTuple):
     rows: str = ""
     order: float = 1
     slow: bool = False
+    whole: bool = False
 
 
 FORMULAS = (
@@ -101,6 +105,17 @@ FORMULAS = (
     Formula("H2", h2, "grams", "^n = .*Gram", order=2, slow=True),
 )
 
+# A threshold, a number of vectors or a width decides a probability, which moves faster than these.
+STEEP = (
+    Formula("NO2", vectors, "coherence_bound", slow=True),
+    Formula("NO5", overlaps, "coherence_band"),
+    Formula("NO6", overlaps, "coherence_quantile", slow=True),
+    Formula("NO7", overlaps, "how_many_fit", whole=True),
+    Formula("W3", width, "required_width", slow=True, whole=True),
+    Formula("W4", HeadAtWidth, "normal_law", slow=True),
+    Formula("W7", InductionHead, "predicted", slow=True),
+)
+
 
 def scaled(value: Any, factor: float) -> Any:
     """The value with all its numbers times a factor."""
@@ -120,7 +135,8 @@ def off_by(formula: Formula, error: float, seed: int) -> dict[str, Case]:
     claim = CLAIMS[formula.claim]
 
     def wrong(function: Any) -> Any:
-        return lambda *args, **kw: scaled(function(*args, **kw), factor)
+        whole = round if formula.whole else lambda value: value
+        return lambda *args, **kw: whole(scaled(function(*args, **kw), factor))
 
     with pytest.MonkeyPatch.context() as patch:
         if error and isinstance(formula.owner, dict):
@@ -158,3 +174,19 @@ def test_an_error_of_twice_the_power_is_seen_and_of_a_tenth_is_not(formula, seed
     above, below = off_by(formula, error, seed), off_by(formula, -error, seed)
     seen = [name for name in powers if not above[name].passed(kind) | below[name].passed(kind)]
     assert seen == [], f"{seed=}, {error=}"
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize(
+    "formula",
+    [pytest.param(f, marks=pytest.mark.slow if f.slow else ()) for f in STEEP],
+    ids=[f.claim for f in STEEP],
+)
+def test_an_error_of_the_power_is_seen_where_a_row_moves_faster_than_its_formula(
+    formula, sign, seed
+):
+    kind = CLAIMS[formula.claim].kind
+    powers = [case.power(kind) for case in off_by(formula, 0, seed).values()]
+    error = sign * min(0.5, max(power for power in powers if power is not None))
+    wrong = off_by(formula, error, seed)
+    assert any(case.passed(kind) is False for case in wrong.values()), f"{seed=}, {error=}"
