@@ -439,6 +439,9 @@ def storage_bound(d: int, *, delta: float = 1e-6) -> int:
         return float(log(2) + logsumexp(binomials) - gammaln(n + 1.0))
 
     # from d² on it decreases: n! gains ln n for every pair, the regions 3 d²/n
+    enough = 2 * d * d
+    while log_probability(enough) > log(delta):
+        enough *= 2
     return bisect_left(
-        range(8 * d * d), True, lo=d * d, key=lambda n: log_probability(n) <= log(delta)
+        range(enough), True, lo=d * d, key=lambda n: log_probability(n) <= log(delta)
     )

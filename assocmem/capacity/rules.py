@@ -112,7 +112,7 @@ def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -
         error = (np.exp(log_p) - answer) / len(u)
         return -float(np.sum(answer * log_p)) / len(u), (v.T @ error @ u).ravel()
 
-    options = {"maxiter": steps, "maxfun": 10 * steps, "gtol": 1e-7}
+    options = {"maxiter": steps, "maxfun": np.inf, "gtol": 1e-7}
     found = minimize(
         loss_and_gradient, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
     )

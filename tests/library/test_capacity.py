@@ -341,14 +341,17 @@ def test_zipf_recall_refuses():
     assert lib.zipf_recall(1e-3, 1) == 1
 
 
-@pytest.mark.parametrize("d", [2, 3, 9, 12])
-def test_storage_bound_is_the_first_size_in_exact_fractions(d):
+@pytest.mark.parametrize(
+    ("d", "delta"),
+    [(2, 1e-3), (3, 1e-3), (9, 1e-3), (12, 1e-3), (2, 1e-30), (3, 1e-100), (4, 1e-300)],
+)
+def test_storage_bound_is_the_first_size_in_exact_fractions(d, delta):
     def probability(n):
         regions = 2 * sum(math.comb(n * n * (n - 1) // 2 - 1, i) for i in range(d * d))
         return Fraction(regions, math.factorial(n))
 
-    n = lib.storage_bound(d, delta=1e-3)
-    assert probability(n) <= Fraction(1, 1000) < probability(n - 1)
+    n = lib.storage_bound(d, delta=delta)
+    assert probability(n) <= Fraction(delta) < probability(n - 1)
 
 
 def test_storage_bound_decreases_with_what_is_allowed_and_refuses():
@@ -457,6 +460,14 @@ def test_sign_scores_are_integrals_of_characteristic_functions(weights, d):
 
         expected.append(d * 2 / np.pi * integrate.quad(integrand, 0, np.inf)[0])
     np.testing.assert_allclose(lib.sign_scores(weights, d), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 16])
+def test_sign_scores_of_a_vote_are_central_binomials(n):
+    """Each of n equal voters agrees with the majority by C(n - 1, ⌊n/2⌋) / 2^(n - 1)."""
+    expected = math.comb(n - 1, n // 2) / 2 ** (n - 1)
+    found = lib.sign_scores(np.ones(n), 1, family="rademacher")
+    np.testing.assert_allclose(found, np.full(n, expected), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

@@ -674,3 +674,10 @@ def test_store_takes_as_many_values_and_coefficients_as_keys(pairs, others, weig
     else:
         with pytest.raises(ValueError, match="store: expected as many values as keys"):
             memory.store(keys, values, np.ones(weights))
+
+
+def test_small_entries_beside_large_ones_are_kept():
+    """Powers of two are taken out of a factor as far as its range admits, not of each entry."""
+    keys = np.diag([2.0**150, 2.0**-1000])
+    W = AssociativeMemory(keys=keys, values=np.eye(2), coefficients=np.eye(2))
+    np.testing.assert_array_equal(np.diag(W.matrix), np.diag(keys))

@@ -108,6 +108,31 @@ def test_equals_the_reference(readout, seed, length, share, scale):
         assert_close(off, expected, TOLERANCE[np.float64])
 
 
+@pytest.mark.parametrize("few", [[4, 5], [3], [0, 5], [5]])
+def test_a_sequence_with_fewer_queries_than_its_chunk(few, seed, monkeypatch):
+    """It is filled up with queries that must not stand for earlier ones."""
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(streams, "ROWS", 3)
+    for module in engine, passes:
+        monkeypatch.setattr(module, "LANES", 2)  # all sequences in one chunk
+    weights = np.zeros((4, 6))
+    weights[1:, [0, 4, 5]] = weights[0, few] = 1 / 9
+    targets = np.where(weights > 0, rng.integers(M, size=weights.shape), -1)
+    batch = am.Batch(
+        tokens=rng.integers(N, size=weights.shape), targets=targets, weights=weights / weights.sum()
+    )
+    emb, matrices = draw_embeddings(rng), draw_weights(rng, names_of("residual"))
+    params = reference.parameters(
+        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **matrices
+    )
+    data, trained = (batch.tokens, batch.targets, batch.weights), (*matrices, "W_E", "W_P", "W_U")
+    expected = reference.gradients(params, *data, wrt=trained, readout="residual")
+    own = (*matrices, "tokens", "positions", "outputs")
+    fast = TrainingStep(emb, readout="residual")
+    _, gradients = fast.loss_and_gradients(matrices, batch, own)
+    assert_close(gradients, dict(zip(own, expected.values(), strict=True)), TOLERANCE[np.float64])
+
+
 # a factor on W_K1 with which scores overflow unless they are shifted
 LARGE = {np.float64: 500.0, np.float32: 40.0}
 
