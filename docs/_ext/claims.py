@@ -221,8 +221,8 @@ def recorded_figures() -> dict[str, bytes]:
     from validation.figures import FIGURES, sheets
 
     return {
-        f"{path.stem}.svg": sheets.picture(
-            FIGURES[path.stem.removeprefix("figure-")].draw(sheets.read(path)), "svg"
+        f"{path.stem}.png": sheets.picture(
+            FIGURES[path.stem.removeprefix("figure-")].draw(sheets.read(path)), "png"
         )
         for path in sorted(RECORDS.glob("figure-*.csv"))
     }
@@ -277,18 +277,19 @@ def paper() -> str:
         "them against its text. Lemmas and figures bear the paper's numbers.",
     ]
     head = [
-        "| section | statement and equation | claims | functions | figures |",
-        "| --- | --- | --- | --- | --- |",
+        "| section | statement and equation | claims, functions and figures here |",
+        "| --- | --- | --- |",
     ]
     rows = []
     for section, statement, equation, ids, functions in PAPER:
         links = ", ".join(f"[{id}]({id}.md)" for id in ids)
         code = ", ".join(f"{{any}}`{name} <assocmem.{name}>`" for name in functions)
         figures = dict.fromkeys(name for id in ids for name in SHOWN_BY.get(id, ()))
-        drawn = ", ".join(f"`{name}`" for name in figures)
+        drawn = "figure " + ", ".join(f"`{name}`" for name in figures) if figures else ""
+        here = "<br>".join(filter(None, (links, code, drawn)))
         stated = f"{statement}<br>${equation}$" if equation else statement
         stated = stated.replace("|", r"\vert ")
-        rows.append(f"| {section} | {stated} | {links} | {code} | {drawn} |")
+        rows.append(f"| {section} | {stated} | {here} |")
     return "\n\n".join([*parts, "\n".join([*head, *rows])]) + "\n"
 
 
