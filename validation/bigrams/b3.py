@@ -59,7 +59,7 @@ def check(context: Context) -> Iterator[Case]:
             ).of("a")
         there = name in SOONER
         case = f"W_K1 {'already' if there else 'not yet'} there, ranks {name}"
-        agrees = (training.third >= LEVEL) == there
+        agrees = training.third >= LEVEL if there else training.third < LEVEL
         yield Case(case, 1, agrees, 0, evidence="range").of("b")
     if context.full:
         correlation = np.corrcoef(np.transpose(logs))[0, 1]

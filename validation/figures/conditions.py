@@ -19,8 +19,8 @@ from assocmem.model.symmetric import SymmetricTransformer
 from validation import reference
 from validation.bigrams import b1_any, b2_rows
 from validation.bigrams.populations import a_language
-from validation.figures.exact import CLOSED, MEASURED, Axis, draw_claim, points
-from validation.figures.sheets import Panel, Row, arranged, caption, fitted, under_way
+from validation.figures.exact import CLOSED, MEASURED, Axis, draw_claim, drawn, points
+from validation.figures.sheets import Panel, Row, under_way
 from validation.induction_head.ih import hand_built_attention
 from validation.runner.cases import Context
 from validation.steps.populations import measured_gradient, reference_parameters
@@ -242,14 +242,12 @@ STEPS = ("T-S1", "T-S2", "T-S3", "IH")
 
 def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     """A panel a claim; one column of a page has room for those on recall and the head."""
-    names, across, shape = {1: (STEPS, 1, 2.2), 2: (tuple(PANELS), 3, 1.15)}[columns]
-    panels = {name: PANELS[name] for name in names}
-    figure = arranged(rows, panels, columns, across=across, shape=shape)
-    caption(
-        figure,
+    return drawn(
+        rows,
+        {1: {name: PANELS[name] for name in STEPS}, 2: PANELS}[columns],
+        columns,
         "More exact claims. Lines: closed forms. Points: gradients, losses and attention of the "
         "reference transformer over whole populations; for AM1 and WR1 products of drawn matrices; "
         "for B1-any and B2-rows gradients summed over the chains of a language. Of T-S3 the least "
         "gain over another position, times t, in units of $u^2/(K T^3)$.",
     )
-    return fitted(figure)

@@ -344,13 +344,19 @@ STEPS = ("S1", "S2", "S2-limit", "S3a", "P2")
 
 def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     """A panel a claim; one column of a page has room for those on the three steps."""
-    names, across, shape = {1: (STEPS, 1, 2.5), 2: (tuple(PANELS), 3, 1.15)}[columns]
-    panels = {name: PANELS[name] for name in names}
-    figure = arranged(rows, panels, columns, across=across, shape=shape)
-    caption(
-        figure,
+    return drawn(
+        rows,
+        {1: {name: PANELS[name] for name in STEPS}, 2: PANELS}[columns],
+        columns,
         "Exact claims. Lines: closed forms of the library. Points: gradients of the reference "
         "transformer over whole populations; for the lemmas derivatives of the loss; for S2-limit "
         "the blocks of S2; for NO1 means of drawn pairs, with two standard errors.",
     )
+
+
+def drawn(rows: list[Row], panels: dict[str, Panel], columns: int, text: str) -> Figure:
+    """These panels below each other in one column of a page, by threes in two."""
+    across, height = {1: (1, 0.5 * len(panels)), 2: (3, 1.15)}[columns]
+    figure = arranged(rows, panels, columns, across=across, shape=height)
+    caption(figure, text)
     return fitted(figure)
