@@ -6,7 +6,8 @@ from theory.record import Claim
 
 _GRADIENTS = (
     "BigramTask, population gradients at zero attention and infinite width",
-    r"the rows $w_U$ of $W_F$ and $W_O^2$, a predictor $\hat p$ of the current token alone",
+    r"the rows $w_U$ of $W_F$ and $W_O^2$; a predictor $\hat p$ that depends on the current token "
+    r"alone",
 )
 _INDEPENDENT = (
     *_GRADIENTS,
@@ -28,7 +29,8 @@ So one step of any size recalls, for every token, its most frequent successor. (
 the flow of the block is linear, and $n$ steps of size $\eta$ have gone
 $$1 - \big(1 - \eta\, m_i / N\big)^n \approx 1 - e^{-n \eta m_i / N}$$
 of the way to $N(\bar\pi_i - \frac1N)$, whose softmax is $\bar\pi_i$ to first order in
-$\bar\pi_i - \frac1N$: one step goes $\eta m_i / N$ of the way, on a time scale of $N / m_i$.
+$\bar\pi_i - \frac1N$. So one step goes a fraction $\eta m_i / N$ of the way, and the time scale is
+$N / m_i$.
 """.strip(),
         assumptions=(
             *_GRADIENTS,
@@ -39,64 +41,66 @@ $\bar\pi_i - \frac1N$: one step goes $\eta m_i / N$ of the way, on a time scale 
         source="derived here; [BCBJB2023], section 5, trains W_F and observes it",
         status="proved",
         note=r"""
-The most frequent of the default characters takes a time $N/m_i = 350$ in units of the learning
-rate, the one of rank 21 takes 5400. The other blocks of $W_F$ move as well ($p_t$ and the causal
-means $\Phi_1 w_E$, which carry the unigram), so that the token block alone is a lower bound on the
-pace. Rows far from uniform go further than the linear optimum: their softmax saturates.
+The time $N/m_i$, the number of updates times the learning rate, is 350 for the most frequent of the
+default characters and 5400 for that of rank 21. The other blocks of $W_F$ move as well (those of
+$p_t$ and of the causal means $\Phi_1 w_E$, which carry the unigram law), so that the token block
+alone is a lower bound on the pace. Rows far from uniform go further than the linear optimum,
+because their softmax saturates.
 """.strip(),
     ),
     Claim(
         id="B1",
-        title="Step 1 points at the induction head only once the global bigrams are known",
+        title="Step 1 points towards the induction head only once the global bigrams are known",
         statement=rf"""
 Let {_MASS},
 $X_k = \frac1T \sum_t \frac1t \mathbb{{E}}[1\{{z_t \notin Q\}} \sum_{{s \le t}} 1\{{z_s = k\}}]$
-and $Y_k$ the same with $z_t \in Q$. With loss on all tokens, $G_1 = -\nabla_{{W_O^2}} L$, and an
-output $k \notin Q$, the wanted coefficient leads a competitor $j$ for the same cue
-$W_V^2 w_E(k)$ (a) by
+and $Y_k$ the same with $z_t \in Q$. Let the loss be on all tokens, $G_1 = -\nabla_{{W_O^2}} L$ and
+$k \notin Q$ an output. For the cue $W_V^2 w_E(k)$, the wanted coefficient leads a competitor $j$
+(a), when $\hat p$ is the bigrams ($\pi_b$ for tokens that are not triggers, the mean output law for
+triggers), by
 $$G_1[k,k] - G_1[j,k] = \begin{{cases}} \tfrac1M V & j \notin Q \\
 \tfrac1M (1 - \tfrac1M) V & j \in Q \end{{cases}}$$
-when $\hat p$ is the bigrams ($\pi_b$ off the triggers, the mean output law on them), which is
-positive for every $k$, and (b) at $W_F = 0$ by
+which is positive for every $k$; and (b), at $W_F = 0$, by
 $$\begin{{cases}} \tfrac1M V - (f_j - f_k) X_k & j \notin Q \\
 \tfrac1M \big(Y_k + (1 - \tfrac1M) V\big) - (f_j - f_k) X_k & j \in Q \end{{cases}}$$
 So at $W_F = 0$ the lead of $k$ is negative as soon as some other output is more frequent by more
-than $V / (M X_k)$, about $\sum_q f_q^2 / (M f_k)$: for all but the most frequent tokens, unless all
-are alike.
+than $V / (M X_k)$, which is about $\sum_q f_q^2 / (M f_k)$: this holds for all but the most
+frequent tokens, unless all frequencies are alike.
 """.strip(),
         assumptions=(*_INDEPENDENT, "loss on all tokens"),
         kind="equal",
         source="derived here; [BCBJB2023], section 5, observes the order",
         status="proved",
         note=r"""
-By columns: answers to one cue. By rows (cues of one answer) $G_1[k,i]$ is $f_k - \frac1N$ times
-the occupancy of the cue $i$, and $V/M$ more at $i = k$: the rows of frequent outputs prefer the
-most frequent cue, those of rare ones may be right. With the frequencies of the default
-characters, the blank as trigger and T = 32, 49 of 65 rows are right at $W_F = 0$, and 1 column.
-With random triggers the bigrams known leave a residual at every token, as $i$ is a trigger in
-some sequences and not in others; in an independent language and with $\hat p$ exact at each
-position it adds to the lead of $k$ over $j$ the mean over the current token of $(f_j - f_k +
-u_{z_t}(k) - u_{z_t}(j))\,\mathrm{Cov}(1\{z_t \in Q\}, \bar x_k \mid z_t)$, $\bar x_k$ the share
-of $k$ in the context and $u_i$ the output law of $i$ (K = 1): a covariance, not a mean. On the
-default characters (T = 32) recall of the possible outputs after one step is 0.05 to 0.09 at $W_F
-= 0$, and 0.95 to 1 with the bigrams known, for every choice of fixed triggers tried; with one
-random trigger 0.06 and 0.97.
+The statement compares the entries of a column, the answers to one cue. In a row, the cues of one
+answer, $G_1[k,i]$ is $f_k - \frac1N$ times the occupancy of the cue $i$, plus $V/M$ at $i = k$:
+rows of frequent outputs prefer the most frequent cue, whereas those of rare outputs may be correct.
+With the frequencies of the default characters, the blank as trigger and T = 32, 49 of 65 rows but
+only 1 column are correct at $W_F = 0$.
+With random triggers a residual remains at every token even when the bigrams are known, because a
+token $i$ is a trigger in some sequences and not in others. In an independent language, with K = 1
+and $\hat p$ exact at each position, this residual adds to the lead of $k$ over $j$ the mean over
+the current token of $(f_j - f_k + u_{z_t}(k) - u_{z_t}(j))\,\mathrm{Cov}(1\{z_t \in Q\}, \bar x_k
+\mid z_t)$, with $\bar x_k$ the share of $k$ in the context and $u_i$ the output law of $i$: a
+covariance, not a mean. On the default characters (T = 32), one step recalls a share of 0.05 to 0.09
+of the possible outputs at $W_F = 0$ and of 0.95 to 1 with the bigrams known, for every choice of
+fixed triggers tried; with one random trigger the shares are 0.06 and 0.97.
 """.strip(),
     ),
     Claim(
         id="B1-any",
-        title="With the bigrams known, only a much quicker way back to the trigger hides an output",
+        title="Once bigrams are known, an output is lost only to one that returns much sooner",
         statement=r"""
-Any language, one trigger $q$, long sequences ($T \to \infty$), loss on all tokens and $\hat p$ the
-bigrams. From an output $o$ let the trigger return after $\tau_o - 1$ steps in the mean, let
-$\nu_o(k)$ be the mean number of $k$ from $o$ until then, and $h_j(k) \le 1$ the probability of
-meeting $k$ from $j$ before $q$. With uniform outputs (a)
+Take any language, one trigger $q$, long sequences ($T \to \infty$), loss on all tokens, and $\hat
+p$ the bigrams. Starting from an output $o$, let $\tau_o - 1$ be the mean number of steps until the
+trigger returns, $\nu_o(k)$ the mean number of visits to $k$ until then, and $h_j(k) \le 1$ the
+probability that from $j$ the chain meets $k$ before $q$. With uniform outputs (a)
 $$M\,(G_1[k,k] - G_1[j,k]) \to \frac{\nu_k(k)}{\tau_k^2} - \frac{\nu_j(k)}{\tau_j^2}
 = \nu_k(k)\Big(\frac{1}{\tau_k^2} - \frac{h_j(k)}{\tau_j^2}\Big),\qquad j \ne q,$$
 so that (b) the output $k$ is recalled if and only if
 $\tau_j > \tau_k \sqrt{h_j(k)}$ for all other outputs $j$, and $\nu_k(k)/\tau_k^2$ exceeds its mean
-over outputs: an output that leads back to the trigger much sooner than $k$, by way of $k$, is the
-only thing that can hide it.
+over outputs. So $k$ can be lost only to an output that leads back to the trigger much sooner than
+$k$ does, by way of $k$.
 """.strip(),
         assumptions=(
             *_GRADIENTS,
@@ -106,63 +110,65 @@ only thing that can hide it.
         source="derived here",
         status="proved in a limit",
         note=r"""
-At length $t$ the moments differ from their limits by $c/t$ and a geometrically small rest, so the
-check removes $c$ with three lengths. Of the 64 outputs of a default character as the trigger, 63
-satisfy the condition for the most frequent token, 64 for the third, 56 for the fifth.
+At length $t$ the moments differ from their limits by $c/t$ and a geometrically small remainder, so
+the check eliminates $c$ with three lengths. Of the 64 outputs, the condition holds for 63 if the
+trigger is the most frequent of the default characters, for 64 if it is the third, and for 56 if it
+is the fifth.
 """.strip(),
     ),
     Claim(
         id="B2",
-        title="The lead of W_O2 is (M - 1)/M^2 of the mass of repeats: loss on all, bigrams known",
+        title="With the bigrams known, the lead of W_O2 is (M - 1)/M^2 times the mass of repeats",
         statement=r"""
 In an independent language, with the bigrams known and $F = \sum_q f_q$, every possible output has
 the same lead in $-\nabla_{W_O^2} L$: (a) with loss on all tokens
 $$\frac{M-1}{M^2}\, V,\qquad V = w_T(F) \sum_{q \in Q} f_q^2,\qquad
 w_T(F) = \frac1T \sum_{t=3}^T \frac1t \sum_{r=1}^{t-2} b_r b_{t-r-1},\quad
 b_n = \frac{1 - (-F)^n}{1+F},$$
-$V$ the mass of repeated triggers as in B1, where $w_T(0) = (T + 1 - 2H_T)/T$ and $w_T(F) \to
+with $V$ the mass of repeated triggers as in B1; $w_T(0) = (T + 1 - 2H_T)/T$, and $w_T(F) \to
 (1+F)^{-2}$ as $T \to \infty$. At equal $\sum f_q^2$ the number $K$ of triggers enters only through
-$M = N - K$ and $F$. (b) With loss on repeated triggers the lead is divided by their share of the
+$M = N - K$ and $F$. (b) With loss on repeated triggers, the lead is divided by their share of the
 positions; for rare triggers it becomes
 $$\frac{M-1}{M^2}\,\frac{2 (T + 1 - 2 H_T)}{(T-1)(T-2)},$$
-whatever their number and frequencies: the normalised loss hides both. (c) Outputs from the bigram
-row have the leads $p_k (1 - p_k)\, w_T(F) \sum f_q^2$, $p_k = f_k / (1 - F)$, instead: uniform
-outputs make the smallest lead largest.
+whatever their number and frequencies, which the normalisation of the loss hides. (c) If outputs are
+drawn from the bigram row instead, the lead of $k$ is $p_k (1 - p_k)\, w_T(F) \sum f_q^2$ with
+$p_k = f_k / (1 - F)$: uniform outputs make the smallest lead largest.
 """.strip(),
         assumptions=_INDEPENDENT,
         kind="equal",
         source="derived here; [BCBJB2023], section 5 and figure 4, observes it in training",
         status="proved",
         note=r"""
-So the factor of $\sum_q f_q^2$ is $(M-1)\, w_T(F) / M^2$: 0.0120 for rare triggers at N = 65, T =
-32, and 0.0088 for one trigger with the frequency of the blank. On the default characters, whose
-tokens are not independent, it is 0.0052 to 0.0102: see B2-text. It corrects the factor 4e-3 to 1e-2
-read off a prototype, whose leads for several triggers were 3 to 10 % too small: a maximum over
-noisy competitors is biased. A small lead is a slow first step, of this matrix and with this loss:
-what it does to a head in training is D4's to say.
+The factor of $\sum_q f_q^2$ is $(M-1)\, w_T(F) / M^2$. At N = 65 and T = 32 it is 0.0120 for rare
+triggers, and 0.0088 for one trigger with the frequency of the blank. On the default characters,
+whose tokens are not independent, the measured factor is 0.0052 to 0.0102 (B2-text). A small lead
+means a slow first step, of this matrix and with this loss; claim D4 says what this does to a head
+in training.
 """.strip(),
     ),
     Claim(
         id="B2-rows",
-        title="The step on a row of W_K2 is proportional to its trigger's squared frequency",
+        title="For rare triggers, the step on a row of W_K2 goes like the squared frequency",
         statement=r"""
-Let the triggers be rare, $f_q = \epsilon \varphi_q$ after every token, the content uniform, and the
-bigrams known. As $\epsilon \to 0$ the coefficient of $w_E(q) \to \Phi_1 w_E(q)$ in the second step,
-at $W_O^2 = \eta_1 G_1$ and per $\eta_1$, is (a) with loss on repeated triggers
+Let the triggers be rare, with probability $f_q = \epsilon \varphi_q$ after every token, the content
+uniform, and the bigrams known. Consider the second step at $W_O^2 = \eta_1 G_1$, divided by
+$\eta_1$. As $\epsilon \to 0$, its coefficient of $w_E(q) \to \Phi_1 w_E(q)$ is (a) with loss on
+repeated triggers
 $$\frac{\varphi_q^2}{\sum_{q'} \varphi_{q'}^2}\, \kappa_T ,$$
 and (b) with loss on all tokens
 $$\epsilon^4\, \varphi_q^2 \Big(\sum_{q'} \varphi_{q'}^2\Big)
 \Big(\frac{(T-1)(T-2)}{2T}\Big)^2 \kappa_T .$$
-Those of the other triggers' keys are of higher order and those of each of the $C = N - K$ content
-tokens $-\frac1C$ times it. (c) At $W_K^2 = \lambda \sum_q w_E(q) (\Phi_1 w_E(q))^\top$ the
-positions of the third step, per $\eta_1$ and to first order in $\lambda$, are $A_T + \lambda B_T$
-with loss on repeated triggers, whatever $\varphi$, and with loss on all tokens
+For the same query, the coefficients of the other triggers' keys are of higher order, and that of
+each of the $C = N - K$ content tokens is $-\frac1C$ times the wanted one. (c) At
+$W_K^2 = \lambda \sum_q w_E(q) (\Phi_1 w_E(q))^\top$, the position block of the third step, divided
+by $\eta_1$ and to first order in $\lambda$, is $A_T + \lambda B_T$ with loss on repeated triggers,
+whatever $\varphi$, and with loss on all tokens
 $$\epsilon^4 \Big(\sum_{q} \varphi_{q}^2\Big)^2 \Big(\frac{(T-1)(T-2)}{2T}\Big)^2
 (A_T + \lambda B_T) .$$
-$\kappa_T$ is the same coefficient of $\sum_t (t-2) J_2^{(t)} / \sum_t (t-2)$, $t = 3..T$, where
-$J_2^{(t)}$ is the second step of InductionTask$(C+1, t, 1)$ on its content at the first step
-$\sum_t (t-2) G_1^{(t)} / \sum_t (t-2)$; $A_T$ and $B_T$ are the same means of its third step and of
-the slope of this step in $\lambda$.
+Here $\kappa_T$ is the same coefficient of $\sum_t (t-2) J_2^{(t)} / \sum_t (t-2)$, $t = 3..T$,
+where $J_2^{(t)}$ is the second step of InductionTask$(C+1, t, 1)$ with prediction over the content,
+at the first step $\sum_t (t-2) G_1^{(t)} / \sum_t (t-2)$; $A_T$ and $B_T$ are the same means of the
+third step of that task and of its slope in $\lambda$.
 """.strip(),
         assumptions=(
             *_GRADIENTS,
@@ -173,38 +179,40 @@ the slope of this step in $\lambda$.
         source="derived here, from S1 to S3",
         status="proved in a limit",
         note=r"""
-$\kappa_T$ is positive from $T = 8$ on and negative before, as step 2 fails on very short sequences.
-$W_O^2$ and $W_K^1$ serve all triggers and live on $\sum_{q} f_q^2$, with loss on all tokens on its
-square for $W_K^1$; a row of $W_K^2$ serves one.
-Normalised, the loss on triggers hides the common factor $\sum f^2$ but not the share: of the
-default characters (T = 32, loss on triggers, $\hat p$ uniform, in units of $10^{-6}$) the third
-token leads by 10.9 as the only trigger and by 0.92 among the five most frequent; the first by 46.2
-and 26.3. With K = 1 random, where a token is asked in the share of sequences in which it is drawn,
-the first five lead by 19.3, 3.2, 0.94, 0.47, 0.40. All are exact for K = 1.
+$\kappa_T$ is positive for $T \ge 8$ and negative below, because step 2 fails on very short
+sequences. $W_O^2$ and $W_K^1$ serve all triggers. With loss on all tokens, the step on $W_O^2$ goes
+like $\sum_{q} f_q^2$ and that on $W_K^1$ like its square, whereas a row of $W_K^2$ serves a single
+trigger. The loss on triggers is normalised, which hides the common factor $\sum f^2$ but not the
+share of a trigger in it. On the default characters (T = 32, loss on triggers, $\hat p$ uniform) the
+leads are, in units of $10^{-6}$: for the third token, 10.9 as the only trigger and 0.92 among the
+five most frequent; for the first, 46.2 and 26.3. With one random trigger, a row is trained only in
+the sequences that draw its token as the trigger, and the first five tokens lead by 19.3, 3.2, 0.94,
+0.47 and 0.40. All these numbers are exact for K = 1.
 """.strip(),
     ),
     Claim(
         id="B2-text",
-        title="On text the lead of W_O2 follows the mass of repeated triggers to within a fourth",
+        title="On text, the lead of W_O2 is proportional to the mass of repeats to within a fourth",
         statement=r"""
-Default characters, $T = 32$, loss on all tokens, the bigrams known: for the most frequent token,
-the third, the fifth or the one of rank 21 as the only trigger, and for the ranks 1 to 5, 2 to 5, 21
-to 25 and 1 to 20, the median lead of $W_O^2$ over the possible outputs is
-$\frac{M-1}{M^2} V$ to within a fourth, while $V$ varies by a factor over 100. Here
+Take the default characters, $T = 32$, loss on all tokens and the bigrams known. Let the triggers be
+a single token, of rank 1, 3, 5 or 21 by frequency, or the ranks 1 to 5, 2 to 5, 21 to 25 or 1 to
+20. Then the median lead of $W_O^2$ over the possible outputs is $\frac{M-1}{M^2} V$ to within a
+fourth, while $V$ varies by a factor of more than 100. Here
 $V = \frac1T \sum_t \frac1t \sum_{r<t} P(z_r = z_t \in Q)$ is the mass of repeated triggers.
 """.strip(),
         assumptions=(
             *_GRADIENTS,
             "default characters; uniform outputs, never triggers",
-            "$V$ from the chain in which a trigger draws a new output at each visit",
+            "$V$ is that of the chain in which a trigger draws a new output at each visit",
         ),
         kind="empirical",
         source="derived here",
         status="empirical",
         note=r"""
-Exact for one trigger; sampled sets of draws else. The fourth was set to hold all of them; it is
-not derived. The ratio is 0.80 to 0.91 for single triggers and
-rises to 1.13 for twenty. Figure triggers writes the table, with standard errors.
+The leads are exact for one trigger, and otherwise computed from sampled sets of outputs. The margin
+of a fourth was chosen so that it covers all of these cases; it is not derived. The ratio of the
+lead to $\frac{M-1}{M^2} V$ is 0.80 to 0.91 for single triggers and rises to 1.13 for twenty. Figure
+triggers writes the table, with standard errors.
 """.strip(),
     ),
     Claim(

@@ -13,7 +13,7 @@ and any $W$,
 $$\nabla L(W) = \sum_k \mathbb{E}_z\big[(\hat p_W(k|z) - p(k|z))\, w_U(k) w_E(z)^\top\big].$$
 (b) $L$ is convex. (c) With orthonormal embeddings, one step from $W = 0$ recalls $\arg\max_k
 p(k|z)$ for every $z$ that occurs and has one most likely label.""",
-        assumptions=("cross-entropy loss", "orthonormal embeddings for the recall statement only"),
+        assumptions=("cross-entropy loss", "(c): orthonormal embeddings"),
         kind="equal",
         source="[BCBJB2023], Lemma 1",
         status="proved",
@@ -26,9 +26,9 @@ $$\nabla L(W) = \sum_k p(y{=}k)\, w_U(k)(\hat\mu_k - \mu_k)^\top,\quad
 \mu_k = \mathbb{E}[x|y{=}k],\quad \hat\mu_k = \mathbb{E}[\hat p_W(k|x)\,x]/p(y{=}k).$$
 (b) If $x = w_E(y) + p_t$ with $y$ uniform on $N$ tokens and $t$ independent of $y$, a step of size
 $\eta$ from 0 writes
-$\eta\frac{N-1}{N^2}$ on $w_U(k)w_E(k)^\top$, $-\frac{\eta}{N^2}$ on $w_U(k)w_E(i)^\top$, $i \ne
-k$, and nothing on $p_t$.""",
-        assumptions=("cross-entropy loss", "orthonormal embeddings for the second part"),
+the coefficient $\eta\frac{N-1}{N^2}$ of $w_U(k)w_E(k)^\top$, the coefficient $-\frac{\eta}{N^2}$ of
+$w_U(k)w_E(i)^\top$ for $i \ne k$, and 0 for every $p_t$.""",
+        assumptions=("cross-entropy loss", "(b): orthonormal embeddings"),
         kind="equal",
         source="[BCBJB2023], Lemma 2",
         status="proved",

@@ -1,4 +1,4 @@
-"""Derivation of S2: step 2 writes the induction head: a trigger looks for its own remapped copy."""
+"""Derivation of S2: step 2 writes the induction head, a trigger attends to its remapped copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivation of S2-limit: in units of 1/(C K T^3) the lead of step 2 grows like 2 ln T."""
+"""Derivation of S2-limit: the lead of step 2 grows like 2 ln T, in units of 1/(C K T^3)."""
 
 from __future__ import annotations
 

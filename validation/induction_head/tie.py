@@ -1,4 +1,4 @@
-"""Check of tie: the learned head has no tie at tau = 1, yet mostly fails there at K = 2 and 3."""
+"""Check of tie: if the trigger comes first, the learned head mostly fails for K = 2 and 3."""
 
 from __future__ import annotations
 

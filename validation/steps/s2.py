@@ -1,4 +1,4 @@
-"""Check of S2: step 2 writes the induction head: a trigger looks for its own remapped copy."""
+"""Check of S2: step 2 writes the induction head, a trigger attends to its own remapped copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of S3b: at finite lead the closed form of step 3 drops a share that falls like 1/C^3."""
+"""Check of S3b: at finite lead, the closed form of step 3 has a relative error of order 1/C^3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of S3b-bound: what S3b drops is bounded at every length by the tables of steps 1 and 2."""
+"""Check of S3b-bound: the tables of steps 1 and 2 bound the error of S3b at every length."""
 
 from __future__ import annotations
 
