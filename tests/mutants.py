@@ -46,8 +46,8 @@ TESTS = {
     "model.step": ("test_training_step.py test_transformer.py test_symmetry.py", "not arguments"),
     "model.arguments": ("test_transformer.py test_symmetry.py", ""),
     "model.transformer": ("test_transformer.py test_symmetry.py", ""),
-    "gradients.lemmas": ("test_gradients.py", "not symbols and not large_length"),
-    "gradients.steps": ("test_gradients.py", "not symbols and not large_length"),
+    "gradients.lemmas": ("test_gradients.py", "not symbols"),
+    "gradients.steps": ("test_gradients.py", "not symbols"),
     "gradients.chains": (
         "../bigrams/test_bigram_steps.py ../bigrams/test_small_second.py",
         "(every_step or both_orders) and any",

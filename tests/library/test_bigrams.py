@@ -46,18 +46,6 @@ def test_enumeration_is_the_definition(task):
     assert (batch.targets[:, :-1] == batch.tokens[:, 1:]).all()
 
 
-def test_a_sequence_by_hand():
-    """Two tokens; trigger 0 has the output 1, and 1 goes anywhere."""
-    batch = BigramTask(Language.uniform(2), length=3, n_triggers=1).enumerate()
-    found = {
-        tuple(z): w.tolist() for z, w in zip(sequences(batch).tolist(), batch.weights, strict=True)
-    }
-    # 0 1 0 1 is the only one in which the trigger stands twice among the first three
-    assert found.pop((0, 1, 0, 1)) == [0, 0, 1]
-    assert len(found) == 7
-    assert not np.any(list(found.values()))
-
-
 def test_enumeration_is_refused_with_its_size():
     task = TINY[0]
     n_bytes = 3 * 3**4 * (4 + 2) * 8  # outputs x words x (tokens, trigger, output) x int64
@@ -170,15 +158,6 @@ def test_the_same_seed_gives_the_same_bits(task, size, seed, numbers):
 def test_a_generator_moves_on():
     rng, task = np.random.default_rng(0), BigramTask()
     assert not np.array_equal(task.sample(2, rng=rng).tokens, task.sample(2, rng=rng).tokens)
-
-
-def test_outputs_of_training_and_testing_can_be_disjoint():
-    train, test = range(5, 35), range(35, 65)
-    for outputs in "uniform", "bigram":
-        task = BigramTask(length=64, output_tokens=train, trigger_outputs=outputs)
-        other = dataclasses.replace(task, output_tokens=test)
-        assert np.isin(task.sample(50, rng=0).outputs, train).all()
-        assert np.isin(other.sample(50, rng=0).outputs, test).all()
 
 
 def has_cycle(triggers, outputs):
@@ -330,9 +309,3 @@ def test_a_training_gets_past_a_batch_without_loss(tmp_path):
     setting = training.published(task, width=8, rng=0, batch_size=16, evaluate_every=100)
     run = training.train(task, **setting, steps=300, evaluate_on=16, checkpoint=tmp_path / "run")
     assert run.step == 300
-
-
-def test_where_no_trigger_can_come_twice_it_is_said():
-    task = BigramTask(Language.uniform(5), length=2, n_triggers=2)
-    with pytest.raises(ValueError, match="loss: expected a position with loss in the batch"):
-        task.sample(1000, rng=0)

@@ -48,15 +48,6 @@ def test_the_variance_is_the_double_sum(m, n, d, family, seed):
     np.testing.assert_allclose(variance, score_variance(C, d, d, family), atol=rounding, rtol=0)
 
 
-def test_one_to_one_moments_are_those_of_AM2():
-    d = sympy.Symbol("d", positive=True)
-    for n in (2, 4):
-        mean, variance = lib.score_moments(np.eye(n, dtype=int), d)
-        assert mean.tolist() == np.eye(n).tolist()
-        assert sympy.expand(variance[0, 0] - (n + 4 * d + 3) / d**2) == 0
-        assert sympy.expand(variance[1, 0] - (n + 2 * d + 2) / d**2) == 0
-
-
 def test_symbols_and_numbers_give_the_same(rng):
     numbers = rng.integers(-3, 4, size=(3, 4))
     symbols = sympy.symbols("c:12")
@@ -88,13 +79,6 @@ def test_moments_of_signs_are_those_of_all_signs(rng):
     ):
         np.testing.assert_allclose(found.mean(axis=0), mean, atol=SUMS)
         np.testing.assert_allclose(found.var(axis=0), variance, atol=PRODUCTS)
-
-
-def test_the_margin_of_the_target_over_itself_is_0(rng):
-    mean, variance = lib.margin_moments(rng.standard_normal((3, 5)), 10, [0, 1, 2, 0, 1])
-    assert mean[[0, 1, 2, 0, 1], np.arange(5)].tolist() == [0] * 5
-    assert variance[[0, 1, 2, 0, 1], np.arange(5)].tolist() == [0] * 5
-    assert np.all(np.delete(variance[:, 0], 0) > 0)
 
 
 @pytest.mark.parametrize(
@@ -196,20 +180,6 @@ def test_sampled_recall_is_that_of_drawn_memories_at_tiny_sizes(name, n, m, opti
     sampled = lib.sampled_recall(n, d, **options, draws=draws, rng=rng)
     table = [[hits, draws - hits], [sampled.successes, draws - sampled.successes]]
     assert stats.chi2_contingency(table).pvalue > FALSE_ALARM / 8
-
-
-@pytest.mark.parametrize(
-    ("n", "options"), [(100, {}), (250, {"classes": 5}), (100, {"weights": 1})]
-)
-def test_the_approximation_is_within_its_error(n, options, rng):
-    """d = 48: 1/(2d), and the binomial error of 40 000 draws."""
-    d, draws = 48, 40_000
-    if "weights" in options:
-        options = {"weights": np.linspace(0.8, 1.2, n), "item": 10}
-    p = lib.recall_probability(n, d, **options)
-    rate = lib.sampled_recall(n, d, **options, draws=draws, rng=rng)
-    sampling = stats.norm.isf(FALSE_ALARM / 6) * 0.5 / np.sqrt(draws)
-    assert abs(rate.value - p) < 1 / (2 * d) + sampling
 
 
 def test_for_zipf_weights_the_error_is_larger_at_small_widths_only(rng):

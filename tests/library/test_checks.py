@@ -79,7 +79,10 @@ def test_an_error_of_python_is_no_refusal():
     assert not REFUSAL.match(refusal(lambda n: n < 1, {"n": "4"}))
 
 
-ROOMS = ("", "capacity", "gradients", "heads", "model", "plots", "sweeps", "tasks", "testing")
+ROOMS = (
+    *("", "capacity", "gradients", "heads", "model", "plots", "sweeps", "tasks", "testing"),
+    *("training", "vectors", "width"),
+)
 # What functions of the library return or call, and nobody else makes or calls.
 INNER = {
     "BigramBatch", "BigramStep", "Comparison", "Detection", "Evaluation", "Findings",
@@ -111,7 +114,7 @@ OTHERS = {
 
 def public():
     """All functions, classes and methods that the rooms list, and the names of their arguments."""
-    for room in (*ROOMS, "training", "vectors", "width"):
+    for room in ROOMS:
         module = importlib.import_module(f"assocmem.{room}".rstrip("."))
         for name in module.__all__:
             found = getattr(module, name)

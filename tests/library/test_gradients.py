@@ -29,8 +29,9 @@ from assocmem.gradients import (
     third_step_slope,
 )
 from assocmem.model.families import TokenBlock
-from tests.rounding import FEW, RUNS
+from tests.rounding import RUNS
 from validation import reference
+from validation.steps.populations import reference_parameters
 
 EPS = np.finfo(float).eps
 
@@ -93,19 +94,6 @@ def test_noisy_linear_pairs_each_label_with_a_mean(seed, n, m):
         predicted_mean = (joint.sum(axis=0) * posterior[:, k]) @ inputs / label[k]
         np.testing.assert_allclose(memory.keys[k], mean - predicted_mean, rtol=0, atol=RUNS)
     np.testing.assert_array_equal(memory.coefficients, np.diag(label))
-
-
-def test_noise_is_dropped_in_one_step():
-    """x = w_E(y) + p_t, y uniform on N, t independent of y: weight (N-1)/N² on the pair k, k,
-    -1/N² on others, none on a position."""
-    n, length = 5, 3
-    atoms = np.eye(n + length)
-    pairs = list(product(range(n), range(length)))
-    inputs = np.array([atoms[y] + atoms[n + t] for y, t in pairs])
-    joint = np.array([[(y == k) / len(pairs) for y, _ in pairs] for k in range(n)])
-    step = noisy_linear_step(inputs, np.eye(n), joint).matrix
-    expected = np.hstack([np.eye(n) / n - 1 / n**2, np.zeros((n, length))])
-    np.testing.assert_allclose(step, expected, rtol=0, atol=len(pairs) * EPS)
 
 
 @modest
@@ -189,6 +177,11 @@ def test_bad_building_blocks(call, text):
 # --- S1, S2, S3 against the reference -----------------------------------------------------------
 
 
+def positions(table):
+    """The block between positions, all that the closed form of step 3 has."""
+    return table["positions", "positions"]
+
+
 def all_tasks(n_tokens):
     """Every valid (K, T, predict) with T <= 6."""
     fixed = product(range(1, n_tokens - 1), ("content", "all"))
@@ -201,11 +194,9 @@ class Oracle:
 
     def __init__(self, task):
         self.embeddings = emb = am.FrozenEmbeddings.orthonormal(task)
-        batch = task.enumerate()
+        self.task, batch = task, task.enumerate()
         self.data = batch.tokens, batch.targets, batch.weights
-        self.params = reference.parameters(
-            emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2
-        )
+        self.params = reference_parameters(emb, {})
         self.positions = slice(task.n_tokens, task.n_tokens + task.length)
 
     def descent(self, name, *along, **weights):
@@ -215,6 +206,12 @@ class Oracle:
 
     def position_block(self, *along, **weights):
         return self.descent("W_K1", *along, **weights)[self.positions, self.positions]
+
+    def third_step(self, lead):
+        """At W_K2 with this lead, to first order in W_O2."""
+        first, second = first_step(self.task), second_step(self.task)
+        W_K2 = (second * (lead / second.lead)).memory(self.embeddings).matrix
+        return self.position_block({"W_O2": first.memory(self.embeddings).matrix}, W_K2=W_K2)
 
 
 SMALL = [*all_tasks(3), *all_tasks(4)]
@@ -229,9 +226,8 @@ def test_steps_equal_the_reference(task):
     assert_close(G1, oracle.descent("W_O2"), 1e-12)
     assert_close(J2, oracle.descent("W_K2", {"W_O2": G1}), 1e-9)
     value, slope = third_step(task, 0.0, second=second), third_step_slope(task, second=second)
-    assert_close(value["positions", "positions"], oracle.position_block({"W_O2": G1}), 1e-9)
-    expected = oracle.position_block({"W_O2": G1}, {"W_K2": J2})
-    assert_close(slope["positions", "positions"], expected, 1e-9)
+    assert_close(positions(value), oracle.position_block({"W_O2": G1}), 1e-9)
+    assert_close(positions(slope), oracle.position_block({"W_O2": G1}, {"W_K2": J2}), 1e-9)
     for wrong in (1.000001 * G1, -G1):
         with pytest.raises(AssertionError, match="differs by"):
             assert_close(wrong, oracle.descent("W_O2"), 1e-12)
@@ -243,19 +239,10 @@ def test_the_scale_of_the_second_step_is_its_own():
     second = second_step(task)
     assert second.lead > 0
     unit = second / second.lead
-    np.testing.assert_array_equal(
-        third_step_slope(task)["positions", "positions"],
-        third_step_slope(task, second=unit)["positions", "positions"],
-    )
-    np.testing.assert_array_equal(
-        third_step(task, 3.0)["positions", "positions"],
-        third_step(task, 3.0, second=unit)["positions", "positions"],
-    )
-    assert_close(
-        third_step(task, 1.0, second=3 * unit)["positions", "positions"],
-        third_step(task, 3.0)["positions", "positions"],
-        1e-12,
-    )
+    for step in third_step_slope, partial(third_step, margin=3.0):
+        np.testing.assert_array_equal(positions(step(task)), positions(step(task, second=unit)))
+    tripled = third_step(task, 1.0, second=3 * unit)
+    assert_close(positions(tripled), positions(third_step(task, 3.0)), 1e-12)
 
 
 @pytest.mark.parametrize(
@@ -271,68 +258,38 @@ def test_third_step_starts_at_the_value_with_the_slope(task):
     """Remainder of value + λ slope: of second order in λ; of first order for a wrong slope."""
     second = second_step(task)
     second = second / abs(second.lead)
-    value, slope = third_step(task, 0.0, second=second), third_step_slope(task, second=second)
+    slope = positions(third_step_slope(task, second=second))
+
+    def at(lead):
+        return positions(third_step(task, lead, second=second))
 
     def order(slope):
-        remainders = [
-            abs(
-                third_step(task, h, second=second)["positions", "positions"]
-                - value["positions", "positions"]
-                - h * slope
-            ).max()
-            for h in (1e-3, 1e-5)
-        ]
-        return np.log10(remainders[0] / remainders[1]) / 2
+        near, far = (abs(at(h) - at(0.0) - h * slope).max() for h in (1e-5, 1e-3))
+        return np.log10(far / near) / 2
 
-    assert order(slope["positions", "positions"]) == pytest.approx(2, abs=0.1)  # 2 + O(λ)
-    assert order(2 * slope["positions", "positions"]) < 1.5
+    assert order(slope) == pytest.approx(2, abs=0.1)  # 2 + O(λ)
+    assert order(2 * slope) < 1.5
 
 
 def test_what_the_third_step_drops_falls_with_n():
     """At finite λ, against all sequences: the relative error falls at least as N^-3."""
-    lead, dropped, planted = 1.0, [], []
-    tokens = np.array([6, 8, 10, 14])
+    tokens, dropped = np.array([6, 8, 10, 14]), []
     for n in tokens:
         task = am.InductionTask(int(n), 5)
-        oracle, second = Oracle(task), second_step(task)
-        second = second / second.lead
-        exact = oracle.position_block(
-            {"W_O2": first_step(task).memory(oracle.embeddings).matrix},
-            W_K2=lead * second.memory(oracle.embeddings).matrix,
-        )
-        closed_form = third_step(task, lead)["positions", "positions"]
-        dropped.append(abs(closed_form - exact).max() / abs(exact).max())
-        planted.append(
-            abs(third_step(task, 1.1 * lead)["positions", "positions"] - exact).max()
-            / abs(exact).max()
-        )
-    assert (np.diff(np.log(dropped)) / np.diff(np.log(tokens)) < -3).all()
-    assert not (np.diff(np.log(planted)) / np.diff(np.log(tokens)) < -3).all()
-
-
-@pytest.mark.parametrize(
-    ("task", "lead", "error"),
-    [(am.InductionTask(9, 5), 1.0, 5.3e-3), (am.InductionTask(6, 7, 1, "all"), 1.0, 9.0e-5)],
-    ids=str,
-)
-def test_the_whole_first_order_is_kept(task, lead, error):
-    """Largest error over the largest entry, rows t < T, as an independent calculation had it."""
-    oracle, second = Oracle(task), second_step(task)
-    weights = {"W_K2": second.memory(oracle.embeddings).matrix * (lead / second.lead)}
-    direction = {"W_O2": first_step(task).memory(oracle.embeddings).matrix}
-    exact = oracle.position_block(direction, **weights)[:-1]
-    found = third_step(task, lead)["positions", "positions"][:-1]
-    assert abs(found - exact).max() / abs(exact).max() == pytest.approx(error, rel=0.01)
+        exact = Oracle(task).third_step(1.0)
+        closed_forms = np.array([positions(third_step(task, lead)) for lead in (1.0, 1.1)])
+        dropped.append(abs(closed_forms - exact).max(axis=(1, 2)) / abs(exact).max())
+    orders = np.diff(np.log(dropped), axis=0) / np.diff(np.log(tokens))[:, None]
+    assert (orders[:, 0] < -3).all()
+    assert not (orders[:, 1] < -3).all()  # the control: another lead
 
 
 def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
     task = am.InductionTask(9, 6, 2)
-    oracle, second = Oracle(task), second_step(task)
-    direction = {"W_O2": first_step(task).memory(oracle.embeddings).matrix}
+    oracle = Oracle(task)
     for lead in (0.01, 0.3):
-        weights = {"W_K2": second.memory(oracle.embeddings).matrix * (lead / second.lead)}
-        exact = oracle.position_block(direction, **weights)
-        error = abs(third_step(task, lead)["positions", "positions"] - exact)[1:-1].max(axis=1)
+        exact = oracle.third_step(lead)
+        error = abs(positions(third_step(task, lead)) - exact)[1:-1].max(axis=1)
         bound = third_step_error(task, lead)[1:]
         assert (error < bound).all()
         assert (error > 1e-5 * bound).any()
@@ -344,49 +301,6 @@ def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
 
 
 # --- known numbers ------------------------------------------------------------------------------
-
-
-def test_first_step_with_every_token_a_trigger():
-    table = first_step(am.InductionTask(4, 6, "random", predict="all"))
-    block = table["outputs", "tokens"]
-    assert block.same[0] == pytest.approx(1 / 48, rel=FEW)
-    assert block.different[0, 0] == pytest.approx(-1 / 144, rel=FEW)
-    for positions in ("positions", "remapped_positions"):
-        assert abs(table["outputs", positions]).max() <= EPS
-
-
-@pytest.mark.parametrize("triggers", [1, 3])
-def test_positions_learn_the_label_distribution(triggers):
-    """Nothing when labels are uniform over the classes; (p(y=k) - 1/M)/T when they are not."""
-    content = first_step(am.InductionTask(6, 5, triggers))
-    assert abs(content["outputs", "positions"][-1]).max() <= EPS
-    assert abs(content["outputs", "remapped_positions"][-1]).max() <= EPS
-    everything = first_step(am.InductionTask(6, 5, triggers, predict="all"))["outputs", "positions"]
-    expected = [[-1 / 6 / 5] * 5, [(1 / (6 - triggers) - 1 / 6) / 5] * 5]
-    assert_close(everything, expected, 4 * EPS)
-
-
-def test_second_lead_at_large_length():
-    """u (2 ln T + 2γ - 4 - π²/6) / (K T²), with u the lead of the first step; 9.41 at T = 1024."""
-
-    def measured(length, triggers):
-        task = am.InductionTask(10**6, length, triggers)
-        return second_step(task).lead * triggers * length**2 / first_step(task).lead
-
-    def predicted(length):
-        return 2 * np.log(length) + 2 * np.euler_gamma - 4 - np.pi**2 / 6
-
-    assert measured(1024, 1) == pytest.approx(9.41, abs=0.005)
-    gaps = [measured(length, 1) - predicted(length) for length in (128, 256, 512)]
-    # what is left falls with T, about as ln T / T
-    assert gaps[0] > gaps[1] > gaps[2] > 0
-    assert gaps[2] / gaps[1] == pytest.approx(np.log(512) / 512 / (np.log(256) / 256), rel=0.1)
-    assert measured(512, 2) - predicted(512) < gaps[1]
-
-
-def test_second_lead_can_be_negative():
-    assert second_step(am.InductionTask(4, 6, "random", predict="all")).lead < 0
-    assert second_step(am.InductionTask(4, 6)).lead > 0
 
 
 # --- symbols and size ---------------------------------------------------------------------------
@@ -459,9 +373,7 @@ def test_a_step_that_does_not_lead_is_not_scaled_by_its_lead():
     for step in (third_step, third_step_slope):
         with pytest.raises(ValueError, match=r"task: .*positive lead.*Pass second="):
             step(task)
-    assert np.isfinite(
-        third_step(task, 0)["positions", "positions"]
-    ).all()  # the value path needs no second step
+    assert np.isfinite(positions(third_step(task, 0))).all()  # which needs no second step
 
 
 def test_second_must_belong_to_the_task():

@@ -84,13 +84,6 @@ def test_scores_of_other_vectors(seed, n, m, asked_keys, asked_values):
     np.testing.assert_array_equal(memory.scores(values=v), v @ expected @ memory.keys.T)
 
 
-def test_a_transposed_coefficient_matrix_is_another_memory():
-    memory = AssociativeMemory(keys=np.eye(2), values=np.eye(2), coefficients=[[1, 0], [5, 2]])
-    flipped = AssociativeMemory(keys=np.eye(2), values=np.eye(2), coefficients=[[1, 5], [0, 2]])
-    assert not np.array_equal(memory.matrix, flipped.matrix)
-    np.testing.assert_array_equal(memory.matrix, [[1, 0], [5, 2]])
-
-
 def test_scores_do_not_form_a_wide_matrix():
     import tracemalloc
 
@@ -158,12 +151,6 @@ def test_integers_count_as_floats_and_never_overflow(entries, a):
     ]:
         assert measured.dtype == np.float64
         np.testing.assert_array_equal(measured, expected)
-
-
-def test_a_sum_of_small_products_does_not_overflow():
-    ones = np.ones((8, 8), dtype=int)
-    memory = AssociativeMemory(keys=ones, values=ones, coefficients=2**57 * ones)
-    assert memory.matrix[0, 0] == 2**63
 
 
 def test_integers_beside_symbols_stay_exact():
@@ -322,6 +309,7 @@ def test_recall_and_margin_against_the_definition(seed, n, m):
     targets = rng.integers(m, size=n)
     among = rng.random((m, n)) < 0.6
     among[targets, np.arange(n)] = True
+    among.flags.writeable = False  # it is the caller's
     for mask in None, among:
         right, margins, guess = 0, [], Fraction(0)
         for i, y in enumerate(targets):
@@ -337,12 +325,6 @@ def test_recall_and_margin_against_the_definition(seed, n, m):
         assert abs(memory.chance(mask) - float(guess / n)) <= (n + 1) * EPS
 
 
-def test_a_tie_is_an_error():
-    assert identity_scores([[1.0, 0.0], [1.0, 1.0]]).recall() == 0.5
-    assert identity_scores([[1.0 + EPS, 0.0], [1.0, 1.0]]).recall() == 1.0
-    assert identity_scores(np.zeros((3, 3))).recall() == 0.0
-
-
 def test_default_targets_allow_more_values_than_keys():
     memory = identity_scores([[3, 0], [0, 3], [1, 1]])
     assert memory.recall() == 1.0
@@ -353,12 +335,6 @@ def test_default_targets_allow_more_values_than_keys():
     ):
         memory.T.recall()
     assert memory.T.recall(targets=[0, 1, 1]) == 2 / 3
-
-
-def test_targets_choose_the_answer():
-    memory = identity_scores([[0, 1], [1, 0]])
-    assert memory.recall() == 0.0
-    assert memory.recall(targets=[1, 0]) == 1.0
 
 
 def test_a_causal_mask_hides_later_positions():
@@ -372,28 +348,6 @@ def test_a_causal_mask_hides_later_positions():
     assert memory.recall([0, 1, 2], (s <= t)[:, 1:], keys=queries) == 1.0
     assert memory.recall([0, 1, 2], keys=queries) == 2 / 3
     assert memory.chance((s <= t)[:, 1:]) == pytest.approx((1 / 2 + 1 / 3 + 1 / 4) / 3, rel=EPS)
-
-
-def test_the_only_admissible_answer_is_always_recalled():
-    memory = identity_scores([[-5.0]])
-    assert memory.recall() == 1.0
-    assert memory.chance() == 1.0
-    np.testing.assert_array_equal(memory.margin(), [np.inf])
-
-
-def test_a_duplicated_value_makes_recall_fail():
-    rng = np.random.default_rng(11)
-    values = np.eye(8)[rng.permutation(8)]
-    keys = np.eye(8)
-    assert AssociativeMemory(keys=keys, values=values).recall() == 1.0
-    values[3] = values[5]
-    assert AssociativeMemory(keys=keys, values=values).recall() == 6 / 8
-
-
-def test_a_mask_is_not_changed():
-    among = np.ones((2, 2), dtype=bool)
-    identity_scores(np.eye(2)).recall(among=among)
-    assert among.all()
 
 
 # --- invariances -----------------------------------------------------------------------------
@@ -639,12 +593,17 @@ def test_a_memory_multiplies_like_its_matrix(seed, d_k, d_v, d, p):
         keys=integers(3, d_k), values=integers(2, d_v), coefficients=integers(2, 3)
     )
     V = AssociativeMemory(keys=integers(2, d), values=integers(4, d_k), coefficients=integers(4, 2))
-    assert W.shape == W.matrix.shape == (d_v, d_k)
+    assert W.shape == np.shape(W) == W.matrix.shape == (d_v, d_k)
+    for dtype in np.float32, np.float64:
+        found = np.array(W, dtype=dtype)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, W.matrix)
     for x in (integers(d_k), integers(d_k, p)):
         np.testing.assert_array_equal(W @ x, W.matrix @ x)
     for x in (integers(d_v), integers(p, d_v)):
         np.testing.assert_array_equal(x @ W, x @ W.matrix)
     np.testing.assert_array_equal((W @ V).matrix, W.matrix @ V.matrix)
+    np.testing.assert_array_equal((W.T @ W).matrix, W.matrix.T @ W.matrix)
     wrong = AssociativeMemory(keys=integers(2, d), values=integers(2, d_k + 1))
     for other in (wrong, integers(d_k + 1), integers(d_k + 1, p), integers(d_k, p, 2)):
         with pytest.raises(ValueError, match="@: expected"):

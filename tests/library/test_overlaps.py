@@ -9,11 +9,11 @@ from math import comb, exp, log, prod
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from assocmem.vectors.families import FAMILIES, coherence, coherence_bound, welch_bound
+from assocmem.vectors.families import FAMILIES, coherence_bound, welch_bound
 from assocmem.vectors.overlaps import (
     SignOverlap,
     coherence_band,
@@ -22,21 +22,12 @@ from assocmem.vectors.overlaps import (
     overlap_law,
     overlap_moment,
 )
-from tests.rounding import PRODUCTS
+from tests.library.vectors import FALSE_ALARM, INDEPENDENT, deltas
+from tests.rounding import EPS, PRODUCTS
 
-FALSE_ALARM = 1e-6  # of each statistical test as a whole, all its cases together
-INDEPENDENT = ["gaussian", "sphere", "rademacher"]
 counts = st.integers(2, 10**9)
 widths = st.integers(1, 10**9)
-deltas = st.floats(1e-12, 0.999)
 families = st.sampled_from(INDEPENDENT)
-EPS = float(np.finfo(float).eps)
-
-
-@pytest.fixture
-def seed() -> int:
-    """Fresh at every run, and printed when the test fails."""
-    return int(np.random.default_rng().integers(2**63))
 
 
 # --- the law of one overlap
@@ -73,13 +64,6 @@ def test_a_sphere_overlap_squared_is_beta_distributed(d, sigmas):
     # Rounding of (1 + t)/2, by eps, moves t by 2 eps: |d ln p / dt| <= (d t + sqrt(d))/(1 - t^2).
     rounding = 2**10 * EPS * (1 + (d * t + np.sqrt(d)) / (1 - t**2))
     assert 2 * overlap_law(d).sf(t) == pytest.approx(tail, rel=rounding)
-
-
-def test_a_law_in_one_or_two_or_three_dimensions():
-    levels = np.linspace(-1, 1, 9)
-    assert overlap_law(1).cdf([-1.1, -1, 0, 0.99, 1]).round(12).tolist() == [0, 0.5, 0.5, 0.5, 1]
-    assert overlap_law(2).cdf(levels) == pytest.approx(0.5 + np.arcsin(levels) / np.pi)
-    assert overlap_law(3).cdf(levels) == pytest.approx((1 + levels) / 2)
 
 
 @given(d=st.integers(1, 60))
@@ -121,18 +105,9 @@ def test_moments_of_the_sphere_are_those_of_its_law(d, order):
     beta = stats.beta(0.5, (d - 1) / 2)  # of the square: all positive terms
     expected = float(beta.moment(order // 2)) if order % 2 == 0 else 0.0
     assert float(overlap_moment(order, d)) == pytest.approx(expected, rel=PRODUCTS)
-    assert overlap_moment(order, d, family="gaussian") == overlap_moment(order, d)
-
-
-@given(d=widths)
-def test_the_second_and_fourth_moments(d):
-    for family in INDEPENDENT:
-        assert overlap_moment(2, d, family=family, normalised=False) == Fraction(1, d)
-    assert overlap_moment(4, d) == Fraction(3, d * (d + 2))
-    assert overlap_moment(4, d, family="rademacher") == Fraction(3 * d - 2, d**3)
-    gaussian = overlap_moment(4, d, family="gaussian", normalised=False)
-    assert gaussian == Fraction(3 * (d + 2), d**3)
-    assert overlap_moment(4, d, family="orthonormal") == 0
+    for same in {"family": "gaussian"}, {"normalised": False}:  # vectors of the sphere have norm 1
+        assert overlap_moment(order, d, **same) == overlap_moment(order, d)
+    assert overlap_moment(order, d, family="orthonormal") == 0
 
 
 def test_a_gaussian_inner_product_has_the_moments_of_its_two_factors():
@@ -296,16 +271,6 @@ def test_how_many_fit_by_hand():
     assert how_many_fit(10, 0.99, family="orthonormal") == 10
     assert how_many_fit(10, 0, family="orthonormal") == 10
     assert how_many_fit(10**9, 0) == how_many_fit(10**9, 0, sharp=True) == 1
-
-
-@settings(max_examples=10)
-@given(family=families, seed=st.integers(0, 2**63 - 1))
-def test_as_many_as_fit_do_fit(family, seed):
-    n = how_many_fit(256, 0.45, delta=FALSE_ALARM / 10, family=family, sharp=True)
-    assert n > 50
-    u = FAMILIES[family](n, 256, rng=seed)
-    assert coherence(u) <= 0.45 * (1 + 2**10 * EPS)
-    assert coherence(np.vstack([u, -u[:1]])) > 0.45  # the control
 
 
 # --- bad input

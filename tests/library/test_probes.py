@@ -105,16 +105,6 @@ def test_induction_head_attends_to_the_output(task, beta):
     assert result.where(~first).attention_argmax.value == 1
 
 
-@cases
-def test_what_a_trigger_in_front_costs(task):
-    """Half of the attention goes to the trigger itself: it matters where triggers are classes."""
-    result = head(task, beta=1000.0)
-    first = result.where(result.trigger_position == 0)
-    assert (first.attention_on_output == 1 / 2).all()  # exactly: nothing leaks at exp(-1000)
-    assert first.attention_argmax.value == 0  # a tie
-    assert first.accuracy.value == (1 if task.predict == "content" else 0)
-
-
 def test_bad_beta():
     task = TASKS[0]
     with pytest.raises(ValueError, match="beta: expected a finite number; got inf"):

@@ -92,11 +92,6 @@ def rejected(name, one, other):
     return [case.case for case in cases if not case.passed("equal")]
 
 
-@pytest.fixture
-def seed():
-    return int(np.random.default_rng().integers(2**32))
-
-
 @pytest.mark.parametrize(
     ("name", "block"),
     [*product(OF, BLOCKS), ("W_K1", "all"), ("head", "all")],

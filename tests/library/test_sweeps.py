@@ -64,15 +64,6 @@ def test_results_may_differ_in_their_names():
     assert table["a"] == [2, None]
 
 
-def test_csv(tmp_path):
-    table = run(draw, GRID, rng=0)
-    table.to_csv(tmp_path / "table.csv")
-    with open(tmp_path / "table.csv", newline="") as file:
-        read = list(csv.DictReader(file))
-    assert [float(row["sum"]) for row in read] == table["sum"]
-    assert [json.loads(row["array"]) for row in read] == table["array"]
-
-
 # Randomness
 
 

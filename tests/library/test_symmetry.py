@@ -75,15 +75,6 @@ def test_patterns_count_the_sequences(task):
     assert (patterns.multiplicities[rows, label] == 1).all()
 
 
-@given(tasks())
-def test_the_label_follows_the_trigger(task):
-    patterns = task.patterns()
-    tokens, small = patterns.batch.tokens, patterns.representatives
-    tau = (tokens[:, :-1] == tokens[:, -1:]).argmax(axis=1)
-    after = tokens[np.arange(len(tokens)), tau + 1]
-    assert (small.outputs[patterns.batch.targets[:, -1]] == after).all()
-
-
 @pytest.mark.parametrize("n", [10, 10**6, 10**40])
 def test_the_number_of_patterns_does_not_depend_on_the_vocabulary(n):
     patterns = am.InductionTask(n, 8, 2, "all").patterns()

@@ -104,27 +104,6 @@ def test_enumeration_is_the_definition(N, T, K, predict):
     assert task.n_content == (N - 1 if K == "random" else N - K)
 
 
-def test_every_setting_is_covered():
-    settings_ = list(small_settings())
-    # per T: fixed triggers K = 1 .. N - 2 with two vocabularies, and random triggers
-    assert len(set(settings_)) == len(settings_) == 4 * sum(2 * (N - 2) + 1 for N in (3, 4, 5))
-
-
-def test_a_known_count():
-    task = InductionTask(n_tokens=4, length=6, n_triggers="random", predict="all")
-    assert task.n_sequences == len(task.enumerate()) == 1296
-
-
-def test_a_sequence_by_hand():
-    """N = 3, T = 3, one trigger: q o q with o in {1, 2}."""
-    batch = InductionTask(n_tokens=3, length=3).enumerate()
-    assert batch.tokens.tolist() == [[0, 1, 0], [0, 2, 0]]
-    assert batch.targets.tolist() == [[-1, -1, 0], [-1, -1, 1]]
-    assert batch.weights.tolist() == [[0, 0, 0.5], [0, 0, 0.5]]
-    batch = InductionTask(n_tokens=3, length=3, predict="all").enumerate()
-    assert batch.targets[:, -1].tolist() == [1, 2]
-
-
 def test_the_structure_check_can_fail():
     task = InductionTask(n_tokens=4, length=5, n_triggers=2)
     batch = task.enumerate()

@@ -20,17 +20,10 @@ from assocmem.testing import (
 from assocmem.testing.gram import eigenvalue_bound, mean_cosine_bound
 from assocmem.testing.properties import SHARE
 from assocmem.vectors.families import FAMILIES
+from tests.library.vectors import FALSE_ALARM, INDEPENDENT
 from tests.rounding import PRODUCTS
 
-FALSE_ALARM = 1e-6  # of each statistical test as a whole, all its cases and examples together
 EXAMPLES = 20
-INDEPENDENT = ["gaussian", "sphere", "rademacher"]
-
-
-@pytest.fixture
-def seed() -> int:
-    """Fresh at every run, and printed when the test fails."""
-    return int(np.random.default_rng().integers(2**63))
 
 
 # --- near-orthogonality

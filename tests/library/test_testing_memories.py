@@ -20,8 +20,8 @@ from assocmem.testing import (
     random_memory,
 )
 from assocmem.vectors.families import FAMILIES
+from tests.library.vectors import FALSE_ALARM
 
-FALSE_ALARM = 1e-6  # of each statistical test as a whole, all its cases and examples together
 EXAMPLES = 20
 
 

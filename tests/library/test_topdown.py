@@ -186,25 +186,6 @@ def test_a_run_is_read_back_bit_for_bit(task, tmp_path):
         assert all(stored[name].dtype != object for name in stored)
 
 
-def test_an_interrupted_save_leaves_the_old_run(tmp_path, monkeypatch):
-    path = tmp_path / "run"
-    old, new = (am.top_down(SMALL, evaluate_on=20, rng=seed) for seed in (1, 2))
-    old.save(path)
-
-    def interrupted(file, **arrays):
-        file.write(b"half of it")
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            new.save(path)
-    assert bits(am.TopDownRun.load(path)) == bits(old)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["run.json", "run.npz"]
-    new.save(path)
-    assert bits(am.TopDownRun.load(path)) == bits(new)
-
-
 # --- bad input ----------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ import assocmem as am
 from assocmem.model import passes, transformer
 from tests.rounding import RUNS
 from validation import reference
+from validation.steps.populations import reference_parameters
 
 PROMISE = RUNS
 N, T, M, B = 4, 5, 3, 6  # tokens, positions, outputs, sequences
@@ -64,12 +65,6 @@ def draw_batch(rng, length=T):
     return am.Batch(tokens=tokens, targets=targets, weights=weights / weights.sum())
 
 
-def reference_parameters(emb, **weights):
-    return reference.parameters(
-        emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **weights
-    )
-
-
 # --- the reference -----------------------------------------------------------------------------
 
 
@@ -81,10 +76,8 @@ def test_equals_the_reference(kind, readout, seed, scale, length):
     rng = np.random.default_rng(seed)
     emb, batch = draw_embeddings(rng, kind), draw_batch(rng, length)
     weights, options = draw_weights(rng, emb, kind, readout), {"scale": scale, "readout": readout}
-    model, params = (
-        am.FrozenTransformer(emb, **weights, **options),
-        reference_parameters(emb, **weights),
-    )
+    model = am.FrozenTransformer(emb, **weights, **options)
+    params = reference_parameters(emb, weights)
     data = (batch.tokens, batch.targets, batch.weights)
 
     assert_close(model.logits(batch.tokens), reference.forward(params, batch.tokens, **options))
@@ -125,82 +118,7 @@ def test_gradients_are_taken_one_by_one_as_together(seed):
         assert np.array_equal(alone[name].coefficients, together[name].coefficients)
 
 
-# --- Taylor ------------------------------------------------------------------------------------
-
-
-def remainder_order(model_at, batch, gradient, direction):
-    """Exponent of h in L(W + hD) - L(W) - h <gradient, D>, between h = 1e-2 and h = 1e-5."""
-    start, first_order = model_at(0).loss(batch), np.vdot(gradient, direction)
-    remainders = [abs(model_at(h).loss(batch) - start - h * first_order) for h in (1e-2, 1e-5)]
-    rounding = np.finfo(float).eps * start
-    return math.log10(remainders[0] / max(remainders[1], rounding)) / 3
-
-
-@pytest.mark.parametrize("name", transformer.MATRICES)
-@few
-@given(seed=seeds)
-def test_taylor_remainder_is_of_second_order(name, seed):
-    """Of order 1 if the gradient is wrong; 1.5 is half-way."""
-    rng = np.random.default_rng(seed)
-    emb, batch = draw_embeddings(rng, "wide gaussian"), draw_batch(rng)
-    weights = draw_weights(rng, emb, readout="residual")
-    direction = draw_weights(rng, emb, readout="residual")[name]
-
-    def model_at(h):
-        moved = {**weights, name: weights[name] + h * direction}
-        return am.FrozenTransformer(emb, **moved, readout="residual")
-
-    gradient = model_at(0).loss_and_gradients(batch, (name,))[1][name]
-    assert remainder_order(model_at, batch, gradient, direction) > 1.5
-    # a direction along which the planted error shows
-    wrong = gradient + 0.1 * abs(gradient).max() * direction
-    assert remainder_order(model_at, batch, wrong, direction) < 1.5
-
-
 # --- invariances -------------------------------------------------------------------------------
-
-
-@few
-@given(seed=seeds)
-def test_token_names_do_not_matter(seed):
-    rng = np.random.default_rng(seed)
-    emb, batch, order = draw_embeddings(rng, "wide gaussian"), draw_batch(rng), rng.permutation(N)
-    weights = draw_weights(rng, emb)
-    renamed = am.FrozenEmbeddings.from_matrices(
-        tokens=emb.tokens[order],
-        positions=emb.positions,
-        outputs=emb.outputs,
-        Phi1=emb.Phi1,
-        W_V2=emb.W_V2,
-    )
-    tokens = np.argsort(order)[batch.tokens]  # token i is now called argsort(order)[i]
-    model, other = (am.FrozenTransformer(e, **weights) for e in (emb, renamed))
-    assert_close(other.logits(tokens), model.logits(batch.tokens))
-    gradients = model.loss_and_gradients(batch)[1]
-    named = am.Batch(tokens=tokens, targets=batch.targets, weights=batch.weights)
-    for name, gradient in other.loss_and_gradients(named)[1].items():
-        assert_close(gradient, gradients[name])
-
-
-@few
-@given(seed=seeds)
-def test_a_rotation_of_everything_does_not_matter(seed):
-    rng = np.random.default_rng(seed)
-    emb, batch = draw_embeddings(rng, "wide gaussian"), draw_batch(rng)
-    rotation, weights = am.orthonormal(emb.width, emb.width, rng=rng), draw_weights(rng, emb)
-    rotated = am.FrozenEmbeddings.from_matrices(
-        tokens=emb.tokens @ rotation.T,
-        positions=emb.positions @ rotation.T,
-        outputs=emb.outputs @ rotation.T,
-        Phi1=rotation @ emb.Phi1 @ rotation.T,
-        W_V2=rotation @ emb.W_V2 @ rotation.T,
-    )
-    turned = {name: rotation @ matrix @ rotation.T for name, matrix in weights.items()}
-    model, other = am.FrozenTransformer(emb, **weights), am.FrozenTransformer(rotated, **turned)
-    assert_close(other.logits(batch.tokens), model.logits(batch.tokens))
-    gradients = model.loss_and_gradients(batch)[1]
-    for name, gradient in other.loss_and_gradients(batch)[1].items():
-        assert_close(gradient, rotation @ gradients[name] @ rotation.T)
 
 
 def atoms_of(emb, name):
@@ -439,27 +357,24 @@ def test_targets_beyond_the_outputs():
 
 
 def test_complex_and_overflowing_weights():
-    emb = am.FrozenEmbeddings.orthonormal(am.InductionTask(4, 5))
-    eye = np.eye(emb.width)
+    eye, single = np.eye(D), EMB.astype(np.float32)
     with pytest.raises(TypeError, match="W_O2: expected real numbers; got dtype complex128"):
-        am.FrozenTransformer(emb, W_O2=1j * eye)
+        am.FrozenTransformer(EMB, W_O2=1j * eye)
     with pytest.raises(ValueError, match="W_K1: expected finite scores in float32"):
-        am.FrozenTransformer(emb.astype(np.float32), W_K1=1e300 * eye)
+        am.FrozenTransformer(single, W_K1=1e300 * eye)
     for name in ("W_K1", "W_K2"):  # each score is finite, but not times the scale
         with pytest.raises(ValueError, match=f"{name}: expected finite scores in float32"):
-            am.FrozenTransformer(emb.astype(np.float32), **{name: 1e38 * eye}, scale=100)
+            am.FrozenTransformer(single, **{name: 1e38 * eye}, scale=100)
 
 
 def test_arguments_of_another_class():
-    task = am.InductionTask(4, 5)
-    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
-    tokens = task.enumerate().tokens
+    model, tokens = am.FrozenTransformer(EMB), TASK.enumerate().tokens
     for call, text in (
         (lambda: am.FrozenTransformer(None), "embeddings: expected FrozenEmbeddings; got NoneType"),
         (lambda: model.loss(tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.evaluate(model, tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.gradients.first_step(None), "task: expected an InductionTask; got NoneType"),
-        (lambda: am.probe("W_K2", None, model.embeddings), "task: expected a Task"),
+        (lambda: am.probe("W_K2", None, EMB), "task: expected a Task"),
     ):
         with pytest.raises(TypeError, match=text):
             call()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from itertools import product
 from pathlib import Path
 
@@ -131,14 +130,6 @@ def test_nothing_is_written_when_drawing_fails(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         sheets.publish(tmp_path / "out", "stem", [{"x": 1}], figure)
     assert not (tmp_path / "out").exists()
-
-
-def test_a_file_replaces_its_predecessor_only_when_whole(tmp_path, monkeypatch):
-    (tmp_path / "stem.png").write_text("old")
-    monkeypatch.setattr(os, "replace", lambda *names: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        sheets.publish(tmp_path, "stem", [{"x": 1}], sheets.canvas(1, 1))
-    assert (tmp_path / "stem.png").read_text() == "old"
 
 
 # --- exact, conditions

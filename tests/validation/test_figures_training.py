@@ -1,6 +1,5 @@
 """The figures of trained models: their numbers, their pictures, and runs that go on."""
 
-import csv
 import math
 import os
 import signal
@@ -15,7 +14,7 @@ import pytest
 
 from validation.dynamics import experiments
 from validation.dynamics.experiments import EXPERIMENTS, Scale, curves_of
-from validation.figures import attention, bigrams, depth, forming, make
+from validation.figures import attention, bigrams, depth, forming, make, sheets
 from validation.runner.cases import Context
 
 pytestmark = pytest.mark.slow
@@ -31,23 +30,6 @@ def context(seed=3, profile="quick"):
     return Context(np.random.default_rng(seed), profile)
 
 
-def read(path):
-    """The rows of a CSV file, numbers as numbers."""
-
-    def number(text):
-        try:
-            return int(text)
-        except ValueError:
-            try:
-                return float(text)
-            except ValueError:
-                return text
-
-    with open(path, encoding="utf-8", newline="") as file:
-        data = (line for line in file if not line.startswith("# "))
-        return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(data)]
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_a_figure_is_drawn_from_its_rows(name, tmp_path):
     paths = make(name, tmp_path, context(), scale=TINY)
@@ -58,7 +40,7 @@ def test_a_figure_is_drawn_from_its_rows(name, tmp_path):
     assert not list(tmp_path.glob("*.partial"))
     if name == "2":
         return  # no curves
-    rows = read(tmp_path / f"{name}.csv")
+    rows = sheets.read(tmp_path / f"{name}.csv")
     lines = {
         line.get_label(): line.get_ydata()
         for axes in MODULES[name].draw(rows).axes

@@ -280,39 +280,6 @@ def test_gradient_differentiated_along_directions(readout, scale, name, moved, z
             assert_slope(derivative, probe, wrong, params, batch, scale, readout)
 
 
-def test_first_step_at_infinite_width():
-    """Four tokens, six positions, every token a trigger: all 1 296 sequences, and by hand.
-
-    Trigger q, output o, free positions: o and the three free tokens are uniform on the three
-    tokens other than q, so every token and every label has probability 1/4. Given the label k,
-    token k is expected 1 + 3/3 = 2 times, and another token j: 2 times if it is the trigger
-    (probability 1/3), 3/3 times otherwise, 4/3 in all. At W_O2 = 0 the coefficient from token j to
-    class k is E[(1{y = k} - 1/4) count_j / 6]:  2/24 - 1/16 = 1/48 and (4/3)/24 - 1/16 = -1/144.
-    """
-    n_tokens, length = 4, 6
-    rows = []
-    for q, tau in itertools.product(range(n_tokens), range(length - 2)):
-        content = [k for k in range(n_tokens) if k != q]
-        for free in itertools.product(content, repeat=length - 2):
-            rows.append([*free[:tau], q, *free[tau:], q])
-    tokens = np.array(rows)
-    assert len(tokens) == 1296
-    taus = np.argmax(tokens == tokens[:, -1:], axis=1)
-    targets = np.full(tokens.shape, -1)
-    targets[:, -1] = tokens[np.arange(1296), taus + 1]
-    weights = np.zeros(tokens.shape)
-    weights[:, -1] = 1 / 1296
-
-    params = one_hot_parameters(n_tokens, length, n_tokens)
-    G1 = -reference.gradients(params, tokens, targets, weights, wrt=["W_O2"])["W_O2"]
-    expected = np.where(np.eye(4, dtype=bool), 1 / 48, -1 / 144)
-    outputs, positions = G1[-n_tokens:], slice(n_tokens, n_tokens + length)
-    # an entry is a mean over sequences of a mean over positions of numbers up to 1
-    assert_same(outputs[:, :n_tokens], expected, terms=1296 * length, size=1)
-    assert_same(outputs[:, positions], np.zeros((4, 6)), terms=1296 * length, size=1)
-    assert np.all(G1[:-n_tokens] == 0)  # nothing is written outside the outputs
-
-
 # --- errors ------------------------------------------------------------------------------------
 
 

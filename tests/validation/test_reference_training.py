@@ -6,9 +6,7 @@ below float64, so tolerances are the rounding of the float64 result alone.
 
 from __future__ import annotations
 
-import ast
 from decimal import Decimal, localcontext
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,16 +236,3 @@ def test_training_fits_a_batch():
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="n_heads: expected a divisor of the width 4; got 3"):
         reference_training.initial(FULL._replace(n_heads=3), np.random.default_rng(0))
-
-
-def test_it_shares_no_code_with_the_library():
-    for module in reference, reference_training:
-        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        imported |= {
-            a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names
-        }
-        assert not {name for name in imported if name.split(".")[0] in ("assocmem", "theory")}
-        assert imported - {"validation.reference.transformer"} == {
-            n for n in imported if not n.startswith("validation")
-        }

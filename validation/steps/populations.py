@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,10 +28,10 @@ def small_tasks() -> list[am.InductionTask]:
 
 
 def reference_parameters(
-    emb: am.FrozenEmbeddings, weights: dict[str, am.AssociativeMemory]
+    emb: am.FrozenEmbeddings, weights: Mapping[str, am.AssociativeMemory | np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The reference's matrices for given embeddings and learned memories."""
-    learned = {name: memory.matrix for name, memory in weights.items()}
+    """The reference's matrices for given embeddings and learned memories or matrices."""
+    learned = {name: np.asarray(weight) for name, weight in weights.items()}
     return reference.parameters(
         emb.tokens, emb.positions, emb.outputs, emb.Phi1, emb.W_V2, **learned
     )

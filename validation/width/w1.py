@@ -76,23 +76,20 @@ def check(context: Context) -> Iterator[Case]:
             values = [row[name] for row in rows]
             yield tolerances.law(f"d = {d}: {name}", values, cdf, tests=tests)
     for family, d, draws in pairs:
-        direct, without_width = (
-            model.samples(
-                partial(
-                    am.FrozenEmbeddings.random,
-                    TASK, width=d, family=family, compressed=compressed, rng=rng,
-                ),
-                draws,
-            )
-            for compressed in (False, True)
-        )  # fmt: skip
-        for name in BY_LAW if draws >= 458 else ():
-            yield same_law(
-                f"{family}, d = {d}: {name}",
-                direct.first[name], without_width.first[name], tests=tests,
-            )  # fmt: skip
-        for name, mean_squares in direct.pooled.items():
-            yield same_mean(
-                f"{family}, d = {d}: noise^2 of {name}",
-                d * mean_squares, d * without_width.pooled[name], tests=tests,
-            )  # fmt: skip
+        yield from without_and_with_the_width(model, family, d, draws, tests, rng)
+
+
+def without_and_with_the_width(
+    model: FixedModel, family: str, d: int, draws: int, tests: int, rng: np.random.Generator
+) -> Iterator[Case]:
+    """Direct draws of one width against those that never form it."""
+    random = partial(am.FrozenEmbeddings.random, TASK, width=d, family=family, rng=rng)
+    direct, drawn = (
+        model.samples(partial(random, compressed=compressed), draws) for compressed in (False, True)
+    )
+    where = f"{family}, d = {d}:"
+    for name in BY_LAW if draws >= 458 else ():
+        yield same_law(f"{where} {name}", direct.first[name], drawn.first[name], tests=tests)
+    for name, squares in direct.pooled.items():
+        case = f"{where} noise^2 of {name}"
+        yield same_mean(case, d * squares, d * drawn.pooled[name], tests=tests)
