@@ -56,11 +56,11 @@ Let {_MASS},
 $X_k = \frac1T \sum_t \frac1t \mathbb{{E}}[1\{{z_t \notin Q\}} \sum_{{s \le t}} 1\{{z_s = k\}}]$
 and $Y_k$ the same with $z_t \in Q$. Let the loss be on all tokens, $G_1 = -\nabla_{{W_O^2}} L$ and
 $k \notin Q$ an output. For the cue $W_V^2 w_E(k)$, the wanted coefficient leads a competitor $j$
-(a), when $\hat p$ is the bigrams ($\pi_b$ for tokens that are not triggers, the mean output law for
-triggers), by
+by the following. (a) When $\hat p$ is the bigrams ($\pi_b$ for tokens that are not triggers, the
+mean output law for triggers), it is
 $$G_1[k,k] - G_1[j,k] = \begin{{cases}} \tfrac1M V & j \notin Q \\
 \tfrac1M (1 - \tfrac1M) V & j \in Q \end{{cases}}$$
-which is positive for every $k$; and (b), at $W_F = 0$, by
+which is positive for every $k$. (b) At $W_F = 0$ it is
 $$\begin{{cases}} \tfrac1M V - (f_j - f_k) X_k & j \notin Q \\
 \tfrac1M \big(Y_k + (1 - \tfrac1M) V\big) - (f_j - f_k) X_k & j \in Q \end{{cases}}$$
 So at $W_F = 0$ the lead of $k$ is negative as soon as some other output is more frequent by more
