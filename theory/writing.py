@@ -239,7 +239,7 @@ def table(claims: Iterable[Claim]) -> str:
     >>> print(table([CLAIMS["AM1"]]))
     | id | claim | kind | status |
     | --- | --- | --- | --- |
-    | AM1 | Over orthonormal keys and values the scores are the coefficients | equal | proved |
+    | AM1 | Over orthonormal keys and values, the scores are the coefficients | equal | proved |
     """
     rows = [
         f"| {claim.id} | {as_markdown(claim.title)} | {claim.kind} | {claim.status} |"
@@ -324,7 +324,7 @@ _TYPESET: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"(?<![\w$.])1e(-\d+)\b"), r"$10^{\1}$"),
     (re.compile(_NUMBER + r"e(-\d+)\b"), r"$\1 \\cdot 10^{\2}$"),
     (re.compile(r"\b([A-Za-z])\^(-\d+)\b"), r"$\1^{\2}$"),
-    (re.compile(r"\b([A-Za-z])\^\(([^()$]*)(?<=2)a\)"), r"$\1^{\2\\alpha}$"),
+    (re.compile(r"\b([A-Za-z])\^\(([^()$]*)1/\(2 alpha\)\)"), r"$\1^{\g<2>1/(2\\alpha)}$"),
     (re.compile(r"\b([A-Za-z])\^\(([^()$]+)\)"), r"$\1^{\2}$"),
     (re.compile(r"\b(d|n)\*(?!\w)"), r"$\1^*$"),
     (re.compile(r"\bd_(\d+)\b"), r"$d_{\1}$"),
@@ -352,8 +352,8 @@ def typeset(text: str) -> str:
 
     >>> typeset("W_K2 at lambda -> 0, T >= 5 and `W_K2` in $tau$")
     '$W_K^2$ at $\\lambda \\to 0$, $T \\ge 5$ and `W_K2` in $tau$'
-    >>> typeset("2.5 10^20 of d^(1/2a), at most 4e-5, d* = 10^3")
-    '$2.5 \\cdot 10^{20}$ of $d^{1/2\\alpha}$, at most $4 \\cdot 10^{-5}$, $d^* = 10^{3}$'
+    >>> typeset("2.5 10^20 of d^(1/(2 alpha)), at most 4e-5, d* = 10^3")
+    '$2.5 \\cdot 10^{20}$ of $d^{1/(2\\alpha)}$, at most $4 \\cdot 10^{-5}$, $d^* = 10^{3}$'
     >>> typeset("d rows where C > C*(T, K), at (C, K) = (16, 4) like ln T - 2, (d) and 1/n")
     '$d$ rows where $C > C^*(T, K)$, at $(C, K) = (16, 4)$ like $\\ln T - 2$, (d) and $1/n$'
     """

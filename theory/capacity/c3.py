@@ -1,4 +1,4 @@
-"""Derivation of C3: over Zipf weights the rivals are heavy items; d^(1/2a) items are recalled."""
+"""Derivation of C3: about d^(1/(2 alpha)) items are recalled under Zipf weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivation of C4: outer products, least squares and one gradient step share their leading
+"""Derivation of C4: outer products, least squares and one gradient step have the same leading
 capacity."""
 
 from __future__ import annotations

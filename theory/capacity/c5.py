@@ -1,4 +1,4 @@
-"""Derivation of C5: no rule stores all of more than about 2 d^2 pairs: W has too few regions."""
+"""Derivation of C5: no rule recalls all of more than about 2 d^2 pairs: W has too few regions."""
 
 from __future__ import annotations
 

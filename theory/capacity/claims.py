@@ -1,11 +1,11 @@
-"""Memory capacity: how many associations a matrix of width d keeps, by rule and by weights."""
+"""Memory capacity: how many associations a matrix of width d stores, by rule and by weights."""
 
 from theory.record import Claim
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="C3",
-        title="Under Zipf weights d^(1/2a) items are recalled, and only heavy items are rivals",
+        title="About d^(1/(2 alpha)) items are recalled under Zipf weights of exponent alpha",
         statement=r"""
 Let $W = \sum_{i=1}^n i^{-\alpha} v_i u_i^\top$ with $\alpha > \tfrac12$ over Gaussian keys and
 values. (a) As $d \to \infty$ with $\ln n = o(d)$, the item of rank $i = x\,d^{1/(2\alpha)} \le n$
@@ -27,23 +27,24 @@ whatever $n$, without logarithm.
         source="derived here; [CDB2024] for weighting schemes on Zipf data",
         status="proved in a limit",
         note=r"""
-The heavy value $k$ answers any key with noise $k^{-\alpha}/\sqrt d$, the overlap of its key with
-that key; the crosstalk of all items together is smaller, of order $1/d$. So an item is lost when
-its weight falls below that of the heavy few over $\sqrt d$. For $\alpha = 1$ about $\sqrt d$ items
-are kept, where equal weights keep $d^2/\ln n$. How soon the limit is reached depends on $n$, and
-is not derived: at $d = 64$, $\alpha = 1$ the item of rank 40 is recalled in
+The value of a heavy item $k$ answers any key with noise $k^{-\alpha}/\sqrt d$, from the overlap of
+its own key with that key. The crosstalk of all items together is smaller, of order $1/d$. So an
+item competes with the heavy items only, and is lost when its weight falls below theirs divided by
+$\sqrt d$. For $\alpha = 1$ about $\sqrt d$ items are recalled, where equal weights allow
+$d^2/(2 \ln n)$. How fast the limit is approached depends on $n$ and is not derived: at $d = 64$,
+$\alpha = 1$ the item of rank 40 is recalled in
 $$\begin{array}{lrrrrr} n & 40 & 100 & 400 & 4000 & \text{limit} \\ \text{percent of draws} & 8.0 &
 6.4 & 4.5 & 2.3 & 13 \end{array}$$
-For $\alpha \le \frac12$ the sum of squares grows with $n$, and recall depends on $n$. The
-constants of the bound are crude, as it only serves to exchange limit and sum: at $\alpha = 1$ it
-is below 1 for $K > 1.25 \cdot 10^5$, that is $d > 2.5 \cdot 10^{20}$. For more items it does not
-suffice, as it does not use that all items of nearly no weight share one chance of being the
-largest.
+For $\alpha \le \frac12$ the sum of squares grows with $n$, and recall depends on $n$. The constants
+of the bound are crude, because it only serves to exchange limit and sum: at $\alpha = 1$ it is
+below 1 for $K > 1.25 \cdot 10^5$, that is $d > 2.5 \cdot 10^{20}$. For more items than (b) allows
+the bound does not suffice, because it ignores that at most one of all items of negligible weight
+can have the largest score.
 """.strip(),
     ),
     Claim(
         id="C4",
-        title="Outer products, least squares and one gradient step share their leading capacity",
+        title="Outer products, least squares and one gradient step have the same leading capacity",
         statement=r"""
 (a) Store $n$ pairs one to one over Gaussian keys and values. Recall is $\Pr(X > Y)$ with $X$, $Y$
 as in C2, but for
@@ -51,7 +52,7 @@ $$\cos^2\theta \sim \mathrm{Beta}\Big(\frac d2, \frac{n-1}2\Big) \text{ for oute
 \cos^2\theta \sim \mathrm{Beta}\Big(\frac d2, \frac{n-d}2\Big) \text{ for the pseudo-inverse}, \;
 n > d,$$
 and $\theta = 0$ for the pseudo-inverse at $n \le d$, where $W u_i = v_i$. So at $n + d - 1$ pairs
-the pseudo-inverse has the angle of outer products at $n$, against $d - 1$ more rivals. As
+the pseudo-inverse has the angle of outer products at $n$ pairs, but $d - 1$ more competitors. As
 $n, d \to \infty$ its recall tends to 1 where $d^2/((n + d)\, z_n^2)$ stays above $1 + \varepsilon$
 for some $\varepsilon > 0$, and to 0 where it stays below $1 - \varepsilon$; for outer products this
 is $d^2/((n - 1 + 2d)\, z_n^2)$.
@@ -74,18 +75,19 @@ $$n^* \sim \frac{d^2}{2\ln n^*} , \qquad
         source="derived here; L1 for the gradient step",
         status="proved in a limit",
         note=r"""
-The laws and the moments are exact; capacity is a limit, in which the gain of $d$ pairs is of lower
-order than what is proved. In numbers, at $d = 32$: outer products recall 0.503 of 98 pairs and
-0.383 of $98 + d - 1$, the pseudo-inverse 0.488 of $98 + d - 1$. The bits count $\log_2 n$ for each
-of $n^*$ pairs; half of those are recalled at $n^*$, nearly all at slightly fewer pairs only when
-$\ln n$ is large. For outer products at $d = 128$, $n^*/d^2$ is 0.076 and the bits are 0.78 a
-parameter. Least squares removes the crosstalk inside the span of the keys; beyond $n = d$ what it
-cannot remove has $n - d$ dimensions instead of $n - 1$.
+The laws and the moments are exact. The capacity is a limit, in which the gain of $d$ pairs is of
+lower order than what is proved. For example, at $d = 32$ outer products recall a share of 0.503 of
+98 pairs and 0.383 of $98 + d - 1$, whereas the pseudo-inverse recalls 0.488 of $98 + d - 1$. The
+bits count $\log_2 n$ for each of the $n^*$ pairs. Only half of these are recalled at $n^*$; for
+nearly all to be recalled at slightly fewer pairs, $\ln n$ has to be large. For outer products at $d
+= 128$, $n^*/d^2$ is 0.076, which is 0.78 bits per parameter. Least squares removes the crosstalk
+within the span of the keys; for $n > d$ the crosstalk that it cannot remove has $n - d$ dimensions
+instead of $n - 1$.
 """.strip(),
     ),
     Claim(
         id="C5",
-        title="No rule stores all of more than about 2 d^2 pairs: W has too few regions",
+        title="No rule recalls all of more than about 2 d^2 pairs: W has too few regions",
         statement=r"""
 Whatever the vectors and the rule, let the $n$ keys be paired with the $n$ values at random. Some
 $W \in \mathbb{R}^{d \times d}$ recalls all pairs with probability at most
@@ -99,13 +101,13 @@ which is convex (L1).
         source="derived here; [C1965], Theorem 1, for the number of regions",
         status="proved",
         note=r"""
-The bound holds for every rule at once, and is loose: at $d = 16$ it is $663 = 2.6\,d^2$, and
-minimising the cross-entropy recalls all of about $60 = 0.23\,d^2$ pairs, outer products of about
-10. The tolerance is what is proved about its tightness: the number that outer products recall in
-full, in the mean of the same draws. So that row sees a bound that is about seven times too small
-at $d = 4$ and $8$, and none that is less wrong. What the bound is made of is seen exactly: the
-regions between drawn hyperplanes are counted, and the first $n$ at which they are too few is found
-in fractions.
+The bound holds for every rule at once, and is loose: at $d = 16$ it is $663 = 2.6\,d^2$, whereas
+the minimum of the cross-entropy recalls all of about $60 = 0.23\,d^2$ pairs, and outer products
+recall all of about 10. The tolerance is what is proved about its tightness: the number of pairs
+that outer products recall in full, in the mean of the same draws. At $d = 4$ and $8$ this case
+would therefore detect a bound that is seven times too small, but none that is less wrong. The
+ingredients of the bound are checked exactly: the regions between drawn hyperplanes are counted, and
+the first $n$ at which they are too few is found in exact fractions.
 """.strip(),
     ),
     Claim(
@@ -121,35 +123,36 @@ least 0.99 of the pairs, in the mean over draws; (b) at $n = 4\,n^*(d)$ it recal
         source="derived here; [CSB2024] for gradient descent on associative memories",
         status="empirical",
         note=r"""
-The minimum is found by L-BFGS; the loss is convex, so gradient descent would end there, too. The
-edge is sharp: once the pairs cannot be separated, the minimum serves none of them well. The levels
-0.99 and one half are round numbers beyond the first draws (1.000, and 0.12 to 0.17). Recall 1/2
-is reached at about $n = 0.44$, $0.29$, $0.19\,d^2$ for $d = 8$, 16, 32: more than $d$, and about
-twice $n^*$.
+The minimum is found by L-BFGS; the loss is convex, so gradient descent converges to the same
+minimum. The transition is sharp: once the pairs cannot be separated, the minimum recalls few of
+them. The levels 0.99 and one half are round numbers, chosen with room after the first draws (1.000,
+and 0.12 to 0.17). Recall one half is reached at about $n = 0.44$, $0.29$, $0.19\,d^2$ for $d = 8$,
+16, 32, which is more than $d$ and about twice $n^*$.
 """.strip(),
     ),
     Claim(
         id="C7",
         title="The Gaussian approximation of recall errs by at most 1/(2d) at equal weights",
         statement=r"""
-Take the scores of a key, over the factor $\|u_i\| \|V^\top f\|$ that they share, as independent
-normals: for equal weights, $r = n/m$, the right one with mean $1 - \frac1{2d}$ and variance
-$(n - r + dr)/d^2$, the wrong ones with mean 0 and variance $(n - r - 1 + d(1 + r))/d^2$. The
-probability of recall so computed differs from the exact one by at most $\frac1{2d}$, at every $n$.
-With the moments of C1 instead, the error is up to ten times larger. The variance of a wrong score
-is exact; the mean and the mean square of the right one are up to $1/(4d^2)$.
+Divide the scores of a key by the factor $\|u_i\| \|V^\top f\|$ that they share, and take them as
+independent normals. For equal weights and $r = n/m$, the right one has mean $1 - \frac1{2d}$ and
+variance $(n - r + dr)/d^2$, and the wrong ones have mean 0 and variance
+$(n - r - 1 + d(1 + r))/d^2$. The probability of recall computed in this way differs from the exact
+one by at most $\frac1{2d}$, at every $n$. With the moments of C1 instead, the error is up to ten
+times larger. The variance of a wrong score is exact; the mean and the mean square of the right one
+are accurate to $1/(4d^2)$.
 """.strip(),
         assumptions=("Gaussian keys and values, equal weights, one to one or many to one, d >= 8",),
         kind="empirical",
         source="derived here",
         status="empirical",
         note=r"""
-Measured at $d = 8$ to 64, recall from 0.05 to 0.99, against the law of C2. Unequal weights are not
-covered: a heavy rival is no small part of the noise that it is compared with. For Zipf weights
-with $\alpha = 1$ the error is, over items, up to
+The error was measured against the law of C2 at $d = 8$ to 64, for recall from 0.05 to 0.99. Unequal
+weights are not covered, because a heavy competitor makes up a large part of the noise that it is
+compared with. For Zipf weights with $\alpha = 1$ the largest error over items is
 $$\begin{array}{lrrrrrr} d & 64 & 64 & 64 & 64 & 256 & 1024 \\ n & 48 & 200 & 1000 & 10^4 & 1000 &
 1000 \\ \text{error} & 0.06 & 0.09 & 0.12 & 0.17 & 0.03 & {<}\,0.01 \end{array}$$
-The moments and the integral are derived, the error is measured.
+The moments and the integral are derived; the error is measured.
 """.strip(),
     ),
 )

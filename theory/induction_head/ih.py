@@ -1,5 +1,5 @@
-"""Derivation of IH: the hand-built memories solve the task, up to a tie when the trigger stands
-first."""
+"""Derivation of IH: the hand-built head solves the task, up to a tie if the trigger is the first
+token."""
 
 from __future__ import annotations
 

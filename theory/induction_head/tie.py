@@ -1,5 +1,5 @@
-"""Derivation of tie: the learned head has no tie at tau = 1, yet mostly fails there at K = 2 and
-3."""
+"""Derivation of tie: if the trigger is the first token, the learned head mostly fails for K = 2
+and 3."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Derivation of C2: recall over Gaussian vectors has an exact law and a capacity, one or many to
-one."""
+"""Derivation of C2: recall over Gaussian vectors has an exact law, for one or many keys per
+value."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from theory.record import Claim
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="AM1",
-        title="Over orthonormal keys and values the scores are the coefficients",
+        title="Over orthonormal keys and values, the scores are the coefficients",
         statement=r"""
 Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$. If $u_1, \dots, u_n$ are orthonormal and
 $v_1, \dots, v_m$ are orthonormal, then for all $i, j$
@@ -16,13 +16,13 @@ $$v_j^\top W u_i = C_{ji} .$$
         source="[BCBJB2023], Section 4.1",
         status="proved",
         note="""
-With one-hot keys and values no rounding occurs, whatever the coefficients: the tolerance is 0.
-Nothing is asked about keys against values: they may live in different spaces, or be the same.
+With one-hot keys and values no rounding occurs, whatever the coefficients, so the tolerance is 0.
+Nothing is assumed about keys relative to values: they may be in different spaces, or be the same.
 """.strip(),
     ),
     Claim(
         id="C1",
-        title="Scores and margins over random keys and values have known moments, at any weights",
+        title="Scores and margins over random keys and values have exact moments, for any weights",
         statement=r"""
 (a) Let $W = \sum_{j,i} C_{ji}\, v_j u_i^\top$ with keys $u_i \in \mathbb{R}^{d}$ and values
 $v_j \in \mathbb{R}^{d'}$, all independent, isotropic with mean 0 and mean square norm 1;
@@ -58,18 +58,18 @@ $(2n + 6d + 5)/d^2$.
         source="derived here; with the leading order in [BCBJB2023], Section 4.1",
         status="proved",
         note=r"""
-All products of different overlaps vanish in the mean, so the squares add up: the Gram matrix $G$ of
-the keys has
+The mean of a product of two different overlaps vanishes, so that only squares contribute: the Gram
+matrix $G$ of the keys has
 $$\mathbb{E}\, G_{li} G_{l'i} = 0 \;\; (l \ne l') , \qquad \mathbb{E}\, G_{li}^2 = \tfrac1d \;\;
 (l \ne i) , \qquad \mathbb{E}\, G_{ii}^2 = \kappa .$$
-The terms with $j = k$ or $l = i$, $2/d$ in all for a wrong score, outweigh the crosstalk $n/d^2$ up
-to $n = 2d$. Uncorrelated is not independent: all scores of a key share the factor
-$\|u_i\| \|V^\top f\|$ of C2.
+For a wrong score, the terms with $j = k$ or $l = i$ contribute $2/d$ in all, which outweighs the
+crosstalk $n/d^2$ up to $n = 2d$. The scores of a key are uncorrelated but not independent: they
+share the factor $\|u_i\| \|V^\top f\|$ of C2.
 """.strip(),
     ),
     Claim(
         id="C2",
-        title="Recall over Gaussian vectors has an exact law and a capacity, one or many to one",
+        title="Recall over Gaussian vectors has an exact law, for one or many keys per value",
         statement=r"""
 (a) Store $n$ pairs one to one, $W = \sum_i v_i u_i^\top$, all keys and values independent with
 independent $\mathcal{N}(0, 1/d)$ entries. The probability that
@@ -116,17 +116,18 @@ $$\Pr(\text{recall}) \to \mathbb{E}\,\Phi\big(\rho^{-1/2} + \zeta\big)^{m-1} .$$
         note=r"""
 The law of $X$ and $Y$ is exact at every $n$ and $d$; what follows it is a limit, which the
 derivation proves with explicit bounds. The number $d / \sqrt{n - 1 + 2d}$ is the reciprocal of the
-standard deviation of a wrong score (C1). Where it equals $z_n$, $n = d^2/z_n^2 - 2d + 1$: close in
-numbers, though the proof gives only a factor $1 + o(1)$, which covers $2d$. The check compares
-recall at two sizes around $n^*$ for each width with the exact law, sampled through $X$ and $Y$ at a
-cost of $O(n)$ a draw, interpolates both to a recall of $\frac12$, and fits the exponent of $n^*$ in
-$d$ to both. At the widths of the check the exponent of $n^*$ itself is well below 2, by the
-logarithm and by the term $2d$; that of $(n^* + 2d - 1)\, z_n^2$ is 2 up to a few hundredths. Over
-$d = 24$ to $96$ the exponents are 1.3 for 16 classes, on the way to 1, and 1.7 for $d$ classes, on
-the way to 2. The laws (a) and (c) differ because keys of one value add up before they meet it: a
-wrong value collects $r$ overlaps of size $1/\sqrt d$ at its full square norm, noise $r/d$, against
-the crosstalk $n/d^2 = rm/d^2$ of all other values. With few classes the first is larger, so $dm$,
-not $d^2$, limits the map.
+standard deviation of a wrong score (C1). Where it equals $z_n$, $n = d^2/z_n^2 - 2d + 1$; this is a
+good approximation of $n^*$, though the proof gives only a factor $1 + o(1)$, which includes the
+term $2d$. For each width, the check measures recall at two sizes around $n^*$, compares it with the
+exact law, which is sampled through $X$ and $Y$ at a cost of $O(n)$ per draw, interpolates both to a
+recall of $\frac12$, and fits the exponent of $n^*$ in $d$ to both. At the widths of the check, the
+exponent of $n^*$ is well below 2 because of the logarithm and of the term $2d$; that of
+$(n^* + 2d - 1)\, z_n^2$ is 2 up to a few hundredths. Over $d = 24$ to $96$ the exponents are 1.3
+for 16 classes, where the limit is 1, and 1.7 for $d$ classes, where the limit is 2. The laws (a)
+and (c) differ because the keys of one value add up: a wrong value collects $r$ overlaps of size
+$1/\sqrt d$ at its full square norm, which is a noise of variance $r/d$, beside the crosstalk
+$n/d^2 = rm/d^2$ of all other values. With few classes the first is larger, so that $dm$, not $d^2$,
+limits the capacity.
 """.strip(),
     ),
 )

@@ -1,4 +1,4 @@
-"""Derivation of S3a: at zero lead step 3 is flat along each row; its slope in the lead makes the
+"""Derivation of S3a: at zero lead, step 3 favours no position; its slope in the lead builds the
 head."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Derivation of T-S1: step 1 always recalls, but a head with random triggers may read the trigger
-instead."""
+"""Derivation of T-S1: step 1 always recalls, but with random triggers the head may answer the
+trigger."""
 
 from __future__ import annotations
 

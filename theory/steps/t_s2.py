@@ -1,4 +1,4 @@
-"""Derivation of T-S2: over the content step 2 recalls from T = 5 on, over all tokens where C >
+"""Derivation of T-S2: step 2 recalls from T = 5 on over the content, over all tokens only if C >
 C*(T, K)."""
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ renaming triggers among themselves and content tokens among themselves. (a) The 
 InductionTask fall into patterns $(\tau, \pi)$, $\pi$ a partition of the $T-2$ content positions
 into $b$ sets of equal tokens, of probability
 $$\frac{1}{T-2}\,\frac{C(C-1)\cdots(C-b+1)}{C^{T-2}} ,$$
-(b) and the loss and all its gradients, at any such weights, are the means over patterns of those
-of one sequence each, in which a class that does not occur enters the softmax once with the number
-$m$ of classes like it,
-$$\ell = \ln\Big(\sum_{k \text{ occurs}} e^{\xi_k} + \sum_a m_a e^{\xi_a}\Big) - \xi_y ,$$
-and a gradient between two classes of atoms is the sum over their pairs divided by their number.
+(b) At any such weights, the loss and its gradients are means over patterns, with one sequence for
+each pattern. The classes that do not occur in the sequence fall into kinds $a$ of $m_a$ alike, and
+each kind enters the loss once with this multiplicity,
+$$\ell = \ln\Big(\sum_{k \text{ occurs}} e^{\xi_k} + \sum_a m_a e^{\xi_a}\Big) - \xi_y ;$$
+a gradient between two classes of atoms is the mean over their pairs.
 """.strip(),
         assumptions=(
             "orthonormal atoms (infinite width)",
@@ -47,10 +47,10 @@ population, at random symmetric weights.
     ),
     Claim(
         id="P2",
-        title="A small first step m_1 changes the lead of step 2 by the share kappa_T m_1 / C",
+        title="A first step of size m_1 changes the lead of step 2 by a factor 1 + kappa_T m_1 / C",
         statement=r"""
-Let $W_O^2 = \eta_1 G_1$ with $\eta_1$ such that the wanted coefficient leads by $m_1$, predicting
-the content with fixed triggers, and let $L(m_1)$ be the lead of the trigger query,
+Take fixed triggers and prediction over the content. Let $W_O^2 = \eta_1 G_1$ with $\eta_1$ such
+that the wanted coefficient leads by $m_1$, and let $L(m_1)$ be the lead for the query of a trigger,
 $w_E(q) \to \Phi_1 w_E(q)$ over $w_E(q) \to \Phi_1 w_E(c)$ for a content token $c$, in
 $-\nabla_{W_K^2} L / \eta_1$. Then $L(0)$ is that of $J_2$, and at fixed $N, T, K$
 $$\frac{L(m_1)}{L(0)} = 1 + \frac{\kappa_T}{C}\,m_1 + O(m_1^2),$$
@@ -66,25 +66,26 @@ $\kappa_5 = \tfrac{10771103167}{644607000}$, $\kappa_6 = \tfrac{231412343}{70956
         source="derived here; [BCBJB2023], section 6, takes the first order",
         status="proved",
         note="""
-The perturbative step 2 is exact for a large vocabulary only: at C = 3, T = 5 a first step of
-m_1 = 0.5 makes the lead 3.9 times that of J_2, and at C = 3, T = 4 a step of m_1 = 1 turns its
-sign. With prediction over all tokens and with random triggers the correction is another rational
-function of C and K. kappa_T is proved for every C and K at each T listed; it was found the same
-way at T = 7 (1.940) and T = 8 (1.415).
+The perturbative step 2 is exact only in the limit of a large vocabulary: at C = 3, T = 5 a first
+step of m_1 = 0.5 makes the lead 3.9 times that of J_2, and at C = 3, T = 4 a step of m_1 = 1
+reverses its sign. With prediction over all tokens, and with random triggers, the correction is
+another rational function of C and K. kappa_T is proved for every C and K at each T listed; in the
+same way it was found at T = 7 (1.940) and T = 8 (1.415).
 """.strip(),
     ),
     Claim(
         id="P3",
-        title="Up to a million tokens S3b agrees with step 3; steps of real size write the head",
+        title="Up to a million tokens, S3b agrees with step 3, and finite steps write the head",
         statement=r"""
-At $N$ up to $10^6$, by sums over patterns. (a) S3b is the exact derivative of step 3, rows
-$2 \le t < T$, relative to the largest entry of the row, up to rounding and the bound of S3b-bound:
-$2 \cdot 10^{-8}$ at most at $C = 10^4$ and $2 \cdot 10^{-14}$ at $C = 10^6$, for $(T, K, \lambda) =
-(5, 1, 1), (8, 1, 10), (8, 4, 1)$. (b) Three gradient steps of real size on the exact population,
-$(m_1, m_2, m_3) = (\tfrac12, 10, 20)$, $K = 1$, $T = 8, \dots, 10$: $W_O^2$ and $W_K^2$ are
-recalled, $W_K^1$ in rows $3, \dots, T-2$, and the label is the strict maximum in every sequence
-with $2 \le \tau \le T-3$, without exception; at $\tau = T-2$ it is so in a share of $1/C$, which is
-chance, and at $\tau = 1$ in one from $1/C$ to $2/C$.
+The following holds at $N$ up to $10^6$, by sums over patterns. (a) In rows $2 \le t < T$, relative
+to the largest entry of the row, S3b equals the exact derivative of step 3 up to rounding and the
+bound of S3b-bound, which is at most $2 \cdot 10^{-8}$ at $C = 10^4$ and $2 \cdot 10^{-14}$ at $C =
+10^6$, for $(T, K, \lambda) = (5, 1, 1), (8, 1, 10), (8, 4, 1)$. (b) Take three gradient steps of
+finite size on the exact population, with $(m_1, m_2, m_3) = (\tfrac12, 10, 20)$, $K = 1$ and $T =
+8, \dots, 10$. Then $W_O^2$, $W_K^2$ and rows $3, \dots, T-2$ of $W_K^1$ are recalled, and the label
+is the strict maximum of the logits in every sequence with $2 \le \tau \le T-3$; at $\tau = T-2$
+this is so in a share $1/C$ of the sequences, which is chance, and at $\tau = 1$ in a share of $1/C$
+to $2/C$.
 """.strip(),
         assumptions=(
             "orthonormal atoms, prediction over the content",
@@ -94,9 +95,10 @@ chance, and at $\tau = 1$ in one from $1/C$ to $2/C$.
         source="computed here, for step 3 and the theorem of [BCBJB2023], section 6",
         status="empirical",
         note="""
-Nothing is sampled: the figures are exact up to rounding, for these sizes; (b) was computed for one
-trigger and prediction over the content only. tau = T-2 fails because row T-1 of W_K1 is not yet
-recalled at these lengths, tau = 1 because position 1 can attend only to itself (claim tie).
+Nothing is sampled: the numbers are exact up to rounding, for these sizes; (b) was computed for one
+trigger and prediction over the content only. Sequences with tau = T-2 fail because row T-1 of W_K1
+is not recalled at these lengths, and those with tau = 1 because position 1 can attend only to
+itself (claim tie).
 """.strip(),
     ),
 )

@@ -1,4 +1,4 @@
-"""Near-orthogonality: random vectors in R^d are orthogonal up to O(sqrt(log n / d))."""
+"""Near-orthogonality: n random vectors in R^d are orthogonal up to O(sqrt(log n / d))."""
 
 from theory.record import Claim
 
@@ -60,11 +60,11 @@ pairs.
         status="proved",
         note=r"""
 The plain form (a) is loose by design: for $d \gg \ln n$ it is exceeded with probability about
-$\delta / \sqrt{4\pi \ln(n(n-1)/\delta)}$, at $\delta = \frac12$ in 2 to 5 % of all draws for $n$
-from 30 to $10^9$, and in fewer at small $d$; (c) pays for the norms on top. The check takes $\delta
-= \frac12$ and tests each bound from both sides: how often it is exceeded, and how often it is not.
-Cosines of Gaussian rows have the law of the sphere. The exceedance is nearly $1 - e^{-s}$, also for
-large $s$: NO6.
+$\delta / \sqrt{4\pi \ln(n(n-1)/\delta)}$. At $\delta = \frac12$ this is 2 to 5 % of all draws for
+$n$ from 30 to $10^9$, and less at small $d$. Bound (c) is looser still, because it bounds the norms
+as well. The check takes $\delta = \frac12$ and tests each bound from both sides: how often it is
+exceeded, and how often it is not. Cosines of Gaussian rows have the law of the sphere. The
+probability of exceeding $t$ is nearly $1 - e^{-s}$, also for large $s$ (NO6).
 """.strip(),
     ),
     Claim(
@@ -82,14 +82,14 @@ $n \le d$ the bound is $0$, attained by orthonormal vectors.
         source="[W1974]",
         status="proved",
         note=r"""
-Frames that attain it stay above it when each vector is moved a little, by no more than the angles
-that this turns. Random vectors lie between this bound and the one of NO2 (b). For $n \gg d^2$
-Welch's higher-order bounds are stronger.
+When each vector of a frame that attains the bound is perturbed, the coherence exceeds the bound by
+no more than the angles of the perturbation allow. Random vectors lie between this bound and that of
+NO2 (b). For $n \gg d^2$ Welch's higher-order bounds are stronger.
 """.strip(),
     ),
     Claim(
         id="NO4",
-        title="A Gaussian remapping keeps norms and turns every vector nearly orthogonal to itself",
+        title="A Gaussian remapping nearly keeps norms and turns each vector by nearly 90 degrees",
         statement=r"""
 Let $W \in \mathbb{R}^{d \times d}$ have independent $\mathcal{N}(0, 1/d)$ entries and let
 $u_1, u_2, \dots \ne 0$ be fixed and orthogonal. The pairs $(\|Wu_i\|^2, \langle Wu_i, u_i\rangle)$
@@ -111,7 +111,7 @@ exact quantile for tolerance.
     ),
     Claim(
         id="NO5",
-        title="The coherence of n random vectors is rarely below a limit close to that of NO2",
+        title="The coherence of n random vectors is rarely far below the bound of NO2",
         statement=r"""
 Let $u_1, \dots, u_n$ be independent and uniform on the unit sphere of $\mathbb{R}^d$, or with
 independent entries $\pm 1/\sqrt d$; let $m = \binom n2$ and let $p(t)$ be the exact tail of one
@@ -132,10 +132,11 @@ $$\Pr\Big(t_- \le \max_{i \ne j} |\cos(u_i, u_j)| \le t_+\Big) \ge 1 - \delta .$
         source="derived here, from Cantelli's inequality",
         status="proved",
         note=r"""
-Three pairs (of three vectors) are not independent, but a variance asks for two at a time only. For
-$mp \gg 1$ the bound is about $1/(mp)$, where NO6 has $e^{-mp}$: at $\delta = \frac12$ and $n = 32$
-the coherence is below $t_-$ in about 5 % of all draws, not 25 %. What NO5 has over NO6 is that it
-holds at every $n$ and $t$. At $n = 2$ the check tests it from both sides.
+The three pairs of three vectors are not independent, but a variance involves only two pairs at a
+time. For $mp \gg 1$ the bound is about $1/(mp)$, whereas NO6 has $e^{-mp}$: at $\delta = \frac12$
+and $n = 32$ the coherence is below $t_-$ in about 5 % of all draws, not in 25 %. The advantage of
+NO5 over NO6 is that it is informative at every $n$ and $t$. At $n = 2$ the check tests it from both
+sides.
 """.strip(),
     ),
     Claim(
@@ -187,10 +188,10 @@ than $d\,(1 - \varepsilon^2)/(1 - d\,\varepsilon^2)$ vectors fit if $\varepsilon
         source="derived here, from NO2; [W1974] for vectors of any choice",
         status="proved",
         note=r"""
-The largest $n$ that the bound $2 e^{-d \varepsilon^2/2}$ in place of $p$ admits is smaller by a
-factor of about $(2\pi d \varepsilon^2)^{1/4}$, for $d \varepsilon^4 \ll 1 \ll d \varepsilon^2$.
-Random vectors fit at $\varepsilon = O(1)$ by the birthday problem: $\sqrt{2 \ln 2 / p}$ of them
-stay within $\varepsilon$ with probability $\frac12$.
+With the bound $2 e^{-d \varepsilon^2/2}$ in place of $p$, the largest $n$ is smaller by a factor of
+about $(2\pi d \varepsilon^2)^{1/4}$, for $d \varepsilon^4 \ll 1 \ll d \varepsilon^2$. How many
+random vectors fit is a birthday problem: $\sqrt{2 \ln 2 / p}$ of them stay within $\varepsilon$
+with probability about $\frac12$.
 """.strip(),
     ),
 )

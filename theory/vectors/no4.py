@@ -1,5 +1,5 @@
-"""Derivation of NO4: a Gaussian remapping keeps norms and turns every vector nearly orthogonal to
-itself."""
+"""Derivation of NO4: a Gaussian remapping nearly keeps norms and turns each vector by nearly 90
+degrees."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Derivation of NO5: the coherence of n random vectors is rarely below a limit close to that of
-NO2."""
+"""Derivation of NO5: the coherence of n random vectors is rarely far below the bound of NO2."""
 
 from __future__ import annotations
 

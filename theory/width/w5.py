@@ -1,4 +1,4 @@
-"""Derivation of W5: to first order the noise of true gradients has exact moments; that of runs a
+"""Derivation of W5: the noise of true gradients has exact moments to first order, and a normal
 limit."""
 
 from __future__ import annotations

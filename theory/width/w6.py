@@ -1,4 +1,4 @@
-"""Derivation of W6: at a known width the written memories answer, with probability 1 - delta."""
+"""Derivation of W6: at a known width, the written head answers correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers of memories: one step from zero of gradient descent, sign descent and Muon."""
+"""Optimisers as writers of memories: one step from zero of gradient descent, sign descent, Muon."""
 
 from theory.record import Claim
 
@@ -7,16 +7,17 @@ GAUSSIAN = "keys and values are independent families with independent N(0, 1/d) 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="WR1",
-        title="Over orthonormal atoms the polar factor levels all frequencies, in any basis",
+        title="Over orthonormal atoms, the polar factor equalises all frequencies, in any basis",
         statement=r"""
 Let $u_1, \dots, u_n$ and $v_1, \dots, v_n$ be orthonormal families, $p_i > 0$ and
-$M = \sum_i p_i v_i u_i^\top$, what one step of gradient descent from zero writes of items with
-frequencies $p_i$ (L1, up to the mean of the values). (a) Its polar factor, one step of Muon, is
+$M = \sum_i p_i v_i u_i^\top$. This is what one step of gradient descent from zero writes of items
+with frequencies $p_i$ (L1, up to the mean of the values). (a) Its polar factor, which one step of
+Muon writes, is
 $$\mathrm{polar}(M) = \sum_i v_i u_i^\top ,$$
-whatever the frequencies; (b) and $\mathrm{polar}(A M B) = A\, \mathrm{polar}(M)\, B$ for orthogonal
-$A, B$. (c) Over one-hot atoms sign descent writes the same, $\mathrm{sign}(M) = \sum_i v_i
-u_i^\top$, but not over others: with $u = v = (\cos\theta, \sin\theta), (-\sin\theta, \cos\theta)$,
-$p_1 > p_2$ and $0 < \theta < \tfrac\pi4$
+whatever the frequencies. (b) $\mathrm{polar}(A M B) = A\, \mathrm{polar}(M)\, B$ for orthogonal
+$A, B$. (c) Over one-hot atoms sign descent writes the same matrix, $\mathrm{sign}(M) = \sum_i v_i
+u_i^\top$, but not over other atoms: with $u = v = (\cos\theta, \sin\theta), (-\sin\theta,
+\cos\theta)$, $p_1 > p_2$ and $0 < \theta < \tfrac\pi4$
 $$\mathrm{sign}(M) = \begin{pmatrix} 1 & 1 \\ 1 & 1 \end{pmatrix} , \qquad
 v_2^\top \mathrm{sign}(M) u_2 = 1 - \sin 2\theta \;<\; v_1^\top \mathrm{sign}(M) u_2 =
 \cos 2\theta :$$
@@ -30,16 +31,16 @@ the rarer item is lost at any frequencies.
         source="derived here; [J2024] for the optimiser, [BWAA2018] for sign descent",
         status="proved",
         note=r"""
-The gradient of the cross-entropy has the mean of the values in it: its coefficients are $(I -
-\frac1n \mathbf 1 \mathbf 1^\top) D$ with $D = \mathrm{diag}(p)$. Its polar factor is an isometry
-from the complement of $D^{-1} \mathbf 1$, which the rarest items dominate, onto that of $\mathbf
-1$: it levels all but them. The claim is about $M$, as are WR2 to WR4; the check of WR4 takes the
-true gradient.
+In the gradient of the cross-entropy the mean of the values is subtracted: its coefficients are $(I
+- \frac1n \mathbf 1 \mathbf 1^\top) D$ with $D = \mathrm{diag}(p)$. The polar factor of this is an
+isometry from the complement of $D^{-1} \mathbf 1$, which the rarest items dominate, onto the
+complement of $\mathbf 1$: it equalises all items but the rarest. The claim is about $M$, as are WR2
+to WR4; the check of WR4 takes the true gradient.
 """.strip(),
     ),
     Claim(
         id="WR2",
-        title="By sign descent over sign vectors a mean score is d times its item's power index",
+        title="Under sign descent over sign vectors, the mean right score is d times a power index",
         statement=r"""
 (a) Let all entries of keys and values be independent signs over $\sqrt d$, $p_i > 0$ without ties,
 and $S = \mathrm{sign}(M)$, entry by entry, of $M = \sum_i p_i v_i u_i^\top$. With independent signs
@@ -50,9 +51,10 @@ $$\mathbb{E}\, v_i^\top S u_i = d\,\beta_i , \quad
 \mathrm{Var}\, v_i^\top S u_i = 1 - \beta_i^2 ; \qquad
 \mathbb{E}\, v_k^\top S u_i = 0 , \quad
 \mathrm{Var}\, v_k^\top S u_i = 1 + (d - 1)(\beta_i^2 + \beta_k^2) .$$
-(b) So sign descent is a memory with the indices in place of the frequencies. If
-$p_1 > \sum_{j > 1} p_j$ then $\beta = (1, 0, 0, \dots)$: $S = d\, v_1 u_1^\top$ holds one item and
-nothing else, as for $p_i \propto i^{-\alpha}$ with $\zeta(\alpha) < 2$, $\alpha > 1.7287$.
+(b) So sign descent writes a memory with the indices in place of the frequencies. If
+$p_1 > \sum_{j > 1} p_j$ then $\beta = (1, 0, 0, \dots)$, and $S = d\, v_1 u_1^\top$ stores a single
+item. This is the case for $p_i \propto i^{-\alpha}$ if $\zeta(\alpha) < 2$, that is
+$\alpha > 1.7287$.
 (c) With independent $\mathcal{N}(0, 1/d)$ entries instead
 $$\mathbb{E}\, v_i^\top S u_i = \frac{2d}\pi \int_0^\infty \frac{p_i}{1 + s^2 p_i^2}
 \prod_j \frac{ds}{\sqrt{1 + s^2 p_j^2}} ,$$
@@ -69,12 +71,12 @@ d \sqrt{2/\pi n}$.
         source="derived here",
         status="proved",
         note=r"""
-Gradient descent has the variances $(\sum_j p_j^2 + (d - 1)(p_i^2 + p_k^2))/d^2$ for a wrong score
-(C1): the same with $p$ in place of $\beta$ and $\sum_j p_j^2$ in place of 1, with scores that are
-$d$ times smaller. The rivals of a rare item are the frequent ones for both, with noise $\beta_k
-\sqrt d$ against a signal $\beta_i d$, and $\beta_i$ is proportional to $p_i$ for rare items; so the
-exponent of what is recalled is $1/(2\alpha)$ for both (C3). At equal frequencies the squared ratio
-of signal to noise is $2/\pi$ of that of gradient descent.
+Under gradient descent a wrong score has the variance $(\sum_j p_j^2 + (d - 1)(p_i^2 + p_k^2))/d^2$
+(C1): this is the same with $p$ in place of $\beta$, $\sum_j p_j^2$ in place of 1, and scores that
+are $d$ times smaller. In both cases a rare item competes with the frequent ones, with noise
+$\beta_k \sqrt d$ against a signal $\beta_i d$, and $\beta_i$ is proportional to $p_i$ for rare
+items. So the number of recalled items grows with the exponent $1/(2\alpha)$ in both cases (C3). At
+equal frequencies the squared ratio of signal to noise is $2/\pi$ of that of gradient descent.
 """.strip(),
     ),
     Claim(
@@ -104,15 +106,15 @@ K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)} .$$
         status="proved in a limit",
         note=r"""
 The error falls like $1/d$: at equal frequencies it is $-0.20/d$, $-0.16/d$ and $-0.14/d$ of the
-score for $c = 2$, 4 and 16, from $d = 8$ on. Against gradient descent, whose score is 1 at noise
-$\sqrt n/d$, the polar factor has the noise $1/\sqrt d$ and the score above: at equal frequencies
-and many pairs it stores $(8/3\pi)^2 = 0.72$ of what gradient descent stores. Levelling helps only
-where frequencies differ.
+score for $c = 2$, 4 and 16, from $d = 8$ on. Gradient descent has the score 1 at noise $\sqrt n/d$,
+whereas the polar factor has the score above at noise $1/\sqrt d$. So at equal frequencies and with
+many pairs it stores $(8/(3\pi))^2 = 0.72$ of what gradient descent stores: equalising helps only if
+frequencies differ.
 """.strip(),
     ),
     Claim(
         id="WR4",
-        title="Of Zipf items a polar step recalls d^(1+1/2a), a gradient step d^(1/2a)",
+        title="Polar steps recall d^(1 + 1/(2 alpha)) Zipf items, gradient steps d^(1/(2 alpha))",
         statement=r"""
 Let $p_i \propto i^{-\alpha}$, $\alpha > \tfrac12$, with $n \gg d$ pairs over Gaussian keys and
 values, and $Q$ the polar factor of $M$. Given $Q$ and a key, the score of a value that is
@@ -132,10 +134,10 @@ where one step of gradient descent recalls $d^{1/(2\alpha)}$ items, times a cons
         source="derived here from WR3 and C3; [CDB2024] for the exponent of gradient descent",
         status="proved in a limit",
         note=r"""
-The exponent is the limit's; at $d = 32$ to 128 the law itself has 1.32 for $\alpha = 1.5$, where
-the limit is 1.33 and the logarithm of $n$ pulls down. The number of recalled items is checked
-against the law at each width, for the polar factor of the true gradient, with the mean of the
-values in it.
+The exponent is that of the limit, 1.33 for $\alpha = 1.5$; at $d = 32$ to 128 the law itself has
+the exponent 1.32, which the logarithm of $n$ lowers. At each width, the check compares the number
+of recalled items with the law, for the polar factor of the true gradient, in which the mean of the
+values is subtracted.
 """.strip(),
     ),
 )

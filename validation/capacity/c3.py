@@ -1,4 +1,4 @@
-"""Check of C3: Under Zipf weights d^(1/2a) items are recalled, and only heavy items are rivals."""
+"""Check of C3: about d^(1/(2 alpha)) items are recalled under Zipf weights of exponent alpha."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def crosstalk(alpha: float, d: int, n: int) -> float:
 
 
 def all_of_zipf(alpha: float, d: int, draws: int, within: float, rng: np.random.Generator) -> Case:
-    """All recalled items, over d^(1/2a): the integral of F over all places, among many items.
+    """All recalled items, over d^(1/(2a)): the integral of F over all places, among many items.
 
     In the limit an item is recalled up to the place min_k k / g_k^(1/a) over the heavy rivals with
     overlaps g_k > 0. That is cheap to draw often; few draws of the law then show what it leaves.
@@ -149,7 +149,7 @@ def all_of_zipf(alpha: float, d: int, draws: int, within: float, rng: np.random.
         for p in (0, alpha)
     )
     tolerance = within * error + crosstalk(alpha, d, n) * moment
-    case = f"items recalled of n = {n} / d^(1/2a), a = {alpha:g}, d = {d:.0e}"
+    case = f"items recalled of n = {n} / d^(1/(2a)), a = {alpha:g}, d = {d:.0e}"
     return Case(
         case, integral, float(np.mean(edges) + np.mean(left)), tolerance, evidence="statistics"
     )

@@ -1,4 +1,4 @@
-"""Check of C4: outer products, least squares and one gradient step share their leading capacity."""
+"""Check of C4: outer products, least squares and a gradient step have the same leading capacity."""
 
 from __future__ import annotations
 

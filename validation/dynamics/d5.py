@@ -1,4 +1,4 @@
-"""Check of D5: bigram outputs teach an induction head that generalises worse."""
+"""Check of D5: an induction head trained on outputs from the bigrams generalises less well."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def collapse(widths: Sequence[int], memories: int, rng: np.random.Generator) -> 
 
 
 def zipf(widths: Sequence[int], memories: int, rng: np.random.Generator) -> Iterator[Row]:
-    """How many of 5 d^(1/2a) Zipf-weighted items are recalled: limit, exact law, drawn."""
+    """How many of 5 d^(1/(2a)) Zipf-weighted items are recalled: limit, exact law, drawn."""
     reach, strata = 5, 40
     for alpha in (1.0, 1.5):
         series = f"weights $i^{{-{alpha:g}}}$"

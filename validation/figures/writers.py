@@ -41,7 +41,7 @@ def data(
 
 
 def number(d: int) -> int:
-    """How many items there are: 5 d^(1 + 1/2a)."""
+    """How many items there are: 5 d^(1 + 1/(2a))."""
     return round(5 * d ** (1 + 1 / (2 * ALPHA)))
 
 

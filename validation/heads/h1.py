@@ -1,4 +1,4 @@
-"""Check of H1: turning a head's weights at random is a valid null, with exact moments."""
+"""Check of H1: rotating a head's weights at random is a valid null, with exact moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of AM1: over orthonormal keys and values the scores are the coefficients."""
+"""Check of AM1: over orthonormal keys and values, the scores are the coefficients."""
 
 from __future__ import annotations
 

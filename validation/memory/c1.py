@@ -1,4 +1,4 @@
-"""Check of C1: scores and margins over random keys and values have known moments, at any
+"""Check of C1: scores and margins over random keys and values have exact moments, for any
 weights."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Check of C2: recall over Gaussian vectors has an exact law and a capacity, one or many to one."""
+"""Check of C2: recall over Gaussian vectors has an exact law, for one or many keys per value."""
 
 from __future__ import annotations
 

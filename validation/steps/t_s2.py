@@ -1,5 +1,5 @@
-"""Check of T-S2: over the content step 2 recalls from T = 5 on, over all tokens where C > C*(T,
-K)."""
+"""Check of T-S2: step 2 recalls from T = 5 on over the content, over all tokens only if C >
+C*(T, K)."""
 
 from __future__ import annotations
 

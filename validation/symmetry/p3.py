@@ -1,5 +1,4 @@
-"""Check of P3: up to a million tokens S3b agrees with step 3, and steps of real size write the
-head."""
+"""Check of P3: up to a million tokens, S3b agrees with step 3, and finite steps write the head."""
 
 from __future__ import annotations
 

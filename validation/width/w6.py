@@ -1,4 +1,4 @@
-"""Check of W6: at a known width the written memories answer, with probability 1 - delta."""
+"""Check of W6: at a known width, the written head answers correctly with probability 1 - delta."""
 
 from __future__ import annotations
 

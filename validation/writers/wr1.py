@@ -1,4 +1,4 @@
-"""Check of WR1: over orthonormal atoms the polar factor levels all frequencies, in any basis."""
+"""Check of WR1: over orthonormal atoms, the polar factor equalises all frequencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of WR2: by sign descent over sign vectors a mean score is d times its item's power
+"""Check of WR2: under sign descent over sign vectors, the mean right score is d times a power
 index."""
 
 from __future__ import annotations

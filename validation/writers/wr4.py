@@ -1,4 +1,4 @@
-"""Check of WR4: one polar step recalls d^(1+1/2a) Zipf items, gradient descent d^(1/2a)."""
+"""Check of WR4: a polar step recalls d^(1 + 1/(2 alpha)) Zipf items, a gradient step fewer."""
 
 from __future__ import annotations
 
