@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,11 @@ def test_the_record_has_what_the_page_shows():
         rows = list(csv.DictReader(file))
     assert {(row["triggers"], row["loss on"]) for row in rows} == STATED.keys()
     assert {row["seed"] for row in rows} == {str(record.SEED)}
+    for row in rows:
+        if row["margin"]:  # all cues are recalled where the least margin is positive
+            median, least, largest = map(float, re.findall(r"-?[\d.]+", row["margin"]))
+            assert least <= median <= largest
+            assert (row["recall"] == "1.00") == (least > 0)
     failed = {
         (row["triggers"], row["loss on"], row["bigrams"]) for row in rows if "not" in row["step"]
     }

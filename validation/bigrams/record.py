@@ -89,10 +89,11 @@ def rows(setting: Setting, trained: str) -> Iterator[dict[str, Any]]:
     what = {"triggers": setting.triggers, "loss on": setting.loss}
     known = {"bigrams": "known" if setting.readout == "residual" else "unknown"}
     about = {"T": LENGTH, "sequences": FRESH, "seed": SEED, "version": am.__version__}
-    empty = dict.fromkeys(("recall", "attention", "accuracy", "divergence"), "")
+    empty = dict.fromkeys(("recall", "margin", "attention", "accuracy", "divergence"), "")
     for i, step in enumerate(run.steps, start=1):
         result = {
             "recall": "" if step.name == "W_F" else f"{step.recall:.2f}",
+            "margin": "" if step.name == "W_F" else spread(step.margins),
             "attention": f"{step.evaluation.attention:.2f}",
             "accuracy": f"{step.evaluation.accuracy.value:.2f}",
             "divergence": f"{divergence(run.model(i), batch, setting):.2f}",
@@ -104,6 +105,18 @@ def rows(setting: Setting, trained: str) -> Iterator[dict[str, Any]]:
         name, number = run.failure.split()[3], float(run.failure.split()[6].strip(","))
         failed = {"step": f"{name} not taken", "lead": f"{number:.1e}"}
         yield {**what, **known, **failed, **empty, "training": trained, **about}
+
+
+def spread(margins: Any) -> str:
+    """Median and range over the cues, in score units, to two digits.
+
+    >>> spread(np.array([-0.123, 5.0, 412.0]))
+    '5 (-0.12 to 410)'
+    """
+    median, least, largest = (
+        f"{float(f'{each:.2g}'):g}" for each in (np.median(margins), margins.min(), margins.max())
+    )
+    return f"{median} ({least} to {largest})"
 
 
 def divergence(model: Any, batch: Any, setting: Setting) -> float:
