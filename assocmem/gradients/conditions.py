@@ -263,7 +263,7 @@ def reading_of_frequency(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> An
 
 
 def repairing_margin(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> float:
-    """Return m₁* of claim T-m1, a first margin from which the lead of step 2 is positive, T >= 5.
+    """Return m₁* of claim T-m1, near which the lead of step 2 turns positive, T >= 5.
 
     Parameters
     ----------

@@ -227,7 +227,7 @@ and $4$ from $T = 41$ on; and $N = T = 3$.""",
         title="A finite first step repairs step 2: it learns which classes are never labels",
         statement=r"""Take fixed triggers, prediction over all tokens, $T \ge 7$ and $C < C^*$.
 After a first step of margin $m_1$, the lead of step 2 changes from negative to positive at some
-$m_1$ with $0.89\, m_1^* \le m_1 \le m_1^*$, where, with the quantities of T-S2,
+$m_1$ with $|m_1 - m_1^*| \le 0.11\, m_1^*$, where, with the quantities of T-S2,
 $$m_1^* = \frac{1}{\bar\psi} \ln \frac{K (1 - \pi^*)}{C \pi^*},\qquad \pi^* = \frac{(1 - \frac1C)
 \Phi}{\frac{(T-2)a + (T-w)b}{C} - c - \frac{2a + wb}{K}},$$
 $$\bar\psi = 3 - \frac{H_T}{T} + \frac{(T-2)^2 + (T-w)^2}{TC} + \frac{4 + w^2}{TK}.$$
@@ -235,15 +235,17 @@ At $m_1^*$ the probability that the model gives to the triggers, about $\pi = K/
 \bar\psi})$, falls to $\pi^*$.""",
         assumptions=(
             "InductionTask at infinite width",
-            "the check is exact at T = 7, 8, 9, and by samples at T = 12 to 32",
+            "the check is exact at T = 7, 8, 9, 15, 16, and by samples at T = 12 to 32",
         ),
-        kind="upper",
+        kind="empirical",
         source="derived here from S2",
         status="empirical",
         note="The derivation replaces logits by their means; the error of this is not bounded, and "
-        "0.89 is read off the exact crossings. Whatever C and K, these are 9 to 10 percent "
+        "0.11 is read off the exact crossings. Whatever C and K, these are 9 to 10 percent "
         "below $m_1^*$ at T = 7, 6 to 7 percent at T = 8 and 4 to 5 percent at T = 9; they are a "
-        "third and a sixth below it at T = 5 and 6, and in samples 2 percent at T = 12 and 16. "
+        "third and a sixth below it at T = 5 and 6. From T = 15 on they can be above it, by 0.1 "
+        "and 0.3 percent at T = 15 and 16, and by 0.7 percent at T = 18, for (C, K) = (2, 4): an "
+        "earlier version of this claim, that $m_1 \\le m_1^*$, is false. "
         "$m_1^*$ is small: 0.09 at (C, K, T) = (10, 4, 32).",
     ),
     Claim(

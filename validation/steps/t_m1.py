@@ -16,28 +16,28 @@ from assocmem.model.symmetric import SymmetricTransformer
 from validation.runner.cases import FALSE_ALARM, Case, Context
 from validation.steps.sizes import moments, over_all
 
-BELOW = 0.11  # the crossing is at most so far below the formula, relative, from T = 7 on
+NEAR = 0.11  # the crossing is at most so far from the formula, relative, from T = 7 on
 PIECES = 32  # of independent sequences, for the standard error of a crossing
-AROUND = (0.85, 1.1)  # times the formula: between them the lead is interpolated
+AROUND = (0.96, 1.02)  # times the formula: a chord between 0.85 and 1.1 moves the root by 1 %
 
 
 def check(context: Context) -> Iterator[Case]:
     """Where the lead changes sign: exactly, up to symmetry, and by samples for longer sequences."""
-    exact = [(3, 4, 7), (5, 64, 7), (3, 4, 8), (6, 64, 8), (5, 16, 9)]
-    for content, k, length in [*exact, *([(2, 4, 9), (6, 64, 9)] if context.full else [])]:
+    exact = [(3, 4, 7), (5, 64, 7), (3, 4, 8), (6, 64, 8), (5, 16, 9), (2, 4, 15)]
+    if context.full:
+        exact += [(2, 4, 9), (6, 64, 9), (2, 4, 16)]
+    for content, k, length in exact:
         formula = threshold(content, k, length)
         crossing = exact_crossing(over_all(content, length, k), formula)
         name = f"m1 where the lead changes sign, C={content} K={k} T={length}"
-        yield Case(name, formula, crossing, BELOW * formula, evidence="range")
+        yield Case(name, formula, crossing, NEAR * formula, evidence="range")
     sampled = [(6, 6, 12), (8, 32, 16), (10, 4, 32), (20, 16, 32)]
     z = standard_errors(FALSE_ALARM / len(sampled), PIECES - 1)
     for content, k, length in sampled:
         formula, task = threshold(content, k, length), over_all(content, length, k)
         found, error = sampled_crossing(task, formula, 4000 if context.full else 1000, context)
-        error *= z
-        name = f"m1 where the lead changes sign, less its error, C={content} K={k} T={length}"
-        tolerance = BELOW * formula + 2 * error
-        yield Case(name, formula, found - error, tolerance, evidence="range")
+        name = f"m1 where the lead changes sign, by samples, C={content} K={k} T={length}"
+        yield Case(name, formula, found, NEAR * formula + z * error, evidence="range")
 
 
 def threshold(content: int, k: int, length: int) -> float:
