@@ -138,7 +138,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Share:
-    """Probability that something happens: the total weight of the cases where it does.
+    """Exact probability of an event: the total weight of the cases in which it happens.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class Share:
         checked_number("value", self.value, "a probability", lambda p: -1e-9 < p < 1 + 1e-9)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Refuse: a weighted sum over cases that were not drawn is not uncertain by chance.
+        """Raise an error: an exact probability has no confidence interval.
 
         Parameters
         ----------

@@ -109,7 +109,7 @@ def memory(
     marked: Cells = (),
     ax: Axes | None = None,
 ) -> AxesImage:
-    """Draw what a memory answers to each key: scores with colours centred on zero.
+    """Draw the scores of a memory as an image, with colours centred on zero.
 
     Parameters
     ----------
@@ -393,7 +393,7 @@ def head_table(
     columns: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> AxesImage:
-    """Draw the scores that a detector asks of a head: cues down, answers across, the right framed.
+    """Draw the scores that a detector uses: cues down, answers across, the right ones framed.
 
     Each row is drawn minus the mean of its admissible answers, which no softmax sees; answers that
     are not admissible are grey.
@@ -444,7 +444,7 @@ def head_table(
 
 
 def head_map(findings: Findings, kind: str, *, ax: Axes | None = None) -> AxesImage:
-    """Draw how far the heads of a model stand out by one detector; what is found is framed.
+    """Draw the z-scores of all heads of a model by one detector; heads that are found are framed.
 
     The colour is z, the text recall.
 

@@ -46,7 +46,7 @@ def recall_probability(
     weights: ArrayLike | None = None,
     item: int = 0,
 ) -> float:
-    r"""Probability that outer products recall a key, its scores taken as independent normals.
+    r"""Probability that outer products recall a key, with its scores taken as independent normals.
 
     One to one with weights w, or many to one with n / `classes` keys for each value. Keys and
     values are Gaussian, and a tie is an error.
@@ -123,7 +123,7 @@ def _log_win(score: float, variances: Array, counts: Array) -> float:
 
 
 def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> float:
-    r"""Number of pairs at which outer products recall the given fraction of the keys.
+    r"""Number of pairs of which a memory of outer products recalls the given fraction.
 
     It is the n at which `recall_probability` is `recall`. To leading order, with z the median of
     the largest of m − 1 standard normals, it is :math:`(d^2/z^2 - d) / (1 + (d-1)/m)` for recall
@@ -189,7 +189,7 @@ def capacity(d: int, *, classes: int | None = None, recall: float = 0.5) -> floa
 
 
 def zipf_recall(x: ArrayLike, exponent: float) -> Array:
-    r"""Probability that the item of rank :math:`x d^{1/2\alpha}` is recalled, under Zipf weights.
+    r"""Probability that the item of rank :math:`x d^{1/(2\alpha)}` is recalled, under Zipf weights.
 
     It is recalled by :math:`W = \sum_i i^{-\alpha} v_i u_i^\top` with the probability
     :math:`\prod_k \Phi((k/x)^\alpha)` in the limit d → ∞. The rivals are the few heavy items, not
@@ -261,7 +261,7 @@ def sampled_recall(
     draws: int = 1000,
     rng: Seed = None,
 ) -> Rate:
-    r"""Rate at which a key is recalled in independent draws of the exact law, at any width.
+    r"""Rate of recall of a key in independent draws of the exact law, at any width.
 
     The scores of a key are :math:`V V^\top b` with the overlaps :math:`b = C U u_i`: in law and up
     to a positive factor :math:`\gamma f + (I - ff^\top) h`, with :math:`f = b/\|b\|`, :math:`\gamma
@@ -389,7 +389,7 @@ def _overlaps(
 
 
 def storage_bound(d: int, *, delta: float = 1e-6) -> int:
-    r"""Number of random pairs that no d x d matrix recalls in full, with probability 1 − δ.
+    r"""Number of pairs of which, with probability 1 − δ, no d x d matrix recalls all.
 
     One to one, of n keys with n values paired at random, whatever the vectors and the rule: the
     :math:`p = n^2(n-1)/2` hyperplanes :math:`(v_k - v_{k'})^\top W u_i = 0` cut the d² dimensions

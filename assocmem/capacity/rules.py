@@ -29,7 +29,7 @@ def memorise(
     rule: Rule = "outer products",
     steps: int = 1000,
 ) -> AssociativeMemory:
-    r"""Write the memory in which key i recalls value targets[i], by one of four rules.
+    r"""Store the pairs (key i, value targets[i]) in a memory, by one of four learning rules.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -
 
 
 def polar_factor(matrix: ArrayLike) -> Array:
-    r"""Return the polar factor of a matrix: singular vectors as they are, singular values 1.
+    r"""Return the polar factor of a matrix: the same singular vectors, with singular values 1.
 
     It is :math:`U V^\top` for the singular value decomposition :math:`U S V^\top`, over the
     singular values that are not 0 to rounding: the direction of steepest ascent in the spectral

@@ -90,7 +90,7 @@ def polar_scores(weights: ArrayLike, d: int) -> Array:
 
 
 def polar_recall(weights: ArrayLike, d: int) -> Array:
-    r"""Approximate probability of recall by the polar factor of :math:`\sum p_i v_i u_i^\top`.
+    r"""Approximate probability that polar factors of :math:`\sum p_i v_i u_i^\top` recall item i.
 
     The right score is taken as :math:`N(s_i, (1 - s_i^2)/d)`, with :math:`s_i` of `polar_scores`,
     and the n − 1 others as independent N(0, 1/d): the factor turns the key without stretching it, n

@@ -30,7 +30,7 @@ def bigram_memory_step(
     sets: int = 8,
     rng: Seed = None,
 ) -> AssociativeMemory:
-    """The memory that a top-down step writes into a model that has the steps before it.
+    """Return the memory that the next top-down step writes into a model on in-context bigrams.
 
     Parameters
     ----------

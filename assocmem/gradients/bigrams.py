@@ -56,7 +56,7 @@ from assocmem.tasks import BigramTask
 
 @dataclass(frozen=True, eq=False)
 class BigramStep:
-    """A negative population gradient on a `BigramTask`: a coefficient for every pair of atoms.
+    """A population gradient step on a `BigramTask`: a coefficient for every pair of atoms.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class BigramStep:
 
     @property
     def standard_errors(self) -> Array:
-        """Of the coefficients, from the spread of the sets; 0 where they are exact."""
+        """Standard errors of the coefficients, from the spread of the sets; 0 if they are exact."""
         if self.replicates is None:
             return np.zeros_like(self.coefficients)
         spread = self.replicates.std(axis=0, ddof=1)
@@ -104,7 +104,7 @@ class BigramStep:
 
     @property
     def cues(self) -> NDArray[np.int64]:
-        """Whose lead is looked at.
+        """The cues over which `lead` and `recall` are taken.
 
         Possible outputs for W_O2, triggers for W_K2, and for W_K1 all positions but the first and
         the last.
@@ -245,7 +245,7 @@ def bigram_step(
     sets: int = 16,
     rng: Seed = None,
 ) -> BigramStep:
-    r"""Negative population gradient on any matrix at zero attention, at infinite width.
+    r"""Return the step on any matrix at zero attention, for in-context bigrams at infinite width.
 
     Parameters
     ----------
@@ -349,7 +349,7 @@ def bigram_predictor(
     *,
     rng: Seed = None,
 ) -> Array:
-    """Return the table p̂(k|i), row i, of a named predictor, or the given one, checked.
+    """Return the table p̂(k|i), with a row for each token i, of a predictor by name, or a given one.
 
     "bigrams" with random triggers needs how often a token is a trigger where it stands, averaged
     over positions: exact for few draws, else from 64 sets of them.

@@ -35,7 +35,7 @@ def harmonic_numbers(length: int) -> tuple[Fraction, Fraction]:
 
 
 class LengthMoments(NamedTuple):
-    r"""The averages over τ through which T enters steps 1 and 2.
+    r"""Averages over τ by which steps 1 and 2 depend on T.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class LengthMoments(NamedTuple):
 
 
 def moments(T: Any, x: Any, y: Any) -> LengthMoments:
-    """Return all that steps 1 and 2 need to know of T, in closed form.
+    """Return the averages over τ by which steps 1 and 2 depend on T, in closed form.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def fewest_tokens_random(length: int) -> int:
 
 
 def reading_of_frequency(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> Any:
-    """Return the mean over s of ψ_s, what a position, its content and its triggers collect.
+    """Return ψ̄ of claim T-m1: how fast content logits gain on those of triggers with m₁.
 
     Parameters
     ----------
@@ -257,13 +257,13 @@ def reading_of_frequency(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> An
     Returns
     -------
     number
-        Directly and over the past.
+        The sum of the gains through the tokens themselves and through the remapped tokens.
     """
     return 3 - x / T + ((T - 2) ** 2 + (T - m.w) ** 2) / (T * C) + (4 + m.w**2) / (T * K)
 
 
 def repairing_margin(C: Any, K: Any, T: Any, x: Any, m: LengthMoments) -> float:
-    """Return m₁* of claim T-m1, near which the lead of step 2 turns positive, T >= 5.
+    """Return m₁* of claim T-m1, near which the lead of step 2 turns positive, for T >= 5.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from assocmem.memory import AssociativeMemory
 def linear_step(
     keys: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
 ) -> AssociativeMemory:
-    r"""L1. What one step writes into a linear memory, whose logits are values · W · key, at any W.
+    r"""L1: return what one step writes into a linear memory with logits values · W · key.
 
     .. math::
         -\nabla L(W) = \sum_k E_z\big[(p(k|z) - \hat p_W(k|z))\, w_U(k) w_E(z)^\top\big],
@@ -86,7 +86,7 @@ def linear_step(
 def noisy_linear_step(
     inputs: ArrayLike, values: ArrayLike, joint: ArrayLike, *, matrix: ArrayLike | None = None
 ) -> AssociativeMemory:
-    r"""L2. The same step, read label by label: each label stores the mean of its own inputs.
+    r"""L2: return the same step for noisy inputs, where each label stores the mean of its inputs.
 
     .. math::
         -\nabla L(W) = \sum_k p(y=k)\, w_U(k) (\mu_k - \hat\mu_k)^\top, \quad \mu_k = E[x|y=k],
@@ -146,7 +146,7 @@ def attention_step(
     *,
     weights: ArrayLike | None = None,
 ) -> AssociativeMemory:
-    r"""L3. What one step from zero writes into the key-query matrix of one attention layer.
+    r"""L3: return what one step from zero writes into the key-query matrix of an attention layer.
 
     The logits are :math:`\xi = W_U \Phi_2 \sum_t \sigma(x_T^\top W x_t) x_t`, and with the mean
     :math:`\bar x` of the :math:`x_t`

@@ -30,7 +30,7 @@ _ROUNDING = 1e-9  # of a sum of frequencies
 
 
 def repeat_weight(length: int, share: Any) -> Any:
-    r"""Weight :math:`w_T(F)` of squared frequencies: how early and how often triggers repeat.
+    r"""Factor :math:`w_T(F)` by which squared frequencies enter the mass of repeats (claim B2).
 
     It is :math:`\frac{1}{T} \sum_t \frac{1}{t} \sum_{r \le t-2} b_r b_{t-r-1}`, with :math:`b_1 =
     1` and :math:`b_r = 1 - F b_{r-1}`.
@@ -77,7 +77,7 @@ def output_lead(
     *,
     loss: str = "all",
 ) -> Any:
-    r"""Lead of the step on W_O2 in an independent language, the bigrams known: claim B2.
+    r"""Lead of the step on W_O2 in an independent language with the bigrams known (claim B2).
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ def previous_token_step(
     sets: int = 8,
     rng: Seed = None,
 ) -> BigramStep:
-    """-∇ on the position block of W_K1 of a model, exactly or with standard errors.
+    """Return the step on the position block of W_K1 of a model, exactly or with standard errors.
 
     Parameters
     ----------

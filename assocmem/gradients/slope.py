@@ -26,7 +26,7 @@ def positions_to_beat(t: int, length: int) -> list[int]:
 
 
 class Slope:
-    """The slope B of step 3 for many content tokens, at length T with K triggers.
+    """Slope B of step 3 in the limit of many content tokens, at length T with K triggers.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Slope:
         self.average: Any = sum(w * self.h[s + 1] for s, w in enumerate(self.y) if s) / T
 
     def signal(self, t: int, r: int) -> Any:
-        """Return the gain of the score of p_t for p_r before it is centred over r <= t.
+        """Return the gradient on the score of query p_t for key p_r, not yet centred over r <= t.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Slope:
 
     @property
     def second_row(self) -> Any:
-        """Smallest λ, to first order, from which on row 2 is recalled: λ₂."""
+        """Smallest lead λ₂, to first order in it, above which row 2 is recalled."""
         gain = self.coefficient(2, 1) - self.coefficient(2, 2)
         return self.H * self.phi / (2 * (self.T - 2) * gain)
 

@@ -32,7 +32,7 @@ Blocks = dict[tuple[str, str], "TokenBlock | Array"]
 
 
 def first_step(task: InductionTask) -> BlockTable:
-    r"""S1. What the first step writes into W_O2, from zero: the output memory and its twin.
+    r"""S1: return what the first step writes into W_O2, the output memory and its remapped twin.
 
     It is :math:`G_1 = -\nabla` with rows :math:`E[(1\{y=k\} - 1/M)\, o_T]`, so that with :math:`h_r
     = \sum_{s \ge r} 1/s` the coefficients are
@@ -83,7 +83,7 @@ def first_step(task: InductionTask) -> BlockTable:
 
 
 def second_step(task: InductionTask) -> BlockTable:
-    r"""S2. What the second step writes into W_K2, at W_O2 = η₁ G₁: the induction head.
+    r"""S2: return what the second step writes into W_K2 at W_O2 = η₁ G₁, the induction head.
 
     It is the derivative of -∇ at η₁ = 0, with s uniform on 1..T,
 
@@ -186,7 +186,7 @@ def third_step(
     second: BlockTable | None = None,
     lead: float | None = None,
 ) -> BlockTable:
-    """S3. What the third step writes into the positions of W_K1, at W_O2 = η₁ G₁ and W_K2 = λ Ĵ₂.
+    """S3: return what the third step writes into W_K1 at W_O2 = η₁ G₁, W_K2 = λ Ĵ₂: positions only.
 
     It is the derivative at η₁ = 0 of -∇. Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1.
     At λ = 0 this is S3a, exact: the value path alone, which is nearly flat along a row and cannot
@@ -257,7 +257,7 @@ def third_step(
 
 
 def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -> BlockTable:
-    """S3a. Derivative at λ = 0 of `third_step`, exact: the part that can prefer t - 1.
+    """S3a: return the derivative of `third_step` at λ = 0, the part that can prefer position t - 1.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def third_step_slope(task: InductionTask, *, second: BlockTable | None = None) -
 def third_step_error(
     task: InductionTask, margin: float = 10.0, *, second: BlockTable | None = None
 ) -> Array:
-    """Upper bound on what `third_step` drops, for the entries of each row t < T.
+    """Upper bound on the error of `third_step`, for the entries of each row t < T.
 
     It is safe rather than sharp, and falls like C⁻³ relative to the entries of the step, C being
     the number of content tokens; infinite at margins so large that it overflows. At margin 0

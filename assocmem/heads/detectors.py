@@ -36,7 +36,7 @@ _ENTRIES = 2**24  # of a table of scores at a time
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detection:
-    """What one detector says of one head, or of a pair.
+    """The result of one detector for a head, or for a pair of heads.
 
     It holds no table: scores are cues · W · answersᵀ, for copying cues · Wᵀ · answersᵀ, and are
     computed when they are asked for.
@@ -65,7 +65,7 @@ class Detection:
 
     @property
     def head(self) -> Head:
-        """The head that is asked, the later one of a pair."""
+        """The head that is tested, or the later one of a pair."""
         return self.model[self.places[-1]]
 
     @property
@@ -75,14 +75,14 @@ class Detection:
 
     @property
     def cues(self) -> Array:
-        """What asks: queries (n, d_h); for copying the tokens themselves, (n, d)."""
+        """The cues: queries (n, d_h), or for copying the tokens themselves, (n, d)."""
         atoms = self.model.atoms("positions" if self._causal else "tokens")[self.asked]
         ask = _normed if self.kind == "copying" else _queries
         return ask(self.model, self.head, atoms)
 
     @property
     def answers(self) -> Array:
-        """What is found: keys (m, d); for copying what the outputs make of a value, (m, d_h)."""
+        """The answers: keys (m, d), or for copying the outputs seen through W_O, (m, d_h)."""
         if self.kind == "copying":
             return np.asarray(self.model.atoms("outputs")[self.among] @ self.head.W_O.T)
         if self._causal:
@@ -151,12 +151,12 @@ class Detection:
 
     @property
     def chance(self) -> float:
-        """Expected recall of a guess among the admissible answers."""
+        """Expected recall of a uniform guess among the admissible answers."""
         return float(np.mean(1 / (self.asked + 1.0 if self._causal else len(self.among))))
 
     @property
     def null(self) -> Null:
-        """The law of the right scores minus the mean admissible ones, weights turned at random."""
+        """Null law of right scores minus mean admissible ones, with weights rotated at random."""
         answers, cues = self.answers, self.cues
         if self._causal:
             means = np.cumsum(answers, axis=0)[self.asked] / (self.asked + 1.0)[:, None]
@@ -173,11 +173,11 @@ class Detection:
 
     @property
     def z(self) -> float:
-        """How many standard deviations of the null the right scores stand out."""
+        """The right scores minus their null mean, in standard deviations of the null."""
         return self._verdicts["z"]
 
     def p_value(self, law: NullLaw = "rotation") -> float:
-        """Return the chance that randomly turned weights do as well.
+        """Return the probability that randomly rotated weights have scores at least as high.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class Detection:
         return self._verdicts[checked_option("law", law, get_args(NullLaw))]
 
     def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
-        """Return the same chance by signed permutations, exact to the draws.
+        """Return the p-value by signed permutations, which is exact for any number of draws.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class Detection:
 
 
 def previous_token(model: Heads, place: Place) -> Detection:
-    """Ask whether each position looks at the one before, among those up to it.
+    """Test whether each position attends to the previous one, among all up to itself.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def copying(
     tokens: ArrayLike | None = None,
     targets: ArrayLike | None = None,
 ) -> Detection:
-    """Ask whether attending to a token raises that token's own logit above all others.
+    """Test whether attending to a token raises the logit of this token above all others.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def induction(
     tokens: ArrayLike | None = None,
     among: ArrayLike | None = None,
 ) -> Detection:
-    """Ask whether a token looks for what an earlier head wrote of the same token (K-composition).
+    """Test whether a token attends to its own image written by an earlier head (K-composition).
 
     If `first` is a previous-token head, what it wrote of a token stands one place after it: there
     `second` attends to what followed the token before.
@@ -339,16 +339,17 @@ def induction(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """All detections in a model, and the level at which all of them together err by chance.
+    """The heads found in a model, and the probability that chance alone would find any.
 
     Parameters
     ----------
     detections : tuple of Detection
-        Every head or pair that was asked, by every detector that applies.
+        The result of every detector for every head, or pair of heads, to which it applies.
     level : float
-        The chance, at most, that randomly turned weights pass any of the tests (Bonferroni's).
+        Upper bound on the probability that randomly rotated weights pass any of the tests, by
+        Bonferroni's correction.
     law : {"rotation", "gaussian"}
-        That of the p-values.
+        The null law of the p-values.
     """
 
     detections: tuple[Detection, ...]
@@ -357,18 +358,18 @@ class Findings:
 
     @cached_property
     def significant(self) -> tuple[Detection, ...]:
-        """Those that chance does not explain, whatever they recall."""
+        """The detections that chance does not explain, whatever their recall."""
         threshold = self.level / len(self.detections)
         return tuple(each for each in self.detections if each.p_value(self.law) <= threshold)
 
     @cached_property
     def found(self) -> tuple[Detection, ...]:
-        """Those of them that recall more than half of their cues."""
+        """The significant detections that recall more than half of their cues."""
         return tuple(each for each in self.significant if each.recall > 0.5)
 
     @property
     def circuits(self) -> tuple[tuple[Place, Place], ...]:
-        """Pairs of a previous-token head and a later head that does induction on it and copies."""
+        """Pairs of a previous-token head and a later induction head that reads it and copies."""
         kinds = {(each.kind, each.places) for each in self.found}
         return tuple(
             (first, second)
@@ -390,7 +391,7 @@ def find(
     law: NullLaw = "rotation",
     tokens: ArrayLike | None = None,
 ) -> Findings:
-    """Ask every head, and every pair of an earlier and a later one, by every detector that applies.
+    """Find the previous-token, copying and induction heads of a model, from its weights.
 
     What a model does not have (positions, outputs) is not asked.
 

@@ -31,7 +31,7 @@ _PARTS = ("keys", "values", "coefficients")  # of a memory
 
 
 def to_torch(model: FrozenTransformer) -> nn.Module:
-    """Make a torch.nn.Module of the model, in its own dtype: `module(tokens)` are the logits.
+    """Return the model as a torch.nn.Module of the same dtype; `module(tokens)` are the logits.
 
     `from_torch` gives the same model back, bit for bit where the weights are arrays; memories
     become their matrices.
@@ -66,7 +66,7 @@ def to_torch(model: FrozenTransformer) -> nn.Module:
 
 
 def from_torch(module: nn.Module) -> FrozenTransformer:
-    """Return the FrozenTransformer of a module that `to_torch` made, trained since then or not.
+    """Return a module made by `to_torch`, trained since then or not, as a FrozenTransformer.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def from_torch(module: nn.Module) -> FrozenTransformer:
 
 
 def to_transformer_lens(model: FrozenTransformer) -> Any:
-    """Make a TransformerBridge of TransformerLens 4 of the model, in float32, without a download.
+    """Return the model as a TransformerBridge of TransformerLens 4, in float32, without download.
 
     `head_weights` says what stands where: with readout "attention" the stream is twice as wide.
     Nothing of the forward pass is approximate, but float32 rounds, and query and key are two
@@ -151,7 +151,7 @@ def to_transformer_lens(model: FrozenTransformer) -> Any:
 
 
 def save(model: FrozenTransformer, path: str | Path) -> None:
-    """Write `path.safetensors`, which holds everything, and `path.json`, the record to read by eye.
+    """Write the model to `path.safetensors`, and a readable record of it to `path.json`.
 
     Each file is replaced atomically. Memories stay memories: keys, values, coefficients.
 
@@ -195,7 +195,7 @@ def save(model: FrozenTransformer, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> FrozenTransformer:
-    """Return the model that `save` wrote, bit for bit, from `path.safetensors`.
+    """Read the model that `save` wrote to `path.safetensors`, bit for bit.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ LAYER = "{layer}"
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The names of a model's arrays by role, and how its matrices multiply.
+    """Which array of a model has which role, and from which side its matrices multiply.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Layout:
         return name
 
     def n_layers(self, names: Iterable[str]) -> int:
-        """Count the layers that the names speak of.
+        """Count the layers that the names of the arrays mention.
 
         Parameters
         ----------
@@ -167,7 +167,7 @@ class Layout:
         return max(found, default=-1) + 1
 
     def is_feed_forward(self, name: str) -> bool:
-        """Whether the array of this name acts on the stream, and is not read.
+        """Whether the array of this name is part of a feed-forward layer, which is not read.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class Layout:
         return any(fnmatchcase(name, pattern) for pattern in self.feed_forward)
 
     def is_ignored(self, name: str) -> bool:
-        """Whether the array of this name does not act.
+        """Whether the array of this name has no effect on the output.
 
         Parameters
         ----------

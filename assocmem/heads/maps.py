@@ -39,7 +39,7 @@ Place = tuple[int, int]  # layer and head, both counted from 0
 
 @dataclass(frozen=True, eq=False)
 class Norm:
-    """A norm in front of a layer: "layer" centres and divides, "rms" divides, "none" does neither.
+    """The norm before a layer: "layer" centres and divides, "rms" divides, "none" does neither.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Rotary:
-    """Positions by rotation: pairs of the first `dims` coordinates of each query and key.
+    """Rotary positions: rotations of pairs of the first `dims` coordinates of queries and keys.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ class Head:
 
     @property
     def query_key(self) -> AssociativeMemory:
-        """The memory W with the score xᵀ W y of a query x for a key y, up to the norms' deviations.
+        """The memory W with scores xᵀ W y of query x for key y, up to the deviations of the norms.
 
         Keys are what the head looks at, values what it looks for: d_h pairs with coefficients
         `scale`. Exact at any vocabulary; `scores(keys=..., values=...)` asks it for atoms.
@@ -225,7 +225,7 @@ class Head:
         return self.at(0)
 
     def at(self, distance: int) -> AssociativeMemory:
-        """Return the map `query_key` for keys that lie some positions before the query.
+        """Return the map `query_key` for keys at a given distance before the query.
 
         Parameters
         ----------
@@ -264,7 +264,7 @@ class Head:
 
     @property
     def output_value(self) -> AssociativeMemory:
-        """The memory W with W y what the head writes when it attends to y, up to the deviation."""
+        """The memory W: the head writes W y when it attends to y, up to the norm's deviation."""
         return AssociativeMemory(keys=self.norm.folded(self.W_V), values=self.W_O)
 
     def scores(self, stream: Array) -> Array:
@@ -290,7 +290,7 @@ class Head:
         return np.asarray(self.scale * q @ k.T)
 
     def written(self, stream: Array) -> Array:
-        """Return what attending to each vector of a stream alone adds to it.
+        """Return what the head writes when it attends to each vector of a stream alone.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class Head:
 
 
 def composition(second: Head, first: Head, *, via: Via = "key") -> AssociativeMemory:
-    """Compose a head with one of an earlier layer whose writing it reads, to a memory.
+    """Return the memory of a head whose keys are what a head of an earlier layer wrote.
 
     Parameters
     ----------
@@ -443,7 +443,7 @@ class Heads:
         return (head for layer in self.layers for head in layer)
 
     def atoms(self, name: str, *, through: Place | None = None) -> Array:
-        """Return the atoms of one kind, or what a head writes of them.
+        """Return the atoms of one kind, or what a head writes when it attends to them.
 
         Parameters
         ----------
@@ -476,7 +476,7 @@ class Heads:
     def memory(
         self, place: Place, name: Literal["query_key", "output_value"], *, keys: Any, values: Any
     ) -> AssociativeMemory:
-        """Return a head's map as a memory over atoms: keys are attended, values ask or are written.
+        """Return a map of a head as a memory over atoms.
 
         For the scores alone, and large vocabularies, ask `model[place].query_key.scores(keys=...,
         values=...)`.

@@ -14,7 +14,7 @@ MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")
 
 
 def head_weights(model: FrozenTransformer, *, wide: bool = True) -> dict[str, Array]:
-    """Return the model's matrices as those of a transformer with one head of size d a layer.
+    """Return the model's matrices as those of a transformer with one head of size d per layer.
 
     Names and sides are those of TransformerLens' bridge, `read`'s layout "transformer_bridge": what
     multiplies does so from the left. Queries are scale · √d · I, so that a library that divides

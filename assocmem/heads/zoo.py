@@ -43,7 +43,7 @@ _BIG = 2**31  # bytes of all heads together
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Specimen:
-    """A model with known heads.
+    """A model whose heads are known.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ class Specimen:
 
     @property
     def heads(self) -> Heads:
-        """The model, read: its maps, its forward pass."""
+        """The model as `read` gives it, with the maps of its heads and its forward pass."""
         return read(self.weights, layout="transformer_lens", norm="none")
 
     @property
     def circuit(self) -> tuple[Place, Place] | None:
-        """The previous-token head and the induction head, if they are in it."""
+        """The places of the previous-token head and of the induction head, if they are planted."""
         places = {kind: place for place, kind in self.truth.items()}
         if {"previous token", "induction"} <= places.keys():
             return places["previous token"], places["induction"]
@@ -95,7 +95,7 @@ def specimen(
     beta: float = 30.0,
     rng: Seed = None,
 ) -> Specimen:
-    """Make a model with a known induction head, or with none, among heads that only look right.
+    """Make a model with a planted induction head, or without one, among random heads and decoys.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ class AssociativeMemory:
     def from_matrix(
         cls, matrix: ArrayLike, keys: ArrayLike, values: ArrayLike
     ) -> AssociativeMemory:
-        r"""Read any matrix as a memory over the given keys and values.
+        r"""Express a matrix as a memory over the given keys and values.
 
         The scores :math:`v_j^\top M u_i` of the matrix M are kept to rounding, also when keys or
         values are linearly dependent, and of all coefficients that keep them these are the smallest
@@ -389,7 +389,7 @@ class AssociativeMemory:
     def store(
         self, key: ArrayLike, value: ArrayLike, coefficient: ArrayLike = 1
     ) -> AssociativeMemory:
-        r"""Return the memory :math:`W + \sum_p c_p v_p u_p^\top`, with one pair more, or several.
+        r"""Return the memory with further pairs, :math:`W + \sum_p c_p v_p u_p^\top`.
 
         Each call copies the whole memory: store many pairs in one call, not in a loop.
 

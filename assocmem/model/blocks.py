@@ -121,7 +121,7 @@ class BlockTable:
     def from_coefficients(
         cls, task: InductionTask, matrix: str, coefficients: ArrayLike
     ) -> BlockTable:
-        """Return the table of a full coefficient array, as `coefficients` gives it.
+        """Return the table of a full coefficient array; the inverse of `coefficients`.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class BlockTable:
         return cls(task, matrix, blocks)
 
     def on(self, task: InductionTask) -> BlockTable:
-        """Return the same coefficients by class for the tokens of another task of the same kind.
+        """Return the table with the same coefficients by class, for another task of the same kind.
 
         Parameters
         ----------
@@ -309,7 +309,7 @@ class BlockTable:
 
     @property
     def lead(self) -> Any:
-        """The wanted coefficient minus the largest that competes with it for the same cue.
+        """The wanted coefficient minus the largest that competes for the same cue.
 
         W_O2: cue W_V² w_E(k), answers the outputs. W_K2: cue the query w_E(q) of a trigger, answers
         all Φ₁ w_E(i). W_K1: cue p_t, answers p_s with s <= t; the median over t = 2..T-1.
@@ -338,7 +338,7 @@ class BlockTable:
 
     @property
     def strength(self) -> Any:
-        """What the margins of `top_down` are multiples of.
+        """The unit in which `top_down` measures the size of a step, its margin.
 
         It is the lead, or for W_K1 the median over t = 2..T-1 of the wanted coefficient itself.
         """
@@ -351,7 +351,7 @@ class BlockTable:
         return range(1, self.task.length - 1)
 
     def block(self, row: str, column: str, *, max_bytes: int = 2**30) -> Array:
-        """Return one block in full, a coefficient for every pair of atoms.
+        """Return one block as a full array, with a coefficient for every pair of atoms.
 
         Parameters
         ----------
@@ -436,7 +436,7 @@ class BlockTable:
             )
 
     def memory(self, embeddings: FrozenEmbeddings) -> AssociativeMemory:
-        r"""Return the table written with embeddings, :math:`\sum_{ji} C_{ji} v_j u_i^\top`.
+        r"""Return the memory :math:`\sum_{ji} C_{ji} v_j u_i^\top` over given embeddings.
 
         Parameters
         ----------

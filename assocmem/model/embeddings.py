@@ -31,7 +31,7 @@ from assocmem.vectors.families import family_named, gaussian, require_dimensions
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class FrozenEmbeddings:
-    """The atoms of a two-layer transformer: everything that training does not move.
+    """The frozen vectors and matrices of a two-layer transformer: everything that is not learned.
 
     Rows are vectors. Build one by `random`, `orthonormal` or `from_matrices`; of a task only
     n_tokens, length and outputs matter.
@@ -100,7 +100,7 @@ class FrozenEmbeddings:
         side: Literal["left", "right"] = "left",
         family: str = "custom",
     ) -> FrozenEmbeddings:
-        """Make embeddings of anybody's matrices, and compute their images.
+        """Make embeddings from given matrices, and compute the images under Φ₁ and W_V².
 
         Parameters
         ----------
@@ -336,7 +336,7 @@ class FrozenEmbeddings:
         return replace(self, **{name: getattr(self, name).astype(dtype) for name in _ARRAYS})
 
     def check_fits(self, task: Any) -> None:
-        """Refuse a task of other sizes than N tokens, T positions and M outputs.
+        """Raise an error if the sizes of a task are not those of the embeddings.
 
         Parameters
         ----------

@@ -24,7 +24,7 @@ _NAMES_OF_BEFORE = {
 
 
 class TokenBlock(NamedTuple):
-    """A block of coefficients between tokens, by their classes.
+    """A block of coefficients between tokens, which depend only on the classes of the tokens.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class ScoresOverflow(ValueError):
 
 
 class TrainingStep:
-    """Loss and gradients of the frozen transformer, with the least work.
+    """Loss and gradients of the frozen transformer, with as few operations as possible.
 
     The same numbers as `FrozenTransformer`, for training: weights are (d, d) arrays that change at
     every step, sequences are long, and only some positions carry loss.

@@ -17,7 +17,7 @@ LEARNED = ("W_K1", "W_K2", "W_O2")
 
 
 class SymmetricTransformer:
-    """The transformer with orthonormal atoms and symmetric weights, for any number of tokens.
+    """The model at infinite width with symmetric weights, exact for any number of tokens.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ ROLES = {
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """The associations one learned matrix is meant to hold: a right answer for every cue.
+    """The associations that a learned matrix should hold: a right answer for every cue.
 
     Recall is by strict maximum; a tie is an error.
 

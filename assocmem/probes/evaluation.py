@@ -20,7 +20,7 @@ from assocmem.tasks import Batch, BigramBatch, InductionBatch, Language
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a model does on sequences, one entry each prediction; made by `evaluate`.
+    """Attention and correctness of a model, one entry for each prediction; made by `evaluate`.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Evaluation:
 
     @property
     def attention_argmax(self) -> Rate | Share:
-        """How often the output token gets the most attention, as `accuracy`."""
+        """How often the output token gets the most attention, as a rate like `accuracy`."""
         return self._rate(self.attends_output)
 
     @property
@@ -197,7 +197,7 @@ def evaluate(
 
 
 def bigram_divergence(model: FrozenTransformer, batch: BigramBatch, language: Language) -> float:
-    r"""Mean divergence of the predictions from the bigrams, off the triggers, in nats.
+    r"""Mean divergence of the predictions from the bigrams at non-trigger tokens, in nats.
 
     It is :math:`\mathrm{KL}(\pi_b(\cdot|z_t) \| \hat p_t)`, averaged over the positions of a batch
     that hold no trigger.

@@ -76,7 +76,7 @@ Failures = Sequence[tuple[Cell, str]]
 
 
 class SweepError(RuntimeError):
-    """Some cells of a sweep have no result; the others are in ``table``.
+    """Raised when cells of a sweep have no result; the results of the others are in ``table``.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from assocmem._checks import (
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Batch:
-    r"""Sequences, what to predict at each position, and how much each prediction counts.
+    r"""Sequences with the target of each position and the weight of each prediction.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Batch:
         return self._pieces(at_least("size", size, 1))
 
     def select(self, rows: ArrayLike) -> Self:
-        """Return some of the sequences, as a batch of their own.
+        """Return the batch of some of the sequences.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class Batch:
 
 @runtime_checkable
 class Task(Protocol):
-    """What the library asks of a task; bring your own by writing these four names.
+    """What the library requires of a task: write these four names to define your own.
 
     Tokens are 0 .. n_tokens - 1, sequences have `length` of them, and class k of a prediction is
     the token `outputs[k]`. Which function needs what:

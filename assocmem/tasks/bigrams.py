@@ -35,7 +35,7 @@ _LAWS = 2**22  # entries of the laws of outputs that are held at a time
 
 @dataclass(frozen=True)
 class BigramTask:
-    """Predict the next token; after a trigger it is the one that followed it before.
+    """In-context bigrams: predict the next token, which after a trigger is its output.
 
     Each sequence has K = `n_triggers` triggers, and draws for each of them an output. Its first
     token is from the language's unigram; after a trigger comes the trigger's output, every time;
@@ -145,7 +145,7 @@ class BigramTask:
 
     @property
     def trigger_tokens(self) -> Ints:
-        """Token ids of the possible triggers: the K fixed ones, or all that the unigram has."""
+        """Token ids of the possible triggers: the K fixed ones, or all with positive frequency."""
         if self.random_triggers:
             return np.flatnonzero(self.language.unigram)
         if not isinstance(self.triggers, str):
@@ -153,7 +153,7 @@ class BigramTask:
         return self.language.most_frequent()[self.trigger_offset :][: self.n_triggers]
 
     def pairs(self) -> dict[str, Ints]:
-        """Return what each matrix should hold of this task, in rows (cue, answer), see `probe`.
+        """Return the associations that each matrix should hold, as rows (cue, answer); see `probe`.
 
         W_O2: every token that can be the output of a trigger, whatever the law of outputs. W_K2:
         every trigger; random triggers: every token. W_K1: every position from the second to the
@@ -314,7 +314,7 @@ class BigramTask:
         return outputs
 
     def enumerate(self, max_bytes: int = 2**28) -> BigramBatch:
-        """Return all sequences that have a probability, for all triggers and outputs that have one.
+        """Return all sequences of positive probability, over all triggers and outputs.
 
         Parameters
         ----------

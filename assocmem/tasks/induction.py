@@ -28,7 +28,7 @@ _MAX_SAMPLED = 2**62  # pairs of a trigger and its place, numbered in int64
 
 @dataclass(frozen=True)
 class InductionTask:
-    """The theorem's data: repeat what followed a trigger, at the trigger's second occurrence.
+    """The task of the theorem: when a trigger occurs again, predict what followed it before.
 
     With N = `n_tokens`, T = `length`, K = `n_triggers`: a trigger q and a place t are uniform; q
     stands at t and at the last position and nowhere else; every other position is content, i.i.d.
@@ -145,7 +145,7 @@ class InductionTask:
 
     @property
     def contents(self) -> Ints:
-        """Token ids that can be content; a sequence's own trigger is not among its own."""
+        """Token ids that can be content; a sequence's own trigger is not part of its content."""
         self._require_numbers("contents")
         return np.arange(self._first_content, self.n_tokens)
 
@@ -156,7 +156,7 @@ class InductionTask:
         return np.arange(self.n_tokens - self.n_outputs, self.n_tokens)
 
     def pairs(self) -> dict[str, Ints]:
-        """Return what each matrix should hold of this task, in rows (cue, answer), see `probe`.
+        """Return the associations that each matrix should hold, as rows (cue, answer); see `probe`.
 
         W_O2: each token that can be a label. W_K2: each trigger. W_K1: each position but the first
         and the last, which gets no such signal, and the one before.
@@ -189,7 +189,7 @@ class InductionTask:
     def enumerate(
         self, max_bytes: int = 2**30, *, up_to_symmetry: bool | None = None
     ) -> InductionBatch | Patterns:
-        """All sequences, each once, with equal weights; up to the names of tokens, see `patterns`.
+        """Return all sequences, each once, with equal weights.
 
         Parameters
         ----------
@@ -233,7 +233,7 @@ class InductionTask:
         return self._assemble(np.repeat(strata, len(words)), np.tile(words, (len(strata), 1)))
 
     def patterns(self, max_bytes: int = 2**30) -> Patterns:
-        """All sequences up to the names of their tokens, with their probabilities.
+        """Return all sequences up to renaming of tokens, with their probabilities.
 
         Parameters
         ----------
@@ -278,7 +278,7 @@ class InductionTask:
 
     @property
     def representatives(self) -> InductionTask:
-        """The smallest task of its kind with room for every pattern and an absent token per class.
+        """Smallest task of this kind that has every pattern and, in each class, an absent token.
 
         Examples
         --------
@@ -291,7 +291,7 @@ class InductionTask:
         return replace(self, n_tokens=triggers + content, n_triggers=triggers)
 
     def sample(self, size: int, *, rng: Seed = None) -> InductionBatch:
-        """Random sequences with equal weights, stratified over trigger, place and output.
+        """Draw sequences with equal weights, stratified over trigger, its position and output.
 
         Each of the K (T - 2) pairs of trigger and place occurs ⌊size / pairs⌋ times, and the
         sequences left over go to distinct pairs at random; so it is for the C outputs, matched to

@@ -13,7 +13,7 @@ from assocmem.tasks.batch import Batch
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class InductionBatch(Batch):
-    """A batch whose sequences end with a trigger that stood before, followed by its output.
+    """A batch of sequences whose last token, the trigger, has occurred once before.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class InductionBatch(Batch):
 
     @property
     def output_position(self) -> Ints:
-        """Where the output stands (B,): right after the trigger's first occurrence."""
+        """Position (B,) of the output, right after the first occurrence of the trigger."""
         return self.trigger_position + 1
 
     @property

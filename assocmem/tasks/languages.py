@@ -38,7 +38,7 @@ _MAX_TOKENS = 2**14  # a bigram table of 2 GiB
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Language:
-    """A Markov chain of tokens: the first from the unigram, then each from the row of the last.
+    """A bigram language: the first token from the unigram, each next one from the row of the last.
 
     Nothing demands that the unigram be the bigram's stationary law; `from_text` makes it so.
 
@@ -240,7 +240,7 @@ class Language:
         names: Sequence[str] | None = None,
         smoothing: float = 0.0,
     ) -> Language:
-        """Language of counted bigrams: `counts[i, j]` times token j came after token i.
+        """Language of bigram counts: token j followed token i `counts[i, j]` times.
 
         The unigram is the frequency of a token as the first of a bigram.
 
@@ -304,7 +304,7 @@ class Language:
 
     @classmethod
     def characters(cls) -> Language:
-        """The default: 65 characters of the texts that every CPython carries.
+        """The default language: bigrams of 65 characters in the help topics of CPython.
 
         Frequencies in the help topics of Python (`pydoc_data.topics`), as counted by
         `python -m assocmem.tasks.characters`. The table `characters.csv` beside that module holds

@@ -68,7 +68,7 @@ class Patterns:
         return f"Patterns({len(self)} patterns of {rounded(self.task.n_sequences)} sequences)"
 
     def mean(self, values: ArrayLike, *, where: ArrayLike = True) -> float:
-        """Return the expectation of one number for each pattern, under a condition.
+        """Return the expectation of a quantity given for each pattern, under a condition.
 
         Parameters
         ----------

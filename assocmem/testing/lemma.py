@@ -43,7 +43,7 @@ PIECES = 32
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Predicted against measured, entry by entry.
+    """A prediction compared with a measurement, entry by entry.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Comparison:
 
     @property
     def power(self) -> float:
-        """The smallest error of any one entry that this comparison is sure to have caught."""
+        """The smallest error of a single entry that this comparison is certain to catch."""
         return float(np.max(self.tolerance + np.abs(self.measured - self.predicted)))
 
     def __repr__(self) -> str:
@@ -148,7 +148,7 @@ def check_gradient(
     delta: float = 1e-6,
     rng: Seed = None,
 ) -> Comparison:
-    """Compare the predicted step of one matrix from zero, -∇ of the loss, with a model's gradient.
+    """Compare the predicted step of a matrix from zero, -∇ of the loss, with a model's gradient.
 
     Parameters
     ----------

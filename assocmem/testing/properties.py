@@ -201,7 +201,7 @@ def random_memory(
 def induction_tasks(
     *, max_sequences: int = 2000, max_tokens: int = 8, max_length: int = 8
 ) -> st.SearchStrategy[InductionTask]:
-    """Strategy: all small induction tasks, the one with the fewest sequences first.
+    """Strategy: small induction tasks of every kind, simplest first.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def induction_tasks(
 
 
 def assert_near_orthogonal(u: ArrayLike, *, delta: float = 1e-9, family: str = "sphere") -> None:
-    """Fail when rows of u overlap more than random vectors do: any two of them, or all together.
+    """Assert that the rows of u overlap no more than random vectors do, in pairs and together.
 
     Three numbers are held against bounds, and rounding: the largest |cos| over all pairs (the sharp
     `coherence_bound`, from the exact law of a pair); the mean cosine, which a common direction
@@ -358,7 +358,7 @@ def assert_recalls(
     keys: ArrayLike | None = None,
     values: ArrayLike | None = None,
 ) -> None:
-    """Fail unless every key scores its right value strictly above every wrong one.
+    """Assert that every key scores its right value strictly above every wrong one.
 
     A tie fails. Nothing is random here: for a memory of random vectors, `coherence_bound` tells how
     likely recall is (see the guide on testing).

@@ -125,7 +125,7 @@ class TopDownStep:
 
 @dataclass(frozen=True, eq=False)
 class TopDownRun:
-    """The trajectory of the three steps; made by `top_down`.
+    """The three steps and the memories they wrote; made by `top_down`.
 
     Parameters
     ----------

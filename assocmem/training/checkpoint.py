@@ -13,7 +13,7 @@ from assocmem.training.run import TrainingRun
 
 
 class CheckpointError(OSError):
-    """A run is done, or was interrupted, and could not be saved; it is in ``run``.
+    """Raised when a run that ended or was interrupted cannot be saved; the run is in ``run``.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from assocmem._files import write_csv
 
 
 class History(Mapping[str, NDArray[Any]]):
-    """What was measured, by name; ``"step"`` comes first and says after how many updates.
+    """Measured quantities by name; ``"step"`` is the number of updates of each row.
 
     Every array has shape (rows,), and row r belongs to the weights after ``history["step"][r]``
     updates. A history does not change: `with_row` and `before` return new ones.

@@ -39,7 +39,7 @@ def train(
     progress: bool = False,
     **settings: Any,
 ) -> TrainingRun:
-    """Train a transformer on fresh batches of a task, and watch each memory form.
+    """Train a transformer on fresh batches of a task, and record how each memory forms.
 
     Parameters
     ----------

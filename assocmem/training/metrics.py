@@ -19,7 +19,7 @@ CHUNK_FLOATS = 2**22  # attention of the sequences that are measured together
 
 
 class Metrics:
-    r"""Measures weights: ``metrics(weights)`` is one row of a history.
+    r"""Function of the weights that measures one row of a history.
 
     On each test, a task and a batch of it, by name (which the columns end in, unless it is ""):
 

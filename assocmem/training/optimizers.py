@@ -23,7 +23,7 @@ LearningRate: TypeAlias = float | Callable[[int], float]  # a constant, or by up
 
 @runtime_checkable
 class Optimizer(Protocol):
-    """What `train` asks of an optimiser: one method; bring your own.
+    """What `train` requires of an optimiser, a single method: write it to define your own.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Optimizer(Protocol):
     """
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return the direction, of the gradient's shape, and what to remember of this matrix.
+        """Return the direction, of the gradient's shape, and the state to keep for this matrix.
 
         The update is W ← W − η · direction.
 
@@ -91,7 +91,7 @@ class SGD:
         checked_rate("momentum", self.momentum, below=1)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return v, and v to remember.
+        """Return v as the direction, and v as the state.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class Adam:
         checked_rate("epsilon", self.epsilon)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return the corrected mean over the corrected root; both means and n to remember.
+        """Return the corrected mean over the corrected root, and both means and n as the state.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class SignDescent:
         checked_rate("momentum", self.momentum, below=1)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return sign(v), and v to remember.
+        """Return sign(v) as the direction, and v as the state.
 
         Parameters
         ----------
@@ -259,7 +259,7 @@ class Muon:
         checked_rate("momentum", self.momentum, below=1)
 
     def direction(self, matrix: Array, gradient: Array, state: State) -> tuple[Array, State]:
-        """Return the polar factor of v, and v to remember.
+        """Return the polar factor of v as the direction, and v as the state.
 
         Parameters
         ----------
@@ -282,7 +282,7 @@ OPTIMIZERS = (SGD, Adam, SignDescent, Muon)
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate that rises to a peak and decays: a function of the updates so far.
+    """A learning rate that rises to a peak and decays, as a function of the number of updates.
 
     Parameters
     ----------

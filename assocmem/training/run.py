@@ -151,7 +151,7 @@ class TrainingRun:
             raise files.unreadable(path, KIND, f"one that is not whole ({error})") from error
 
     def going_on(self, saved: TrainingRun, path: str | Path) -> TrainingRun:
-        """Return the saved run to go on with as this one, refused unless it is the same run.
+        """Return the saved run from which this one resumes; a different run is refused.
 
         Parameters
         ----------

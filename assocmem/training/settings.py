@@ -122,7 +122,7 @@ class Settings:
         return self.trained or ()
 
     def moving(self, step: int) -> tuple[str, ...]:
-        """Name what the next update changes.
+        """The arrays that the next update changes, by name.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Settings:
         return checked_rate("learning_rate", given(step)) if callable(given) else given
 
     def described(self) -> dict[str, Any]:
-        """Describe all of them as JSON holds them, which identifies the run.
+        """Return all settings as JSON values, which identify the run.
 
         Returns
         -------

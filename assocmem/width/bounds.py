@@ -70,7 +70,7 @@ class ScoreTables(NamedTuple):
 
 
 class Deviations:
-    """Root mean squares of how far scores are from their limits: exact, at every width.
+    """Root mean square deviations of scores from their limits, exact at every width.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Deviations:
         self.count += mean[0].size
 
     def at(self, d: float) -> ScoreTables:
-        """Return the root mean squares at a width.
+        """Return the root mean square deviations at a width.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ def moved(log_odds: ArrayLike, error: ArrayLike) -> Array:
 
 
 class Guarantee(NamedTuple):
-    """What tolerances of the scores imply for each of B sequences.
+    """What given tolerances of the scores guarantee for each of B sequences.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class Guarantee(NamedTuple):
 
     @property
     def holds(self) -> NDArray[np.bool_]:
-        """Whether, whatever the noise, the answer is right and the output is attended to most."""
+        """Whether answer and attention are right for all scores within the tolerances."""
         answer = (self.margins > self.margin_errors).all(axis=1)
         attention = (self.leads > self.lead_errors).all(axis=1)
         return np.asarray(answer & attention)

@@ -123,7 +123,7 @@ def head_moments(
 def recall_moments(
     task: InductionTask, memories: Mapping[str, AssociativeMemory]
 ) -> dict[str, ScoreMoments]:
-    """Exact moments of the scores that each memory of a run is asked for, at every width.
+    """Exact moments of the scores that decide the recall of each memory, at every width.
 
     The coefficients are fixed and written with Gaussian embeddings.
 
@@ -160,7 +160,7 @@ def cantelli_failure(
     targets: NDArray[np.int64],
     among: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Upper bound on the probability that some cue is not recalled, by Cantelli and a union bound.
+    """Upper bound on the probability that a cue is not recalled, by Cantelli and a union bound.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def gaussian_recall(
     rng: Seed = None,
     draws: int = 1000,
 ) -> Array:
-    """Probability of each cue to be recalled if its scores were jointly normal.
+    """Probability that each cue is recalled, with jointly normal scores.
 
     The mean and the covariance are the exact ones; the probability is a mean over normal draws.
 

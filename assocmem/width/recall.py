@@ -24,7 +24,7 @@ from assocmem.width.arguments import (
 def output_scores(
     task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
-    """Draw the scores of W_O2 at the keys V x of the content tokens x, up to a positive factor.
+    """Draw the scores of W_O2 at the keys W_V² x of content tokens x, up to a positive factor.
 
     Given what the memory answers, the scores over the outputs U are known in law: UUᵀy is a chi
     along the answer y and normal across, up to a factor (claim C2).
@@ -92,7 +92,7 @@ def output_answers(
 def trigger_scores(
     task: InductionTask, coefficients: Array, d: int, *, draws: int, rng: Seed = None
 ) -> Array:
-    """Draw the scores of W_K2 for the triggers q, among the images F a of all tokens a, F = Φ₁.
+    """Draw the scores of W_K2 for the triggers, among the images under Φ₁ of all tokens.
 
     Given the inputs X (by their Gram matrix) r = Fᵀq is Gaussian; given r, what the memory answers
     is b + F c with b = Xᵀy and c = Xᵀz known, and F is Gaussian across q; given F c as well, it is

@@ -79,7 +79,7 @@ def required_width(
     *,
     margins: tuple[float, float, float] = (0.5, 10.0, 5.0),
 ) -> int:
-    """Width at which the three memories of a task are all recalled, with probability 1 − δ.
+    """Width at which, with probability 1 − δ, all three memories of a task are recalled.
 
     The memories have the closed-form coefficients of the three steps at these margins, written with
     Gaussian embeddings. The width is proved to be enough, and 10 to 300 times larger than what

@@ -38,7 +38,7 @@ def linear_response(
     family: str = "gaussian",
     step: float = STEP,
 ) -> dict[str, Array]:
-    r"""Limit law of smooth quantities of the model as the width grows, by their linear response.
+    r"""Limit law, as the width grows, of smooth quantities of the model, by linear response.
 
     It is :math:`\sqrt{d} (Q - Q(\infty)) \to N(0, R^\top R)` for any quantity Q, as a function of
     the embeddings. Rows of R are the entries of L, then of H, the two factors of claim W1, on and

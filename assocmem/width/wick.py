@@ -143,7 +143,7 @@ def _loops(
 
 
 class Term(NamedTuple):
-    r"""One block of a score, :math:`\sum_{ab} (q^\top L x_a) C_{ab} (x_b^\top R\, v)`.
+    r"""One term of a score, :math:`\sum_{ab} (q^\top L x_a) C_{ab} (x_b^\top R\, v)`.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ class ScoreMoments(NamedTuple):
 
 
 def term_moments(terms: Sequence[Term], *, joint: bool = False) -> ScoreMoments:
-    """Exact mean and covariance of the scores s_qi that are sums of terms, at every width.
+    """Exact mean and covariance, at every width, of scores that are sums of terms.
 
     Parameters
     ----------
