@@ -252,26 +252,28 @@ def bigram_step(
     task : BigramTask
         Its loss on all tokens, or on repeated triggers.
     matrix : {"W_F", "W_O2", "W_K2", "W_K1"}
-        The rows w_U of W_F and W_O2; the rows of W_K2 that `queries` names, and the block of
-        positions of W_K1, both as derivatives at η = 0 at W_O2 = η G₁. With the readout "residual"
-        and a :math:`W_F = \sum F_{ki} w_U(k) w_E(i)^\top` the gradient on W_O2 has rows w_E
-        besides, :math:`F^\top` times those of w_U.
+        For W_F and W_O2, the rows w_U; for W_K2, the rows that `queries` names; for W_K1, the
+        position block. The last two are derivatives at η = 0, at W_O2 = η G₁. With the readout
+        "residual" and :math:`W_F = \sum F_{ki} w_U(k) w_E(i)^\top`, the gradient on W_O2 also has
+        rows w_E, which are :math:`F^\top` times those of w_U.
     predictor : "uniform", "bigrams" or array_like, shape (N, N) or (T, N, N)
         The law p̂(k | current token i) in row i and column k, at each position if there are T
-        tables. "uniform" is W_F = 0. "bigrams" knows the language: π_b off the triggers and the
-        mean output law on them; with random triggers the mixture of the two by P(i is a trigger |
-        z_t = i).
+        tables. "uniform" is W_F = 0. "bigrams" is π_b for tokens that are not triggers and the mean
+        output law for triggers; with random triggers it is the mixture of the two by P(i is a
+        trigger | z_t = i).
     queries : {"tokens", "positions", "remapped_tokens", "remapped_positions"}
-        Of W_K2: w_E, p, Φ₁ w_E or Φ₁ p, the four kinds of atoms of x¹_t.
+        The rows of W_K2: w_E, p, Φ₁ w_E or Φ₁ p, the four kinds of atoms of x¹_t.
     first : BigramStep or array_like, shape (N, 2(N+T)), optional
-        G₁ for W_K2 and W_K1. Default: the gradient on W_O2 by the same predictor, from draws of its
-        own in each set, as the result is bilinear. If given, errors are those at this G₁.
+        G₁ for W_K2 and W_K1. By default it is the step on W_O2 with the same predictor, from
+        separate draws in each set, because the result is bilinear. If it is given, the standard
+        errors are those at this G₁.
     second : BigramStep or array_like, shape (N, 2(N+T)), optional
-        For W_K1: the W_K2 = λ J at which to take it, queries w_E, to first order in λ. Default: 0,
-        which leaves the value path A alone. At finite λ take `previous_token_step` of a model.
+        For W_K1: the matrix W_K2 = λ J, with queries w_E, at which the step is taken to first order
+        in λ. By default it is 0, which leaves only the value path A. For finite λ, use
+        `previous_token_step`.
     sets : int
-        At least 2 independent sets of draws, where triggers and outputs are too many to average
-        over them all (more than 5 000).
+        Number of independent sets of draws, at least 2. They are used if there are more than 5 000
+        combinations of triggers and outputs; otherwise all of these are averaged over.
     rng : int, generator of NumPy or None
         Where the draws come from; None draws anew each time.
 
@@ -288,13 +290,13 @@ def bigram_step(
         position with W_K2 or W_K1.
 
     Notes
-    -----
-    A chain costs O(T N²) for each trigger asked, O(T N³) by remapped tokens, O(T² N²) by positions
-    and for W_K1: at N = 65, T = 256 about 1 (W_O2), 4 (W_K2), 430 (by remapped tokens), 480 (by
-    positions of either kind) and 90 (W_K1) milliseconds of one core, twice that with loss on
-    repeated triggers. Where the residual does not vanish off the triggers (loss on all with a
-    uniform predictor, or with random triggers) every token is asked, N times the cost a chain. The
-    default sets give the median lead of W_O2 of the default task to 2 %, in 3 to 6 seconds.
+    ----- A chain costs O(T N²) for each trigger as a query, O(T N³) with queries Φ₁ w_E, and O(T²
+    N²) with queries p or Φ₁ p and for W_K1. At N = 65, T = 256 this is about 1 (W_O2), 4 (W_K2,
+    queries w_E), 430 (queries Φ₁ w_E), 480 (queries p or Φ₁ p) and 90 (W_K1) milliseconds on one
+    core, and twice as much with loss on repeated triggers. If the residual does not vanish at
+    tokens that are not triggers (loss on all tokens with a uniform predictor, or with random
+    triggers), every token is a query, at N times the cost per chain. The default sets give the
+    median lead of W_O2 of the default task to 2 %, in 3 to 6 seconds.
 
     References
     ----------

@@ -58,7 +58,7 @@ def first_step(task: InductionTask) -> BlockTable:
     Raises
     ------
     TypeError
-        For what is no InductionTask.
+        For a task that is not an InductionTask.
 
     References
     ----------
@@ -91,7 +91,8 @@ def second_step(task: InductionTask) -> BlockTable:
         J_2 = E[x^1_T \otimes \mathrm{Cov}_s(u_s, x^1_s)], \quad
         u_s = w_U(y)^\top G_1 W_V^2 x^1_s:
 
-    a query learns to attend to what coincides with the reading of the first memory.
+    a query learns to attend to the positions whose reading by the first memory raises the logit of
+    the answer.
 
     Parameters
     ----------
@@ -189,19 +190,20 @@ def third_step(
     """S3: return what the third step writes into W_K1 at W_O2 = η₁ G₁, W_K2 = λ Ĵ₂: positions only.
 
     It is the derivative at η₁ = 0 of -∇. Ĵ₂ is J₂ scaled so that the wanted coefficient leads by 1.
-    At λ = 0 this is S3a, exact: the value path alone, which is nearly flat along a row and cannot
-    prefer t - 1. At λ > 0 it is S3b: layer-2 attention given τ at its mean scores, exactly in the
-    softmax, plus the first order of its fluctuation, in value, key and query; what is dropped falls
-    with the third power of the number of content tokens, and `third_step_error` bounds it.
+    At λ = 0 this is S3a, exact: it has the value path alone, which is nearly constant along a row
+    and cannot prefer t - 1. At λ > 0 it is S3b: given τ, layer 2 attends by its mean scores,
+    exactly in the softmax, and the fluctuation of the scores enters to first order, in value, key
+    and query. With fixed triggers, the relative error falls with the third power of the number of
+    content tokens; `third_step_error` bounds it.
 
     Parameters
     ----------
     task : InductionTask
         With SymPy sizes, only λ = 0 is possible.
     margin : float
-        The second margin λ >= 0 of `top_down`: by how much the wanted score of layer 2 leads.
+        The second margin λ >= 0 of `top_down`: the lead of the wanted score of layer 2.
     second : BlockTable, optional
-        Ĵ₂, any multiple of `second_step`; the one that leads by 1 by default.
+        Ĵ₂, a multiple of `second_step`; by default the one whose lead is 1.
     lead : float, optional
         Deprecated name of ``margin``.
 
@@ -292,9 +294,9 @@ def third_step_error(
 ) -> Array:
     """Upper bound on the error of `third_step`, for the entries of each row t < T.
 
-    It is safe rather than sharp, and falls like C⁻³ relative to the entries of the step, C being
-    the number of content tokens; infinite at margins so large that it overflows. At margin 0
-    nothing is dropped.
+    The bound is safe rather than sharp. Relative to the entries of the step it falls like C⁻³, with
+    C the number of content tokens. It is 0 at margin 0, and infinite at margins so large that it
+    overflows.
 
     Parameters
     ----------

@@ -38,8 +38,8 @@ _ENTRIES = 2**24  # of a table of scores at a time
 class Detection:
     """The result of one detector for a head, or for a pair of heads.
 
-    It holds no table: scores are cues · W · answersᵀ, for copying cues · Wᵀ · answersᵀ, and are
-    computed when they are asked for.
+    The scores are cues · W · answersᵀ, or cues · Wᵀ · answersᵀ for copying; they are computed on
+    demand and not stored.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Detection:
     model : Heads
         Where they stand.
     asked : (n,) integers
-        The positions or tokens that are asked.
+        The positions or tokens that are the cues.
     targets : (n,) integers
         The right answer to each, a row of `answers`.
     among : (m,) integers
@@ -293,8 +293,8 @@ def induction(
 ) -> Detection:
     """Test whether a token attends to its own image written by an earlier head (K-composition).
 
-    If `first` is a previous-token head, what it wrote of a token stands one place after it: there
-    `second` attends to what followed the token before.
+    If `first` is a previous-token head, it writes the image of a token at the next position; then
+    `second` attends to the position after the earlier occurrence of the token.
 
     Parameters
     ----------
@@ -303,9 +303,9 @@ def induction(
     first, second : (layer, head)
         The earlier head and the later one, counted from 0.
     tokens : array_like of int, shape (n,), optional
-        Those that are asked, such as the triggers of a task; all when left out.
+        The tokens that are tested, such as the triggers of a task; all by default.
     among : array_like of int, shape (m,), optional
-        Those among which each looks for itself, the asked ones included; all when left out.
+        The tokens that compete as answers, which include `tokens`; all by default.
 
     Returns
     -------
@@ -315,8 +315,8 @@ def induction(
     Raises
     ------
     ValueError
-        For heads that are not in two layers, the earlier first; rotary heads; no token embeddings;
-        tokens that are asked and not among the answers.
+        For heads that are not in two layers with the earlier first, rotary heads, a model without
+        token embeddings, or `tokens` that are not in `among`.
     """
     wrote, head = checked_kind("model", model, Heads)[first], model[second]
     if wrote.layer >= head.layer:
@@ -393,20 +393,20 @@ def find(
 ) -> Findings:
     """Find the previous-token, copying and induction heads of a model, from its weights.
 
-    What a model does not have (positions, outputs) is not asked.
+    Detectors that need something the model does not have (positions, outputs) are skipped.
 
     Parameters
     ----------
     model : Heads
         What `read` returns.
     level : float
-        The chance, at most, of any significant test on randomly turned weights.
+        Upper bound on the probability that any test is significant for randomly rotated weights.
     law : {"rotation", "gaussian"}
         Of the p-values, see `Null.p_value`.
     tokens : array_like of int, shape (n,), optional
-        Those that copying and induction are asked for, all when left out. Of a large vocabulary
-        take a few thousand: the time is that of n d d_h products for each pair of heads, and n² d_h
-        for the recall of a significant one.
+        The tokens on which copying and induction are tested; all by default. For a large vocabulary
+        take a few thousand: the time is that of n d d_h products for each pair of heads, and of n²
+        d_h for the recall of a significant pair.
 
     Returns
     -------
@@ -416,7 +416,7 @@ def find(
     Raises
     ------
     ValueError
-        For a model that no detector applies to, or a level outside (0, 1).
+        For a model to which no detector applies, or a level outside (0, 1).
 
     References
     ----------

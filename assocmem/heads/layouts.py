@@ -55,11 +55,10 @@ class Layout:
     prefixes : tuple of str
         Taken off the names where they are found.
     feed_forward : tuple of str
-        Patterns, as for file names, of arrays that act on the stream and are not read: feed-forward
-        layers and their norms.
+        Patterns, as for file names, of arrays that are not read although they change the stream:
+        feed-forward layers and their norms.
     ignored : tuple of str
-        Patterns of arrays that do not act: masks. Any other name that the layout does not know is
-        an error.
+        Patterns of arrays that have no effect, such as masks. Any other unknown name is an error.
     needs_rotary : bool
         Whether positions enter by rotation alone.
 

@@ -180,7 +180,7 @@ class Head:
     b_Q, b_K, b_V : (d_h,) array
         Biases, zero where there are none.
     norm : Norm
-        What stands in front of the head.
+        The norm before the head.
     scale : float
         Multiplies the scores, 1/√d_h as a rule.
     rotary : Rotary or None
@@ -209,8 +209,9 @@ class Head:
     def query_key(self) -> AssociativeMemory:
         """The memory W with scores xᵀ W y of query x for key y, up to the deviations of the norms.
 
-        Keys are what the head looks at, values what it looks for: d_h pairs with coefficients
-        `scale`. Exact at any vocabulary; `scores(keys=..., values=...)` asks it for atoms.
+        The keys of this memory are keys of the head, its values are queries: d_h pairs with
+        coefficients `scale`. It is exact for any vocabulary; `scores(keys=..., values=...)`
+        evaluates it on atoms.
 
         Raises
         ------
@@ -256,8 +257,8 @@ class Head:
     def key_bias(self) -> Array:
         """The (d,) vector b whose product with a key adds to its score, for every query alike.
 
-        From the query's bias and the norm's: scale · (W_Q β + b_Q)ᵀ W_K. What biases add for a
-        query, for all keys alike, moves no attention and is left out.
+        It comes from the biases of the query and of the norm: scale · (W_Q β + b_Q)ᵀ W_K. What
+        biases add to all keys of a query alike does not change the attention and is left out.
         """
         asked = self.W_Q @ self.norm.bias + self.b_Q
         return self.scale * asked @ self.norm.folded(self.W_K)
@@ -327,13 +328,14 @@ def composition(second: Head, first: Head, *, via: Via = "key") -> AssociativeMe
     second, first : Head
         The later head and the earlier one.
     via : {"key", "query", "value"}
-        Of a score xᵀ W y: "key", the key holds what `first` wrote of y; "query", the query holds
-        what `first` wrote of x. "value": W y is what `second` writes of what `first` wrote of y.
+        "key": in the score xᵀ W y, the key is what `first` writes when it attends to y. "query":
+        the query is what `first` writes when it attends to x. "value": W y is what `second` writes
+        when it attends to what `first` writes of y.
 
     Returns
     -------
     AssociativeMemory
-        As always up to the deviations of the norms.
+        It is exact up to the deviations of the norms.
 
     Raises
     ------
@@ -369,8 +371,8 @@ def composition(second: Head, first: Head, *, via: Via = "key") -> AssociativeMe
 class Heads:
     """All heads of a transformer, and the atoms that enter and leave it.
 
-    `model[layer, head]` is one, counted from 0; iterating goes through all. Atoms that a model does
-    not have, or that were not given, are None.
+    `model[layer, head]` is a head, counted from 0; iteration goes through all heads. Atoms that the
+    model does not have, or that were not given, are None.
 
     Parameters
     ----------
@@ -385,11 +387,11 @@ class Heads:
     outputs_bias : array, shape (M,), or None
         Added to the logits.
     output_biases : tuple of arrays, shape (d,)
-        What each layer writes whatever it attends to, beside the values' biases.
+        What each layer writes wherever it attends, besides the biases of the values.
     final : Norm
-        What stands in front of the unembedding.
+        The norm before the unembedding.
     unread : tuple of str
-        What the model has and these maps do not: feed-forward layers, deviations of norms.
+        What the model has but these maps leave out: feed-forward layers, deviations of norms.
     """
 
     layers: tuple[tuple[Head, ...], ...]
@@ -450,7 +452,7 @@ class Heads:
         name : {"tokens", "positions", "outputs"}
             The kind.
         through : (layer, head), optional
-            The head that has read them and written of them.
+            The head whose output for these atoms is returned instead.
 
         Returns
         -------
@@ -478,8 +480,8 @@ class Heads:
     ) -> AssociativeMemory:
         """Return a map of a head as a memory over atoms.
 
-        For the scores alone, and large vocabularies, ask `model[place].query_key.scores(keys=...,
-        values=...)`.
+        For the scores alone, and for large vocabularies, use
+        `model[place].query_key.scores(keys=..., values=...)`.
 
         Parameters
         ----------

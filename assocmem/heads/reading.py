@@ -61,31 +61,33 @@ def read(
     tokens, positions, outputs : array_like, shapes (N, d), (T, d) and (M, d), optional
         Taken instead of the layout's.
     tied : bool
-        Whether the unembedding is the token embedding, where the weights hold none of their own.
+        Whether the unembedding is the token embedding, if the weights hold no separate one.
     norm : {"layer", "rms", "none"}, optional
-        The norms in front of attention and unembedding; "layer" where the weights hold its gains.
-        Without gains (TransformerLens' folded ones) say which: they still divide.
+        The norms before attention and unembedding; by default "layer" if the weights hold gains. If
+        the gains were folded into the weights (TransformerLens), say which norm it is, because it
+        still divides.
     eps : float
-        Added to the mean square under the norms' roots.
+        Added to the mean square under the root of each norm.
     rotary : Rotary, optional
-        How positions rotate queries and keys. Then there is no table of positions: token maps are
-        read at each distance (`Head.at`), values and copying as ever; what a head prefers by
-        position alone cannot be read from these weights.
+        How positions rotate queries and keys. A model with rotary positions has no position
+        embeddings: its query-key maps are read at each distance (`Head.at`), its output-value maps
+        as usual, and which positions a head prefers cannot be read from the weights.
     scale : float, optional
         Multiplies the scores; 1/√d_h when left out.
 
     Returns
     -------
     Heads
-        What was not read is in its ``unread``: feed-forward layers, so that a head which reads what
-        one of these wrote will not be found; and the deviation by which a norm divides each vector.
+        Its ``unread`` lists what was not read: feed-forward layers, so that a head that reads the
+        output of one of them is not found; and the standard deviation by which a norm divides each
+        vector.
 
     Raises
     ------
     TypeError, ValueError
-        For names that are missing, or that the layout does not know; arrays of the wrong shape, in
-        half precision, quantised, sparse or with NaN; an unembedding that is neither there nor
-        tied; rotary positions without their law. Each lists what was expected and what came.
+        For names that are missing or unknown to the layout; arrays of the wrong shape, in half
+        precision, quantised, sparse or with NaN; an unembedding that is neither given nor tied; or
+        rotary positions without `rotary`.
     ImportError
         For a .safetensors file without the package safetensors.
 

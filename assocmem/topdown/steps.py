@@ -54,15 +54,16 @@ def top_down(
     embeddings : FrozenEmbeddings, optional
         Default: orthonormal, the infinite-width limit.
     margins : three positive numbers
-        Natural step sizes. Steps 1 and 2 are scaled so that the median wanted coefficient leads its
-        largest competitor by the margin, step 3 so that the median sub-diagonal one equals it. A
-        matrix without pairs is scaled so that its largest coefficient equals the margin. With
-        random triggers the median of step 2 is over triggers as they are drawn.
+        The sizes of the three steps. Steps 1 and 2 are scaled so that the median lead of their cues
+        equals the margin, step 3 so that the median coefficient of p_t for p_{t-1} does. If a
+        matrix has no pairs to recall, its largest coefficient is scaled to the margin. With random
+        triggers, the median of step 2 weights triggers by how often they are drawn.
     gradient : {"closed-form", "population", "exact"}
-        The infinite-width coefficients of S1, S2 and S3b, written with the given embeddings; or the
-        true gradient of the model at hand, over sequences; or the true one at infinite width over
-        all sequences, for any number of tokens and T up to about 10: it takes no embeddings, its
-        memories are tables by class of token, and its evaluation is over all sequences.
+        "closed-form": the coefficients of S1, S2 and S3b at infinite width, written with the given
+        embeddings. "population": the true gradient of the model with these embeddings, over
+        sequences. "exact": the true gradient at infinite width over all sequences, for any number
+        of tokens and T up to about 10; it takes no embeddings, its memories are tables by class of
+        token, and its evaluation is over all sequences.
     blocks : {"position", "all"}
         What step 3 moves: the position block of W_K1, or everything (not in closed form).
     readout : {"attention", "residual"}
@@ -94,12 +95,12 @@ def top_down(
         closed form.
 
     Notes
-    -----
-    On a `BigramTask` the closed forms are the exact population gradients of the language, of which
-    each step moves the block of its memory alone (`gradients.bigram_memory_step`), and step 3 a
-    sample of `sequences`. With readout "residual" a step 0 comes first, "W_F": the bigrams, without
-    which the gradient on W_O2 does not lead when all tokens have loss (claim B1). Tested are
-    repeated triggers, and the attention is that on what followed the trigger's last occurrence.
+    ----- On a `BigramTask` the closed forms are the exact population gradients of the language;
+    each step moves only the block of its memory (`gradients.bigram_memory_step`), and step 3 is
+    computed from a sample of `sequences`. With readout "residual", a step 0 first writes the
+    bigrams into "W_F": without them the gradient on W_O2 does not lead when all tokens have loss
+    (claim B1). The evaluation is on repeated triggers, and its attention is that on the token that
+    followed the trigger's last occurrence.
 
     References
     ----------

@@ -106,10 +106,11 @@ def published_embeddings(
 def published_probes(task: BigramTask, embeddings: FrozenEmbeddings) -> dict[str, Probe]:
     """Return the probes of W_O2, W_K2 and W_K1 with the ranges of the published experiments.
 
-    Those of a history, `Metrics`, ask what the task can teach: W_O2 the possible outputs of
-    triggers, W_K2 the triggers among all tokens, W_K1 every position among those up to it. The
-    published ones ask W_O2 every token; fixed triggers of W_K2 among themselves only; and W_K1
-    every position but the first among all positions but the last, later ones too.
+    The probes of a history, `Metrics`, test what the task can teach: W_O2 on the possible outputs
+    of triggers, W_K2 on the triggers among all tokens, and W_K1 on every position among those up to
+    it. The published probes test W_O2 on every token, W_K2 on fixed triggers among themselves only,
+    and W_K1 on every position but the first, among all positions but the last, including later
+    ones.
 
     Parameters
     ----------

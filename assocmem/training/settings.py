@@ -43,18 +43,18 @@ class Settings:
         The factor λ: the loss has the term :math:`\frac{\lambda}{2} \sum W^2` of all that is
         trained.
     trained : sequence of str, optional
-        What moves, among W_K1, W_K2, W_O2, W_F, and the embeddings "tokens", "positions" and
-        "outputs"; default the first three (with one layer, the two of them that exist).
+        The arrays that are trained, among W_K1, W_K2, W_O2, W_F, and the embeddings "tokens",
+        "positions" and "outputs"; by default the first three (with one layer, W_K2 and W_O2).
     frozen_until : mapping of str to int, optional
-        What is trained and named here does not change, by decay either, in the first so many
-        updates; then the optimiser meets it for the first time.
+        Number of first updates in which an array that is trained stays as it is, without decay; the
+        optimiser begins with it afterwards.
     layers : {2, 1}
-        One layer is the second alone: x¹_t = x_t.
+        A model of one layer has the second layer alone: x¹_t = x_t.
     scale, readout
         As in `FrozenTransformer`.
     evaluate_every, evaluate_on : int
-        Every so many updates, and after the last, the history gets a row, measured on the same so
-        many sequences throughout.
+        The history gets a row every `evaluate_every` updates and after the last one, measured on
+        the same `evaluate_on` sequences throughout.
     seed : int
         Drawn by `train` from its ``rng``: of the start and the data.
 

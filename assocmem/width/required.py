@@ -82,15 +82,15 @@ def required_width(
     """Width at which, with probability 1 − δ, all three memories of a task are recalled.
 
     The memories have the closed-form coefficients of the three steps at these margins, written with
-    Gaussian embeddings. The width is proved to be enough, and 10 to 300 times larger than what
-    draws need: see "How wide is wide enough" in the guide.
+    Gaussian embeddings. The width is proved to suffice; it is 10 to 300 times larger than the width
+    at which random draws succeed: see "Which width suffices" in the guide.
 
     Parameters
     ----------
     task : InductionTask
         The task, with numeric sizes.
     delta : float
-        The probability δ that some cue of some memory is not recalled, at most.
+        Upper bound δ on the probability that some cue of some memory is not recalled.
     margins : three positive numbers
         The step sizes, as in `top_down`.
 
