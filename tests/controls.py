@@ -35,6 +35,11 @@ def failures(claim_id: str, seed: int) -> Iterator[Case]:
             yield case
 
 
+def seen(claim_id: str, name: str, seed: int) -> bool:
+    """Whether a case fails that has this in its name."""
+    return any(name in case.case for case in failures(claim_id, seed))
+
+
 def derivation_fails(claim_id: str, match: str = "") -> None:
     """Assert that the derivation of a claim stops, at a step whose text matches."""
     with pytest.raises(DerivationError, match=rf"^{claim_id}: {match}"):
@@ -72,11 +77,23 @@ def altered_result(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda function: lambda *args, **kwargs: change(function(*args, **kwargs))
 
 
+def scaled(factor: float) -> Callable[[Any], Any]:
+    """An error: all numbers that a function returns are larger by a factor."""
+    return altered_result(lambda numbers: factor * numbers)
+
+
+def swap(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Callable[[Any], Any]
+) -> None:
+    """Replace a function by error(function), for those who ask its owner for it."""
+    monkeypatch.setattr(owner, name, error(getattr(owner, name)))
+
+
 def alter(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, change: Callable[[Any], Any]
 ) -> None:
     """Change what a function returns, for those who ask its owner for it."""
-    monkeypatch.setattr(owner, name, altered_result(change)(getattr(owner, name)))
+    swap(monkeypatch, owner, name, altered_result(change))
 
 
 def block_replaced(table: BlockTable, name: tuple[str, str], block: Any) -> BlockTable:

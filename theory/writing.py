@@ -206,11 +206,9 @@ _LATEX_MATH |= {"Σ": r"\Sigma", "≈": r"\approx", "½": r"\frac12", "ᵀ": r"^
 
 def _latex(text: str) -> str:
     def escaped(plain: str) -> str:
-        parts = ["".join(map(_latex_character, part)) for part in _CODE.split(plain)]
-        parts[1::2] = [f"\\texttt{{{code}}}" for code in parts[1::2]]  # text, code, text, ...
-        return "".join(parts)
+        return "".join(map(_latex_character, plain))
 
-    return _outside_formulas(text, escaped)
+    return _outside_formulas(text, escaped, lambda code: f"\\texttt{{{escaped(code)}}}")
 
 
 def _latex_character(char: str) -> str:
@@ -256,23 +254,33 @@ def as_markdown(text: str, *, cite: Callable[[str], str] = "[{}]".format) -> str
     """
 
     def escaped(plain: str) -> str:
-        parts = _CITATION.split(plain)  # text, key, text, key, ..., text
-        parts[::2] = [re.sub(r"([\\*_<>|\[\]#])", r"\\\1", part) for part in parts[::2]]
-        parts[1::2] = [cite(key) for key in parts[1::2]]
-        return "".join(parts)
+        special = re.compile(r"([\\*_<>|\[\]#])")
+        return _alternating(_CITATION, plain, partial(special.sub, r"\\\1"), cite)
+
+    return _outside_formulas(text, escaped)
+
+
+def _outside_formulas(
+    text: str,
+    write: Callable[[str], str],
+    code: Callable[[str], str] = "`{}`".format,
+    formula: Callable[[str], str] = str,
+) -> str:
+    """The text with its plain parts, its pieces of code and its formulas written so."""
 
     def outside_code(plain: str) -> str:
-        parts = _CODE.split(plain)  # text, code, text, code, ..., text
-        parts[::2] = map(escaped, parts[::2])
-        parts[1::2] = [f"`{code}`" for code in parts[1::2]]
-        return "".join(parts)
+        return _alternating(_CODE, plain, write, code)
 
-    return _outside_formulas(text, outside_code)
+    return _alternating(_FORMULA, text, outside_code, formula)
 
 
-def _outside_formulas(text: str, write: Callable[[str], str]) -> str:
-    parts = _FORMULA.split(text)  # plain, formula, plain, ..., plain
+def _alternating(
+    pattern: re.Pattern[str], text: str, write: Callable[[str], str], found: Callable[[str], str]
+) -> str:
+    """What stands between matches of the pattern, and what the pattern keeps of each, written."""
+    parts = pattern.split(text)  # text, match, text, match, ..., text
     parts[::2] = map(write, parts[::2])
+    parts[1::2] = map(found, parts[1::2])
     return "".join(parts)
 
 
@@ -358,18 +366,12 @@ def typeset(text: str) -> str:
     '$d$ rows where $C > C^*(T, K)$, at $(C, K) = (16, 4)$ like $\\ln T - 2$, (d) and $1/n$'
     """
 
-    def outside_code(plain: str) -> str:
-        parts = _CODE.split(plain)  # text, code, text, code, ..., text
-        parts[::2] = map(symbols, parts[::2])
-        parts[1::2] = [f"`{code}`" for code in parts[1::2]]
-        return "".join(parts)
-
     def symbols(plain: str) -> str:
         for pattern, formula in _TYPESET:
-            plain = _outside_formulas(plain, partial(pattern.sub, formula))
+            plain = _alternating(_FORMULA, plain, partial(pattern.sub, formula), str)
         return _JOINED.sub(_relation, plain)
 
-    return _outside_formulas(text, outside_code)
+    return _outside_formulas(text, symbols)
 
 
 # As HTML, with formulas in MathML that browsers typeset without any script
@@ -384,17 +386,12 @@ def as_html(text: str) -> str:
     'a &lt; b in <code>x</code> and '
     """
 
-    def written(plain: str) -> str:
-        parts = _CODE.split(html.escape(plain, quote=False))
-        parts[1::2] = [f"<code>{code}</code>" for code in parts[1::2]]
-        return "".join(parts)
-
-    parts = _FORMULA.split(typeset(text))  # plain, formula, plain, ..., plain
-    parts[::2] = map(written, parts[::2])
-    parts[1::2] = [
-        mathml(formula.strip("$"), displayed=formula.startswith("$$")) for formula in parts[1::2]
-    ]
-    return "".join(parts)
+    return _outside_formulas(
+        typeset(text),
+        partial(html.escape, quote=False),
+        lambda code: f"<code>{html.escape(code, quote=False)}</code>",
+        lambda formula: mathml(formula.strip("$"), displayed=formula.startswith("$$")),
+    )
 
 
 def mathml(formula: str, *, displayed: bool = False) -> str:

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from assocmem.model.families import OUTPUTS, REMAPPED_TOKENS
 from assocmem.tasks.symmetry import set_partitions
 from theory.algebra.patterns import Pattern, patterns
-from theory.algebra.population import VOCABULARIES, PatternSums, exact, through_softmax
-from theory.algebra.rational import FIELD, C, K, c, degree, k
+from theory.algebra.population import exact, through_softmax
+from theory.algebra.rational import FIELD, c, degree, k
 
 
 # What the derivations stand on: patterns, sums, exact arithmetic.
@@ -41,30 +40,6 @@ def test_patterns_have_the_probabilities_of_the_task(task):
         law = Fraction(ways, (task.length - 2) * content ** (task.length - 2))
         assert Fraction(counts[pattern], task.n_sequences) == law
     assert set(counts) <= set(patterns(task.length))
-
-
-@pytest.mark.parametrize("vocabulary", VOCABULARIES)
-def test_first_step_by_patterns_is_the_mean_over_all_sequences(vocabulary):
-    n, length = 4, 5
-    task = am.InductionTask(
-        n,
-        length,
-        "random" if vocabulary == "random" else 2,
-        "content" if vocabulary == "content" else "all",
-    )
-    batch = task.enumerate()
-    one_hot = np.eye(n)[batch.tokens]
-    label = np.eye(task.n_outputs)[batch.targets[:, -1]] - 1 / task.n_outputs
-    weight = np.tri(length).T @ (1 / np.arange(1, length + 1))  # h_r
-    measured = label.T @ np.einsum("r,bri->bi", weight, one_hot) / length / len(batch)
-    block = PatternSums(length, vocabulary).first_step()[OUTPUTS, REMAPPED_TOKENS]
-    sizes = {C: task.n_content, K: 2}
-    number = np.vectorize(lambda e: float(e.as_expr().subs(sizes)))
-    same, different = number(block.same), number(block.different)
-    rounding = len(batch) * np.finfo(float).eps
-    assert abs(measured[-1, -1] - same[-1]) < rounding
-    assert abs(measured[-1, -2] - different[-1, -1]) < rounding
-    assert abs(measured[-1, 0] - different[-1, 0]) < rounding
 
 
 def test_through_softmax_centres_each_row_over_its_past():

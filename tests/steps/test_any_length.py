@@ -11,23 +11,8 @@ from assocmem.model.blocks import BlockTable
 from assocmem.model.families import ATOMS, TokenBlock
 from theory.algebra import telescoping
 from theory.algebra.population import VOCABULARIES, differences
-from theory.algebra.rational import C
 from theory.algebra.telescoping import (
-    BEYOND,
-    CONTENT,
-    FIRST,
-    LAST_BUT_ONE,
     LENGTH,
-    NEXT_RECIPROCAL,
-    RECIPROCAL,
-    RING,
-    SECOND,
-    SQUARES,
-    TAIL,
-    X,
-    Y,
-    at_length,
-    total,
 )
 from theory.derivation import Derivation, DerivationError
 from theory.steps import any_length, averages, every_block, second_step
@@ -37,30 +22,6 @@ from theory.steps.any_length import task
 @pytest.fixture
 def d():
     return Derivation("S2")
-
-
-# Sums over positions.
-@pytest.mark.parametrize("length", [3, 4, 7, 12])
-@pytest.mark.parametrize("powers", telescoping.ANTIDIFFERENCES)
-def test_sums_by_telescoping_are_the_sums(powers, length):
-    """From 1, or from 2, to T - 2 and to T."""
-    summand = RING({powers: 1})
-    terms = [at_length(summand, length, r) for r in range(1, length + 1)]
-    ends = {LAST_BUT_ONE: length - 2, BEYOND: length}
-    for first, start in enumerate((FIRST, SECOND)):
-        for stop, last in ends.items():
-            if last >= first:
-                found = at_length(total(summand, start, stop), length)
-                assert found == sum(terms[first:last])
-
-
-def test_elements_at_numbers():
-    found = at_length((X - Y) / (LENGTH - 1) * CONTENT, 4)  # H_4 = 25/12, H_4^{(2)} = 205/144
-    assert found.as_expr() == C * (Rational(25, 12) - Rational(205, 144)) / 3
-    h = Rational(1, 3) + Rational(1, 4) + Rational(1, 5)
-    assert at_length(RECIPROCAL * TAIL**2, 5, 3).as_expr() == h**2 / 3
-    squares = Rational(1, 9) + Rational(1, 16) + Rational(1, 25)
-    assert at_length(NEXT_RECIPROCAL + SQUARES, 5, 3).as_expr() == Rational(1, 4) + squares
 
 
 @pytest.mark.parametrize("powers", telescoping.ANTIDIFFERENCES)

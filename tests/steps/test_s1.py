@@ -20,48 +20,32 @@ from theory.steps import s1
 
 def harmonic_weights_forgotten(monkeypatch):
     """The weight of Φ₁ w_E is 1 in place of h_r."""
-    step = gradients.first_step
 
-    def first_step(task):
-        table = step(task)
+    def forgotten(table):
         return block_replaced(table, (OUTPUTS, REMAPPED_TOKENS), table[OUTPUTS, TOKENS])
 
-    monkeypatch.setattr(gradients, "first_step", first_step)
+    alter(monkeypatch, gradients, "first_step", forgotten)
 
 
 def baseline_forgotten(monkeypatch):
     """1{y=k} in place of 1{y=k} - 1/M, on the position atoms."""
-    step = gradients.first_step
 
-    def first_step(task):
-        table = step(task)
-        block = table[OUTPUTS, POSITIONS] + 1 / (task.n_outputs * task.length)
+    def forgotten(table):
+        block = table[OUTPUTS, POSITIONS] + 1 / (table.task.n_outputs * table.task.length)
         return block_replaced(table, (OUTPUTS, POSITIONS), block)
 
-    monkeypatch.setattr(gradients, "first_step", first_step)
+    alter(monkeypatch, gradients, "first_step", forgotten)
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "change"),
-    [
-        (gradients, "first_step", with_block(("outputs", "tokens"), different(-1))),
-    ],
-)
-def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    alter(monkeypatch, owner, name, change)
+def test_the_check_sees_an_altered_formula(monkeypatch):
+    alter(monkeypatch, gradients, "first_step", with_block(("outputs", "tokens"), different(-1)))
     assert any(failures("S1", seed=0))
 
 
-@pytest.mark.parametrize(
-    ("planted", "where"),
-    [
-        (harmonic_weights_forgotten, "every block is the library's"),
-        (baseline_forgotten, "every block is the library's"),
-    ],
-)
-def test_the_derivation_finds_an_altered_term(planted, where, monkeypatch):
+@pytest.mark.parametrize("planted", [harmonic_weights_forgotten, baseline_forgotten])
+def test_the_derivation_finds_an_altered_term(planted, monkeypatch):
     planted(monkeypatch)
-    derivation_fails("S1", ".*" + where)
+    derivation_fails("S1", ".*every block is the library's")
 
 
 @pytest.mark.slow

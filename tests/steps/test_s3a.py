@@ -33,16 +33,11 @@ def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("planted", "where"),
-    [
-        (term_without("_query"), "slope"),
-        (term_without("_key"), "slope"),
-        (term_without("_value_fluctuation"), "slope"),
-        (term_without("value"), "value"),
-    ],
+    ("name", "where"),
+    [("_query", "slope"), ("_key", "slope"), ("_value_fluctuation", "slope"), ("value", "value")],
 )
-def test_the_derivation_finds_an_altered_term(planted, where, monkeypatch):
-    planted(monkeypatch)
+def test_the_derivation_finds_an_altered_term(name, where, monkeypatch):
+    term_without(name)(monkeypatch)
     derivation_fails("S3a", ".*" + where)
 
 

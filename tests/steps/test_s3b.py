@@ -8,7 +8,7 @@ from assocmem import gradients
 from assocmem.gradients import steps
 from assocmem.gradients.previous_token import PreviousTokenSignal
 from assocmem.model.families import REMAPPED_TOKENS, TOKENS, TokenBlock
-from tests.controls import alter, block_replaced, derivation_fails, failures
+from tests.controls import alter, block_replaced, derivation_fails, failures, swap
 from tests.steps.planting import term_without
 from theory.derivation import Derivation, DerivationError
 from theory.steps import s3b
@@ -16,21 +16,18 @@ from theory.steps import s3b
 
 def coincidence_worth_much(monkeypatch):
     """κ of order 1."""
-    step = gradients.second_step
 
-    def second_step(task):
-        table = step(task)
+    def much(table):
         block, lead = table[REMAPPED_TOKENS, TOKENS], table[TOKENS, REMAPPED_TOKENS].same[0]
         block = TokenBlock(block.different, block.same + lead)
         return block_replaced(table, (REMAPPED_TOKENS, TOKENS), block)
 
-    monkeypatch.setattr(gradients, "second_step", second_step)
+    alter(monkeypatch, gradients, "second_step", much)
 
 
 def attention_too_sharp(monkeypatch):
     """Scores of layer 2 enter the softmax twice."""
-    softmax = steps.softmax
-    monkeypatch.setattr(steps, "softmax", lambda scores: softmax(2 * scores))
+    swap(monkeypatch, steps, "softmax", lambda softmax: lambda scores: softmax(2 * scores))
 
 
 @pytest.mark.parametrize(
@@ -61,12 +58,7 @@ def test_the_derivation_finds_an_altered_term(planted, where, monkeypatch):
 
 @pytest.mark.parametrize(
     "planted",
-    [
-        attention_too_sharp,
-        term_without("_key"),
-        term_without("_value_fluctuation"),
-        term_without("_shared"),
-    ],
+    [attention_too_sharp, *map(term_without, ("_key", "_value_fluctuation", "_shared"))],
 )
 def test_its_last_step_finds_every_altered_term(planted, monkeypatch):
     """Alone, as those before it do not read the library's third step."""

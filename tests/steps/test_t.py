@@ -10,42 +10,22 @@ from assocmem.model.families import TokenBlock
 from assocmem.topdown import steps
 from tests.controls import alter, derivation_fails, failures, with_block
 
+REMAPPED = "remapped_tokens"
 
-@pytest.mark.parametrize(
-    ("owner", "name", "change"),
-    [
-        (steps, "third_step", with_block(("positions", "positions"), np.negative)),
-    ],
-)
-def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
-    alter(monkeypatch, owner, name, change)
+
+def test_the_check_sees_an_altered_formula(monkeypatch):
+    alter(monkeypatch, steps, "third_step", with_block(("positions", "positions"), np.negative))
     assert any(failures("T", seed=0))
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "change"),
+    ("name", "block", "change"),
     [
-        (
-            gradients,
-            "first_step",
-            with_block(
-                ("outputs", "remapped_tokens"), lambda b: TokenBlock(2 * b.different, b.same)
-            ),
-        ),
-        (
-            gradients,
-            "second_step",
-            with_block(
-                ("tokens", "remapped_tokens"), lambda b: TokenBlock(b.different, 2 * b.same)
-            ),
-        ),
-        (
-            gradients,
-            "third_step",
-            with_block(("positions", "positions"), lambda b: b * np.arange(len(b))),
-        ),
+        ("first_step", ("outputs", REMAPPED), lambda b: TokenBlock(2 * b.different, b.same)),
+        ("second_step", ("tokens", REMAPPED), lambda b: TokenBlock(b.different, 2 * b.same)),
+        ("third_step", ("positions", "positions"), lambda b: b * np.arange(len(b))),
     ],
 )
-def test_the_derivation_fails_when_the_formula_is_altered(owner, name, change, monkeypatch):
-    alter(monkeypatch, owner, name, change)
+def test_the_derivation_fails_when_the_formula_is_altered(name, block, change, monkeypatch):
+    alter(monkeypatch, gradients, name, with_block(block, change))
     derivation_fails("T")

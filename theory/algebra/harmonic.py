@@ -6,7 +6,6 @@ y = H_T^{(2)} = \sum_{s \le T} 1/s^2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -15,8 +14,6 @@ import sympy
 from assocmem.gradients.conditions import moments
 
 T, x, y = sympy.symbols("T x y", positive=True)
-
-ROLES = ("output", "trigger", "free")
 
 
 def at_length(expression: Any, length: int) -> sympy.Rational:
@@ -38,36 +35,9 @@ REMAPPED_OUTPUT = MOMENTS.H.as_expr()  # mean of h_{τ+1}
 REMAPPED_FIRST_TRIGGER = MOMENTS.w.as_expr() - 1 / T  # mean of h_τ
 
 
-def profiles(length: int, tau: int) -> Iterator[tuple[tuple[str, str], list[Fraction]]]:
-    """Profiles over s = 1 .. T, for τ from 1: where a role stands, and its share of the past."""
-    for role in ROLES:
-        direct = [Fraction(role == role_at(length, tau, s)) for s in range(1, length + 1)]
-        yield ("direct", role), direct
-        yield ("remapped", role), past(direct)
-    yield ("remapped", "position"), past([tail(length, r) for r in range(1, length + 1)])
-
-
 def role_at(length: int, tau: int, s: int) -> str:
     """The role of position s, counted from 1."""
     return "trigger" if s in (tau, length) else "output" if s == tau + 1 else "free"
-
-
-def past(values: Sequence[Fraction]) -> list[Fraction]:
-    """(1/s) Σ_{r <= s} values_r."""
-    return [sum(values[:s], Fraction(0)) / s for s in range(1, len(values) + 1)]
-
-
-def covariances(length: int) -> dict[tuple[str, str], Fraction]:
-    """T² mean_τ Cov_s(profile_s, m_s), m_s the share of the trigger in the past of s."""
-    total: dict[tuple[str, str], Fraction] = {}
-    for tau in range(1, length - 1):
-        found = dict(profiles(length, tau))
-        share = found["remapped", "trigger"]
-        for name, profile in found.items():
-            product = sum((a * b for a, b in zip(profile, share, strict=True)), Fraction(0))
-            value = length * product - sum(profile) * sum(share)
-            total[name] = total.get(name, Fraction(0)) + value / (length - 2)
-    return total
 
 
 def lower_bound(value: Any, length: int) -> tuple[Any, list[tuple[int, int]]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,25 @@ d_ = sympy.Symbol("d", positive=True, integer=True)
 
 
 class Drawn(np.random.Generator):
-    """A generator whose draws are given: they show what a family makes of them."""
+    """A generator whose draws are given: they show what a family makes of them.
 
-    def __init__(self, *tables: np.ndarray) -> None:
+    It notes the degrees of freedom that it was asked for.
+    """
+
+    def __init__(self, *tables: np.ndarray, chi_squares: Sequence[np.ndarray] = ()) -> None:
         super().__init__(np.random.PCG64(0))
-        self._tables = list(tables)
+        self._tables, self._chi_squares = list(tables), list(chi_squares)
+        self.freedoms: list[np.ndarray] = []
 
     def standard_normal(self, *args: Any, **kwargs: Any) -> Any:
         return self._tables.pop(0).astype(float)
 
     def integers(self, *args: Any, **kwargs: Any) -> Any:
         return self._tables.pop(0)
+
+    def chisquare(self, df: Any, *args: Any, **kwargs: Any) -> Any:
+        self.freedoms.append(np.asarray(df))
+        return self._chi_squares.pop(0).astype(float)
 
 
 def exact(numbers: Any) -> np.ndarray:
@@ -60,16 +69,6 @@ def sum_over(expression: Any, *indices: Any) -> Any:
     return expression
 
 
-def expectation(polynomial: Any, rows: np.ndarray, moment: Moment) -> Any:
-    """E of a polynomial in independent rows; ``moment`` is E of a product of powers in one row."""
-    n, width = rows.shape
-    terms = sympy.Poly(polynomial, *rows.ravel()).terms()
-    return sum(
-        coefficient * sympy.prod([moment(powers[i * width : (i + 1) * width]) for i in range(n)])
-        for powers, coefficient in terms
-    )
-
-
 def gaussian_moment(powers: tuple[int, ...]) -> Any:
     """Of independent N(0, 1/d) entries: a product of (2k - 1)!! / d^k."""
     if any(power % 2 for power in powers):
@@ -79,6 +78,21 @@ def gaussian_moment(powers: tuple[int, ...]) -> Any:
         sympy.prod([sympy.factorial2(power - 1) for power in powers])
         / sympy.Integer(len(powers)) ** squares
     )
+
+
+def expectation(polynomial: Any, *families: np.ndarray, moment: Moment = gaussian_moment) -> Any:
+    """E of a polynomial in the independent rows of each family, one family after the other.
+
+    ``moment`` is E of a product of powers of the entries of one row.
+    """
+    for rows in families:
+        n, width = rows.shape
+        terms = sympy.Poly(sympy.expand(polynomial), *rows.ravel()).terms()
+        polynomial = sum(
+            factor * sympy.prod([moment(powers[i * width : (i + 1) * width]) for i in range(n)])
+            for powers, factor in terms
+        )
+    return polynomial
 
 
 def sphere_moment(powers: tuple[int, ...]) -> Any:
@@ -93,3 +107,17 @@ def rademacher_moment(powers: tuple[int, ...]) -> Any:
     if any(power % 2 for power in powers):
         return 0
     return 1 / sympy.Integer(len(powers)) ** (sum(powers) // 2)
+
+
+def mean_over(polynomial: Any, laws: Mapping[Any, Any]) -> Any:
+    """E of a polynomial in independent χ variables of these degrees of freedom; None: normal."""
+
+    def moment(power: int, freedom: Any) -> Any:
+        if power % 2:  # an odd moment of χ always meets one of a normal variable, which is 0
+            return 0 if freedom is None else sympy.Symbol("odd")
+        return prod((1 if freedom is None else freedom) + 2 * k for k in range(power // 2))
+
+    return sum(
+        factor * prod(moment(power, law) for power, law in zip(powers, laws.values(), strict=True))
+        for powers, factor in sympy.Poly(sympy.expand(polynomial), *laws).terms()
+    )

@@ -85,14 +85,13 @@ def brute_force(d: Derivation) -> None:
         ("rademacher", rademacher_moment),
     ]
 
-    def mean(polynomial: Any, moment: Moment) -> Any:
-        given_keys = expectation(sympy.expand(polynomial), values, moment)
-        return expectation(sympy.expand(given_keys), keys, moment)
-
     with d.aside("Bookkeeping: the moments of the margins, entry by entry"):
         for family, moment in moments:
             difference = scores[0, 0] - scores[1, 0]
-            found = [mean(difference, moment), mean(difference**2, moment)]
+            found = [
+                expectation(power, values, keys, moment=moment)
+                for power in (difference, difference**2)
+            ]
             average, variance = (
                 table[1, 0]
                 for table in capacity.margin_moments(C, sympy.Integer(2), [0, 1], family=family)

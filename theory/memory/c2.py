@@ -13,7 +13,7 @@ import assocmem as am
 from assocmem import capacity
 from theory.algebra.calculus import symbols
 from theory.algebra.draws import decided_alike, laws, right_is_first
-from theory.algebra.moments import agrees
+from theory.algebra.moments import agrees, mean_over
 from theory.capacity.approximation import win
 from theory.capacity.rivals import against_one_rival
 from theory.derivation import Derivation
@@ -51,7 +51,7 @@ def derive(d: Derivation) -> None:
     )
     d.say(
         "The direction of $b_{\\ne t}$ is uniform and independent of both. This is all that "
-        "the derivation of C2 uses of $b$; the rest of it applies with $m$ values for $n$. So "
+        "the derivation above uses of $b$; the rest of it applies with $m$ values for $n$. So "
         "$VV^\\top b \\propto \\gamma f + (I - ff^\\top)h$, and recall is $X > Y$.",
         r"\tan\theta = \frac{|b_{\ne t}|}{b_t}, \qquad"
         r" f = \cos\theta\, e_t + \sin\theta\, \hat r",
@@ -65,42 +65,31 @@ def derive(d: Derivation) -> None:
 
 def sampled(d: Derivation) -> None:
     """C2: the library's sampler."""
-    keys, m, width = 20, 6, 24  # keys of a value, values
+    for keys, m, width in ((1, 30, 16), (20, 6, 24)):  # keys of a value, values
 
-    def decide(own: Any, zeta: Any, others: Any, h: Any, gamma: Any) -> bool:
-        norm = np.linalg.norm(others)
-        theta = np.arctan2(np.sqrt(keys) * norm, own + np.sqrt(keys - 1) * zeta)
-        return right_is_first(theta, others / norm, gamma, h)
+        def decide(own: Any, zeta: Any, others: Any, h: Any, gamma: Any, r: int = keys) -> bool:
+            norm = np.linalg.norm(others)
+            theta = np.arctan2(np.sqrt(r) * norm, own + np.sqrt(r - 1) * zeta)
+            return right_is_first(theta, others / norm, gamma, h)
 
-    decided_alike(
-        d,
-        f"The library's sampler draws these variables ($m = {m}$, $r = {keys}$, $d = {width}$), "
-        "and decides as $X > Y$ does, computed from the same numbers, in each of 300 draws.",
-        laws(width, m),
-        decide,
-        latex=r"\texttt{sampled\_recall(n, d, classes=m)}: \qquad \chi_d, \quad \zeta, \quad"
-        r" \chi_{m-1} \hat r, \quad h, \quad \gamma",
-        n=keys * m,
-        d=width,
-        classes=m,
-    )
+        decided_alike(
+            d,
+            f"The library's sampler draws these variables ($m = {m}$, $r = {keys}$, $d = {width}$),"
+            " and decides as $X > Y$ does, computed from the same numbers, in each of 300 draws.",
+            laws(width, m),
+            decide,
+            latex=r"\texttt{sampled\_recall(n, d, classes=m)}: \qquad \chi_d, \quad \zeta, \quad"
+            r" \chi_{m-1} \hat r, \quad h, \quad \gamma",
+            n=keys * m,
+            d=width,
+            classes=m if keys > 1 else None,
+        )
 
 
 def moments_of_the_law(d: Derivation) -> None:
     """C2: with the factors put back, the law has the moments of C1."""
     A, B, gamma, chi, tau, zeta = sympy.symbols("A B gamma chi tau zeta")
-    freedom = {A: d_, B: m_ - 1, gamma: d_, chi: m_ - 2, tau: 1, zeta: 1}
-
-    def mean(polynomial: Any) -> Any:
-        """E χ_m^2k = m(m+2)...(m+2k-2); tau and zeta are normal: their odd powers vanish."""
-        total = sympy.Integer(0)
-        for powers, coefficient in sympy.Poly(polynomial, *freedom).terms():
-            if powers[-1] % 2 == 0 and powers[-2] % 2 == 0:
-                for power, size in zip(powers, freedom.values(), strict=True):
-                    coefficient *= sympy.prod([size + 2 * i for i in range(power // 2)])
-                total += coefficient
-        return total
-
+    law = {A: d_, B: m_ - 1, gamma: d_, chi: m_ - 2, tau: None, zeta: None}
     own, other = A + sqrt(r - 1) * zeta, sqrt(r) * B
     factor = A * gamma / d_**2
     right = factor * (gamma * own + tau * other)
@@ -111,13 +100,19 @@ def moments_of_the_law(d: Derivation) -> None:
         "\\tau |b_{\\ne t}|)/d^2$ with $A = \\sqrt d\\|u_i\\|$: its mean and variance, and the "
         "mean square of a wrong score, are those of C1 for rows of $C$ with $r$ ones.",
         [
-            mean(sympy.expand(right)),
-            mean(sympy.expand(right**2)) - 1,
-            mean(sympy.expand(along**2 + rest)) / (m_ - 1),
+            mean_over(right, law),
+            mean_over(right**2, law) - 1,
+            mean_over(along**2 + rest, law) / (m_ - 1),
         ],
         [1, wrong + (d_ + 1) ** 2 / d_**2 - 1, wrong],
         latex=r"\mathrm{Var}\,s_{ki} = \frac{rm + (d+1)(r+1)}{d^2}, \qquad"
         r" \mathrm{Var}\,s_{ti} = \mathrm{Var}\,s_{ki} + \frac{(d+1)^2}{d^2} - 1",
+    )
+    d.equal(
+        "One to one, $r = 1$ and $m = n$:",
+        [value.subs(r, 1) for value in (wrong + (d_ + 1) ** 2 / d_**2 - 1, wrong)],
+        [(m_ + 4 * d_ + 3) / d_**2, (m_ + 2 * d_ + 2) / d_**2],
+        latex=r"\frac{n + 4d + 3}{d^2} \quad\text{and}\quad \frac{n + 2d + 2}{d^2}",
     )
     C = np.kron(np.eye(3, dtype=int), np.ones((1, 2), dtype=int))
     _, variance = capacity.score_moments(C, d_)

@@ -13,6 +13,7 @@ from sympy import Rational, cos, exp, log, sin, sqrt
 
 from theory.algebra.moments import ROUNDING
 from theory.derivation import Derivation
+from theory.vectors.tails import tails_of_chi_squared
 
 n_, d_ = sympy.symbols("n d", positive=True, integer=True)
 
@@ -41,48 +42,9 @@ def leading_order(d: Derivation) -> None:
 
 
 def tails(d: Derivation) -> None:
-    """How far χ² and τ are from their means (Laurent and Massart)."""
-    u, x, k = sympy.symbols("u x k", positive=True)
-    upper = u**2 / (1 - 2 * u) - (-log(1 - 2 * u) / 2 - u)
-    lower = u**2 - (u - log(1 + 2 * u) / 2)
-    p, h = sympy.symbols("p h", positive=True)
-    d.equal(
-        "Leading order, with bounds from both sides (Laurent and Massart). For one normal $h$, "
-        "with $p = 1 - 2s > 0$:",
-        2 * sympy.integrate(exp(-p * h**2 / 2), (h, 0, sympy.oo)) / sqrt(2 * sympy.pi),
-        1 / sqrt(p),
-        latex=r"\mathbb{E}\, e^{s h^2} = \frac{1}{\sqrt{1 - 2s}}, \qquad s < \tfrac12",
-    )
-    d.equal(
-        "So with $s = \\pm u$, $0 < u < \\tfrac12$, "
-        "$\\ln \\mathbb{E}\\, e^{\\pm u (\\chi^2_k - k)}$ "
-        "is $k$ times the left sides of the bounds below. Both sides vanish at $u = 0$,",
-        [upper.subs(u, 0), lower.subs(u, 0)],
-        [0, 0],
-        latex=r"-\tfrac12 \ln(1 - 2u) - u \le \frac{u^2}{1 - 2u}, \qquad"
-        r" u - \tfrac12 \ln(1 + 2u) \le u^2",
-    )
-    d.equal(
-        "and the right sides grow faster.",
-        [sympy.diff(gap, u) for gap in (upper, lower)],
-        [2 * u**2 / (1 - 2 * u) ** 2, 4 * u**2 / (1 + 2 * u)],
-        latex=r"\frac{d}{du}(\text{right} - \text{left}) = \frac{2u^2}{(1 - 2u)^2} > 0"
-        r"\quad\text{and}\quad \frac{4u^2}{1 + 2u} > 0",
-    )
-    best = sqrt(x) / (sqrt(k) + 2 * sqrt(x))
-    d.equal(
-        "Chernoff at $u = \\sqrt x/(\\sqrt k + 2\\sqrt x)$, at $u = \\sqrt{x/k}$, and for $\\tau$ "
-        "at $u = \\sqrt{2x}$: each exponent is $-x$, so each event has probability at most "
-        "$e^{-x}$.",
-        [
-            (k * u**2 / (1 - 2 * u) - u * (2 * sqrt(k * x) + 2 * x)).subs(u, best),
-            (k * u**2 - u * 2 * sqrt(k * x)).subs(u, sqrt(x / k)),
-            (u**2 / 2 - u * sqrt(2 * x)).subs(u, sqrt(2 * x)),
-        ],
-        [-x, -x, -x],
-        latex=r"\chi^2_k > k + 2\sqrt{kx} + 2x, \qquad \chi^2_k < k - 2\sqrt{kx}, \qquad"
-        r" \pm\tau > \sqrt{2x}",
-    )
+    """How far χ² and τ are from their means."""
+    x = sympy.Symbol("x", positive=True)
+    tails_of_chi_squared(d)
     d.equal(
         "Let $n$ and $d$ grow, at any rates, and take $x = (\\ln \\min(n, d))^{1/4}$: but for "
         "probability $O(e^{-x})$, which vanishes, all the $\\chi^2_k$ are within $k\\,(1 \\pm "

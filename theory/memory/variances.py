@@ -85,11 +85,6 @@ def moments_of_scores(d: Derivation) -> None:
     C, values, keys = symbols("C", m, n), symbols("v", m, widths[0]), symbols("u", n, widths[1])
     scores = am.AssociativeMemory(keys=keys, values=values, coefficients=C).scores()
 
-    def mean(polynomial: Any, moment: Moment) -> Any:
-        """Over the values, then over the keys."""
-        given_keys = expectation(sympy.expand(polynomial), values, moment)
-        return expectation(sympy.expand(given_keys), keys, moment)
-
     families: list[tuple[str, Moment, list[Any]]] = [
         ("Gaussian rows", gaussian_moment, [1 + Rational(2, width) for width in widths]),
         ("the sphere", sphere_moment, [1, 1]),
@@ -102,13 +97,16 @@ def moments_of_scores(d: Derivation) -> None:
                 f"{n} "
                 f"keys in $\\mathbb{{R}}^{widths[1]}$ and coefficients symbols: average two of "
                 "them over the moments of the entries,",
-                [mean(scores[0, i], moment) for i in range(2)],
+                [expectation(scores[0, i], values, keys, moment=moment) for i in range(2)],
                 list(C[0, :2]),
                 latex=r"\mathbb{E}\, v_k^\top W u_i = C_{ki}",
             )
             d.equal(
                 "and their squares: no more and no fewer terms than the index sums gave.",
-                [mean(scores[0, i] ** 2, moment) - C[0, i] ** 2 for i in range(2)],
+                [
+                    expectation(scores[0, i] ** 2, values, keys, moment=moment) - C[0, i] ** 2
+                    for i in range(2)
+                ],
                 [stated_variance(C, 0, i, widths, np.array(kappas)) for i in range(2)],
                 latex=r"\mathrm{Var} = \sum_{j,l} C_{jl}^2 \big(\tfrac{1 - \delta_{jk}}{d'} + "
                 r"\kappa'"

@@ -207,6 +207,20 @@ def random_triggers(d: Derivation) -> None:
         "tokens there are."
     )
     with d.aside("Bookkeeping: positive coefficients at every length"):
+        three, four = (
+            sympy.Poly(second_with_random(C, sympy.Integer(t), rational_moments(t)), C)
+            for t in (3, 4)
+        )
+        d.holds(
+            "At $T = 3$ the lead is positive at $N = 3$ and negative for every $N \\ge 4$, at "
+            "$T = 4$ it is negative for every $N \\ge 3$.",
+            sympy.And(
+                three.eval(2) > 0,
+                *(p.LC() < 0 for p in (three, four)),
+                *(p.count_roots(c, None) == 0 for p, c in ((three, 3), (four, 2))),
+            ),
+            latex=r"\text{no root in } C \ge 3,\ C \ge 2",
+        )
         above, below = [], []
         for t in range(5, PROVED_FROM):
             cubic = sympy.Poly(second_with_random(C, sympy.Integer(t), rational_moments(t)), C)

@@ -12,7 +12,7 @@ from sympy import Rational, binomial, exp, log, sqrt
 import assocmem as am
 from theory.algebra.moments import ROUNDING, agrees, d_
 from theory.derivation import Derivation
-from theory.vectors.tails import sign_tail
+from theory.vectors.tails import sign_tail, sphere_tail, tails_of_chi_squared
 
 
 def sub_gaussian_pair(d: Derivation) -> None:
@@ -162,10 +162,8 @@ def exact_tails(d: Derivation) -> None:
 def library_spends_it(d: Derivation) -> None:
     """NO2 (b): the library's sharp bounds at widths where the tail is a finite sum."""
     n, level = 8, Rational(1, 4)
-    c = sympy.Symbol("c", positive=True)
     for width in (3, 5, 7):
-        density = (1 - c**2) ** ((width - 3) // 2)  # of c = sqrt(B), for c > 0
-        tail = sympy.integrate(density, (c, t_, 1)) / sympy.integrate(density, (c, 0, 1))
+        tail = sphere_tail(width, t_)
         number = am.coherence_bound(n, width, delta=float(level), sharp=True)
         agrees(
             d,
@@ -199,43 +197,17 @@ def library_spends_it(d: Derivation) -> None:
 
 def gaussian_inner_products(d: Derivation) -> None:
     """NO2 (c): half of delta for the norms, half for the pairs."""
-    lam, c = sympy.symbols("lambda c", positive=True)
-    g = sympy.Symbol("g", real=True)
-    d.equal(
-        "(c) The norms first: $d\\|u\\|^2$ is a sum of $d$ squares of standard normals. One "
-        "square, for $0 < \\lambda < \\tfrac12$ and $c = 1 - 2\\lambda$:",
-        sympy.integrate(exp(-c * g**2 / 2) / sqrt(2 * sympy.pi), (g, -sympy.oo, sympy.oo)),
-        1 / sqrt(c),
-        latex=r"\mathbb{E}\, e^{\lambda g^2} = \int e^{-(1 - 2\lambda) g^2/2}"
-        r" \frac{dg}{\sqrt{2\pi}} = (1 - 2\lambda)^{-1/2}",
+    d.say(
+        "(c) The norms first: $d\\|u\\|^2$ is a sum of $d$ squares of standard normals, a "
+        "$\\chi^2_d$, whose upper tail is the first of three:",
+        r"\Pr\big(d\|u\|^2 > d + 2\sqrt{dx} + 2x\big) \le e^{-x}",
     )
-    gap = lam**2 / (1 - 2 * lam) + lam + log(1 - 2 * lam) / 2
-    slope = 2 * lam**2 / (1 - 2 * lam) ** 2
-    d.equal(
-        "so that $\\ln \\mathbb{E}\\, e^{\\lambda(g^2 - 1)} = -\\lambda - \\tfrac12 \\ln(1 - "
-        "2\\lambda)$. This is below $\\lambda^2/(1 - 2\\lambda)$: the gap is 0 at $\\lambda = 0$ "
-        "and its derivative is a square.",
-        [gap.subs(lam, 0), sympy.diff(gap, lam)],
-        [0, slope],
-        latex=r"\frac{d}{d\lambda}\Big(\frac{\lambda^2}{1 - 2\lambda} + \lambda +"
-        r" \tfrac12 \ln(1 - 2\lambda)\Big) = \frac{2\lambda^2}{(1 - 2\lambda)^2} \ge 0",
-    )
-    excess = 2 * sqrt(d_ * x_) + 2 * x_
-    exponent = d_ * lam**2 / (1 - 2 * lam) - lam * excess
-    best = sqrt(x_) / (sqrt(d_) + 2 * sqrt(x_))
-    d.equal(
-        "Chernoff at $a = 2\\sqrt{dx} + 2x$: the exponent $d\\lambda^2/(1 - 2\\lambda) - "
-        "\\lambda a$ has its minimum at $\\lambda = \\sqrt x / (\\sqrt d + 2\\sqrt x)$, where it "
-        "is $-x$.",
-        [sympy.diff(exponent, lam).subs(lam, best), exponent.subs(lam, best)],
-        [0, -x_],
-        latex=r"\Pr\big(d\|u\|^2 > d + 2\sqrt{dx} + 2x\big) \le e^{-x}",
-    )
+    tails_of_chi_squared(d)
     x_norms, z = log(2 * n_ / delta), sqrt(2 * log(2 * n_ * (n_ - 1) / delta))
     d.say(
         "Then the pairs: given $u_i$, $\\langle u_i, u_j\\rangle \\sim \\mathcal{N}(0, "
         "\\|u_i\\|^2/d)$, whose tail at $z$ standard deviations is at most $2e^{-z^2/2}$ "
-        "(Chernoff as above)."
+        "(the last of the three)."
     )
     d.equal(
         "Half of $\\delta$ pays for the $n$ norms, half for the pairs:",

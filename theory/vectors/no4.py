@@ -11,7 +11,7 @@ import sympy
 from sympy import Rational, exp
 
 import assocmem as am
-from theory.algebra.moments import Drawn, d_, exact, expectation, gaussian_moment
+from theory.algebra.moments import Drawn, d_, exact, expectation
 from theory.derivation import Derivation
 
 
@@ -24,9 +24,6 @@ def derive(d: Derivation) -> None:
     u, v = (np.array(sympy.symbols(f"{name}_1:4", real=True)) for name in "uv")
     image, other, norm = W @ u, W @ v, u @ u
 
-    def mean(polynomial: Any) -> Any:
-        return expectation(sympy.expand(polynomial), W, gaussian_moment)
-
     d.say(
         "The entries of $Wu$ are sums of independent normals, so all images are jointly Gaussian "
         "with mean 0, and their covariances are the law.",
@@ -35,7 +32,7 @@ def derive(d: Derivation) -> None:
     d.equal(
         f"The covariances, from the moments of the entries (here $d = {width}$, all entries "
         "symbols):",
-        [mean(a * b) for a in image for b in other],
+        [expectation(a * b, W) for a in image for b in other],
         list((np.eye(width, dtype=int) * (u @ v) / width).ravel()),
         latex=r"\mathbb{E}\,(Wu)_a (Wv)_b = \sum_{c,e} \mathbb{E}[W_{ac} W_{be}]\, u_c v_e"
         r" = \frac{\delta_{ab}}d\, \langle u, v\rangle",
@@ -49,14 +46,14 @@ def derive(d: Derivation) -> None:
     )
     d.equal(
         "The variance of the self-overlap:",
-        mean((image @ u) ** 2),
+        expectation((image @ u) ** 2, W),
         norm**2 / width,
         latex=r"\mathbb{E}\langle Wu, u\rangle^2 = \sum_{a} u_a^2\,\frac{\|u\|^2}d"
         r" = \frac{\|u\|^4}d",
     )
     d.equal(
         "Mean and variance of the square norm, as $\\chi^2_d$ has them:",
-        [mean(image @ image), mean((image @ image) ** 2) - norm**2],
+        [expectation(image @ image, W), expectation((image @ image) ** 2, W) - norm**2],
         [norm, 2 * norm**2 / width],
         latex=r"\mathbb{E}\|Wu\|^2 = \|u\|^2, \qquad \mathrm{Var}\,\|Wu\|^2 = \tfrac2d \|u\|^4",
     )

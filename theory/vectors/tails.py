@@ -1,4 +1,4 @@
-"""Tails of the overlap of two random vectors, and how two pairs of them depend."""
+"""Tails of the overlap of two random vectors and of their norms, and how two pairs depend."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import sympy
-from sympy import Rational, binomial
+from sympy import Rational, binomial, exp, log, sqrt
 
 from theory.derivation import Derivation
 
@@ -60,4 +60,44 @@ def pairwise_independence(d: Derivation) -> None:
         [Rational(1, 4), Rational(1, 16), Rational(1, 16)],
         latex=r"\Pr(1_{12}) = \tfrac14, \qquad \Pr(1_{12} 1_{13}) = \tfrac1{16} = p^2, \qquad"
         r" \Pr(1_{12} 1_{13} 1_{23}) = \tfrac1{16} > p^3",
+    )
+
+
+def tails_of_chi_squared(d: Derivation) -> None:
+    """How far χ² and a normal variable are from their means (Laurent and Massart)."""
+    u, x, k, p, h = sympy.symbols("u x k p h", positive=True)
+    upper = u**2 / (1 - 2 * u) - (-log(1 - 2 * u) / 2 - u)
+    lower = u**2 - (u - log(1 + 2 * u) / 2)
+    d.equal(
+        "Bounds from both sides (Laurent and Massart). For one normal $h$, with $p = 1 - 2s > 0$:",
+        2 * sympy.integrate(exp(-p * h**2 / 2), (h, 0, sympy.oo)) / sqrt(2 * sympy.pi),
+        1 / sqrt(p),
+        latex=r"\mathbb{E}\, e^{s h^2} = \frac{1}{\sqrt{1 - 2s}}, \qquad s < \tfrac12",
+    )
+    d.equal(
+        "So with $s = \\pm u$, $0 < u < \\tfrac12$, "
+        "$\\ln \\mathbb{E}\\, e^{\\pm u (\\chi^2_k - k)}$ "
+        "is $k$ times the left sides of the bounds below. Both sides vanish at $u = 0$, and the "
+        "right sides grow faster.",
+        [f for gap in (upper, lower) for f in (gap.subs(u, 0), sympy.diff(gap, u))],
+        [0, 2 * u**2 / (1 - 2 * u) ** 2, 0, 4 * u**2 / (1 + 2 * u)],
+        latex=r"-\tfrac12 \ln(1 - 2u) - u \le \frac{u^2}{1 - 2u}, \qquad"
+        r" u - \tfrac12 \ln(1 + 2u) \le u^2: \qquad \frac{d}{du}(\text{right} - \text{left}) ="
+        r" \frac{2u^2}{(1 - 2u)^2} > 0 \quad\text{and}\quad \frac{4u^2}{1 + 2u} > 0",
+    )
+    best = sqrt(x) / (sqrt(k) + 2 * sqrt(x))
+    exponent = k * u**2 / (1 - 2 * u) - u * (2 * sqrt(k * x) + 2 * x)
+    d.equal(
+        "Chernoff at $u = \\sqrt x/(\\sqrt k + 2\\sqrt x)$, where the derivative of the exponent "
+        "vanishes, at $u = \\sqrt{x/k}$, and for a normal $\\tau$ at $u = \\sqrt{2x}$: each "
+        "exponent is $-x$, so each event has probability at most $e^{-x}$.",
+        [
+            exponent.subs(u, best),
+            sympy.diff(exponent, u).subs(u, best),
+            (k * u**2 - u * 2 * sqrt(k * x)).subs(u, sqrt(x / k)),
+            (u**2 / 2 - u * sqrt(2 * x)).subs(u, sqrt(2 * x)),
+        ],
+        [-x, 0, -x, -x],
+        latex=r"\chi^2_k > k + 2\sqrt{kx} + 2x, \qquad \chi^2_k < k - 2\sqrt{kx}, \qquad"
+        r" \pm\tau > \sqrt{2x}",
     )

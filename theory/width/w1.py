@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import combinations_with_replacement, product
 from math import prod
 from typing import Any
@@ -13,25 +12,9 @@ from sympy import Rational, sqrt
 
 from assocmem.vectors.bartlett import compressed_draw
 from theory.algebra.calculus import symbols
-from theory.algebra.moments import agrees, exact
+from theory.algebra.moments import Drawn, agrees, exact, mean_over
 from theory.derivation import Derivation
 from theory.width.pairings import by_pairings, d_
-
-
-class Given(np.random.Generator):
-    """A generator whose draws are given, and that notes the degrees of freedom it was asked for."""
-
-    def __init__(self, normals: list[np.ndarray], chi_squares: list[np.ndarray]) -> None:
-        super().__init__(np.random.PCG64(0))
-        self._normals, self._chi_squares = normals, chi_squares
-        self.freedoms: list[Any] = []
-
-    def standard_normal(self, *args: Any, **kwargs: Any) -> Any:
-        return self._normals.pop(0).astype(float)
-
-    def chisquare(self, df: Any, *args: Any, **kwargs: Any) -> Any:
-        self.freedoms.append(np.asarray(df))
-        return self._chi_squares.pop(0).astype(float)
 
 
 def factor(name: str, n: int) -> tuple[np.ndarray, dict[Any, Any]]:
@@ -40,22 +23,6 @@ def factor(name: str, n: int) -> tuple[np.ndarray, dict[Any, Any]]:
     lower = np.where(np.tri(n, dtype=bool), entries, 0)
     laws = {entries[i, j]: d_ - i if i == j else None for i in range(n) for j in range(i + 1)}
     return lower, laws
-
-
-def mean_over(polynomial: Any, laws: Mapping[Any, Any]) -> Any:
-    """E of a polynomial in independent chi and normal variables."""
-
-    def moment(power: int, freedom: Any) -> Any:
-        if power % 2:  # an odd moment of χ always meets one of a normal variable, which is 0
-            return 0 if freedom is None else sympy.Symbol("odd")
-        return prod((1 if freedom is None else freedom) + 2 * k for k in range(power // 2))
-
-    variables = list(laws)
-    return sum(
-        coefficient
-        * prod(moment(power, laws[x]) for power, x in zip(powers, variables, strict=True) if power)
-        for powers, coefficient in sympy.Poly(polynomial, *variables).terms()
-    )
 
 
 def derive(d: Derivation) -> None:
@@ -228,7 +195,8 @@ def library_draws_it(d: Derivation) -> None:
     rng = np.random.default_rng(0)
     normals = [rng.integers(-9, 10, (k, k)) for k in (n, 2 * a)]
     roots = [rng.integers(1, 10, k) for k in (n, 2 * a)]
-    given = Given(list(normals), [root**2 for root in roots])
+    squares = [root**2 for root in roots]
+    given = Drawn(*normals, chi_squares=squares)
     parts = {
         name: exact(array)
         for name, array in compressed_draw(a, m, width, family="gaussian", rng=given).items()
@@ -260,9 +228,7 @@ def library_draws_it(d: Derivation) -> None:
         r" [X'; (\Phi_1 X)']_{1..2a}\, H",
     )  # fmt: skip
     unit = {
-        name: compressed_draw(
-            a, m, width, family=name, rng=Given(list(normals), [root**2 for root in roots])
-        )
+        name: compressed_draw(a, m, width, family=name, rng=Drawn(*normals, chi_squares=squares))
         for name in ("sphere", "orthonormal")
     }
     unit_families(d, a, L, parts["Phi1"], unit)

@@ -6,12 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import sympy
 
 from assocmem.width import wick
 from assocmem.width.wick import Segment
 from theory.algebra.calculus import symbols
-from theory.algebra.moments import expectation, gaussian_moment
+from theory.algebra.moments import expectation
 from theory.derivation import Derivation
 from theory.width.pairings import at, by_pairings, d_
 
@@ -58,17 +57,12 @@ def entry_by_entry(d: Derivation) -> None:
             for left, right in words
         )
 
-        def mean(polynomial: Any, rows: tuple[np.ndarray, ...] = (x, phi)) -> Any:
-            for vectors in rows:
-                polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
-            return polynomial
-
         d.equal(
             f"The scores of $W_K^2$ over two tokens at $d = {width}$, integer coefficients: means "
             "and second moments from the pairings, and from the polynomial in all entries of $w_E$ "
             "and $\\Phi_1$ by the moments of one normal variable.",
             [at(moments.mean_powers, width)[0], at(moments.second_powers, width)[0, 0]],
-            [[mean(score) for score in scores], [mean(scores[0] * score) for score in scores]],
+            [[expectation(factor * s, x, phi) for s in scores] for factor in (1, scores[0])],
             latex=r"\mathbb{E}\, s_{qi}, \quad \mathbb{E}\, s_{qi} s_{qj}",
         )
 

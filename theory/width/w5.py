@@ -15,7 +15,7 @@ import assocmem as am
 from assocmem.width import gradient_noise
 from assocmem.width.response import linear_response
 from theory.algebra.calculus import cross_entropy, symbols
-from theory.algebra.moments import ROUNDING, expectation, gaussian_moment
+from theory.algebra.moments import ROUNDING, expectation
 from theory.derivation import Derivation
 from theory.width.pairings import at, by_pairings, d_
 
@@ -180,11 +180,6 @@ def moments_across_outputs(d: Derivation) -> None:
             values = np.concatenate([x @ v.T, x @ phi.T @ v.T])[: len(kept)]
             S = ((u @ u.T) @ C[:, kept] @ (values @ values.T)).ravel()
 
-            def mean(polynomial: Any, rows: tuple[np.ndarray, ...] = (u, x, phi, v)) -> Any:
-                for vectors in rows:
-                    polynomial = expectation(sympy.expand(polynomial), vectors, gaussian_moment)
-                return polynomial
-
             moments = gradient_noise.first_score_moments(TASK, C)
             entries = [2 * n * k + c for k in range(2) for c in kept]
             means, seconds = (at(powers, width)[0] for powers in moments)
@@ -195,7 +190,7 @@ def moments_across_outputs(d: Derivation) -> None:
                 f"against "
                 "the polynomial in all entries of $w_U$, $w_E$, $\\Phi_1$ and $W_V^2$.",
                 [means[i] for i in entries] + [seconds[entries[i], entries[j]] for i, j in pairs],
-                [mean(s) for s in S] + [mean(S[i] * S[j]) for i, j in pairs],
+                [expectation(p, u, x, phi, v) for p in [*S, *(S[i] * S[j] for i, j in pairs)]],
                 latex=r"\mathbb{E}\, S_{kc}, \quad \mathbb{E}\, S_{kc} S_{k'c'}",
             )
 

@@ -14,7 +14,7 @@ from assocmem._statistics import softmax
 from assocmem.memory import AssociativeMemory
 from assocmem.width.bounds import Deviations, ScoreTables, guarantee, moved
 from theory.algebra.calculus import symbols
-from theory.algebra.moments import agrees, expectation, gaussian_moment
+from theory.algebra.moments import agrees, expectation
 from theory.derivation import Derivation
 
 PRECISION = Rational(1, 10**12)  # of sums of a few hundred rounded numbers
@@ -249,18 +249,13 @@ def mean_squares_at_one(
         "O": (u[:, 0], tables["W_O2"], v[0, 0] * atoms),
     }
 
-    def mean(polynomial: Any) -> Any:
-        for rows in (x, u, phi, v):
-            polynomial = expectation(polynomial, rows, gaussian_moment)
-        return polynomial
-
     found = []
     for name, entries in chosen.items():
         left, C, right = asked[name]
         within = sympy.expand(left @ C @ right)
         for i, j in entries:
             deviation = left[i] * within * right[j] - C[i, j]
-            found.append(((name, (i, j)), mean(sympy.expand(deviation**2))))
+            found.append(((name, (i, j)), expectation(deviation**2, x, u, phi, v)))
     return found
 
 
