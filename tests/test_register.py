@@ -13,13 +13,13 @@ from validation.runner.checks import check_of
 ROOT = Path(__file__).parent.parent
 
 
-def uses_of(claim: Claim, function: str) -> int:
-    """How often the tests of a claim call a function with its id, in the file named by it."""
+def uses_of(claim: Claim, *functions: str) -> int:
+    """How often the tests of a claim call these functions with its id, in the file named by it."""
     path = ROOT / "tests" / claim.chapter / f"test_{claim.module}.py"
     return sum(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and node.func.id == function
+        and node.func.id in functions
         and any(isinstance(a, ast.Constant) and a.value == claim.id for a in node.args)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     )
@@ -38,7 +38,7 @@ def test_a_claim_is_complete(claim):
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 def test_each_claim_has_its_controls(claim):
     if claim.chapter != "dynamics":
-        assert uses_of(claim, "failures"), "no planted error makes its check fail"
+        assert uses_of(claim, "failures", "seen"), "no planted error makes its check fail"
     if has_derivation(claim):
         assert uses_of(claim, "derivation_fails"), "no planted error makes its derivation fail"
 

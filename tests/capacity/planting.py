@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from tests.controls import altered_result
+
 
 def lenient(by):
     """An error of `_margin`: a key that is beaten by no more than this counts as recalled."""
-
-    def error(margin):
-        def larger(*args):
-            found, exponent = margin(*args)
-            return found + by * 2.0**-exponent, exponent
-
-        return larger
-
-    return error
+    return altered_result(lambda found: (found[0] + by * 2.0 ** -found[1], found[1]))
 
 
 def by_rule(instead):
@@ -23,17 +17,9 @@ def by_rule(instead):
 
 def overlaps(change):
     """The overlaps of a key, which the laws of recall start from, changed."""
-    return lambda given: lambda *args: change(*given(*args))
+    return altered_result(lambda found: change(*found))
 
 
 def scaled(by):
     """The second result of moments, altered."""
-
-    def error(moments):
-        def altered(*args, **kw):
-            mean, variance = moments(*args, **kw)
-            return mean, variance * by
-
-        return altered
-
-    return error
+    return altered_result(lambda found: (found[0], by * found[1]))

@@ -11,7 +11,7 @@ import assocmem as am
 import validation.memory
 from assocmem import capacity as library
 from tests.capacity.planting import scaled
-from tests.controls import derivation_fails, failures, plant
+from tests.controls import derivation_fails, failures, plant, swap
 from tests.rounding import PRODUCTS
 from theory.algebra import moments
 from validation.memory import variances
@@ -91,16 +91,14 @@ def test_C1_sees_first(error, monkeypatch, seed):
 
 
 def test_C1_sees_widths_exchanged_in_the_prediction(monkeypatch, seed):
-    right = variances.score_variance
-    monkeypatch.setattr(
-        variances, "score_variance", lambda C, d_keys, d_values, *a: right(C, d_values, d_keys, *a)
-    )
+    swap(monkeypatch, variances, "score_variance", lambda f: lambda C, d, e, *a: f(C, e, d, *a))
     assert any(failures("C1", seed)), f"{seed=}"
 
 
 def test_C1_sees_the_fourth_moment_left_out_of_the_prediction(monkeypatch, seed):
-    right = variances.score_variance
-    monkeypatch.setattr(variances, "score_variance", lambda C, d, e, _: right(C, d, e, "sphere"))
+    swap(
+        monkeypatch, variances, "score_variance", lambda f: lambda C, d, e, _: f(C, d, e, "sphere")
+    )
     assert any(failures("C1", seed)), f"{seed=}"
 
 

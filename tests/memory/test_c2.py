@@ -11,7 +11,7 @@ from scipy import stats
 import assocmem as am
 from assocmem import capacity as library
 from tests.capacity.planting import lenient, overlaps
-from tests.controls import derivation_fails, failures, plant
+from tests.controls import altered_result, derivation_fails, failures, plant, seen, swap
 from tests.rounding import PRODUCTS
 from theory.memory import recall_limits
 from validation.memory import one_to_one, recall
@@ -30,19 +30,9 @@ def test_C2_sees(error, monkeypatch, seed):
     assert any(failures("C2", seed)), f"{seed=}"
 
 
-def test_C2_sees_a_lenient_margin(monkeypatch, seed):
-    plant(monkeypatch, am.AssociativeMemory, "_margin", lenient(0.1))
-    assert any(failures("C2", seed)), f"{seed=}"
-
-
 def negative(margin):
     """The worst rival counts as the right answer."""
-
-    def turned(*args):
-        found, exponent = margin(*args)
-        return -found, exponent
-
-    return turned
+    return altered_result(lambda found: (-found[0], found[1]))(margin)
 
 
 @pytest.mark.parametrize("error", [lenient(0.05), negative])
@@ -59,13 +49,12 @@ def test_C2_sees_another_family(family, monkeypatch, seed):
 
 def test_C2_sees_a_capacity_that_grows_with_another_power(monkeypatch, seed):
     """Recall measured at a width that does not grow as it should: the exponent tells."""
-    gaussian = one_to_one.gaussian
-    monkeypatch.setattr(
-        one_to_one,
-        "gaussian",
-        lambda n, d, *, rng: gaussian(n, round(24 * (d / 24) ** 0.9), rng=rng),
-    )
-    assert any("exponent" in case.case for case in failures("C2", seed)), f"{seed=}"
+
+    def narrower(draw):
+        return lambda n, d, *, rng: draw(n, round(24 * (d / 24) ** 0.9), rng=rng)
+
+    swap(monkeypatch, one_to_one, "gaussian", narrower)
+    assert seen("C2", "exponent", seed), f"{seed=}"
 
 
 def test_the_law_of_recall_is_exact_at_the_smallest_sizes():
@@ -103,8 +92,7 @@ def test_half_recall_inverts_a_probit_line():
     ids=["half the shift", "another right score"],
 )
 def test_C2_fails_for_a_bound_that_the_draws_break(error, monkeypatch):
-    right = recall_limits.right_scores_drawn
-    plant(monkeypatch, recall_limits, "right_scores_drawn", lambda _: lambda: error(*right()))
+    plant(monkeypatch, recall_limits, "right_scores_drawn", altered_result(lambda f: error(*f)))
     derivation_fails("C2", r"As \$L \\ge")
 
 

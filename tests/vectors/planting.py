@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-
-def scaled(factor):
-    return lambda function: lambda *args, **kw: factor * function(*args, **kw)
+from tests.controls import altered_result
 
 
 def repeated(family):
@@ -39,7 +37,4 @@ def mean_coherence(coherence):
 
 
 def limits_scaled(low, high):
-    def error(band):
-        return lambda *args, **kw: tuple(np.multiply(band(*args, **kw), (low, high)))
-
-    return error
+    return altered_result(lambda band: tuple(np.multiply(band, (low, high))))

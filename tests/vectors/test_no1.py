@@ -6,8 +6,8 @@ import pytest
 
 import assocmem as am
 from assocmem.vectors import families
-from tests.controls import derivation_fails, failures
-from tests.vectors.planting import anisotropic, scaled
+from tests.controls import alter, derivation_fails, failures, scaled
+from tests.vectors.planting import anisotropic
 
 
 @pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
@@ -19,6 +19,5 @@ def test_NO1_sees(family, error, monkeypatch, seed):
 
 @pytest.mark.parametrize("family", ["gaussian", "sphere", "rademacher"])
 def test_NO1_fails_for_a_family_of_another_scale(family, monkeypatch):
-    draw = getattr(am, family)
-    monkeypatch.setattr(am, family, lambda n, d, *, rng: 2 * draw(n, d, rng=rng))
+    alter(monkeypatch, am, family, lambda rows: 2 * rows)
     derivation_fails("NO1", rf".*`{family}`.*differ")

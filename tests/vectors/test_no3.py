@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from tests.controls import derivation_fails, failures, plant
-from tests.vectors.planting import scaled
+from tests.controls import derivation_fails, failures, plant, scaled, seen, swap
 from validation.vectors import no3
 
 
@@ -26,7 +25,7 @@ def test_NO3_sees_a_dropped_minus_one(monkeypatch, seed):
 
 def test_NO3_sees_vectors_that_are_moved_further_than_stated(monkeypatch, seed):
     monkeypatch.setattr(no3, "sphere", lambda n, d, *, rng: 10 * am.sphere(n, d, rng=rng))
-    assert any("moved" in case.case for case in failures("NO3", seed)), f"{seed=}"
+    assert seen("NO3", "moved", seed), f"{seed=}"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +43,5 @@ def test_NO3_fails_for_a_bound_with_one_term_altered(welch_bound, monkeypatch):
 
 
 def test_NO3_fails_for_a_bound_that_denies_orthonormal_vectors(monkeypatch):
-    bound = am.welch_bound
-    monkeypatch.setattr(am, "welch_bound", lambda n, d: bound(n, d) if n > d else 1 / n)
+    swap(monkeypatch, am, "welch_bound", lambda f: lambda n, d: f(n, d) if n > d else 1 / n)
     derivation_fails("NO3", r".*orthonormal")

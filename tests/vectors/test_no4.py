@@ -7,8 +7,7 @@ import pytest
 
 from assocmem.model import embeddings
 from assocmem.vectors import families
-from tests.controls import derivation_fails, failures
-from tests.vectors.planting import scaled
+from tests.controls import alter, derivation_fails, failures, scaled
 
 
 def rotation(gaussian):
@@ -40,6 +39,5 @@ def test_NO4_sees(error, monkeypatch, seed):
     "error", [lambda W: 2 * W, lambda W: W.T], ids=["another scale", "transposed"]
 )
 def test_NO4_fails_for_another_remapping(error, monkeypatch):
-    draw = embeddings.gaussian
-    monkeypatch.setattr(embeddings, "gaussian", lambda n, d, *, rng: error(draw(n, d, rng=rng)))
+    alter(monkeypatch, embeddings, "gaussian", error)
     derivation_fails("NO4", r".*remapping.*differ")

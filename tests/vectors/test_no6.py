@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assocmem.vectors import overlaps
-from tests.controls import derivation_fails, failures, plant
-from tests.vectors.planting import scaled
+from tests.controls import derivation_fails, failures, plant, scaled, swap
 from validation.vectors import no6
 
 
@@ -16,18 +15,16 @@ def test_NO6_sees_another_quantile(factor, monkeypatch, seed):
     assert any(failures("NO6", seed)), f"{seed=}"
 
 
+def of_ordered_pairs(quantile):
+    return lambda q, *args, **kw: quantile(q**0.5, *args, **kw)
+
+
 def test_NO6_sees_ordered_pairs_counted(monkeypatch, seed):
     """n(n-1) pairs for half as many: the right quantile of another probability."""
-    plant(
-        monkeypatch,
-        no6,
-        "coherence_quantile",
-        lambda f: lambda q, *args, **kw: f(q**0.5, *args, **kw),
-    )
+    plant(monkeypatch, no6, "coherence_quantile", of_ordered_pairs)
     assert any(failures("NO6", seed)), f"{seed=}"
 
 
 def test_NO6_fails_for_ordered_pairs(monkeypatch):
-    quantile = overlaps.coherence_quantile
-    monkeypatch.setattr(overlaps, "coherence_quantile", lambda q, n, d: quantile(q**0.5, n, d))
+    swap(monkeypatch, overlaps, "coherence_quantile", of_ordered_pairs)
     derivation_fails("NO6", r".*coherence_quantile")

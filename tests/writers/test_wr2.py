@@ -7,8 +7,8 @@ import pytest
 
 import validation.writers.wr2
 from assocmem import capacity
-from tests.controls import derivation_fails, failures, plant
-from tests.writers.planting import scaled, tilted
+from tests.controls import derivation_fails, failures, plant, scaled
+from tests.writers.planting import tilted
 
 
 @pytest.mark.parametrize("error", [scaled(1.05), tilted(0.2)], ids=["factor", "another law"])
