@@ -290,13 +290,14 @@ def bigram_step(
         position with W_K2 or W_K1.
 
     Notes
-    ----- A chain costs O(T N²) for each trigger as a query, O(T N³) with queries Φ₁ w_E, and O(T²
-    N²) with queries p or Φ₁ p and for W_K1. At N = 65, T = 256 this is about 1 (W_O2), 4 (W_K2,
-    queries w_E), 430 (queries Φ₁ w_E), 480 (queries p or Φ₁ p) and 90 (W_K1) milliseconds on one
-    core, and twice as much with loss on repeated triggers. If the residual does not vanish at
-    tokens that are not triggers (loss on all tokens with a uniform predictor, or with random
-    triggers), every token is a query, at N times the cost per chain. The default sets give the
-    median lead of W_O2 of the default task to 2 %, in 3 to 6 seconds.
+    -----
+    A chain costs O(T N²) for each trigger as a query, O(T N³) with queries Φ₁ w_E, and O(T² N²)
+    with queries p or Φ₁ p and for W_K1. At N = 65, T = 256 this is about 1 (W_O2), 4 (W_K2, queries
+    w_E), 430 (queries Φ₁ w_E), 480 (queries p or Φ₁ p) and 90 (W_K1) milliseconds on one core, and
+    twice as much with loss on repeated triggers. If the residual does not vanish at tokens that are
+    not triggers (loss on all tokens with a uniform predictor, or with random triggers), every token
+    is a query, at N times the cost per chain. The default sets give the median lead of W_O2 of the
+    default task to 2 %, in 3 to 6 seconds.
 
     References
     ----------

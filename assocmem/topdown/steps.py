@@ -95,12 +95,13 @@ def top_down(
         closed form.
 
     Notes
-    ----- On a `BigramTask` the closed forms are the exact population gradients of the language;
-    each step moves only the block of its memory (`gradients.bigram_memory_step`), and step 3 is
-    computed from a sample of `sequences`. With readout "residual", a step 0 first writes the
-    bigrams into "W_F": without them the gradient on W_O2 does not lead when all tokens have loss
-    (claim B1). The evaluation is on repeated triggers, and its attention is that on the token that
-    followed the trigger's last occurrence.
+    -----
+    On a `BigramTask` the closed forms are the exact population gradients of the language; each step
+    moves only the block of its memory (`gradients.bigram_memory_step`), and step 3 is computed from
+    a sample of `sequences`. With readout "residual", a step 0 first writes the bigrams into "W_F":
+    without them the gradient on W_O2 does not lead when all tokens have loss (claim B1). The
+    evaluation is on repeated triggers, and its attention is that on the token that followed the
+    trigger's last occurrence.
 
     References
     ----------
