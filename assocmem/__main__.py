@@ -32,12 +32,12 @@ FINE, WRONG, INTERRUPTED = 0, 2, 130  # exit codes; argparse itself exits with W
 EXAMPLES = """\
 examples:
   assocmem step 2 --tokens 1000000 --length 64     what step 2 writes, in closed form
-  assocmem top-down --picture steps.png            the three steps, and what attention becomes
+  assocmem top-down --picture steps.png            the three steps, with a picture of attention
   assocmem width 512 --tokens 16 --length 16       the same steps with embeddings of this width
-  assocmem heads model.safetensors --heads 12      which heads of a checkpoint do induction
+  assocmem heads model.safetensors --heads 12      the induction heads of a checkpoint
 
-The statements behind it are derived and checked in the repository: `make verify` there runs every
-claim against an independent transformer. Pictures need pip install 'assocmem[plots]'.
+The claims behind these results are derived and checked in the repository; `make verify` checks all
+of them there. Pictures need pip install 'assocmem[plots]'.
 """
 
 
@@ -112,33 +112,43 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"assocmem {am.__version__}")
     commands = top.add_subparsers(metavar="{step,top-down,width,heads}", required=True)
 
-    step = _command(commands, "step", show_step, "show what one top-down step writes, exactly")
-    step.add_argument("which", type=int, choices=(1, 2, 3), help="W_O2, W_K2 or W_K1")
-    step.add_argument("--all", action="store_true", help="show every coefficient, no summary")
-    step.add_argument("--margin", type=float, default=10.0, help="of step 2, for step 3 (10)")
+    step = _command(commands, "step", show_step, "show what one of the three steps writes")
+    step.add_argument(
+        "which", type=int, choices=(1, 2, 3), help="the step: 1 on W_O2, 2 on W_K2, 3 on W_K1"
+    )
+    step.add_argument("--all", action="store_true", help="show every coefficient, not a summary")
+    step.add_argument(
+        "--margin", type=float, default=10.0, help="margin of step 2, on which step 3 depends (10)"
+    )
 
-    run = _command(commands, "top-down", run_steps, "take the three steps from zero, and evaluate")
-    run.add_argument("--width", type=int, help="of random embeddings; infinite when left out")
+    run = _command(commands, "top-down", run_steps, "take the three steps from zero and evaluate")
+    run.add_argument("--width", type=int, help="width of random embeddings (default: infinite)")
     run.add_argument(
         "--gradient",
         choices=("closed-form", "population"),
         default="closed-form",
-        help="along the closed forms (default), or the gradient of the model at hand",
+        help="the closed forms (default), or the population gradient of the model itself",
     )
     run.add_argument(
-        "--picture", type=_picture, help="draw attention and memories: steps.png, .pdf"
+        "--picture", type=_picture, help="file for a picture of attention and memories: steps.png"
     )
 
-    width = _command(commands, "width", evaluate_width, "evaluate the steps at a width")
-    width.add_argument("width", type=int, help="of the random embeddings")
-    width.add_argument("--draws", type=int, default=3, help="of embeddings (3)")
+    width = _command(
+        commands, "width", evaluate_width, "take the three steps at a width, and bound a safe one"
+    )
+    width.add_argument("width", type=int, help="width d of the random embeddings")
+    width.add_argument("--draws", type=int, default=3, help="number of draws of embeddings (3)")
 
     for command in (step, run, width):
-        command.add_argument("--tokens", type=int, default=32, help="vocabulary N (32)")
+        command.add_argument("--tokens", type=int, default=32, help="vocabulary size N (32)")
         command.add_argument("--length", type=int, default=32, help="sequence length T (32)")
-        command.add_argument("--triggers", type=_triggers, default=1, help="K, or random (1)")
         command.add_argument(
-            "--predict", choices=("content", "all"), help="classes (content; all if random)"
+            "--triggers", type=_triggers, default=1, help="number K of triggers, or random (1)"
+        )
+        command.add_argument(
+            "--predict",
+            choices=("content", "all"),
+            help="predicted classes: content tokens, or all (content; all for random triggers)",
         )
     for command in (run, width):
         command.add_argument(
@@ -147,16 +157,18 @@ def parser() -> argparse.ArgumentParser:
             nargs=3,
             default=(0.5, 10.0, 20.0),
             metavar=("M1", "M2", "M3"),
-            help="how large the steps are, by the lead that each writes (0.5 10 20)",
+            help="sizes of the three steps, by the lead that each writes (0.5 10 20)",
         )
-        command.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
+        command.add_argument("--seed", type=int, default=0, help="seed of all random numbers (0)")
 
     heads = _command(commands, "heads", read_heads, "find the induction heads of a checkpoint")
-    heads.add_argument("path", type=Path, help="weights: .safetensors, .npz, or PyTorch's")
-    heads.add_argument("--heads", type=int, help="heads a layer, where the weights do not tell")
-    heads.add_argument("--layout", help="names of the weights, such as gpt2; found when left out")
-    heads.add_argument("--norm", choices=("layer", "rms", "none"), help="found when left out")
-    heads.add_argument("--level", type=float, default=1e-3, help="chance of a false find (0.001)")
+    heads.add_argument("path", type=Path, help="file of weights: .safetensors or .npz")
+    heads.add_argument("--heads", type=int, help="heads per layer, if the weights do not show it")
+    heads.add_argument("--layout", help="layout of the weights, such as gpt2 (default: recognised)")
+    heads.add_argument("--norm", choices=("layer", "rms", "none"), help="(default: recognised)")
+    heads.add_argument(
+        "--level", type=float, default=1e-3, help="probability of any false find, at most (0.001)"
+    )
     return top
 
 
@@ -185,16 +197,16 @@ def show_step(options: argparse.Namespace) -> Any:
         table = steps[options.which](task)
     else:
         table = am.gradients.third_step(task, options.margin)
-    sizes = "its size" if options.which == 1 else "its size and of that of step 1"
-    yield f"Step {options.which}: what one gradient step adds to {table.matrix},"
-    yield f"per unit of {sizes}, at infinite width, on {task}."
+    sizes = "step size" if options.which == 1 else "its own step size and of that of step 1"
+    yield f"Step {options.which}: what one gradient step adds to {table.matrix} at infinite width,"
+    yield f"per unit of {sizes}, on {task}."
     yield from _told(table, task, whole=options.all)
 
 
 WANTED = {
-    "W_O2": ((OUTPUTS, TOKENS), "an output answers to its own token"),
-    "W_K2": ((TOKENS, REMAPPED_TOKENS), "a trigger looks for its own remapped copy"),
-    "W_K1": ((POSITIONS, POSITIONS), "a position looks for the one before"),
+    "W_O2": ((OUTPUTS, TOKENS), "a token predicts itself"),
+    "W_K2": ((TOKENS, REMAPPED_TOKENS), "a trigger attends to its own remapped copy"),
+    "W_K1": ((POSITIONS, POSITIONS), "a position attends to the previous one"),
 }
 NOTHING = 1e-12  # of the largest coefficient: zero, but for rounding
 
@@ -206,11 +218,11 @@ def _told(table: am.BlockTable, task: am.InductionTask, *, whole: bool) -> Itera
     none = [names for names in table if size[names] <= NOTHING * max(size.values())]
     wanted, meaning = WANTED[table.matrix]
     groups = {
-        f"Wanted: {meaning}. It leads what competes with it by {table.lead:.6g}": [wanted],
-        "Competing: what the same queries or outputs answer to besides": [
+        f"Wanted: {meaning}. Lead over its largest competitor: {table.lead:.6g}": [wanted],
+        "Competing: other blocks of the same outputs or queries": [
             names for names in table if names[0] == wanted[0] and names not in (wanted, *none)
         ],
-        "Besides: what other queries answer to": [
+        "Besides: blocks of other queries": [
             names for names in table if names[0] != wanted[0] and names not in none
         ],
     }
@@ -387,7 +399,7 @@ def evaluate_width(options: argparse.Namespace) -> Any:
     except ValueError as error:
         yield f"no proved width: {error}"
     else:
-        yield f"proved to recall everything with probability 0.9: width {enough}"
+        yield f"with probability 0.9, all memories are recalled at width {enough} (proved)"
 
 
 def read_heads(options: argparse.Namespace) -> Any:

@@ -86,7 +86,7 @@ def test_a_page_with_a_case_that_fails_is_refused(site):
 
 def test_a_claim_that_did_not_run_says_so(site):
     text = site.page(CLAIMS["L1"], STEPS, [row("L1", passed=None)])
-    assert "Only in the full profile" in text
+    assert "only in the full profile" in text
 
 
 def test_the_index_lists_every_claim(site):

@@ -21,15 +21,15 @@ from theory.record import Claim
 
 EXAMPLES = """\
 examples:
-  python -m theory                           the claims: id, kind, status, title
-  python -m theory show S2                   statement, assumptions, derivation step by step
+  python -m theory                           list the claims: id, kind, status, title
+  python -m theory show S2                   show statement, assumptions and derivation
   python -m theory show L1 L2 --latex        the same as a LaTeX document, on standard output
-  python -m theory show steps 'W*'           a chapter, and the claims that a pattern names
-  python -m theory show                      every claim
-  python -m theory table                     the claims as a Markdown table
+  python -m theory show steps 'W*'           show a chapter, and the claims that match a pattern
+  python -m theory show                      show every claim
+  python -m theory table                     list the claims as a Markdown table
 
-A derivation runs when it is shown: SymPy checks each step marked with a tick at that moment.
-exit code: 0 fine, 1 a derivation fails, 2 wrong usage or no room for the output, 130 interrupted.
+A derivation runs when it is shown: SymPy then checks each step that is marked with a tick.
+exit code: 0 fine; 1 a derivation fails; 2 wrong usage, or no room for the output; 130 interrupted.
 """
 
 
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the claims")
     listing.set_defaults(command=list_claims)
 
-    show = commands.add_parser("show", help="state and derive claims, all when none is named")
+    show = commands.add_parser("show", help="state and derive claims (default: all)")
     show.add_argument(
         "ids",
         nargs="*",
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         type=claims_named,
         help="claim, chapter or pattern: S2, 'C*'",
     )
-    show.add_argument("--latex", action="store_true", help="as a LaTeX document")
+    show.add_argument("--latex", action="store_true", help="write a LaTeX document")
     show.set_defaults(command=show_claims)
 
     markdown = commands.add_parser("table", help="the claims as a Markdown table")

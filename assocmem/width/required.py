@@ -132,9 +132,9 @@ def required_width(
     if bound.at(WIDEST) > delta:
         forgotten = [name for name in STEPS if run.recall[name] < 1]
         raise ValueError(
-            f"delta: expected a probability that some width up to {WIDEST:.0e} reaches; got "
-            f"{delta}, and {bound.at(WIDEST):.3g} is left there. At infinite width "
-            f"{', '.join(forgotten) + ' forgets a cue' if forgotten else 'all is recalled'}: "
+            f"delta: expected a bound that some width up to {WIDEST:.0e} reaches; got {delta}, "
+            f"but the bound is {bound.at(WIDEST):.3g} there. At infinite width "
+            f"{' and '.join(forgotten) + ' forgets a cue' if forgotten else 'all is recalled'}: "
             f"take longer sequences, or a smaller second margin."
         )
     if bound.at(exp(low)) <= delta:

@@ -39,22 +39,23 @@ STATUS = {
     "refuted": "Refuted, and kept with its counterexample:",
 }
 KIND = {
-    "equal": "two sides that are equal.",
-    "upper": "an upper bound, and how tight it is.",
-    "lower": "a lower bound, and how tight it is.",
-    "rate": "a rate, with its standard error.",
-    "high_prob": "an event of bounded probability.",
+    "equal": "an equality.",
+    "upper": "an upper bound, with its tightness.",
+    "lower": "a lower bound, with its tightness.",
+    "rate": "a rate of growth, with its standard error.",
+    "high_prob": "a bound on the probability of an event.",
     "empirical": "a statement that fresh runs can refute.",
-    "order": "an order of two quantities, over pairs of fresh runs.",
+    "order": "which of two quantities is larger, in pairs of fresh runs.",
 }
 EVIDENCE = {
     "identity": "two computations agree to rounding",
-    "enumeration": "every sequence of a small task, or every pattern of equal tokens",
-    "bound": "within a remainder or a bound that is proved",
-    "estimate": "a limit or a slope, within the error that its own numbers suggest",
-    "statistics": "draws, with a false alarm in one of a million runs at most",
-    "pairs": "ten pairs of runs, a false verdict in one of 1024 at most",
-    "range": "within limits that the claim states, and that nothing proves",
+    "enumeration": "agreement to rounding on every sequence of a small task, or on every pattern "
+    "of equal tokens",
+    "bound": "agreement within a proved remainder or bound",
+    "estimate": "a limit or a slope, within an error estimated from the same numbers",
+    "statistics": "random draws, with a false-alarm probability of at most $10^{-6}$",
+    "pairs": "ten pairs of runs, with a false verdict in at most one of 1024",
+    "range": "agreement within limits that the claim states without proof",
 }
 BY_CLAIM = ("exact", "conditions")  # figures with a panel a claim
 Row = dict[str, Any]
@@ -181,8 +182,8 @@ def related(claim: Claim) -> str:
     rows = [
         ("Source", markdown(claim.source)),
         ("Files", ", ".join(f"`{path}`" for path in writing.files(claim))),
-        ("Names", ", ".join(f"[{id}]({id}.md)" for id in CLAIMS if id in named)),
-        ("Named by", ", ".join(f"[{id}]({id}.md)" for id in CLAIMS if id in naming)),
+        ("Refers to", ", ".join(f"[{id}]({id}.md)" for id in CLAIMS if id in named)),
+        ("Referred to by", ", ".join(f"[{id}]({id}.md)" for id in CLAIMS if id in naming)),
     ]
     return "\n".join(f"- {name}: {text}" for name, text in rows if text)
 
@@ -195,7 +196,7 @@ def shown(claim: Claim) -> list[tuple[str, str, str]]:
     for name in SHOWN_BY.get(claim.id, ()):
         again = f"`python -m validation figure {name}` draws it again."
         if name in BY_CLAIM:
-            text = f"Lines: closed forms. Points: measured, without them. {again}"
+            text = f"Lines: closed forms. Points: independent measurements. {again}"
             found.append((f"{claim.id}-{name}.svg", f"closed form of {claim.id}", text))
         else:
             text = (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
@@ -232,10 +233,10 @@ def index() -> str:
     """The list of all claims, a section for each chapter."""
     parts = [
         "# Claims",
-        "Each claim is stated once, derived by SymPy from the definitions, and checked against "
-        "numbers that an independent transformer or a simulation gives. The pages below were "
-        "written by the build of this site from those three sources. The [map of the "
-        "paper](paper.md) goes from its sections to the claims.",
+        "Each claim has a statement, a derivation that SymPy checks if the claim is called proved, "
+        "and a numerical check against an independent transformer or a simulation. The build of "
+        "this site wrote the pages below from these three sources. The [map of the "
+        "paper](paper.md) leads from its sections to the claims.",
     ]
     for chapter in CHAPTERS:
         rows = [
@@ -270,11 +271,11 @@ def paper() -> str:
 
     parts = [
         "# Map of the paper",
-        "Sections, statements, equations and figures of {cite:t}`BCBJB2023`, and where this "
-        "library has them.",
-        "The equations are written in the notation of these pages, which is the paper's but for "
-        "$\\Phi_1$, its $W_O^1 W_V^1$. Their numbers in the paper are left out: we could not check "
-        "them against its text. Lemmas and figures bear the paper's numbers.",
+        "This table lists statements, equations and figures of {cite:t}`BCBJB2023` with the "
+        "claims, functions and figures of this library that correspond to them.",
+        "The equations are in the notation of these pages, which is the paper's except that "
+        "$\\Phi_1$ stands for its $W_O^1 W_V^1$. Lemmas and figures have the paper's numbers. The "
+        "numbers of equations are left out, because we could not check them against the paper.",
     ]
     head = [
         "| section | statement and equation | claims, functions and figures here |",
@@ -324,7 +325,10 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
     """The cases of the check as a table and as a picture."""
     ran = [row for row in rows if row["passed"] is not None]
     if not ran:
-        return f"Only in the full profile: `python -m validation run {claim.id} --profile full`."
+        return (
+            "This claim is checked only in the full profile: "
+            f"`python -m validation run {claim.id} --profile full`."
+        )
     lines = [
         f"| {number} | {markdown(row['case'])} | "
         + f"{row['predicted']:.5g} | {row['measured']:.5g} | {row['tolerance']:.2g}"
@@ -332,28 +336,29 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
         for number, row in enumerate(ran, start=1)
     ]
     meaning = {
-        "upper": "The measurement is at most the prediction, and no further below than the "
+        "upper": "The measurement is at most the prediction, and below it by at most the "
         "tolerance.",
-        "lower": "The measurement is at least the prediction, and no further above than the "
+        "lower": "The measurement is at least the prediction, and above it by at most the "
         "tolerance.",
-        "order": "Each pair of fresh runs gives the sign of a difference: the mean of the signs.",
-        "high_prob": "How often the event occurred, at most the predicted probability, plus the "
-        "tolerance for sampling.",
+        "order": "Each pair of fresh runs gives the sign of a difference; the measurement is the "
+        "mean of the signs.",
+        "high_prob": "The measured frequency of the event exceeds the bound on its probability by "
+        "at most the tolerance, which is the sampling error.",
     }.get(claim.kind, "The measurement differs from the prediction by at most the tolerance.")
     found = dict.fromkeys(row.get("evidence") or "identity" for row in ran)
     how = "; ".join(EVIDENCE[word] for word in found)
     picture = (
         f"```{{figure}} {claim.id}.svg\n"
         f":alt: measured minus predicted over the tolerance, for each case of {claim.id}\n\n"
-        "Where each measurement lies, in units of its tolerance; the shaded range is allowed.\n"
-        "A triangle is further out than the axis.\n```"
+        "Measured minus predicted, in units of the tolerance; values in the shaded range are\n"
+        "allowed. A triangle marks a value beyond the axis.\n```"
     )
     return "\n\n".join(
         [
             f"{meaning} Evidence: {how}. `python -m validation run {claim.id} -v` repeats it.",
             "\n".join(
                 [
-                    "| | case | predicted | measured | tolerance | holds by |",
+                    "| | case | predicted | measured | tolerance | evidence |",
                     "| ---: | --- | ---: | ---: | ---: | --- |",
                     *lines,
                 ]

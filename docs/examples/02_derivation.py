@@ -2,9 +2,9 @@ r"""
 A derivation with symbolic N and K
 ==================================
 
-The closed forms take SymPy symbols. Here the wanted coefficient of step 1 at T = 6, as a function
-of the vocabulary N and the number of triggers K, and a derivation that is checked step by step. It
-needs a clone of the repository, for the package ``theory``.
+The closed forms take SymPy symbols. This example gives the wanted coefficient of step 1 at T = 6
+as a function of the vocabulary size N and the number of triggers K, and a derivation that SymPy
+checks step by step. It needs a clone of the repository, for the package ``theory``.
 """
 
 import matplotlib.pyplot as plt

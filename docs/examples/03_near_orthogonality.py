@@ -2,8 +2,9 @@
 How nearly orthogonal is your embedding?
 ========================================
 
-The coherence of your vectors against the law of random ones of the same number and width: inside
-the band they are as good as random. Here an embedding whose vectors share a direction is found out.
+The coherence of an embedding is compared with that of the same number of random vectors of the
+same width; inside the band it is as nearly orthogonal as random vectors are. An embedding whose
+vectors share a direction lies above the band.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 How many pairs does your memory hold?
 =====================================
 
-A memory of outer products over random keys and values: the share of pairs that it recalls, drawn
-and predicted, and the number at which half of them are.
+For a memory of outer products over random keys and values, the share of pairs that it recalls is
+measured and predicted, and so is the number of pairs of which half are recalled.
 """
 
 import matplotlib.pyplot as plt

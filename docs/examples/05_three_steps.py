@@ -2,8 +2,8 @@
 Three gradient steps make an induction head
 ===========================================
 
-From zero, one step on each matrix, top-down. Change the sizes or the margins, and look at what
-recall and accuracy do.
+One gradient step from zero on each matrix, in top-down order, makes an induction head. Change the
+sizes or the margins and see how recall and accuracy change.
 """
 
 import matplotlib.pyplot as plt

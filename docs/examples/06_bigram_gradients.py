@@ -1,9 +1,10 @@
 """
-Bigrams come first: the gradient on text says why
-=================================================
+Why global bigrams are learned first
+====================================
 
-With loss on all tokens the first gradient on W_O2 does not point at the induction head; once the
-global bigrams are known, it does. Exact, for the characters of the default language.
+With loss on all tokens, the first gradient step on :math:`W_O^2` does not point towards the
+induction head; once the global bigrams are known, it does. The gradients are exact, on the
+default characters.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Find the induction head in a transformer
 ========================================
 
-A model with a planted induction head among heads that only look right is read like any checkpoint:
-every head is asked what it recalls, and what chance would explain. For a file of your own write
+A model with a planted induction head among decoys is read like any checkpoint: for every head,
+the detectors test what it recalls, and whether chance explains it. For a file of your own, use
 ``am.heads.read("model.safetensors", n_heads=12)``.
 """
 

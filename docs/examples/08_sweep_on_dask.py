@@ -2,8 +2,9 @@
 A sweep on a Dask cluster
 =========================
 
-Any executor runs the cells; the numbers do not depend on which one, nor on the order. Replace the
-local cluster by the address of yours. It needs the extra ``distributed``.
+Any executor can run the cells of a sweep; the results depend neither on the executor nor on the
+order of the cells. Replace the local cluster by the address of yours. This example needs ``pip
+install 'assocmem[distributed]'``.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 A phase diagram: where the head works
 =====================================
 
-Accuracy after the three steps over the width of random embeddings and the length of sequences. At
-these sizes a draw costs no more at width 100 000 than at the number of atoms.
+The accuracy after the three steps depends on the width of the random embeddings and the length of
+the sequences. At width 100 000 a draw costs no more than at a width equal to the number of atoms.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Figure 3, with one matrix frozen for a while
 ============================================
 
-The memories as they form: all at once, and with W_K2 frozen for 150 updates. It needs a clone of
-the repository, for the package ``validation``.
+The memories as they form, when all matrices train from the start and when :math:`W_K^2` is frozen
+for 150 updates. This example needs a clone of the repository, for the package ``validation``.
 """
 
 import matplotlib.pyplot as plt

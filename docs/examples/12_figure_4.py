@@ -2,8 +2,8 @@
 Figure 4, with rare triggers
 ============================
 
-Global bigrams and the induction head in training, by the kind of triggers: five frequent ones and
-five rare ones. It needs a clone of the repository, for the package ``validation``.
+Global bigrams and the induction head during training, with five frequent triggers and with five
+rare ones. This example needs a clone of the repository, for the package ``validation``.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 A hand-built head at a finite width
 ===================================
 
-The three memories written by hand over random embeddings, and how well they answer as the width
-grows.
+The three memories of an induction head are written by hand over random embeddings; the accuracy
+of the head grows with the width.
 """
 
 import matplotlib.pyplot as plt

@@ -63,7 +63,7 @@ def test_margins_of_the_steps_do_not_matter_one_by_one():
         (
             lambda: width.required_width(am.InductionTask(4, 5)),
             ValueError,
-            r"delta: .* is left there\. At infinite width W_K1 forgets a cue",
+            r"delta: .* but the bound is .* there\. At infinite width W_K1 forgets a cue",
         ),
         (
             lambda: width.required_width(am.InductionTask(4, 6, "random", "all")),

@@ -35,35 +35,36 @@ from validation.runner.cases import Case, Context, Profile, run
 
 EXAMPLES = """\
 examples:
-  python -m validation                            every claim, quick profile
-  python -m validation list                       the claims: id, kind, status, title
-  python -m validation run L2 S1 --seed 3 -v      two of them, other random numbers, every row
-  python -m validation run 'C*' width             a family by a pattern, a chapter by its name
+  python -m validation                            check every claim, in the quick profile
+  python -m validation list                       list the claims: id, kind, status, title
+  python -m validation run L2 S1 --seed 3 -v      check two, with another seed, and show every row
+  python -m validation run 'C*' width             check those that match a pattern, and a chapter
   python -m validation run --profile full         more sizes, more draws, tighter tolerances
   python -m validation figure induction-head      draw a figure into out/
-  python -m validation figure 3 --seeds 4         another size: --tokens --length --width --seeds
+  python -m validation figure 3 --seeds 4         at another size: --tokens --length --width --seeds
   python -m validation figure 3 --columns 1       as wide as one column of a page, not two
-  python -m validation figure --list              the figures, and how long each takes
+  python -m validation figure --list              list the figures, and how long each takes
 
 Each row compares what a claim predicts with what was measured; the claim's kind says how:
   equal, rate, empirical   |measured - predicted| <= tolerance
-  upper, lower             on the right side of the prediction, no further off than the tolerance
-  high_prob                a frequency, at most the predicted one + tolerance, for sampling
-  order                    all of ten pairs of fresh runs differ as predicted (1 or -1); measured is
-                           the mean sign: it fails if all differ the other way, else is undecided
+  upper, lower             measured is on the claimed side of the bound, within the tolerance of it
+  high_prob                a measured frequency <= predicted + tolerance (the sampling error)
+  order                    the sign of a difference (1 or -1) in ten pairs of fresh runs: holds if
+                           all pairs agree, fails if all disagree, is undecided otherwise; measured
+                           is the mean sign
 
 report.json holds every row, in full precision; "passed" is null for a claim that did not run.
-report.html is the same for people: statements, derivations, numbers, and how to repeat them.
-A figure with predicted curves says whether every measured point agrees with them.
-exit code: 0 nothing that ran fails, 1 a claim or a figure's curve fails, 2 wrong usage, nothing
-checked or decided, no room for the output, 130 interrupted.
+report.html has the same to read: statements, derivations, numbers, and how to repeat them.
+A figure with predicted curves reports whether every measured point agrees with them.
+exit code: 0 nothing that ran fails; 1 a claim or a figure's curve fails; 2 wrong usage, nothing
+checked or decided, or no room for the output; 130 interrupted.
 """
 
 SIZES = {
-    "tokens": "size of the vocabulary, where the figure has one",
-    "length": "of the sequences",
-    "width": "of the model",
-    "seeds": "how many runs",
+    "tokens": "vocabulary size, if the figure has one",
+    "length": "length of the sequences",
+    "width": "width of the model",
+    "seeds": "number of runs",
 }
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
 
@@ -81,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     text = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
         prog="python -m validation",
-        description="Check each claim of the theory against numbers.",
+        description="Check the claims of the theory numerically.",
         epilog=EXAMPLES,
         formatter_class=text,
     )
@@ -90,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the claims")
     listing.set_defaults(command=list_claims)
 
-    checks = commands.add_parser("run", help="check claims, all when none is named")
+    checks = commands.add_parser("run", help="check claims (default: all)")
     checks.add_argument(
         "ids",
         nargs="*",
@@ -104,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
         type=workers,
         default=1,
         metavar="N",
-        help="processes that share the claims, with the same results (default 1)",
+        help="number of processes; the results do not depend on it (default 1)",
     )
     checks.set_defaults(command=run_claims)
 
@@ -112,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
         "--profile",
         type=one_of("profile", get_args(Profile)),
         default="quick",
-        help="quick (default): seconds; full: minutes",
+        help="quick (default): about a minute for all claims; full: minutes to hours",
     )
     figure = _figure_parser(commands)
     for command in (checks, figure):
@@ -120,10 +121,14 @@ def parser() -> argparse.ArgumentParser:
             "--seed",
             type=seed,
             default=0,
-            help="of all random numbers, an integer >= 0 (default 0)",
+            help="seed of all random numbers, an integer >= 0 (default 0)",
         )
         command.add_argument(
-            "--output", type=directory, default="out", metavar="DIR", help="default: out"
+            "--output",
+            type=directory,
+            default="out",
+            metavar="DIR",
+            help="folder for the results (default: out)",
         )
     return top
 
@@ -131,10 +136,10 @@ def parser() -> argparse.ArgumentParser:
 def _figure_parser(commands: Any) -> argparse.ArgumentParser:
     """The command that draws."""
     figure: argparse.ArgumentParser = commands.add_parser(
-        "figure", help="draw a figure, with its numbers beside it"
+        "figure", help="draw a figure, and write its numbers as CSV"
     )
     figure.add_argument(
-        "name", nargs="?", metavar="NAME", type=figure_name, help="one of those that --list lists"
+        "name", nargs="?", metavar="NAME", type=figure_name, help="name of the figure: see --list"
     )
     for name, what in SIZES.items():
         figure.add_argument(f"--{name}", type=size, help=what)
@@ -143,7 +148,7 @@ def _figure_parser(commands: Any) -> argparse.ArgumentParser:
         type=int,
         choices=(1, 2),
         default=2,
-        help="of a journal's page that the figure is wide: 3.4 or 7 inches (default 2)",
+        help="width in columns of a journal's page: 3.4 or 7 inches (default 2)",
     )
     figure.add_argument("--list", action="store_true", dest="listed", help="list the figures")
     figure.set_defaults(command=draw_figure)
@@ -153,7 +158,8 @@ def _figure_parser(commands: Any) -> argparse.ArgumentParser:
         type=lambda given: SCALES[one_of("scale", SCALES)(given)],
         default="quick",
         metavar="{quick,paper}",
-        help="quick (default): the seconds that --list says; paper: its sizes, minutes to hours",
+        help="quick (default): takes the time that --list says; paper: the paper's sizes, minutes "
+        "to hours",
     )
     return figure
 
