@@ -1,7 +1,7 @@
-"""Check a lemma of your own: what it predicts, what is measured with its error, and the verdict.
+"""Check a lemma of your own: prediction, measurement with its standard error, and verdict.
 
-`check_mean` compares a predicted expectation with draws, `check_gradient` the coefficients of a
-predicted step with the gradient of a model: of this library's, or of an independent one.
+`check_mean` compares a predicted expectation with draws; `check_gradient` compares the coefficients
+of a predicted step with the gradient of a model, that of this library or an independent one.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Comparison:
     predicted, measured : array
         Of one shape.
     standard_error : array of that shape
-        Of what was measured; 0 where nothing is random.
+        Standard error of the measurement; 0 where nothing is random.
     tolerance : array of that shape
         How far apart the two may be: rounding, and as many standard errors as a correct prediction
-        exceeds in some entry with probability `delta` at most.
+        exceeds in any entry with probability at most `delta`.
     delta : float
-        Probability of a false alarm, 0 for a whole population.
+        Probability of a false alarm; 0 for a whole population.
     """
 
     predicted: Array
@@ -75,11 +75,15 @@ class Comparison:
         return float(np.max(self.tolerance + np.abs(self.measured - self.predicted)))
 
     def __repr__(self) -> str:
-        away = np.abs(self.measured - self.predicted) - self.tolerance
-        worst = np.unravel_index(int(np.argmax(away)), away.shape)
+        """The entry that is farthest off in units of its tolerance."""
+        off = np.abs(self.measured - self.predicted)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(off == 0, 0.0, off / self.tolerance)
+        worst = np.unravel_index(int(np.argmax(relative)), relative.shape)
         numbers = f"predicted {self.predicted[worst]:.6g}, measured {self.measured[worst]:.6g}"
         if self.standard_error.any():
             numbers += f" ± {self.standard_error[worst]:.2g}"
+        numbers += f", tolerance {self.tolerance[worst]:.2g}"
         where = f" at {tuple(map(int, worst))} of {self.measured.shape}" if worst else ""
         verdict = "holds" if self.holds else "FAILS"
         return f"Comparison({verdict}: {numbers}{where}, delta={self.delta:g})"
@@ -91,11 +95,11 @@ def check_mean(predicted: ArrayLike, draws: ArrayLike, *, delta: float = 1e-6) -
     Parameters
     ----------
     predicted : number or array
-        The expectation, for one draw.
+        The expectation of a single draw.
     draws : array (draws, ...)
-        Independent draws of what it is the expectation of, at least two.
+        At least two independent draws of the quantity.
     delta : float
-        Probability, at most, that a correct prediction is said to fail.
+        Upper bound on the probability that a correct prediction is said to fail.
 
     Returns
     -------

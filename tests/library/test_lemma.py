@@ -87,6 +87,10 @@ def test_it_says_what_it_found():
     assert repr(check_mean(1.0, [1.0, 1.0])).startswith("Comparison(holds: predicted 1, measured 1")
     nan = Comparison(*(np.array([np.nan]),) * 4, delta=0.1)
     assert not nan.holds
+    assert "nan" in repr(nan)
+    predicted, allowed = np.array([0.0, 1.0]), np.array([1e-13, 0.01])  # the second is off
+    off = Comparison(predicted, predicted + np.array([1e-17, 0.02]), predicted, allowed, 0.0)
+    assert "FAILS: predicted 1, measured 1.02 ± 1, tolerance 0.01 at (1,) of (2,)" in repr(off)
     text = repr(check_mean(0.0, np.linspace(1, 1.001, 99)))
     assert "FAILS" in text
     assert "±" in text
