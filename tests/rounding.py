@@ -7,6 +7,7 @@ n operations are off by n units at most, and by much less where their errors are
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -19,3 +20,11 @@ RUNS = 2**19 * EPS  # many passes, or the solution of a system of equations
 SOLVED = 2**22 * EPS  # badly conditioned systems, differences of nearly equal numbers
 
 SINGLE = 2**7 * float(np.finfo(np.float32).eps)  # a pass in single precision
+
+
+def assert_close(measured: ArrayLike, expected: ArrayLike, tolerance: float = RUNS) -> None:
+    """The largest difference is within the tolerance, relative to the largest entry."""
+    measured, expected = np.asarray(measured, float), np.asarray(expected, float)
+    assert measured.shape == expected.shape  # no broadcasting
+    error = abs(measured - expected).max()
+    assert error <= tolerance * abs(expected).max(), f"differs by {error:.1e}"

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from assocmem.tasks import BigramTask, Language
 
 FALSE_ALARM = 1e-6  # of each statistical test below
-EPS = np.finfo(np.float64).eps
 seeds = st.integers(0, 2**32 - 1)
 modest = settings(max_examples=50, deadline=None)
 # Five tokens of different frequencies, and a row that allows two successors only.

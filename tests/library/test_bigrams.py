@@ -15,7 +15,6 @@ from assocmem import training
 from assocmem.tasks import Batch, BigramBatch, BigramTask, Language, Task, bigrams
 from assocmem.tasks.bigram_batch import repeated
 from tests.library.bigrams import (
-    EPS,
     FALSE_ALARM,
     LANGUAGE,
     TINY,
@@ -27,7 +26,7 @@ from tests.library.bigrams import (
     seeds,
     sequences,
 )
-from tests.rounding import PRODUCTS
+from tests.rounding import EPS, PRODUCTS
 
 
 @pytest.mark.parametrize("task", TINY)

@@ -29,23 +29,13 @@ from assocmem.gradients import (
     third_step_slope,
 )
 from assocmem.model.families import TokenBlock
-from tests.rounding import RUNS
+from tests.rounding import RUNS, assert_close
 from validation import reference
 from validation.steps.populations import reference_parameters
-
-EPS = np.finfo(float).eps
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 5)
 modest = settings(max_examples=30, deadline=None)
-
-
-def assert_close(measured, expected, tolerance):
-    """The largest difference is within the tolerance, relative to the largest entry."""
-    measured, expected = np.asarray(measured, float), np.asarray(expected, float)
-    assert measured.shape == expected.shape
-    error = abs(measured - expected).max()
-    assert error <= tolerance * abs(expected).max(), f"differs by {error:.1e}"
 
 
 # --- L1, L2, L3: the building blocks ------------------------------------------------------------
@@ -126,47 +116,27 @@ def test_one_attention_layer(seed, size, length, m, weighted):
         assert abs(memory.matrix + expected).max() > 1e-12 * scale
 
 
+E, SEQUENCE = np.eye(2), np.ones((1, 3, 2))  # two vectors; one sequence of three
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
+        (lambda: linear_step(E, np.eye(3), np.full((2, 3), 1 / 6)), r"joint.* shape \(3, 2\)"),
+        (lambda: linear_step(E, E, np.ones((2, 2))), "joint: expected a sum of 1.*got 4"),
+        (lambda: linear_step(E, E, [[2, -1], [0, 0]]), r"joint: .* at least 0; got -1"),
+        (lambda: linear_step(E, E, [[np.nan, 1], [0, 0]]), r"joint: expected finite.*; got NaN"),
+        (lambda: noisy_linear_step(E, E, [[1, 0], [0, 0]]), "every label to occur"),
+        (lambda: attention_step(E, [0], E, E), r"inputs.* \(B, T, d\) and"),
+        (lambda: attention_step(SEQUENCE, [-1], E, E), r"targets: .*0\.\.1"),
+        (lambda: attention_step(SEQUENCE, [2], E, E), r"targets: .*0\.\.1"),
+        (lambda: attention_step(SEQUENCE[:, :0], [0], E, E), "at least one seq"),
         (
-            lambda: linear_step(np.eye(2), np.eye(3), np.full((2, 3), 1 / 6)),
-            r"joint.* shape \(3, 2\)",
-        ),
-        (
-            lambda: linear_step(np.eye(2), np.eye(2), np.ones((2, 2))),
-            "joint: expected a sum of 1.*got 4",
-        ),
-        (
-            lambda: linear_step(np.eye(2), np.eye(2), [[2, -1], [0, 0]]),
-            r"joint: .* at least 0; got -1",
-        ),
-        (
-            lambda: linear_step(np.eye(2), np.eye(2), [[np.nan, 1], [0, 0]]),
-            r"joint: expected finite numbers; got NaN",
-        ),
-        (lambda: noisy_linear_step(np.eye(2), np.eye(2), [[1, 0], [0, 0]]), "every label to occur"),
-        (lambda: attention_step(np.eye(3), [0], np.eye(2), np.eye(2)), r"inputs.* \(B, T, d\) and"),
-        (
-            lambda: attention_step(np.ones((1, 3, 2)), [-1], np.eye(2), np.eye(2)),
-            r"targets: .*0\.\.1",
-        ),
-        (
-            lambda: attention_step(np.ones((1, 3, 2)), [2], np.eye(2), np.eye(2)),
-            r"targets: .*0\.\.1",
-        ),
-        (lambda: attention_step(np.ones((1, 0, 2)), [0], np.eye(2), np.eye(2)), "at least one seq"),
-        (
-            lambda: attention_step(
-                np.ones((1, 3, 2)), [0], np.eye(2), np.eye(2), weights=[0.5, 0.5]
-            ),
+            lambda: attention_step(SEQUENCE, [0], E, E, weights=[0.5, 0.5]),
             r"weights: expected shape \(1,\); got \(2,\)",
         ),
-        (
-            lambda: attention_step(np.ones((2, 3, 4)), [0], np.eye(4), np.eye(4)),
-            r"\(2, 3, 4\) and \(1,\)",
-        ),
-        (lambda: attention_step(np.ones((1, 3, 4)), [0], np.eye(2), np.eye(2)), r"Phi2.* \(2, 4\)"),
+        (lambda: attention_step(np.ones((2, 3, 2)), [0], E, E), r"\(2, 3, 2\) and \(1,\)"),
+        (lambda: attention_step(np.ones((1, 3, 4)), [0], E, E), r"Phi2.* \(2, 4\)"),
     ],
 )
 def test_bad_building_blocks(call, text):

@@ -23,9 +23,9 @@ from scipy import stats
 from assocmem.tasks import Language, characters
 from assocmem.tasks.alias import AliasTables, alias_tables
 from assocmem.tasks.counts import bigram_counts, most_frequent_characters, readable
+from tests.rounding import EPS
 
 FALSE_ALARM = 1e-6  # of each statistical test below
-EPS = np.finfo(np.float64).eps
 
 seeds = st.integers(0, 2**32 - 1)
 modest = settings(max_examples=50, deadline=None)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assocmem.memory import AssociativeMemory
+from tests.rounding import EPS
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 6)
 modest = settings(max_examples=50, deadline=None)
-EPS = np.finfo(np.float64).eps
 
 
 def integer_memory(rng, n, m, d_k, d_v):
@@ -478,26 +478,26 @@ def test_from_matrix_with_symbols():
 
 E = np.eye(2)
 BAD_MEMORIES = [
-    ({"keys": [1, 0], "values": E}, ValueError, r"keys: .*2-d array; got shape \(2,\)\. Put one"),
-    ({"keys": np.zeros((0, 2)), "values": E}, ValueError, r"keys: expected a non-empty 2-d"),
-    ({"keys": [[1, 0], [1]], "values": E}, ValueError, r"keys: expected rows of one length"),
-    ({"keys": E, "values": [[1, np.nan]]}, ValueError, r"values: .*finite.*got nan at \[0, 1\]"),
+    ({"keys": [1, 0]}, ValueError, r"keys: .*2-d array; got shape \(2,\)\. Put one"),
+    ({"keys": np.zeros((0, 2))}, ValueError, r"keys: expected a non-empty 2-d"),
+    ({"keys": [[1, 0], [1]]}, ValueError, r"keys: expected rows of one length"),
+    ({"values": [[1, np.nan]]}, ValueError, r"values: .*finite.*got nan at \[0, 1\]"),
     ({"keys": [[np.inf]], "values": [[1]]}, ValueError, r"keys: expected finite.*got inf"),
-    ({"keys": E * 1j, "values": E}, TypeError, r"keys: expected real.*got dtype complex128"),
-    ({"keys": [["a"]], "values": E}, TypeError, r"keys: expected real numbers or SymPy"),
-    ({"keys": E, "values": [[1, 0]]}, ValueError, r"got 2 keys and 1 values.*shape \(1, 2\)"),
+    ({"keys": E * 1j}, TypeError, r"keys: expected real.*got dtype complex128"),
+    ({"keys": [["a"]]}, TypeError, r"keys: expected real numbers or SymPy"),
+    ({"values": [[1, 0]]}, ValueError, r"got 2 keys and 1 values.*shape \(1, 2\)"),
     (
-        {"keys": E, "values": [[1, 0]], "coefficients": [[1], [2]]},
+        {"values": [[1, 0]], "coefficients": [[1], [2]]},
         ValueError,
         r"coefficients: expected shape \(1, 2\).*got \(2, 1\)\. Transpose them",
     ),
     (
-        {"keys": E, "values": E, "coefficients": np.ones((3, 2))},
+        {"coefficients": np.ones((3, 2))},
         ValueError,
         r"coefficients: expected shape \(2, 2\).*got \(3, 2\)\.$",
     ),
     (
-        {"keys": E, "values": E, "coefficients": [[1, 0], [np.nan, 1]]},
+        {"coefficients": [[1, 0], [np.nan, 1]]},
         ValueError,
         r"coefficients: expected finite numbers; got nan at \[1, 0\]",
     ),
@@ -507,7 +507,7 @@ BAD_MEMORIES = [
 @pytest.mark.parametrize(("given", "error", "text"), BAD_MEMORIES)
 def test_bad_memories(given, error, text):
     with pytest.raises(error, match=text):
-        AssociativeMemory(**given)
+        AssociativeMemory(**{"keys": E, "values": E} | given)
 
 
 BAD_CALLS = [

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import assocmem as am
 from assocmem.gradients.roles import FREE, OUTPUT, TRIGGER, C, O, Q, Roles, TokenFunction, X
+from tests.rounding import EPS
 
 TASKS = [
     am.InductionTask(4, 5, 1),
@@ -21,7 +22,6 @@ TASKS = [
     am.InductionTask(4, 4, "random", predict="all"),
 ]
 cases = pytest.mark.parametrize("task", TASKS, ids=str)
-EPS = np.finfo(float).eps
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=5, deadline=None)

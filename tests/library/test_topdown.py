@@ -251,24 +251,16 @@ def test_bits_of_embeddings_do_not_depend_on_the_threads_of_blas(options):
     for threads in 1, 2, 1:  # sizes that BLAS shares out
         with threadpool_limits(threads, user_api="blas"):
             emb = am.FrozenEmbeddings.random(task, width=300, rng=0, **options)
-            found.append([emb.atoms, emb.values, emb.compressed().Phi1])
-    for other in found[1:]:
-        for array, expected in zip(other, found[0], strict=True):
-            np.testing.assert_array_equal(array, expected)
+            arrays = emb.atoms, emb.values, emb.compressed().Phi1
+            found.append([array.tobytes() for array in arrays])
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("gradient", ["closed-form", "population"])
 def test_bits_do_not_depend_on_the_threads_of_blas(gradient):
-    task = am.InductionTask(12, 10, 2)
-    runs = []
+    task, found = am.InductionTask(12, 10, 2), []
     for threads in 1, 2, 1:
         with threadpool_limits(threads, user_api="blas"):
             emb = am.FrozenEmbeddings.random(task, width=400, rng=0)
-            runs.append(am.top_down(task, emb, gradient=gradient, evaluate_on=300, rng=0))
-    for other in runs[1:]:
-        for step, expected in zip(other.steps, runs[0].steps, strict=True):
-            assert (step.strength, step.size) == (expected.strength, expected.size)
-            np.testing.assert_array_equal(step.memory.coefficients, expected.memory.coefficients)
-            np.testing.assert_array_equal(step.margins, expected.margins)
-            measured = step.evaluation.attention_on_output
-            np.testing.assert_array_equal(measured, expected.evaluation.attention_on_output)
+            found.append(bits(am.top_down(task, emb, gradient=gradient, evaluate_on=300, rng=0)))
+    assert found[0] == found[1] == found[2]

@@ -7,7 +7,7 @@ import pytest
 
 from assocmem.model import embeddings
 from assocmem.vectors import bartlett
-from tests.controls import derivation_fails, failures
+from tests.controls import alter, altered_result, derivation_fails, failures, swap
 from theory.width import w1
 
 
@@ -26,12 +26,7 @@ def fresh_gaussians(draw):
 
 def same_images(draw):
     """W_V2 acts as Phi1 does, instead of on its own."""
-
-    def altered(n_inputs, n_outputs, d, *, family, rng):
-        parts = draw(n_inputs, n_outputs, d, family=family, rng=rng)
-        return parts | {"W_V2": parts["Phi1"]}
-
-    return altered
+    return altered_result(lambda parts: parts | {"W_V2": parts["Phi1"]})(draw)
 
 
 @pytest.mark.parametrize("error", [fresh_gaussians, same_images])
@@ -43,17 +38,14 @@ def test_W1_sees(error, monkeypatch, seed):
 @pytest.mark.parametrize(
     "error",
     [
-        lambda L, n, d: L * np.sqrt(1.5),
-        lambda L, n, d: np.tril(L, -1) + np.eye(n),
-        lambda L, n, d: L + np.triu(L.T, 1),
+        lambda L: L * np.sqrt(1.5),
+        lambda L: np.tril(L, -1) + np.eye(len(L)),
+        lambda L: L + np.triu(L.T, 1),
     ],
     ids=["scale", "norms that do not vary", "not triangular"],
 )
 def test_W1_sees_another_factor(error, monkeypatch, seed):
-    right = bartlett.bartlett
-    monkeypatch.setattr(
-        bartlett, "bartlett", lambda n, d, *, rng: error(right(n, d, rng=rng), n, d)
-    )
+    alter(monkeypatch, bartlett, "bartlett", error)
     assert any(failures("W1", seed)), f"{seed=}"
 
 
@@ -67,25 +59,19 @@ def test_W1_sees_another_factor(error, monkeypatch, seed):
     ids=["factor", "diagonal", "below"],
 )
 def test_W1_fails_for_another_factor(error, monkeypatch):
-    right = bartlett.bartlett
-    monkeypatch.setattr(bartlett, "bartlett", lambda n, d, *, rng: error(right(n, d, rng=rng)))
+    alter(monkeypatch, bartlett, "bartlett", error)
     derivation_fails("W1", ".*The library|returns these atoms")
 
 
 def test_W1_fails_for_degrees_of_freedom_that_start_one_lower(monkeypatch):
-    right = bartlett.bartlett
-    monkeypatch.setattr(bartlett, "bartlett", lambda n, d, *, rng: right(n, d - 1, rng=rng))
+    swap(monkeypatch, bartlett, "bartlett", lambda f: lambda n, d, *, rng: f(n, d - 1, rng=rng))
     derivation_fails("W1", ".*degrees of freedom")
 
 
 def test_W1_fails_when_the_sphere_normalises_the_images(monkeypatch):
-    right = bartlett.compressed_draw
-
     def altered(n_inputs, n_outputs, d, *, family, rng):
-        parts = right(n_inputs, n_outputs, d, family=family, rng=rng)
-        if family == "sphere":
-            parts["Phi1"] = 2 * parts["Phi1"]
-        return parts
+        parts = bartlett.compressed_draw(n_inputs, n_outputs, d, family=family, rng=rng)
+        return parts | {"Phi1": (2 if family == "sphere" else 1) * parts["Phi1"]}
 
     monkeypatch.setattr(w1, "compressed_draw", altered)
     derivation_fails("W1", ".*is not normalised")

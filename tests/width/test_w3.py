@@ -8,7 +8,7 @@ import pytest
 import assocmem as am
 from assocmem.width import moments as step_noise
 from assocmem.width import wick
-from tests.controls import derivation_fails, failures
+from tests.controls import alter, derivation_fails, failures, seen, swap
 from tests.rounding import PRODUCTS
 from validation.width import w3
 
@@ -16,22 +16,13 @@ from validation.width import w3
 @pytest.mark.parametrize("factor", [0.1, 10])
 def test_W3_sees_another_variance(factor, monkeypatch, seed):
     """The width is then wrong by this factor."""
-    right = wick.ScoreMoments.margins
-
-    def altered(*arguments):
-        mean, variance = right(*arguments)
-        return mean, factor * variance
-
-    monkeypatch.setattr(wick.ScoreMoments, "margins", altered)
+    alter(monkeypatch, wick.ScoreMoments, "margins", lambda found: (found[0], factor * found[1]))
     assert any(failures("W3", seed)), f"{seed=}"
 
 
 def test_W3_sees_in_draws_a_width_that_is_tenfold(monkeypatch, seed):
-    right = w3.all_recalled
-    monkeypatch.setattr(
-        w3, "all_recalled", lambda task, memories, d, *a: right(task, memories, 10 * d, *a)
-    )
-    assert any("all recalled" in case.case for case in failures("W3", seed)), f"{seed=}"
+    swap(monkeypatch, w3, "all_recalled", lambda f: lambda task, W, d, *a: f(task, W, 10 * d, *a))
+    assert seen("W3", "all recalled", seed), f"{seed=}"
 
 
 def test_W3_sees_memories_that_recall_nothing(monkeypatch, seed):
@@ -55,6 +46,5 @@ def test_W3_is_exact_where_cantelli_is():
 
 
 def test_W3_fails_for_another_bound(monkeypatch):
-    right = step_noise.cantelli_failure
-    monkeypatch.setattr(step_noise, "cantelli_failure", lambda *arguments: right(*arguments) * 1.1)
+    alter(monkeypatch, step_noise, "cantelli_failure", lambda bound: 1.1 * bound)
     derivation_fails("W3", ".*Not shown to be true")

@@ -7,30 +7,24 @@ import pytest
 
 import assocmem as am
 from assocmem.width import moments as step_noise
-from tests.controls import failures
+from tests.controls import failures, seen, swap
+from tests.width.planting import at_another_width
 from validation.width import head as head_module
 
 
 @pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
 def test_W4_sees_widths_that_are_all_wrong_by_one_factor(factor, monkeypatch, seed):
     """Which no exponent would tell."""
-    measured = head_module.HeadAtWidth.measured
-    monkeypatch.setattr(
-        head_module.HeadAtWidth,
-        "measured",
-        lambda head, d, *a: measured(head, round(d * factor), *a),
-    )
-    assert any("ln d*" in case.case for case in failures("W4", seed)), f"{seed=}"
+    swap(monkeypatch, head_module.HeadAtWidth, "measured", at_another_width(factor))
+    assert seen("W4", "ln d*", seed), f"{seed=}"
 
 
 def test_W4_sees_a_normal_law_with_too_much_noise(monkeypatch, seed):
-    right = step_noise.gaussian_recall
-    monkeypatch.setattr(
-        step_noise,
-        "gaussian_recall",
-        lambda moments, d, *a, **named: right(moments, d / 2, *a, **named),
-    )
-    assert any("normal law" in case.case for case in failures("W4", seed)), f"{seed=}"
+    def noisier(recall):
+        return lambda moments, d, *a, **named: recall(moments, d / 2, *a, **named)
+
+    swap(monkeypatch, step_noise, "gaussian_recall", noisier)
+    assert seen("W4", "normal law", seed), f"{seed=}"
 
 
 def test_W4_sees_coefficients_whose_rows_are_equally_large(monkeypatch, seed):

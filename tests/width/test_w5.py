@@ -8,11 +8,13 @@ import pytest
 import assocmem as am
 from assocmem.width import gradient_noise, wick
 from assocmem.width import response as linear_response
-from tests.controls import derivation_fails, failures
+from tests.controls import alter, derivation_fails, failures, swap
+from tests.width.planting import COUNTS, counted_wrongly
 from theory import CLAIMS
 from theory.derivation import derive
 from validation import reference
 from validation.width import w5
+from validation.width.written import with_coefficients
 
 pytestmark = pytest.mark.slow
 
@@ -20,10 +22,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", ["second_step_map", "value_path_map"])
 @pytest.mark.parametrize("factor", [-1, 1.01])
 def test_W5_sees_another_map(name, factor, monkeypatch, seed):
-    right = getattr(gradient_noise, name)
-    monkeypatch.setattr(gradient_noise, name, lambda task: factor * right(task))
-    case = next(failures("W5", seed))
-    assert "a map of S" in case.case, f"{seed=}"
+    alter(monkeypatch, gradient_noise, name, lambda table: factor * table)
+    assert "a map of S" in next(failures("W5", seed)).case, f"{seed=}"
 
 
 def test_W5_sees_keys_that_are_not_centred(monkeypatch, seed):
@@ -37,24 +37,9 @@ def test_W5_sees_keys_that_are_not_centred(monkeypatch, seed):
     assert "a map of S" in next(failures("W5", seed)).case, f"{seed=}"
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        lambda powers: {p: count / 2 if p == 1 else count for p, count in powers.items()},
-        lambda powers: {power: -count for power, count in powers.items()},
-    ],
-    ids=["half the noise", "sign"],
-)
+@pytest.mark.parametrize("error", ["half the noise", "sign"])
 def test_W5_sees_wrong_counts_of_pairings(error, monkeypatch, seed):
-    right = wick.expansion
-    monkeypatch.setattr(
-        wick,
-        "expansion",
-        lambda segments: {
-            pairing: error(powers) if len(pairing) == 4 else powers
-            for pairing, powers in right(segments).items()
-        },
-    )
+    alter(monkeypatch, wick, "expansion", counted_wrongly(COUNTS[error]))
     assert "noise / limit" in next(failures("W5", seed)).case, f"{seed=}"
 
 
@@ -106,22 +91,12 @@ def test_W5_sees_rows_that_are_not_orthonormalised(small, monkeypatch, seed):
 def fixed_coefficients(task, sizes):
     """W2's noise for a true run: coefficients that no embedding enters."""
     limit = gradient_noise.true_steps(task, sizes)(am.FrozenEmbeddings.orthonormal(task))
-
-    def quantities(emb):
-        n = task.n_tokens
-        at = {
-            "W_O2": (emb.values, emb.outputs, limit["scores of W_O2"]),
-            "W_K2": (emb.atoms, emb.atoms, limit["coefficients of W_K2"]),
-            "W_K1": (emb.inputs[n:], emb.inputs[n:], limit["coefficients of W_K1"]),
-        }
-        return {
-            f"scores of {name}": am.AssociativeMemory(
-                keys=keys, values=values, coefficients=table
-            ).scores()
-            for name, (keys, values, table) in at.items()
-        }
-
-    return quantities
+    tables = {name: limit[f"coefficients of {name}"] for name in ("W_K2", "W_K1")}
+    tables["W_O2"] = limit["scores of W_O2"]
+    return lambda emb: {
+        f"scores of {name}": with_coefficients(table, name, emb).scores()
+        for name, table in tables.items()
+    }
 
 
 @pytest.mark.parametrize("kind", ["variances", "remainders"])
@@ -142,28 +117,23 @@ def test_W5_sees_noise_of_another_size(small, monkeypatch, seed):
     assert {"scores of W_O2", "scores of W_K2"} <= small.failures(seed, "variances"), f"{seed=}"
 
 
-@pytest.mark.parametrize("name", ["W_O2", "W_K2", "W_K1"])
+MATRICES = ("W_O2", "W_K2", "W_K1")
+
+
+def longer(*names):
+    """A change: of the gradients these are longer by 1 %."""
+    return lambda found: {k: (1.01 if k in names else 1) * g for k, g in found.items()}
+
+
+@pytest.mark.parametrize("name", MATRICES)
 def test_W5_sees_a_gradient_that_is_scaled(name, small, monkeypatch, seed):
     """A step that is longer in the measured run only, by 1 %."""
-    right = reference.gradients
-    monkeypatch.setattr(
-        reference,
-        "gradients",
-        lambda params, *args, wrt, **kw: {
-            key: (1.01 if key == name else 1) * gradient
-            for key, gradient in right(params, *args, wrt=wrt, **kw).items()
-        },
-    )
+    alter(monkeypatch, reference, "gradients", longer(name))
     assert small.failures(seed, "remainders"), f"{seed=}"
 
 
 def test_W5_sees_the_scaled_gradient_in_the_whole_check(monkeypatch, seed):
-    right = reference.gradients
-    monkeypatch.setattr(
-        reference,
-        "gradients",
-        lambda *args, **kw: {k: 1.01 * g for k, g in right(*args, **kw).items()},
-    )
+    alter(monkeypatch, reference, "gradients", longer(*MATRICES))
     assert any(failures("W5", seed)), f"{seed=}"
 
 
@@ -174,63 +144,41 @@ def test_W5_sees_the_scaled_gradient_in_the_whole_check(monkeypatch, seed):
     "error", [lambda table: -table, lambda table: table[::-1]], ids=["sign", "order"]
 )
 def test_W5_fails_for_another_map(name, step, error, monkeypatch):
-    right = getattr(gradient_noise, name)
-    monkeypatch.setattr(gradient_noise, name, lambda task: error(right(task)))
+    alter(monkeypatch, gradient_noise, name, error)
     derivation_fails("W5", ".*" + step)
 
 
 def test_W5_fails_for_another_closed_form_of_step_3(monkeypatch):
-    right = am.gradients.third_step
-    monkeypatch.setattr(
-        am.gradients,
-        "third_step",
-        lambda task, margin: {
-            ("positions", "positions"): 1.01 * right(task, margin)["positions", "positions"]
-        },
-    )
-    derivation_fails("W5", ".*" + "and between positions")
+    alter(monkeypatch, am.gradients, "third_step", lambda table: 1.01 * table)
+    derivation_fails("W5", ".*and between positions")
 
 
 def test_a_map_that_is_no_fraction_is_refused(monkeypatch):
-    right = gradient_noise.second_step_map
-    monkeypatch.setattr(gradient_noise, "second_step_map", lambda task: right(task) * np.sqrt(2))
+    alter(monkeypatch, gradient_noise, "second_step_map", lambda table: table * np.sqrt(2))
     with pytest.raises(ValueError, match="table: expected multiples of 1/"):
         derive(CLAIMS["W5"])
 
 
 def test_W5_fails_when_covariances_of_different_outputs_are_left_out(monkeypatch):
-    right = gradient_noise.first_score_moments
+    def within_one_output(right):
+        def moments(task, coefficients):
+            found = right(task, coefficients)
+            output = np.arange(coefficients.size) // coefficients.shape[1]
+            same = output[:, None] == output[None, :]
+            return found._replace(second_powers=found.second_powers * same)
 
-    def within_one_output(task, coefficients):
-        moments = right(task, coefficients)
-        output = np.arange(coefficients.size) // coefficients.shape[1]
-        return moments._replace(
-            second_powers=moments.second_powers * (output[:, None] == output[None, :])
-        )
+        return moments
 
-    monkeypatch.setattr(gradient_noise, "first_score_moments", within_one_output)
-    derivation_fails("W5", ".*" + "At \\$d = 1\\$")
-
-
-def test_W5_fails_when_a_loop_is_not_counted(monkeypatch):
-    wick.expansion.cache_clear()
-    right = wick._loops
-    monkeypatch.setattr(wick, "_loops", lambda *arguments: max(1, right(*arguments) - 1))
-    try:
-        derivation_fails("W5", ".*" + "orthonormal in the mean")
-    finally:
-        wick.expansion.cache_clear()
+    swap(monkeypatch, gradient_noise, "first_score_moments", within_one_output)
+    derivation_fails("W5", ".*At \\$d = 1\\$")
 
 
 @pytest.mark.parametrize("sigma", [1.0, 0.5])
 def test_W5_fails_for_another_variance_on_the_diagonal(sigma, monkeypatch):
     monkeypatch.setattr(linear_response, "DIAGONAL", sigma)
-    derivation_fails("W5", ".*" + "The library's linear response")
+    derivation_fails("W5", ".*The library's linear response")
 
 
 def test_W5_fails_for_another_limit(monkeypatch):
-    right = wick.ScoreMoments.limit_covariance
-    monkeypatch.setattr(
-        wick.ScoreMoments, "limit_covariance", lambda moments: 1.01 * right(moments)
-    )
+    alter(monkeypatch, wick.ScoreMoments, "limit_covariance", lambda limit: 1.01 * limit)
     derivation_fails("W5", ".*The library's linear response")

@@ -10,7 +10,7 @@ from scipy.special import logit, softmax
 
 import assocmem as am
 from assocmem.width import bounds as chain
-from tests.controls import derivation_fails, failures
+from tests.controls import alter, derivation_fails, failures, seen, swap
 from tests.rounding import PRODUCTS
 from theory.width import w6 as w6_derivation
 from validation.width import w6
@@ -81,21 +81,16 @@ def test_an_entry_alone_does_not_move():
     ids=["all", "the largest"],
 )
 def test_W6_sees_mean_squares_that_are_too_small(error, monkeypatch, seed):
-    right = chain.Deviations.at
-    monkeypatch.setattr(
-        chain.Deviations,
-        "at",
-        lambda self, d: chain.ScoreTables(*(np.sqrt(error(table**2)) for table in right(self, d))),
-    )
+    def smaller(tables):
+        return chain.ScoreTables(*(np.sqrt(error(table**2)) for table in tables))
+
+    alter(monkeypatch, chain.Deviations, "at", smaller)
     assert any(failures("W6", seed)), f"{seed=}"
 
 
 def test_W6_sees_a_softmax_that_moves_less(monkeypatch, seed):
     """A tenth of the error; the derivation, which knows the extremes, refuses half of it."""
-    right = chain.moved
-    monkeypatch.setattr(
-        chain, "moved", lambda log_odds, error: right(log_odds, np.asarray(error) / 10)
-    )
+    swap(monkeypatch, chain, "moved", lambda f: lambda odds, error: f(odds, np.divide(error, 10)))
     assert any(failures("W6", seed)), f"{seed=}"
 
 
@@ -106,25 +101,20 @@ def test_W6_sees_the_first_layer_forgotten(monkeypatch, seed):
 
 
 def test_W6_sees_errors_that_are_far_too_large(monkeypatch, seed):
-    right = chain.moved
-    monkeypatch.setattr(chain, "moved", lambda *arguments: np.minimum(1, 100 * right(*arguments)))
+    alter(monkeypatch, chain, "moved", lambda distance: np.minimum(1, 100 * distance))
     assert any(failures("W6", seed)), f"{seed=}"
 
 
 def test_W6_sees_a_width_that_is_tenfold(monkeypatch, seed):
-    model = w6.WholeModel.__wrapped__  # the class, `built_once`
-    right = model.width
-    monkeypatch.setattr(model, "width", lambda self, tokens: 10 * right(self, tokens))
-    assert any("nothing fails" in case.case for case in failures("W6", seed)), f"{seed=}"
+    alter(monkeypatch, w6.WholeModel.__wrapped__, "width", lambda d: 10 * d)  # see `built_once`
+    assert seen("W6", "nothing fails", seed), f"{seed=}"
 
 
 def test_W6_sees_a_head_that_looks_elsewhere(monkeypatch, seed):
-    right = am.FrozenTransformer.logits_and_attention
-    monkeypatch.setattr(
-        am.FrozenTransformer,
-        "logits_and_attention",
-        lambda *arguments, **named: tuple(-part for part in right(*arguments, **named)),
-    )
+    def negative(found):
+        return tuple(-part for part in found)
+
+    alter(monkeypatch, am.FrozenTransformer, "logits_and_attention", negative)
     assert any(failures("W6", seed)), f"{seed=}"
 
 
@@ -153,30 +143,25 @@ def test_it_fails_when_a_term_is_dropped(term, monkeypatch):
 
 
 def test_it_fails_when_the_limit_is_taken_for_the_mean_square(monkeypatch):
-    right = chain.Deviations.at
-    monkeypatch.setattr(
-        chain.Deviations, "at", lambda self, d: right(self, d).times(np.sqrt(1 / 2))
-    )
+    alter(monkeypatch, chain.Deviations, "at", lambda tables: tables.times(np.sqrt(1 / 2)))
     derivation_fails("W6", ".*(moments of the polynomial)")
 
 
 def test_it_fails_for_words_of_other_atoms(monkeypatch):
     """Values of images taken for values of inputs."""
-    right = chain.Segment
-    monkeypatch.setattr(
-        chain,
-        "Segment",
-        lambda word, *family, **named: right(word.replace("f", ""), *family, **named),
-    )
+
+    def without_images(segment):
+        return lambda word, *family, **named: segment(word.replace("f", ""), *family, **named)
+
+    swap(monkeypatch, chain, "Segment", without_images)
     derivation_fails("W6", ".*(moments of the polynomial|scores that)")
 
 
 def test_it_fails_for_scores_that_are_not_counted(monkeypatch):
-    right = chain.Deviations.__init__
+    class OneLess(chain.Deviations):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.count -= 1
 
-    def altered(self, *arguments):
-        right(self, *arguments)
-        self.count -= 1
-
-    monkeypatch.setattr(chain.Deviations, "__init__", altered)
+    monkeypatch.setattr(w6_derivation, "Deviations", OneLess)
     derivation_fails("W6", ".*(they are)")

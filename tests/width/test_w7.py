@@ -9,7 +9,8 @@ import assocmem as am
 from assocmem.width import attention as attention_law
 from assocmem.width import moments as step_noise
 from assocmem.width.wick import ScoreMoments, Segment, Term, term_moments
-from tests.controls import failures
+from tests.controls import failures, swap
+from tests.width.planting import at_another_width
 from validation.width import w7
 
 
@@ -39,12 +40,7 @@ def test_noise_of_the_second_layer_is_that_of_wick():
 @pytest.mark.parametrize("factor", [1.4, 1 / 1.4])
 def test_W7_sees_widths_that_are_all_wrong_by_one_factor(factor, monkeypatch, seed):
     """Which no exponent would tell."""
-    measured = w7.InductionHead.measured
-    monkeypatch.setattr(
-        w7.InductionHead,
-        "measured",
-        lambda head, d, *a: measured(head, d * factor, *a),
-    )
+    swap(monkeypatch, w7.InductionHead, "measured", at_another_width(factor))
     assert any(failures("W7", seed)), f"{seed=}"
 
 

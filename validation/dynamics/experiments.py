@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 import assocmem as am
 from assocmem import sweeps, training
@@ -232,7 +232,7 @@ def histories(
     cell = partial(history, folder=None if folder is None else str(folder))
     seed = int(rng.integers(2**63))
     pool = ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=end_with_parent)
-    with one_blas_thread(), pool as executor:
+    with pool as executor:
         table = sweeps.run(
             cell, grid, executor=executor, rng=seed, output=output, progress=folder is not None
         )
@@ -285,7 +285,11 @@ def estimate(experiments: Sequence[str], scale: Scale, seeds: int) -> str:
 
 
 def end_with_parent() -> None:
-    """Have a worker end with its parent: after `kill -9` it would wait for work for ever."""
+    """Have a worker end with its parent: after `kill -9` it would wait for work for ever.
+
+    It uses one BLAS thread: there is one process per core.
+    """
+    threadpool_limits(1, user_api="blas")
 
     def watch() -> None:
         parent = parent_process()
@@ -294,19 +298,3 @@ def end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Have new processes use one BLAS thread each: there is one process per core."""
-    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     checks.add_argument("-v", "--verbose", action="store_true", help="show every row as it comes")
     checks.add_argument(
         "--workers",
-        type=workers,
+        type=size(),
         default=1,
         metavar="N",
         help="number of processes; the results do not depend on it (default 1)",
@@ -119,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (checks, figure):
         command.add_argument(
             "--seed",
-            type=seed,
+            type=size(0, otherwise="Leave it out for seed 0."),
             default=0,
             help="seed of all random numbers, an integer >= 0 (default 0)",
         )
@@ -142,7 +142,8 @@ def _figure_parser(commands: Any) -> argparse.ArgumentParser:
         "name", nargs="?", metavar="NAME", type=figure_name, help="name of the figure: see --list"
     )
     for name, what in SIZES.items():
-        figure.add_argument(f"--{name}", type=size, help=what)
+        own = size(otherwise="Leave it out for that of the figure.")
+        figure.add_argument(f"--{name}", type=own, help=what)
     figure.add_argument(
         "--columns",
         type=int,
@@ -379,29 +380,17 @@ def listed_figures() -> Iterator[str]:
             yield f"{'':<24}({WHY_LONG[name]})"
 
 
-def size(given: str) -> int:
-    """A size: a positive integer."""
-    if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected an integer >= 1; got {given!r}. Leave it out for that of the figure."
-        )
-    return int(given)
+def size(least: int = 1, *, otherwise: str = "Leave it out.") -> Callable[[str], int]:
+    """An argument that is an integer of at least this."""
 
+    def read(given: str) -> int:
+        if not given.isdecimal() or int(given) < least:
+            raise argparse.ArgumentTypeError(
+                f"expected an integer >= {least}; got {given!r}. {otherwise}"
+            )
+        return int(given)
 
-def seed(given: str) -> int:
-    """A seed for NumPy's generators."""
-    if not given.isdecimal():
-        raise argparse.ArgumentTypeError(
-            f"expected an integer >= 0; got {given!r}. Leave it out for seed 0."
-        )
-    return int(given)
-
-
-def workers(given: str) -> int:
-    """A number of processes."""
-    if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer >= 1; got {given!r}. Leave it out.")
-    return int(given)
+    return read
 
 
 def directory(given: str) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 
 import assocmem as am
 from validation.runner.cases import FALSE_ALARM, ROUNDING, Case
+from validation.width.written import with_coefficients
 
 Draw = Callable[[], am.FrozenEmbeddings]
 
@@ -53,14 +54,8 @@ class FixedModel:
 
     def quantities(self, emb: am.FrozenEmbeddings) -> dict[str, np.ndarray]:
         """Inner products, scores and logits, kind by kind."""
-        ends = {
-            "W_K1": {"keys": emb.positions, "values": emb.positions},
-            "W_K2": {"keys": emb.atoms, "values": emb.atoms},
-            "W_O2": {"keys": emb.values, "values": emb.outputs},
-        }
         memories: dict[str, Any] = {
-            name: am.AssociativeMemory(**ends[name], coefficients=C)
-            for name, C in self.coefficients.items()
+            name: with_coefficients(C, name, emb) for name, C in self.coefficients.items()
         }
         model = am.FrozenTransformer(emb, readout="residual", **memories)
         stack, values = am.gram(np.vstack([emb.atoms, emb.outputs])), am.gram(emb.values)

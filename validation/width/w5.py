@@ -19,6 +19,7 @@ from assocmem.width.response import linear_response
 from validation import reference
 from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context, agreement
+from validation.steps.populations import reference_parameters
 
 WIDE = 10**14  # √d (Q - Q(∞)) is normal up to terms that are too small for any case here
 
@@ -35,24 +36,14 @@ class Measured:
 
     def __init__(self, task: am.InductionTask, embeddings: am.FrozenEmbeddings) -> None:
         batch, self.emb = task.enumerate(), embeddings
-        self.batch: dict[str, Any] = {
-            "tokens": batch.tokens,
-            "targets": batch.targets,
-            "weights": batch.weights,
-        }
-        self.start = reference.parameters(
-            W_E=embeddings.tokens,
-            W_P=embeddings.positions,
-            W_U=embeddings.outputs,
-            Phi1=embeddings.Phi1,
-            W_V2=embeddings.W_V2,
-        )
+        self.data = batch.tokens, batch.targets, batch.weights
+        self.start = reference_parameters(embeddings, {})
 
     def descent(
         self, params: reference.Parameters, *names: str, **options: Any
     ) -> list[np.ndarray]:
         """-∇ on the named matrices."""
-        gradients = reference.gradients(params, wrt=names, **self.batch, **options)
+        gradients = reference.gradients(params, *self.data, wrt=names, **options)
         return [-gradients[name] for name in names]
 
     def first_order(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -78,7 +69,7 @@ class Measured:
             "scores of W_O2": emb.outputs @ W["W_O2"] @ emb.values.T,
             "scores of W_K2": emb.atoms @ W["W_K2"] @ emb.atoms.T,
             "scores of W_K1": p @ W["W_K1"] @ p.T,
-            "logits": reference.forward(W, self.batch["tokens"])[:, -1],
+            "logits": reference.forward(W, self.data[0])[:, -1],
         }
 
 

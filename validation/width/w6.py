@@ -80,14 +80,8 @@ class Draw:
 
     def tables(self) -> ScoreTables:
         """Scores between atoms."""
-        emb = self.embeddings
-        asked = {"W_K1": (emb.inputs, emb.inputs), "W_K2": (emb.atoms, emb.atoms)}
-        asked["W_O2"] = (emb.outputs, emb.values)
-        K1, K2, O = (
-            self.memories[name].scores(keys=keys, values=values)
-            for name, (values, keys) in asked.items()
-        )
-        return ScoreTables(K1, K2, O)
+        over = atoms_of(self.embeddings).items()
+        return ScoreTables(*(self.memories[name].scores(**atoms) for name, atoms in over))
 
     def holds(self, task: am.InductionTask, batch: am.InductionBatch) -> bool:
         """All memories are recalled, all answers right, and all outputs attended to most."""
@@ -102,17 +96,24 @@ class Draw:
         )
 
 
+def atoms_of(emb: am.FrozenEmbeddings) -> dict[str, dict[str, np.ndarray]]:
+    """The keys and values of each of the tables, in their order."""
+    return {
+        "W_K1": {"keys": emb.inputs, "values": emb.inputs},
+        "W_K2": {"keys": emb.atoms, "values": emb.atoms},
+        "W_O2": {"keys": emb.values, "values": emb.outputs},
+    }
+
+
 def ahead(tables: ScoreTables, batch: am.InductionBatch) -> tuple[np.ndarray, np.ndarray]:
     """The label's logit minus each, (B, M), and the output's layer-2 score minus each, (B, T)."""
     length, rows = batch.tokens.shape[1], np.arange(len(batch))
     n_tokens, classes = len(tables.K1) - length, range(len(tables.O))
     sizes = SimpleNamespace(n_tokens=n_tokens, length=length, outputs=classes)
     emb = am.FrozenEmbeddings.orthonormal(sizes)  # where scores are coefficients
-    over = {"W_K1": (emb.inputs, emb.inputs), "W_K2": (emb.atoms, emb.atoms)}
-    over["W_O2"] = (emb.outputs, emb.values)
     weights: Any = {
-        name: am.AssociativeMemory(keys=keys, values=values, coefficients=table)
-        for (name, (values, keys)), table in zip(over.items(), tables, strict=True)
+        name: am.AssociativeMemory(**atoms, coefficients=table)
+        for (name, atoms), table in zip(atoms_of(emb).items(), tables, strict=True)
     }
     model = am.FrozenTransformer(emb, **weights)
     logits, attention = (x[:, 0] for x in model.logits_and_attention(batch.tokens, positions=[-1]))
