@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from assocmem._checks import (
     Array,
     Ints,
-    checked_array,
     checked_integers,
     checked_kind,
+    checked_number,
+    checked_option,
     checked_reals,
 )
 from assocmem.memory import AssociativeMemory
@@ -20,28 +21,26 @@ from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
 
 Weights = ArrayLike | AssociativeMemory | None
+Readout = Literal["attention", "residual"]
+DRAW = "Draw them with FrozenEmbeddings.random or .orthonormal."
+
+
+def checked_model(embeddings: FrozenEmbeddings, scale: float, readout: Readout) -> float:
+    """The scale, where embeddings and readout are those of a model."""
+    checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
+    remedy = "The first reads what layer 2 writes, the second the whole residual stream."
+    checked_option("readout", readout, get_args(Readout), remedy)
+    return checked_number("scale", scale, remedy="1 leaves the scores as they are.")
 
 
 def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: int) -> Any:
     """The weights, refused unless they are finite and width by width."""
-    if isinstance(weights, AssociativeMemory):
-        shape, finite = (weights.values.shape[1], weights.keys.shape[1]), True
-    else:
-        weights = checked_array(name, weights)
-        if weights.dtype.kind not in "iuf":
-            raise TypeError(
-                f"{name}: expected real numbers; got dtype {weights.dtype}. Convert it with "
-                f"astype(float)."
-            )
-        shape, finite = weights.shape, bool(np.isfinite(weights).all())
-    if shape != (width, width):
+    if not isinstance(weights, AssociativeMemory):
+        weights = checked_reals(name, weights)
+    if weights.shape != (width, width):
         raise ValueError(
-            f"{name}: expected shape ({width}, {width}), the width of the embeddings; got {shape}. "
-            f"Take weights and embeddings of one width."
-        )
-    if not finite:
-        raise ValueError(
-            f"{name}: expected finite numbers; got NaN or infinity. Check the step before it."
+            f"{name}: expected shape ({width}, {width}), the width of the embeddings; got "
+            f"{weights.shape}. Take weights and embeddings of one width."
         )
     return weights
 
@@ -114,3 +113,16 @@ def checked_log_counts(multiplicities: ArrayLike | None, shape: tuple[int, int])
             f"column per class; got shape {counts.shape}. Take those of the same Patterns."
         )
     return np.log(counts)
+
+
+class ScoresOverflow(ValueError):
+    """Weights so large that scores of attention are no longer finite."""
+
+
+def check_finite(name: str, scores: Array) -> None:
+    """Refuse scores that overflow."""
+    if not np.isfinite(scores).all():
+        raise ScoresOverflow(
+            f"{name}: expected finite scores in {scores.dtype}; got infinity. Scale it down, take "
+            f"smaller steps, or use float64."
+        )

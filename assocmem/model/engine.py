@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assocmem._checks import Array, Ints
-from assocmem.model.passes import LANES, Pass, Sums, Tables
+from assocmem.model.passes import LANES, Pass, Tables, zeros
 from assocmem.model.streams import Buffers, Chunk
 from assocmem.tasks import Batch
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Engine:
@@ -29,12 +26,12 @@ class Engine:
 
     def sums(
         self, tables: Tables, batch: Batch, wrt: tuple[str, ...], log_counts: Array | None = None
-    ) -> Sums:
-        """Return the loss and the gradients on what the tables hold."""
+    ) -> dict[str, Array]:
+        """Return the loss and the gradients on what the tables hold, by its name there."""
         chunks = list(tables.chunks(batch.tokens, batch.weights > 0))
 
-        def sum_of(lane: list[Chunk], buffers: Buffers) -> Sums:
-            total = Sums(tables, wrt)
+        def sum_of(lane: list[Chunk], buffers: Buffers) -> dict[str, Array]:
+            sums = zeros(tables, wrt)
             for chunk in lane:
                 at = chunk.sequences[:, None], chunk.positions
                 targets, weights = batch.targets[at], np.where(chunk.real, batch.weights[at], 0)
@@ -42,13 +39,14 @@ class Engine:
                 if log_counts is not None:
                     counts = np.repeat(log_counts[chunk.sequences], at[1].shape[1], axis=0)
                 forward = Pass(tables, chunk, buffers)
-                forward.backward(targets.ravel(), weights.ravel(), total, counts)
-            return total
+                forward.backward(targets.ravel(), weights.ravel(), sums, counts)
+            return sums
 
-        total = Sums(tables, wrt)
+        total = zeros(tables, wrt)
         lanes = [chunks[i::LANES] for i in range(min(LANES, len(chunks)))]
         for part in self._map(sum_of, lanes):
-            total.add(part)
+            for name, array in total.items():
+                array += part[name]
         return total
 
     def read(self, tables: Tables, tokens: Ints, where: NDArray[np.bool_]) -> tuple[Array, Array]:
@@ -74,18 +72,15 @@ class Engine:
         assert first is not None
 
         def fill(chunk: Chunk, buffers: Buffers) -> None:
-            for block, b in first.maps(chunk, buffers):
-                out[chunk.sequences, block, : block.stop] = b
+            out[chunk.sequences] = first.maps(chunk, buffers).at(chunk.positions, length)
 
         self._map(fill, list(tables.chunks(tokens, everywhere)))
         return out
 
-    def _map(
-        self, function: Callable[[Item, Buffers], Result], items: Sequence[Item]
-    ) -> list[Result]:
+    def _map(self, function: Callable[[Any, Buffers], Any], items: Sequence[Any]) -> list[Any]:
         """Apply the function to every item, with a worker's buffers; results in order."""
 
-        def run(item: Item) -> Result:
+        def run(item: Any) -> Any:
             try:
                 buffers = self._buffers.pop()
             except IndexError:  # another worker has them

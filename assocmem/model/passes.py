@@ -38,11 +38,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assocmem._checks import Array, Ints
-from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Inputs, Vectors
+from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Vectors, softmax_in_place
 
 CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
 INPUTS = ("tokens", "positions")  # embeddings that enter x_s
-NEEDED_FOR = {"O": ("W_O2", "W_F", "outputs"), "R": ("W_F", "outputs"), "K2": ("W_K2",)}
+NEEDED_FOR = {
+    "O": {"W_O2", "W_F", "outputs"},
+    "R": {"W_F", "outputs"},
+    "K2": {"W_K2"},
+    "K1": {"W_K1", *INPUTS},
+    "atoms": {*INPUTS},
+}
 LANES = 8  # partial sums of chunks: their number fixes the order of summation, workers do not
 
 
@@ -54,7 +60,7 @@ class Tables:
     K2: Array  # (w, w)
     O: Array  # (M, w)
     R: Array | None  # (M, w)
-    inputs: Inputs | None  # None: the coordinates are those of the atoms
+    atoms: Array | None  # (2(N+T), w); None: the coordinates are those of the atoms
     n_tokens: int
 
     def chunks(self, tokens: Ints, where: NDArray[np.bool_]) -> Iterator[Chunk]:
@@ -77,38 +83,16 @@ class Tables:
         own_maps = self.first is not None and not self.first.shared
         floats = length * (length * own_maps + 6 * queries)
         width = len(self.K2)
-        floats += 4 * width * (length if self.inputs else queries)
+        floats += 4 * width * (queries if self.atoms is None else length)
         return max(1, min(CHUNK_FLOATS // floats, -(-2 * size // LANES)))
 
 
-class Sums:
-    """Loss, and gradients on what `Tables` holds, added up over sequences."""
-
-    def __init__(self, tables: Tables, wrt: tuple[str, ...]) -> None:
-        self.wrt, self.loss = wrt, 0.0
-        arrays = {"O": tables.O, "R": tables.O, "K2": tables.K2}
-        asked = {name for name, some in NEEDED_FOR.items() if not set(some).isdisjoint(wrt)}
-        self.sums = {name: np.zeros_like(arrays[name]) for name in arrays if name in asked}
-        self.inputs = not set(INPUTS).isdisjoint(wrt)
-        self.first = tables.first is not None and ("W_K1" in wrt or self.inputs)
-        if self.first:
-            assert tables.first is not None
-            self.sums |= tables.first.zeros()
-        if self.inputs:
-            assert tables.inputs is not None
-            self.sums |= {k: np.zeros_like(v) for k, v in vars(tables.inputs).items()}
-
-    def add(self, other: Sums) -> None:
-        """Add the sums of other sequences."""
-        self.loss += other.loss
-        for name, array in self.sums.items():
-            array += other.sums[name]
-
-    def K1(self) -> Array:
-        """The gradient on the scores between inputs, (N+T, N+T)."""
-        g = self.sums
-        rows = [[g["token_token"], g["token_position"]]]
-        return np.block([*rows, [g["position_token"], g["position_position"]]])
+def zeros(tables: Tables, wrt: tuple[str, ...]) -> dict[str, Array]:
+    """The loss, and the gradients on what the tables hold, before sequences are added."""
+    held = {"O": tables.O, "R": tables.O, "K2": tables.K2, "atoms": tables.atoms}
+    held["K1"] = tables.first.scores if tables.first else None
+    asked = {name: array for name, array in held.items() if not NEEDED_FOR[name].isdisjoint(wrt)}
+    return {"loss": np.zeros(())} | {k: np.zeros_like(v) for k, v in asked.items() if v is not None}
 
 
 class Pass:
@@ -116,17 +100,22 @@ class Pass:
 
     def __init__(self, tables: Tables, chunk: Chunk, buffers: Buffers) -> None:
         self.tables, self.chunk, self.buffers = tables, chunk, buffers
-        width = len(tables.K2)
+        width, length = len(tables.K2), chunk.tokens.shape[1]
+        size, queries = chunk.positions.shape
+        # rows in turn, as their products have them in gradients: q_l and g_m_l, g_sl and a_sl
+        self.vectors = buffers("vectors", size, 2 * queries, width)
+        self.factors = buffers("factors", size, 2 * queries, length)
+        self.q, self.a = self.vectors[:, 0::2], self.factors[:, 1::2]
         self.maps = tables.first.maps(chunk, buffers) if tables.first else None
         self.stream: Atoms | Vectors
-        if tables.inputs is not None:
-            self.stream = Vectors(tables.inputs, chunk, self.maps, buffers)
+        if tables.atoms is not None:
+            self.stream = Vectors(tables.atoms, tables.n_tokens, chunk, self.maps, buffers)
         else:
             assert self.maps is not None
             self.stream = Atoms(width // 2, tables.n_tokens, chunk, self.maps, buffers)
         x1 = self.stream.at()
-        self.q = self.stream.times(tables.K2, x1)
-        self.a = self.stream.dot(self.q, "a")
+        self.stream.times(tables.K2, x1, self.q)
+        self.stream.dot(self.q, self.a)
         self._softmax(self.a)
         self.x1, self.m = x1.reshape(-1, width), self.stream.sum(self.a, "m").reshape(-1, width)
         self.logits = self._product("logits", self.m, tables.O.T)
@@ -140,43 +129,45 @@ class Pass:
         """Over the keys up to each query, in place."""
         keys, positions = np.arange(scores.shape[2], dtype=np.int32), self.chunk.positions
         np.copyto(scores, -np.inf, where=keys > positions.astype(np.int32)[:, :, None])
-        scores -= scores.max(axis=2, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores @ np.ones((len(keys), 1), scores.dtype)
+        softmax_in_place(scores)
 
     def backward(
-        self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None = None
+        self, targets: Ints, weights: Array, sums: dict[str, Array], log_counts: Array | None
     ) -> None:
         """Add this chunk's loss and gradients; overwrites what the forward pass left."""
-        tables, stream, wrt, sums = self.tables, self.stream, total.wrt, total.sums
-        g_logits = self._cross_entropy(targets, weights, total, log_counts)
+        tables, stream = self.tables, self.stream
+        loss, g_logits = self._cross_entropy(targets, weights, log_counts)
+        sums["loss"] += loss
         if "O" in sums:
             sums["O"] += g_logits.T @ self.m
         if "R" in sums and tables.R is not None:
             sums["R"] += g_logits.T @ self.x1
-        if "W_K2" in wrt or total.first or total.inputs:  # and no further than asked
-            g_m = self._product("g_m", g_logits, tables.O).reshape(self.q.shape)
-            g_s = stream.dot(g_m, "g_s")
-            g_s -= np.vecdot(g_s, self.a)[:, :, None]
-            g_s *= self.a
-            k = stream.sum(g_s, "m").reshape(self.x1.shape)
-            if "W_K2" in wrt:
-                sums["K2"] += self.x1.T @ k
-        if total.first or total.inputs:
-            g_x1 = self._product("g_x1", k, tables.K2.T)
-            if tables.R is not None:
-                g_x1 += self._product("part", g_logits, tables.R)
-            g_x1 = g_x1.reshape(self.q.shape)
-            if total.inputs:
-                assert isinstance(stream, Vectors)
-                stream.add(((self.a, g_m), (g_s, self.q)), g_x1, sums)
-            if total.first:
-                self._first_backward(g_s, g_m, g_x1, total)
+        if sums.keys().isdisjoint(("K2", "K1", "atoms")):  # no further than asked
+            return
+        g_m, g_s = self.vectors[:, 1::2], self.factors[:, 0::2]
+        np.matmul(g_logits, tables.O, out=g_m.reshape(self.m.shape))
+        stream.dot(g_m, g_s)
+        g_s -= np.vecdot(g_s, self.a)[:, :, None]
+        g_s *= self.a
+        k = stream.sum(g_s, "m").reshape(self.x1.shape)
+        if "K2" in sums:
+            sums["K2"] += self.x1.T @ k
+        if sums.keys().isdisjoint(("K1", "atoms")):
+            return
+        g_x1 = self._product("g_x1", k, tables.K2.T)
+        if tables.R is not None:
+            g_x1 += self._product("part", g_logits, tables.R)
+        g_x1 = g_x1.reshape(self.q.shape)
+        if "atoms" in sums:
+            assert isinstance(stream, Vectors)
+            stream.add(self.factors, self.vectors, g_x1, sums["atoms"])
+        if "K1" in sums:
+            self._first_backward(g_x1, sums["K1"])
 
     def _cross_entropy(
-        self, targets: Ints, weights: Array, total: Sums, log_counts: Array | None
-    ) -> Array:
-        """Add the loss; the gradient on the logits, in their place.
+        self, targets: Ints, weights: Array, log_counts: Array | None
+    ) -> tuple[float, Array]:
+        """The loss, and the gradient on the logits, in their place.
 
         Class k stands for exp(log_counts[k]) tokens with the same logit.
         """
@@ -188,32 +179,28 @@ class Pass:
         logits -= largest
         np.exp(logits, out=logits)
         sums = logits.sum(axis=-1)
-        total.loss += float(weights @ (np.log(sums) - (asked - largest[:, 0])))
+        loss = float(weights @ (np.log(sums) - (asked - largest[:, 0])))
         logits *= (weights / sums)[:, None].astype(logits.dtype)
         logits[right] -= weights.astype(logits.dtype)
-        return logits
+        return loss, logits
 
-    def _first_backward(self, g_s: Array, g_m: Array, g_x1: Array, total: Sums) -> None:
+    def _first_backward(self, g_x1: Array, g_K1: Array) -> None:
         """Add g_S, block by block of rows."""
         chunk, stream, positions = self.chunk, self.stream, self.chunk.positions
-        assert self.tables.first is not None
-        assert self.maps is not None
-        size, queries, length = g_s.shape
-        # in place of x¹, k and q, which nothing needs any more
-        factors = np.stack([g_s, self.a], 2, out=self.buffers("at", size, queries, 2, length))
-        vectors = np.stack(
-            [self.q, g_m], 2, out=self.buffers("x1", size, queries, 2, len(self.tables.K2))
-        )
-        products = stream.remapped(vectors, "m")
-        own = stream.remapped(g_x1[:, :, None], "q")
+        # in place of m and x¹, which nothing needs any more
+        products = self.buffers("m", *self.factors.shape)
+        stream.remapped(self.vectors, products)
+        own = self.buffers("at", *self.a.shape)
+        stream.remapped(g_x1, own)
 
         def g_b(block: slice, out: Array) -> None:
             """Of the rows in a block, from the positions l that are not before it."""
-            late = int((positions < block.start).sum(axis=1).min())
-            left = factors[:, late:].reshape(size, -1, length)[:, :, block]
-            right = products[:, late:].reshape(size, -1, length)[:, :, : block.stop]
-            np.matmul(left.transpose(0, 2, 1), right, out=out)
+            late = 2 * int((positions < block.start).sum(axis=1).min())
+            left = self.factors[:, late:, block].transpose(0, 2, 1)
+            np.matmul(left, products[:, late:, : block.stop], out=out)
             c, l = np.nonzero(chunk.real & (positions >= block.start) & (positions < block.stop))
-            out[c, positions[c, l] - block.start] += own[c, l, 0, : block.stop]
+            out[c, positions[c, l] - block.start] += own[c, l, : block.stop]
 
-        self.tables.first.add(g_b, chunk, self.maps, total.sums, self.buffers)
+        assert self.tables.first is not None
+        assert self.maps is not None
+        self.tables.first.add(g_b, chunk, self.maps, g_K1, self.buffers)

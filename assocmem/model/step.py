@@ -15,24 +15,27 @@ from assocmem._checks import (
     checked_kind,
     checked_mapping,
     checked_names,
-    checked_number,
     checked_option,
+    require_room,
 )
-from assocmem.model.arguments import checked_batch, checked_tokens, checked_weights
+from assocmem.model.arguments import (
+    DRAW,
+    Readout,
+    check_finite,
+    checked_batch,
+    checked_model,
+    checked_tokens,
+    checked_weights,
+)
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.engine import Engine
-from assocmem.model.passes import INPUTS, Sums, Tables
-from assocmem.model.streams import FirstLayer, Inputs
+from assocmem.model.passes import INPUTS, Tables
+from assocmem.model.streams import FirstLayer
 from assocmem.model.threads import one_blas_thread
-from assocmem.model.transformer import DRAW, MATRICES, Readout
+from assocmem.model.transformer import MATRICES
 from assocmem.tasks import Batch
 
 EMBEDDINGS = (*INPUTS, "outputs")  # that can be differentiated
-TABLE_BYTES = 2**32
-
-
-class ScoresOverflow(ValueError):
-    """Weights so large that scores of attention are no longer finite."""
 
 
 class TrainingStep:
@@ -85,17 +88,15 @@ class TrainingStep:
         readout: Readout = "residual",
         workers: int = 1,
     ) -> None:
-        checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
-        checked_option("layers", layers, (1, 2))
-        checked_option("readout", readout, ("residual", "attention"))
+        self.scale = checked_model(embeddings, scale, readout)
         table = len(embeddings.inputs) ** 2 * embeddings.dtype.itemsize
-        if table > TABLE_BYTES:
-            raise ValueError(
-                f"embeddings: expected a table of scores between N + T inputs of at most "
-                f"{TABLE_BYTES:.1e} bytes; got {table:.1e}. Take fewer tokens or positions."
-            )
-        self.embeddings, self.layers, self.readout = embeddings, layers, readout
-        self.scale, self.workers = checked_number("scale", scale), at_least("workers", workers, 1)
+        tables = "four tables of scores between N + T inputs"  # theirs, by kind, and gradients
+        require_room("embeddings", tables, 4 * table, "Take fewer tokens or positions.")
+        self.embeddings, self.readout = embeddings, readout
+        self.layers = checked_option("layers", layers, (1, 2))
+        self.workers = at_least("workers", workers, 1)
+        absent = ("W_K1",) * (layers == 1) + ("W_F",) * (readout == "attention")
+        self._names = [name for name in MATRICES if name not in absent]
         self._engine = Engine(embeddings.dtype, self.workers)
 
     def with_embeddings(self, embeddings: FrozenEmbeddings) -> TrainingStep:
@@ -162,8 +163,9 @@ class TrainingStep:
         checked_batch(batch, self.embeddings)
         with one_blas_thread():
             tables = self._tables(arrays, batch.tokens.shape[1])
-            total = self._engine.sums(tables, batch, wrt)
-            return total.loss, self._gradients(arrays, total)
+            sums = self._engine.sums(tables, batch, wrt)
+            formulas = self._gradients(arrays, sums)
+            return float(sums["loss"]), {name: formulas[name]() for name in wrt}
 
     def predict(
         self, weights: Mapping[str, ArrayLike | None], tokens: ArrayLike, where: ArrayLike
@@ -191,11 +193,8 @@ class TrainingStep:
         TypeError, ValueError
             As the class.
         """
-        arrays, tokens, where = (
-            self._checked_weights(weights),
-            checked_tokens(tokens, self.embeddings),
-            checked_array("where", where),
-        )
+        arrays = self._checked_weights(weights)
+        tokens, where = checked_tokens(tokens, self.embeddings), checked_array("where", where)
         if where.shape != tokens.shape or where.dtype != bool:
             raise ValueError(
                 f"where: expected booleans of the shape {tokens.shape} of tokens; got "
@@ -234,76 +233,52 @@ class TrainingStep:
 
     def _tables(self, weights: dict[str, Array], length: int) -> Tables:
         """The model on sequences of this length, in the coordinates of the embeddings."""
-        emb, n = self.embeddings, self.embeddings.n_tokens
-        inputs = emb.inputs[: n + length]
+        emb = self.embeddings
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self.scale * (inputs @ weights["W_K1"] @ inputs.T)
-        if not np.isfinite(scores).all():
-            raise ScoresOverflow(
-                f"W_K1: expected finite scores in {emb.dtype}; got infinity. Take smaller steps, "
-                f"or float64."
-            )
+            scores = self.scale * (emb.inputs @ weights["W_K1"] @ emb.inputs.T)
+        check_finite("W_K1", scores)
         R = emb.outputs + emb.outputs @ weights["W_F"]
         return Tables(
-            first=FirstLayer(scores, n) if self.layers == 2 else None,
+            first=FirstLayer(scores, emb.n_tokens, length) if self.layers == 2 else None,
             K2=self.scale * weights["W_K2"],
             O=R @ (weights["W_O2"] @ emb.W_V2),
             R=R if self.readout == "residual" else None,
-            inputs=Inputs(
-                emb.tokens, inputs[n:], emb.remapped_tokens, emb.remapped_positions[:length]
-            ),
-            n_tokens=n,
+            atoms=emb.atoms,
+            n_tokens=emb.n_tokens,
         )
 
-    def _gradients(self, weights: dict[str, Array], total: Sums) -> dict[str, Array]:
+    def _gradients(
+        self, weights: dict[str, Array], g: dict[str, Array]
+    ) -> dict[str, Callable[[], Array]]:
         """From sums over sequences to matrices: each undoes a line of `_tables`."""
-        emb, g, outputs = self.embeddings, total.sums, self.embeddings.outputs
-
-        def g_W_K1() -> Array:
-            table = total.K1()
-            inputs = emb.inputs[: len(table)]
-            return self.scale * (inputs.T @ table @ inputs)
+        emb, inputs, outputs = self.embeddings, self.embeddings.inputs, self.embeddings.outputs
 
         def g_R() -> Array:  # on outputs (I + W_F), which O has as well
             return g["R"] + g["O"] @ (weights["W_O2"] @ emb.W_V2).T
 
         def g_inputs() -> Array:  # as themselves, through layer 1, and in its scores
-            inputs = emb.inputs[: emb.n_tokens + len(g["positions"])]
-            found: Array = np.concatenate([g["tokens"], g["positions"]])
-            if total.first:
-                table, W = total.K1(), weights["W_K1"]
-                remapped = np.concatenate([g["remapped_tokens"], g["remapped_positions"]])
-                found += remapped @ emb.Phi1
-                found += self.scale * (table @ inputs @ W.T + table.T @ inputs @ W)
-            return found
+            own, remapped = np.split(g["atoms"], 2)
+            if self.layers == 1:
+                return own
+            table, W = g["K1"], weights["W_K1"]
+            in_scores = self.scale * (table @ inputs @ W.T + table.T @ inputs @ W)
+            return own + remapped @ emb.Phi1 + in_scores
 
-        def g_positions() -> Array:  # those that sequences do not reach have no gradient
-            found = np.zeros_like(emb.positions)
-            found[: len(g["positions"])] = g_inputs()[emb.n_tokens :]
-            return found
-
-        formulas: dict[str, Callable[[], Array]] = {
-            "W_K1": g_W_K1,
+        return {
+            "W_K1": lambda: self.scale * (inputs.T @ g["K1"] @ inputs),
             "W_K2": lambda: self.scale * g["K2"],
             "W_O2": lambda: (outputs + outputs @ weights["W_F"]).T @ g["O"] @ emb.W_V2.T,
             "W_F": lambda: outputs.T @ g_R(),
             "outputs": lambda: g_R() + g_R() @ weights["W_F"].T,
             "tokens": lambda: g_inputs()[: emb.n_tokens],
-            "positions": g_positions,
+            "positions": lambda: g_inputs()[emb.n_tokens :],
         }
-        return {name: formulas[name]() for name in total.wrt}
 
     def _checked_names(
         self, argument: str, names: Sequence[str], more: tuple[str, ...] = ()
     ) -> tuple[str, ...]:
-        known = [
-            name
-            for name in (*MATRICES, *more)
-            if not (name == "W_K1" and self.layers == 1)
-            and not (name == "W_F" and self.readout == "attention")
-        ]
         model = f"This model has {self.layers} layers and readout {self.readout!r}."
-        return checked_names(argument, names, known, model)
+        return checked_names(argument, names, [*self._names, *more], model)
 
     def _checked_weights(self, weights: Mapping[str, ArrayLike | None]) -> dict[str, Array]:
         """All four matrices in the dtype of the embeddings."""
@@ -313,6 +288,5 @@ class TrainingStep:
         d, dtype = self.embeddings.width, self.embeddings.dtype
         arrays = dict.fromkeys(MATRICES, np.zeros((d, d), dtype))
         for name, array in given.items():
-            array = checked_weights(name, checked_array(name, array), d)
-            arrays[name] = array.astype(dtype, copy=False)
+            arrays[name] = np.asarray(checked_weights(name, array, d), dtype)
         return arrays

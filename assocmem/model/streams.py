@@ -28,6 +28,14 @@ QUERIES = 64  # at most so many in a block of layer 2
 KEYS = 32  # whose keys end at a multiple of this
 
 
+def softmax_in_place(scores: Array, *, shifted: bool = True) -> None:
+    """Over the last axis, in place; without a shift the exponentials must not overflow."""
+    if shifted:
+        scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores @ np.ones((scores.shape[-1], 1), scores.dtype)
+
+
 class Buffers:
     """Arrays that one worker uses again and again: fresh large ones would cost page faults.
 
@@ -113,16 +121,16 @@ class Maps:
 class FirstLayer:
     """The scores of layer 1 between inputs, tokens then positions, (N+T, N+T)."""
 
-    def __init__(self, scores: Array, n_tokens: int) -> None:
-        n, length = n_tokens, len(scores) - n_tokens
-        self.n, self.length, dtype = n, length, scores.dtype
+    def __init__(self, scores: Array, n_tokens: int, length: int) -> None:
+        self.n, self.scores, dtype = n_tokens, scores, scores.dtype
+        tokens, positions = slice(n_tokens), slice(n_tokens, n_tokens + length)
         self.blocks = [slice(s, min(s + ROWS, length)) for s in range(0, length, ROWS)]
-        self.one_hot, self.ones = np.eye(n, dtype=dtype), np.ones((length, 1), dtype=dtype)
-        causal = np.where(np.tri(length, dtype=bool), 0, -np.inf).astype(dtype)
-        self.position_position = scores[n:, n:] + causal
-        self.token_token, self.position_token = scores[:n, :n].copy(), scores[n:, :n].copy()
-        self.token_position = [scores[:n, n : n + block.stop].copy() for block in self.blocks]
-        parts = scores[:n, :n], scores[:n, n:], scores[n:, :n], scores[n:, n:]
+        self.one_hot, causal = np.eye(n_tokens, dtype=dtype), np.tri(length, dtype=bool)
+        by_token, by_position = scores[:, tokens], scores[:, positions]
+        parts = by_token[tokens], by_position[tokens], by_token[positions], by_position[positions]
+        self.token_token, self.position_token = parts[0].copy(), parts[2].copy()
+        self.token_position = [parts[1][:, : block.stop].copy() for block in self.blocks]
+        self.position_position = np.where(causal, parts[3], -np.inf).astype(dtype)
         largest = [float(abs(part).max(initial=0)) for part in parts]
         limit = math.log(np.finfo(dtype).max) / 2  # exponentials cannot overflow
         self.safe = sum(largest) <= limit
@@ -146,7 +154,7 @@ class FirstLayer:
             np.take(self.token_position[i], tokens[:, block], axis=0, out=part, mode="clip")
             scores += part
             scores += self.position_position[block, :keys]
-            self._softmax(scores)
+            softmax_in_place(scores, shifted=not self.safe)
             maps.append(scores)
         return Maps(self.blocks, maps)
 
@@ -158,36 +166,20 @@ class FirstLayer:
     def _shared_maps(self) -> Maps:
         maps = [self.position_position[None, block, : block.stop].copy() for block in self.blocks]
         for b in maps:
-            self._softmax(b)
+            softmax_in_place(b, shifted=not self.safe)
         return Maps(self.blocks, maps)
-
-    def _softmax(self, scores: Array) -> None:
-        if not self.safe:
-            scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores @ self.ones[: scores.shape[-1]]
-
-    def zeros(self) -> dict[str, Array]:
-        """What `add` adds to."""
-        n, length, dtype = self.n, self.length, self.one_hot.dtype
-        shapes = {
-            "token_token": (n, n),
-            "token_position": (n, length),
-            "position_token": (length, n),
-            "position_position": (length, length),
-        }
-        return {name: np.zeros(shape, dtype=dtype) for name, shape in shapes.items()}
 
     def add(
         self,
         g_b: Callable[[slice, Array], None],
         chunk: Chunk,
         maps: Maps,
-        sums: dict[str, Array],
+        g_scores: Array,
         buffers: Buffers,
     ) -> None:
         """Add the gradient on the scores; ``g_b`` writes the one on a block of the maps."""
         tokens, (size, length) = chunk.tokens, chunk.tokens.shape
+        of_token, of_position = np.split(g_scores, [self.n])  # rows are queries
         one_hot = self._one_hot(tokens, buffers)
         by_token = buffers("by_token", size, length, self.n)
         for block, b in maps:
@@ -198,40 +190,34 @@ class FirstLayer:
             g_S *= b
             np.matmul(g_S, one_hot[:, :keys], out=by_token[:, block])
             queries = one_hot[:, block].reshape(-1, self.n)
-            sums["token_position"][:, :keys] += queries.T @ g_S.reshape(-1, keys)
-            sums["position_position"][block, :keys] += g_S.sum(axis=0)
-        sums["position_token"] += by_token.sum(axis=0)
-        sums["token_token"] += one_hot.reshape(-1, self.n).T @ by_token.reshape(-1, self.n)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The vectors of tokens and positions, and their images under Φ₁."""
-
-    tokens: Array  # (N, d)
-    positions: Array  # (T, d)
-    remapped_tokens: Array
-    remapped_positions: Array
+            of_token[:, self.n : self.n + keys] += queries.T @ g_S.reshape(-1, keys)
+            of_position[block, self.n : self.n + keys] += g_S.sum(axis=0)
+        of_position[:length, : self.n] += by_token.sum(axis=0)
+        of_token[:, : self.n] += one_hot.reshape(-1, self.n).T @ by_token.reshape(-1, self.n)
 
 
 class Vectors:
     """x¹ as a vector for each position, (C, T, d)."""
 
-    def __init__(self, inputs: Inputs, chunk: Chunk, maps: Maps | None, buffers: Buffers) -> None:
-        self.chunk, self.maps, self.buffers = chunk, maps, buffers
+    def __init__(
+        self, atoms: Array, n_tokens: int, chunk: Chunk, maps: Maps | None, buffers: Buffers
+    ) -> None:
+        self.n, self.chunk, self.maps, self.buffers = n_tokens, chunk, maps, buffers
         self.blocks = list(chunk.blocks())
-        self.x1 = self._embedded("x1", inputs.tokens, inputs.positions)
+        inputs, remapped = np.split(atoms, 2)
+        self.x1 = self._embedded("x1", inputs)
         if maps is not None:
-            self.V = self._embedded("V", inputs.remapped_tokens, inputs.remapped_positions)
+            self.V = self._embedded("V", remapped)
             for block, b in maps:
                 y = buffers("part", *self.x1[:, block].shape)
                 np.matmul(b, self.V[:, : block.stop], out=y)
                 self.x1[:, block] += y
 
-    def _embedded(self, name: str, tokens: Array, positions: Array) -> Array:
-        rows = self.buffers(name, *self.chunk.tokens.shape, tokens.shape[1])
-        np.take(tokens, self.chunk.tokens, axis=0, out=rows, mode="clip")
-        rows += positions
+    def _embedded(self, name: str, vectors: Array) -> Array:
+        tokens = self.chunk.tokens
+        rows = self.buffers(name, *tokens.shape, vectors.shape[1])
+        np.take(vectors, tokens, axis=0, out=rows, mode="clip")
+        rows += vectors[self.n : self.n + tokens.shape[1]]
         return rows
 
     def at(self) -> Array:
@@ -242,29 +228,24 @@ class Vectors:
         np.take(self.x1.reshape(-1, width), rows, axis=0, out=out, mode="clip")
         return out
 
-    def times(self, K2: Array, x1: Array) -> Array:
+    def times(self, K2: Array, x1: Array, out: Array) -> None:
         """K²ᵀ x¹_l, (C, L, d), from the rows of `at`."""
-        out = self.buffers("q", *x1.shape)
         np.matmul(x1.reshape(-1, len(K2)), K2, out=out.reshape(-1, len(K2)))
-        return out
 
-    def dot(self, q: Array, name: str) -> Array:
+    def dot(self, q: Array, out: Array) -> None:
         """q_l·x¹_s: (C, L, d) to (C, L, T), of keys that some query of the block sees; else 0."""
-        return self._product(q[:, :, None], self.x1, name)[:, :, 0]
+        self._product(q, self.x1, out)
 
-    def remapped(self, q: Array, name: str) -> Array:
-        """q_l·V_s, in the same way: (C, L, n, d) to (C, L, n, T)."""
-        return self._product(q, self.V, name)
+    def remapped(self, q: Array, out: Array) -> None:
+        """q_l·V_s, in the same way; there may be n vectors for each l: (C, L n, d)."""
+        self._product(q, self.V, out)
 
-    def _product(self, q: Array, rows: Array, name: str) -> Array:
-        (size, queries, n, width), length = q.shape, rows.shape[1]
-        out = self.buffers(name, size, queries * n, length)
-        q = q.reshape(size, -1, width)
+    def _product(self, q: Array, rows: Array, out: Array) -> None:
+        n = q.shape[1] // self.chunk.positions.shape[1]
         for block, end in self.blocks:
             these = slice(n * block.start, n * block.stop)
             np.matmul(q[:, these], rows[:, :end].transpose(0, 2, 1), out=out[:, these, :end])
             out[:, these, end:] = 0
-        return out.reshape(size, queries, n, length)
 
     def sum(self, a: Array, name: str) -> Array:
         """Σ_s a_ls x¹_s: (C, L, T) to (C, L, d)."""
@@ -273,30 +254,27 @@ class Vectors:
             np.matmul(a[:, block, :end], self.x1[:, :end], out=out[:, block])
         return out
 
-    def add(
-        self, products: tuple[tuple[Array, Array], ...], own: Array, sums: dict[str, Array]
-    ) -> None:
-        """Add the gradient on the inputs; that on x¹_s is Σ_l a_ls v_l over products (a, v).
+    def add(self, factors: Array, vectors: Array, own: Array, g_atoms: Array) -> None:
+        """Add the gradient on the atoms; that on x¹_s is Σ_n factors_ns vectors_n, own at the l.
 
-        Each is (C, L, T) and (C, L, d); ``own`` (C, L, d) is added at the positions l.
+        They are (C, n, T), (C, n, d) and (C, L, d).
         """
-        chunk, (size, length, width) = self.chunk, self.x1.shape
-        g = np.zeros((size, length, width), dtype=self.buffers.dtype)
-        for a, v in products:
-            g += np.matmul(a.transpose(0, 2, 1), v)
+        chunk, g = self.chunk, np.matmul(factors.transpose(0, 2, 1), vectors)
         c, l = np.nonzero(chunk.real)
         g[c, chunk.positions[c, l]] += own[c, l]
-        self._add("tokens", "positions", g, sums)
+        inputs, remapped = np.split(g_atoms, 2)
+        self._add(g, inputs)
         if self.maps is not None:
-            remapped = np.zeros_like(g)
+            g_V = np.zeros_like(g)
             for block, b in self.maps:
-                remapped[:, : block.stop] += np.matmul(b.transpose(0, 2, 1), g[:, block])
-            self._add("remapped_tokens", "remapped_positions", remapped, sums)
+                g_V[:, : block.stop] += np.matmul(b.transpose(0, 2, 1), g[:, block])
+            self._add(g_V, remapped)
 
-    def _add(self, by_token: str, by_position: str, g: Array, sums: dict[str, Array]) -> None:
-        sums[by_position] += g.sum(axis=0)
-        one_hot = np.eye(len(sums[by_token]), dtype=g.dtype)[self.chunk.tokens.ravel()]
-        sums[by_token] += one_hot.T @ g.reshape(-1, g.shape[2])
+    def _add(self, g: Array, sums: Array) -> None:
+        """Add up what each position has, by its token and by itself."""
+        sums[self.n : self.n + g.shape[1]] += g.sum(axis=0)
+        one_hot = np.eye(self.n, dtype=g.dtype)[self.chunk.tokens.ravel()]
+        sums[: self.n] += one_hot.T @ g.reshape(-1, g.shape[2])
 
 
 class Atoms:
@@ -319,36 +297,34 @@ class Atoms:
         self._scatter(self.maps.at(positions, length), x1[:, :, 1])
         return x1.reshape(*positions.shape, -1)
 
-    def times(self, K2: Array, x1: Array) -> Array:
+    def times(self, K2: Array, x1: Array, out: Array) -> None:
         """K²ᵀ x¹_l, (C, L, 2(N+T)): two look-ups, and a product for what layer 1 writes."""
         if not K2.any():
-            return np.zeros_like(x1)
+            out[:] = 0
+            return
         positions = self.chunk.positions
         tokens = np.take_along_axis(self.chunk.tokens, positions, axis=1)
         written = x1[:, :, self.inputs :].reshape(-1, self.inputs)
-        q = (written @ K2[self.inputs :]).reshape(x1.shape)
-        q += K2[tokens]
-        q += K2[self.n + positions]
-        return q
+        out[:] = (written @ K2[self.inputs :]).reshape(x1.shape)
+        out += K2[tokens]
+        out += K2[self.n + positions]
 
-    def dot(self, q: Array, name: str) -> Array:
+    def dot(self, q: Array, out: Array) -> None:
         """q_l·x¹_s: (C, L, 2(N+T)) to (C, L, T)."""
         written = self._look_up(q[:, :, self.inputs :])
-        return self._look_up(q[:, :, : self.inputs]) + self.maps.apply(written)
+        np.add(self._look_up(q[:, :, : self.inputs]), self.maps.apply(written), out=out)
 
-    def remapped(self, q: Array, name: str) -> Array:
-        """q_l·V_s: (C, L, n, 2(N+T)) to (C, L, n, T)."""
-        return self._look_up(q[..., self.inputs :])
+    def remapped(self, q: Array, out: Array) -> None:
+        """q_l·V_s: (C, L n, 2(N+T)) to (C, L n, T)."""
+        out[:] = self._look_up(q[:, :, self.inputs :])
 
     def _look_up(self, q: Array) -> Array:
-        """q[z_s] + q[s]: (C, ..., N+T) to (C, ..., T)."""
-        length = self.chunk.tokens.shape[1]
-        flat = q.reshape(len(q), -1, self.inputs)
-        rows = self.inputs * np.arange(flat.shape[0] * flat.shape[1])
-        entries = rows.reshape(*flat.shape[:2], 1) + self.chunk.tokens[:, None, :]
-        found: Array = flat.take(entries)
-        found += flat[:, :, self.n : self.n + length]
-        return found.reshape(*q.shape[:-1], length)
+        """q[z_s] + q[s]: (C, L, N+T) to (C, L, T)."""
+        rows = self.inputs * np.arange(q.shape[0] * q.shape[1])
+        entries = rows.reshape(*q.shape[:2], 1) + self.chunk.tokens[:, None, :]
+        found: Array = q.take(entries)
+        found += q[:, :, self.n : self.n + entries.shape[2]]
+        return found
 
     def sum(self, a: Array, name: str) -> Array:
         """Σ_s a_ls x¹_s: (C, L, T) to (C, L, 2(N+T))."""

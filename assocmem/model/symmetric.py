@@ -8,6 +8,7 @@ softmax over outputs as often as there are tokens like it. Nothing is approximat
 
 from __future__ import annotations
 
+from assocmem._checks import checked_kind
 from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.transformer import FrozenTransformer
@@ -110,11 +111,7 @@ class SymmetricTransformer:
         ValueError
             For patterns of another task, and an unknown name.
         """
-        if not isinstance(patterns, Patterns):
-            raise TypeError(
-                f"patterns: expected Patterns; got {type(patterns).__name__}. Take task.patterns()."
-            )
-        if patterns.task != self.task:
+        if checked_kind("patterns", patterns, Patterns, "Take task.patterns().").task != self.task:
             raise ValueError(
                 f"patterns: expected those of {self.task}; got those of {patterns.task}. Enumerate "
                 f"the task of the model."
@@ -131,11 +128,7 @@ class SymmetricTransformer:
 
 
 def _check_table(name: str, table: BlockTable, task: InductionTask) -> None:
-    if not isinstance(table, BlockTable):
-        raise TypeError(
-            f"{name}: expected a BlockTable, whose coefficients share the symmetry of the tokens; "
-            f"got {type(table).__name__}. BlockTable.from_coefficients reads one from coefficients "
-            f"that do."
-        )
+    remedy = "Make one by BlockTable.from_coefficients, of coefficients alike within a class."
+    checked_kind(name, table, BlockTable, remedy)
     if table.matrix != name or table.task != task:
         raise ValueError(f"{name}: expected a table of {name} for {task}; got {table!r}.")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-
-class _Limit:
-    """How many contexts hold the limit now, and what the last of them gives back."""
-
-    def __init__(self) -> None:
-        self.lock, self.holders = threading.Lock(), 0
-        self.controller: Any = None
-        self.limiter: Any = None
+_LOCK = threading.Lock()
+_HELD: list[Any] = []  # the limit, once for each context that holds it
 
 
-_LIMIT = _Limit()
+@cache
+def _controller() -> Any:
+    """Of all libraries of the process; finding them takes a millisecond."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -30,18 +30,12 @@ def one_blas_thread() -> Iterator[None]:
     >>> with one_blas_thread(), one_blas_thread():
     ...     pass
     """
-    from threadpoolctl import ThreadpoolController
-
-    with _LIMIT.lock:
-        if _LIMIT.holders == 0:
-            if _LIMIT.controller is None:  # finding the libraries takes a millisecond
-                _LIMIT.controller = ThreadpoolController()
-            _LIMIT.limiter = _LIMIT.controller.limit(limits=1, user_api="blas")
-        _LIMIT.holders += 1
+    with _LOCK:
+        _HELD.append(_HELD[0] if _HELD else _controller().limit(limits=1, user_api="blas"))
     try:
         yield
     finally:
-        with _LIMIT.lock:
-            _LIMIT.holders -= 1
-            if _LIMIT.holders == 0:
-                _LIMIT.limiter.restore_original_limits()
+        with _LOCK:
+            limit = _HELD.pop()
+            if not _HELD:
+                limit.restore_original_limits()

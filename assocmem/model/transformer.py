@@ -6,32 +6,33 @@ memories; the formulas of the passes are in `assocmem.model.passes`.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assocmem._checks import Array, checked_kind, checked_names, checked_number, checked_option
+from assocmem._checks import Array, checked_names
 from assocmem.memory import AssociativeMemory
 from assocmem.model.arguments import (
+    Readout,
     Weights,
+    check_finite,
     checked_batch,
     checked_log_counts,
+    checked_model,
     checked_positions,
     checked_tokens,
     checked_weights,
 )
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.engine import Engine
-from assocmem.model.passes import Sums, Tables
+from assocmem.model.passes import Tables
 from assocmem.model.streams import FirstLayer
 from assocmem.model.threads import one_blas_thread
 from assocmem.tasks import Batch
 
-Readout = Literal["attention", "residual"]
-
 MATRICES = ("W_K1", "W_K2", "W_O2", "W_F")
-DRAW = "Draw them with FrozenEmbeddings.random or .orthonormal."
 
 
 class FrozenTransformer:
@@ -86,26 +87,20 @@ class FrozenTransformer:
         scale: float = 1.0,
         readout: Readout = "attention",
     ) -> None:
-        checked_kind("embeddings", embeddings, FrozenEmbeddings, DRAW)
-        checked_option(
-            "readout",
-            readout,
-            ("attention", "residual"),
-            "The first reads what layer 2 writes, the second the whole residual stream.",
-        )
+        scale = checked_model(embeddings, scale, readout)
         if W_F is not None and readout == "attention":
             raise ValueError(
                 'W_F: expected None with readout="attention", which the residual stream does not '
                 'enter; got a matrix. Pass readout="residual", or no W_F.'
             )
-        scale = checked_number("scale", scale, remedy="1 leaves the scores as they are.")
         self.embeddings, self.scale, self.readout = embeddings, scale, readout
-        self.weights: dict[str, ArrayLike | AssociativeMemory] = {}
+        self.weights: dict[str, Any] = {}
         for name, weights in zip(MATRICES, (W_K1, W_K2, W_O2, W_F), strict=True):
             if weights is not None:
                 self.weights[name] = checked_weights(name, weights, embeddings.width)
         atoms, inputs = embeddings.atoms, embeddings.inputs
-        self._unembedding = embeddings.outputs + self._product(embeddings.outputs, "W_F")
+        added = 0 if W_F is None else embeddings.outputs @ self.weights["W_F"]
+        self._unembedding = (embeddings.outputs + added).astype(embeddings.dtype)
         with one_blas_thread():
             self._scores_between = {
                 "W_K1": self._scores("W_K1", inputs, inputs),
@@ -119,11 +114,11 @@ class FrozenTransformer:
         """The model on sequences of this length, in the coordinates of the atoms."""
         n, scores = self.embeddings.n_tokens, self._scores_between
         return Tables(
-            first=FirstLayer(self.scale * scores["W_K1"][: n + length, : n + length], n),
+            first=FirstLayer(self.scale * scores["W_K1"], n, length),
             K2=scores["W_K2"],
             O=scores["W_O2"],
             R=self._residual,
-            inputs=None,
+            atoms=None,
             n_tokens=n,
         )
 
@@ -141,25 +136,11 @@ class FrozenTransformer:
         if isinstance(weights, AssociativeMemory):
             scores = weights.scores(keys=columns, values=rows)
         else:
-            scores = rows @ np.asarray(weights) @ columns.T
+            scores = rows @ weights @ columns.T
         with np.errstate(over="ignore"):
             scores = scores.astype(self.embeddings.dtype)
-            finite = np.isfinite(self.scale * scores).all()
-        if not finite:
-            raise ValueError(
-                f"{name}: expected finite scores in {self.embeddings.dtype}; got infinity. Scale "
-                f"it down, or use float64."
-            )
+            check_finite(name, self.scale * scores)
         return scores
-
-    def _product(self, rows: Array, name: str) -> Array:
-        """Return rows · W."""
-        weights = self.weights.get(name)
-        if weights is None:
-            return np.zeros_like(rows)
-        if isinstance(weights, AssociativeMemory):
-            weights = weights.matrix
-        return rows @ np.asarray(weights, dtype=rows.dtype)
 
     def logits(self, tokens: ArrayLike, *, positions: ArrayLike | None = None) -> Array:
         """Return the logits at the given positions.
@@ -309,7 +290,7 @@ class FrozenTransformer:
         >>> print(f"{model.loss(task.enumerate()):.6f}")
         1.098612
         """
-        return self._sums(batch, ()).loss
+        return float(self._sums(batch, ())["loss"])
 
     def loss_and_gradients(
         self, batch: Batch, wrt: tuple[str, ...] = ("W_K1", "W_K2", "W_O2")
@@ -390,33 +371,28 @@ class FrozenTransformer:
         """
         known = MATRICES if self.readout == "residual" else MATRICES[:3]
         wrt = checked_names("wrt", wrt, known, "W_F needs readout='residual'.")
-        emb, total = self.embeddings, self._sums(batch, wrt, multiplicities)
-        g, inputs = total.sums, emb.inputs
-        atoms: dict[str, tuple[Array, Array]] = {
-            "W_K1": (inputs, inputs),
-            "W_K2": (emb.atoms, emb.atoms),
-            "W_O2": (self._unembedding, emb.values),
-        }
-        tables = {"W_O2": g["O"]} if "W_O2" in wrt else {}
-        if "W_K2" in wrt:
-            tables |= {"W_K2": self.scale * g["K2"]}
-        if "W_K1" in wrt:
-            length = batch.tokens.shape[1]
-            tables["W_K1"] = np.pad(self.scale * total.K1(), (0, emb.length - length))
-        if "W_F" in wrt:
+        emb, g = self.embeddings, self._sums(batch, wrt, multiplicities)
+
+        def W_F() -> tuple[Array, Array, Array]:  # it reads x¹ and what W_O2 writes
             written = self._scores("W_O2", np.eye(emb.width, dtype=emb.dtype), emb.values).T
-            atoms["W_F"] = (emb.outputs, np.concatenate([emb.atoms, written]))
-            tables["W_F"] = np.concatenate([g["R"], g["O"]], axis=1)
-        return total.loss, {
-            name: AssociativeMemory(
-                values=atoms[name][0], keys=atoms[name][1], coefficients=tables[name]
-            )
-            for name in wrt
+            keys = np.concatenate([emb.atoms, written])
+            return emb.outputs, keys, np.concatenate([g["R"], g["O"]], axis=1)
+
+        formulas: dict[str, Callable[[], tuple[Array, Array, Array]]] = {
+            "W_K1": lambda: (emb.inputs, emb.inputs, self.scale * g["K1"]),
+            "W_K2": lambda: (emb.atoms, emb.atoms, self.scale * g["K2"]),
+            "W_O2": lambda: (self._unembedding, emb.values, g["O"]),
+            "W_F": W_F,
         }
+        memories = dict[str, AssociativeMemory]()
+        for name in wrt:
+            values, keys, coefficients = formulas[name]()
+            memories[name] = AssociativeMemory(values=values, keys=keys, coefficients=coefficients)
+        return float(g["loss"]), memories
 
     def _sums(
         self, batch: Batch, wrt: tuple[str, ...], multiplicities: ArrayLike | None = None
-    ) -> Sums:
+    ) -> dict[str, Array]:
         """Return the loss and the gradients on the scores between atoms."""
         tokens = checked_batch(batch, self.embeddings).tokens
         counts = checked_log_counts(multiplicities, (len(batch), self.embeddings.n_outputs))

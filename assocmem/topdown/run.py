@@ -21,11 +21,12 @@ from assocmem._checks import (
     renamed,
 )
 from assocmem.memory import AssociativeMemory
+from assocmem.model.arguments import Readout
 from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.families import TokenBlock
 from assocmem.model.symmetric import SymmetricTransformer
-from assocmem.model.transformer import FrozenTransformer, Readout
+from assocmem.model.transformer import FrozenTransformer
 from assocmem.probes import Evaluation, Rate, Share
 from assocmem.tasks import InductionTask, Task
 from assocmem.tasks.identity import described

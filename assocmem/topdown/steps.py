@@ -16,12 +16,13 @@ from assocmem._checks import (
 )
 from assocmem.gradients import bigram_memory_step, first_step, second_step, third_step
 from assocmem.memory import AssociativeMemory
+from assocmem.model.arguments import Readout
 from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.families import POSITIONS
 from assocmem.model.symmetric import SymmetricTransformer
 from assocmem.model.threads import one_blas_thread
-from assocmem.model.transformer import FrozenTransformer, Readout
+from assocmem.model.transformer import FrozenTransformer
 from assocmem.probes import evaluate, pairs_of, probe
 from assocmem.tasks import Batch, BigramBatch, BigramTask, InductionBatch, InductionTask, Task
 from assocmem.tasks.batch import checked_batch_size, checked_task, sampled

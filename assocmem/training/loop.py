@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assocmem._checks import Array, Seed, checked_flag, checked_kind, generator, required
+from assocmem.model.arguments import ScoresOverflow
 from assocmem.model.embeddings import FrozenEmbeddings
-from assocmem.model.step import EMBEDDINGS, ScoresOverflow, TrainingStep
+from assocmem.model.step import EMBEDDINGS, TrainingStep
 from assocmem.model.threads import one_blas_thread
 from assocmem.tasks import Task
 from assocmem.tasks.batch import checked_batch_size, checked_task, sampled

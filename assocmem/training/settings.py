@@ -13,8 +13,9 @@ from assocmem._checks import (
     checked_number,
     checked_option,
 )
+from assocmem.model.arguments import Readout
 from assocmem.model.step import EMBEDDINGS
-from assocmem.model.transformer import MATRICES, Readout
+from assocmem.model.transformer import MATRICES
 from assocmem.tasks.identity import described
 from assocmem.training.optimizers import (
     OPTIMIZERS,

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
-from assocmem import _checks, gradients
+from assocmem import _checks, gradients, training
 from assocmem.capacity import laws
-from assocmem.model import step
 
 
 @settings(max_examples=20)
@@ -29,15 +28,14 @@ def test_the_tables_of_positions_take_64_bytes_a_pair(length):
 @given(st.integers(3, 9), st.integers(3, 9), st.sampled_from([np.float32, np.float64]))
 def test_the_table_of_scores_between_inputs(n, length, dtype):
     emb = am.FrozenEmbeddings.orthonormal(am.InductionTask(n, length)).astype(dtype)
-    needed = np.zeros((n + length, n + length), dtype).nbytes
+    needed = 4 * np.zeros((n + length, n + length), dtype).nbytes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step, "TABLE_BYTES", needed)
-        step.TrainingStep(emb)
-        patch.setattr(step, "TABLE_BYTES", needed - 1)
-        with pytest.raises(
-            ValueError, match=rf"at most .* bytes; got {needed:.1e}\.".replace("+", r"\+")
-        ):
-            step.TrainingStep(emb)
+        patch.setattr(_checks, "MOST_BYTES", needed)
+        training.TrainingStep(emb)
+        patch.setattr(_checks, "MOST_BYTES", needed - 1)
+        text = rf"at most .* bytes; got some that take {needed:.2g}\.".replace("+", r"\+")
+        with pytest.raises(ValueError, match=text):
+            training.TrainingStep(emb)
 
 
 @settings(max_examples=20)

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assocmem as am
+from assocmem import _checks
 from assocmem._statistics import softmax
-from assocmem.model import engine, passes, step, streams
+from assocmem.model import engine, passes, streams
 from assocmem.model.step import TrainingStep
 from tests.rounding import PRODUCTS, RUNS
 from validation import reference
@@ -375,7 +376,7 @@ BATCH = draw_batch(np.random.default_rng(0), 3, 6, 0.5)
     ("options", "error", "message"),
     [
         ({"layers": 3}, ValueError, r"layers: expected one of 1, 2; got 3"),
-        ({"readout": "both"}, ValueError, r"readout: expected one of 'residual', 'attention'; got"),
+        ({"readout": "both"}, ValueError, r"readout: expected one of 'attention', 'residual'; got"),
         ({"scale": math.nan}, ValueError, r"scale: expected a finite number; got nan"),
         ({"workers": 0}, ValueError, r"workers: expected at least 1; got 0"),
         ({"workers": 1.5}, TypeError, r"workers: expected an integer; got 1.5"),
@@ -389,8 +390,8 @@ def test_options_are_checked(options, error, message):
 def test_embeddings_are_checked(monkeypatch):
     with pytest.raises(TypeError, match="embeddings: expected FrozenEmbeddings; got int"):
         TrainingStep(3)
-    monkeypatch.setattr(step, "TABLE_BYTES", 100)
-    with pytest.raises(ValueError, match=r"embeddings: expected a table .* Take fewer tokens"):
+    monkeypatch.setattr(_checks, "MOST_BYTES", 400)
+    with pytest.raises(ValueError, match=r"embeddings: expected four tables .* Take fewer tokens"):
         TrainingStep(EMB)
 
 

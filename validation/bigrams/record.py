@@ -18,7 +18,7 @@ import numpy as np
 
 import assocmem as am
 from assocmem._files import csv_text, replaced
-from assocmem.model.transformer import Readout
+from assocmem.model.arguments import Readout
 from validation.dynamics.experiments import SCALES, Experiment, by_rank
 
 RECORDS = Path(__file__).parents[1] / "records"
