@@ -81,7 +81,7 @@ def recall_probability(
     Notes
     -----
     Divided by the factor :math:`\|u_i\| \|V^\top f\|` that all scores of a key share (claim C2),
-    the right score of item i has the mean :math:`w_i (1 - 1/2d)` and the variance :math:`(S + (d-1)
+    the right score of item i has the mean :math:`w_i (1 - 1/(2d))` and the variance :math:`(S + (d-1)
     w_i^2) / d^2`, :math:`S = \sum w^2`; the wrong score of value k has the mean 0 and the variance
     :math:`(S + (d-1)(w_i^2 + w_k^2)) / d^2`. That this takes the place of the scores' own moments
     makes the error ten times smaller: against the exact law it is at most 1/(2d) for equal weights
@@ -198,7 +198,7 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     Parameters
     ----------
     x : array_like
-        Positive ranks, in units of :math:`d^{1/2\alpha}`.
+        Positive ranks, in units of :math:`d^{1/(2\alpha)}`.
     exponent : float
         The exponent α, more than 1/2.
 
@@ -230,7 +230,7 @@ def zipf_recall(x: ArrayLike, exponent: float) -> Array:
     )
     places = checked_reals("x", x).astype(float)
     if not np.all(places > 0):
-        raise ValueError("x: expected positive numbers, rank over d^(1/2α); got others.")
+        raise ValueError("x: expected positive numbers, rank over d^(1/(2α)); got others.")
     reach = _SURE ** (1 / exponent)
     if (most := reach * places.max(initial=0)) > _MOST:
         raise ValueError(

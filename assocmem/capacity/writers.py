@@ -32,9 +32,9 @@ def polar_scores(weights: ArrayLike, d: int) -> Array:
         t g + \frac{1}{d} \sum_j \varphi(p_j g) = 1
 
     with :math:`\varphi(x) = x^2/(1 + x^2)`, and the error is of order 1/d. Weights may have any
-    sum, on which the factor does not depend. For n ≫ d equal weights the score is :math:`(8/3\pi)
+    sum, on which the factor does not depend. For n ≫ d equal weights the score is :math:`(8/(3\pi))
     \sqrt{d/n}`; for weights :math:`i^{-\alpha}`, at ranks i ≫ d, it is :math:`4/(\pi(\alpha + 1))
-    \cdot (d/(K i))^\alpha` with :math:`K = (\pi/2\alpha) / \sin(\pi/2\alpha)`. Over orthonormal
+    \cdot (d/(K i))^\alpha` with :math:`K = (\pi/(2\alpha)) / \sin(\pi/(2\alpha))`. Over orthonormal
     keys and values, n ≤ d, it is 1 whatever the weights (claim WR1).
 
     Parameters
@@ -60,7 +60,7 @@ def polar_scores(weights: ArrayLike, d: int) -> Array:
 
     Examples
     --------
-    >>> float(polar_scores(np.ones(40), 100)[0].round(12))  # n ≤ d equal weights: 1 − n/4d
+    >>> float(polar_scores(np.ones(40), 100)[0].round(12))  # n ≤ d equal weights: 1 − n/(4d)
     0.9
     >>> zipf = np.arange(1, 1001) ** -1.5
     >>> polar_scores(zipf, 64)[[0, 9, 99]].round(3)  # gradient descent: 1, 0.032, 0.001

@@ -25,7 +25,7 @@ x, alpha, K, S = sympy.symbols("x alpha K S", positive=True)
 def derive(d: Derivation) -> None:
     r"""The rivals of an item are the few heaviest ones, each with a normal noise in proportion to
     its weight over $\sqrt d$. So in the limit the probability of recall depends only on the rank
-    over $d^{1/2\alpha}$, and summing it over items gives their number.
+    over $d^{1/(2\alpha)}$, and summing it over items gives their number.
     """
     law_of_an_item(d)
     moments_of_the_law(d)
@@ -152,7 +152,7 @@ def one_item(d: Derivation) -> None:
         "The logarithms of the factors have a sum that converges uniformly for bounded $x$, since "
         "$1 - \\Phi(t) \\le e^{-t^2/2}$; so $F_\\alpha$ is continuous, and $\\varepsilon \\to 0$ "
         "closes the gap. The same holds along places that tend to $x$.",
-        r"\Pr(\text{recall of item } x\,d^{1/2\alpha}) \to F_\alpha(x) = \prod_{k=1}^\infty"
+        r"\Pr(\text{recall of item } x\,d^{1/(2\alpha)}) \to F_\alpha(x) = \prod_{k=1}^\infty"
         r" \Phi\Big(\Big(\frac kx\Big)^\alpha\Big)",
     )
 
@@ -252,13 +252,13 @@ def sum_over_items(d: Derivation) -> None:
     d.say(
         "uniformly in $d$, and that of the second, a number for each of $n$ items, vanishes as $d "
         "\\to \\infty$ if $\\ln n = o(\\kappa)$:",
-        r"d^{-1/2\alpha}\, n\, e^{-q\kappa} \to 0",
+        r"d^{-1/(2\alpha)}\, n\, e^{-q\kappa} \to 0",
     )
     d.say(
         "Up to $x = X$ the probabilities are bounded by 1 and tend to $F_\\alpha(x)$, so their sum "
         "over $d^{1/2\\alpha}$ tends to the integral. The bound carries over to the limit, "
         "$F_\\alpha(x) \\le (5 + e^{S/2})\\,\\rho^{x-1}$, so that the integral is finite; $X \\to "
         "\\infty$ gives",
-        r"d^{-1/2\alpha} \sum_{i \le n} \Pr(\text{recall of } i) \to \int_0^\infty"
+        r"d^{-1/(2\alpha)} \sum_{i \le n} \Pr(\text{recall of } i) \to \int_0^\infty"
         r" F_\alpha(x)\,dx .",
     )

@@ -58,7 +58,8 @@ def second_moments(d: Derivation) -> None:
     d.equal(
         "With $\\mathbb{E}\\gamma^2 = d$, $\\mathbb{E} b_t^2 = d + r - 1$ and $\\mathbb{E} b_k^2 = "
         "r$, over $d$: that of a wrong score is the variance that is taken; that of the right one "
-        "is the sum of $(1 - 1/2d)^2$ and the variance that is taken, but for $1/4d^2$.",
+        "is the sum of $(1 - \\frac{1}{2d})^2$ and the variance that is taken, up to "
+        "$\\frac{1}{4d^2}$.",
         [wrong, mean**2 + spread - right],
         [(n - r - 1 + d_ * (1 + r)) / d_**2, 1 / (4 * d_**2)],
         latex=r"\frac{n - r - 1 + d(1 + r)}{d^2}, \qquad \Big(1 - \frac1{2d}\Big)^2 +"
@@ -102,7 +103,7 @@ def mean_of_the_right_score(d: Derivation) -> None:
     d.equal(
         "and it tends to 1 ($M_d^2 \\le d$, and $M_d^2 \\ge d^2/(d + 1)$ by $M_d M_{d+1} = d$), so "
         "$M_d^2 > d - \\frac12$. Again by $M_d = d/M_{d+1}$, $M_d^2 < d^2/(d + \\frac12)$: the "
-        "mean that is taken is too small by at most $1/4d^2$.",
+        "mean that is taken is too small by at most $\\frac{1}{4d^2}$.",
         d_**2 / (d_ + half) / d_ - (1 - 1 / (2 * d_)),
         1 / (4 * d_ * (d_ + half)),
         latex=r"0 < \frac{M_d^2}d - \Big(1 - \frac1{2d}\Big) < \frac{1}{4d\,(d + \frac12)}",

@@ -59,7 +59,7 @@ $\alpha > 1.7287$.
 $$\mathbb{E}\, v_i^\top S u_i = \frac{2d}\pi \int_0^\infty \frac{p_i}{1 + s^2 p_i^2}
 \prod_j \frac{ds}{\sqrt{1 + s^2 p_j^2}} ,$$
 which at equal frequencies is $d\,\Gamma(\tfrac{n+1}2)/(\sqrt\pi\,\Gamma(\tfrac n2 + 1)) \sim
-d \sqrt{2/\pi n}$.
+d \sqrt{2/(\pi n)}$.
 """.strip(),
         assumptions=(
             "keys and values are independent, with independent entries: signs over sqrt(d), or "
@@ -95,7 +95,7 @@ s = \frac{(c + 2)\sqrt{c - 1} - c\,(c - 4) \arctan\frac1{\sqrt{c-1}}}{2\pi c} \;
 \qquad s \sim \frac8{3\pi\sqrt c} \;\; (c \to \infty) .$$
 For $p_i \propto i^{-\alpha}$, $\alpha > \tfrac12$, $n/d \to \infty$ and then $i/d \to \infty$
 $$s_i \sim \frac4{\pi(\alpha + 1)} \Big(\frac d{K i}\Big)^\alpha , \qquad
-K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)} .$$
+K = \frac{\pi/(2\alpha)}{\sin(\pi/(2\alpha))} .$$
 """.strip(),
         assumptions=(
             GAUSSIAN,

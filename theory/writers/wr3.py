@@ -175,9 +175,9 @@ def zipf_tail(d: Derivation) -> None:
                 pi / power / sin(pi / power),
                 latex=r"\sum_i \varphi(i^{-\alpha} g) \to g^{1/\alpha} \int_0^\infty"
                 r" \frac{dy}{1 + y^{2\alpha}} = g^{1/\alpha} K, \qquad"
-                r" K = \frac{\pi/2\alpha}{\sin(\pi/2\alpha)}",
+                r" K = \frac{\pi/(2\alpha)}{\sin(\pi/(2\alpha))}",
             )
-    u, s = sympy.symbols("u s", positive=True)  # s = 1/2α < 1
+    u, s = sympy.symbols("u s", positive=True)  # s = 1/(2α) < 1
     d.equal(
         "At any $\\alpha > \\frac12$, with $s = 1/2\\alpha$ and $y = (u/(1-u))^s$, it is a Beta "
         "integral, and Euler's reflection gives it.",
