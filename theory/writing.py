@@ -94,8 +94,9 @@ def idea_as_text(idea: str) -> str:
 
 
 def aside_as_text(title: str) -> str:
-    """A line before steps that are bookkeeping, or before the argument goes on."""
-    return f"\n      -- {title or 'the argument again'} --"
+    """A line before steps that are bookkeeping, or before the argument continues."""
+    plain = _FORMULA.sub(lambda found: _readable(found[0].strip("$")), title)
+    return f"\n      -- {plain or 'the argument continues'} --"
 
 
 def _paragraphs(text: str) -> str:
