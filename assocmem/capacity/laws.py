@@ -83,8 +83,8 @@ def recall_probability(
     Divided by the factor :math:`\|u_i\| \|V^\top f\|` that all scores of a key share (claim C2),
     the right score of item i has the mean :math:`w_i (1 - 1/(2d))` and the variance
     :math:`(S + (d-1) w_i^2) / d^2`, :math:`S = \sum w^2`; the wrong score of value k has the mean 0
-    and the variance :math:`(S + (d-1)(w_i^2 + w_k^2)) / d^2`. With these moments instead of those of
-    the scores themselves, the error is ten times smaller: against the exact law it is at most
+    and the variance :math:`(S + (d-1)(w_i^2 + w_k^2)) / d^2`. With these moments instead of those
+    of the scores themselves, the error is ten times smaller: against the exact law it is at most
     1/(2d) for equal weights and d >= 8 (measured, claim C7). For weights 1/i at d = 64 it is up to
     0.09 for 200 items and 0.17 for 10 000; at d = 1024 it is below 0.01 for 1000. If that matters,
     use `sampled_recall`.
