@@ -57,7 +57,6 @@ EVIDENCE = {
     "pairs": "ten pairs of runs, with a false verdict in at most one of 1024",
     "range": "agreement within limits that the claim states without proof",
 }
-BY_CLAIM = ("exact", "conditions")  # figures with a panel a claim
 Row = dict[str, Any]
 
 
@@ -190,14 +189,14 @@ def related(claim: Claim) -> str:
 
 def shown(claim: Claim) -> list[tuple[str, str, str]]:
     """The pictures that show the claim: file, what it is, caption."""
-    from validation.figures import SHOWN_BY
+    from validation.figures import BY_CLAIM, FIGURES, SHOWN_BY
 
     found = []
     for name in SHOWN_BY.get(claim.id, ()):
         again = f"`python -m validation figure {name}` draws it again."
         if name in BY_CLAIM:
-            text = f"Lines: closed forms. Points: independent measurements. {again}"
-            found.append((f"{claim.id}-{name}.svg", f"closed form of {claim.id}", text))
+            text = f"{markdown(FIGURES[name].AXES[claim.id].says)} {again}"
+            found.append((f"{claim.id}-{name}.svg", f"{claim.id}, predicted and measured", text))
         else:
             text = (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
             found.append((f"../images/{name}.png", f"figure {name}", f"{markdown(text)} {again}"))
@@ -206,7 +205,7 @@ def shown(claim: Claim) -> list[tuple[str, str, str]]:
 
 def exact_figures() -> dict[str, bytes]:
     """Of each exact claim its panel of a figure, from the committed numbers."""
-    from validation.figures import FIGURES, sheets
+    from validation.figures import BY_CLAIM, FIGURES, sheets
 
     files = {}
     for name in BY_CLAIM:

@@ -24,10 +24,13 @@ from validation.figures import (
     conditions,
     depth,
     exact,
+    finite_steps,
     forming,
     heads,
     induction_head,
     margins,
+    near_orthogonality,
+    noise,
     phase,
     sheets,
     steps_map,
@@ -42,6 +45,9 @@ FIGURES: dict[str, ModuleType] = {
     "induction-head": induction_head,
     "exact": exact,
     "conditions": conditions,
+    "finite-steps": finite_steps,
+    "near-orthogonality": near_orthogonality,
+    "noise": noise,
     "2": attention,
     "3": forming,
     "4": bigrams,
@@ -73,6 +79,9 @@ SECONDS = {
     "induction-head": 4,
     "exact": 5,
     "conditions": 6,
+    "finite-steps": 16,
+    "near-orthogonality": 11,
+    "noise": 20,
     "2": 7,
     "3": 98,
     "4": 96,
@@ -94,13 +103,15 @@ WHY_LONG = {
     "triggers": "eight models are trained, and gradients with loss on all tokens taken",
 }
 
+BY_CLAIM = ("exact", "conditions", "finite-steps", "near-orthogonality", "noise")  # a panel a claim
+
 # The figures that show a claim.
 SHOWN_BY: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(exact.PANELS, ("exact",)),
-    **dict.fromkeys(conditions.PANELS, ("conditions",)),
+    **{claim: (name,) for name in BY_CLAIM for claim in FIGURES[name].PANELS},
     "T": ("induction-head", "margins"),
     "WR2": ("writers",),
     "WR3": ("writers",),
+    "WR4": ("writers",),
     "T-S1": ("conditions", "map"),
     "T-S2": ("conditions", "map"),
     "T-S3": ("conditions", "map"),

@@ -19,8 +19,8 @@ from assocmem.model.symmetric import SymmetricTransformer
 from validation import reference
 from validation.bigrams import b1_any, b2_rows
 from validation.bigrams.populations import a_language
-from validation.figures.exact import CLOSED, MEASURED, Axis, draw_claim, drawn, points
-from validation.figures.sheets import Panel, Row, under_way
+from validation.figures.by_claim import CLOSED, MEASURED, Axis, drawn, panels, points
+from validation.figures.sheets import Row, under_way
 from validation.induction_head.ih import hand_built_attention
 from validation.runner.cases import Context
 from validation.steps.populations import measured_gradient, reference_parameters
@@ -225,18 +225,18 @@ def levelled(rng: np.random.Generator, n: int = 12, width: int = 48) -> list[Row
 
 # --- Picture
 
-AXES: dict[str, Axis] = {
-    "T-S1": ("T-S1: random, T = 5", "tokens N", "lead of step 1", {}),
-    "T-S2": ("T-S2: over all, K = 1", "content tokens C", "lead $\\times\\ C T^4$", {}),
-    "T-S3": ("T-S3: T = 6, C = 3 or $10^6$", "triggers K", "gain of $t - 1$", {}),
-    "IH": ("IH: T = 8", "scale $\\beta$", "attention on the output", {}),
-    "AM1": ("AM1: 6 pairs", "coefficient", "score", {}),
-    "P1": ("P1: T = 5", "tokens N", "loss", {}),
-    "B1-any": ("B1-any: 7 tokens", "closed form", "lead over a rival, times M", {}),
-    "B2-rows": ("B2-rows: two triggers", "share of $\\varphi_q^2$", "entry over $\\kappa_T$", {}),
-    "WR1": ("WR1: 12 Zipf items", "frequency $p_i$", "right score", {"xscale": "log"}),
+AXES = {
+    "T-S1": Axis("T-S1: random, T = 5", "tokens N", "lead of step 1"),
+    "T-S2": Axis("T-S2: over all, K = 1", "content tokens C", "lead $\\times\\ C T^4$"),
+    "T-S3": Axis("T-S3: T = 6, C = 3 or $10^6$", "triggers K", "gain of $t - 1$"),
+    "IH": Axis("IH: T = 8", "scale $\\beta$", "attention on the output"),
+    "AM1": Axis("AM1: 6 pairs", "coefficient", "score"),
+    "P1": Axis("P1: T = 5", "tokens N", "loss"),
+    "B1-any": Axis("B1-any: 7 tokens", "closed form", "lead over a rival, times M"),
+    "B2-rows": Axis("B2-rows: two triggers", "share of $\\varphi_q^2$", "entry over $\\kappa_T$"),
+    "WR1": Axis("WR1: 12 Zipf items", "frequency $p_i$", "right score", {"xscale": "log"}),
 }
-PANELS: dict[str, Panel] = {claim: partial(draw_claim, claim, AXES[claim]) for claim in AXES}
+PANELS = panels(AXES)
 STEPS = ("T-S1", "T-S2", "T-S3", "IH")
 
 

@@ -14,14 +14,14 @@ import numpy as np
 
 import assocmem as am
 from assocmem.gradients import bigram_predictor, output_lead
-from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from assocmem.vectors.families import FAMILIES
 from theory.symmetry.claims import SECOND_ORDER
 from validation import reference
 from validation.bigrams import b1, b2
 from validation.bigrams.b0 import occupied, token_block
 from validation.bigrams.populations import independent, measured_output_step
-from validation.figures.sheets import Panel, Row, arranged, caption, fitted, under_way
+from validation.figures.by_claim import CLOSED, LIMIT, MEASURED, Axis, drawn, panels, points
+from validation.figures.sheets import Row, under_way
 from validation.lemmas.l3 import _gradient_of_attention
 from validation.lemmas.linear import _gradient_of_linear
 from validation.runner.cases import Context
@@ -32,13 +32,9 @@ from validation.symmetry.p2 import real_lead
 from validation.symmetry.real_steps import _lead_by
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = Any
-CLOSED, MEASURED = "closed form", "measured"
-SHADES = (BLUE, ORANGE, GREEN, GREY)
-LEGENDS = {"L2": "lower right", "B0": "upper left", "NO1": "lower left"}
 LENGTHS = (3, 4, 5, 6)  # of the populations that are enumerated
 
 
@@ -59,15 +55,6 @@ def data(context: Context, *, lengths: Sequence[int] = LENGTHS) -> list[Row]:
         partial(overlaps, context.rng),
     ]
     return [row for part in under_way(parts) for row in part()]
-
-
-def points(panel: str, series: str, kind: str, x: Any, y: Any, error: Any = 0) -> list[Row]:
-    """A row for each point of a series: predicted (a closed form) or measured."""
-    x, y, error = np.broadcast_arrays(x, y, error)
-    return [
-        {"panel": panel, "series": series, "kind": kind, "x": float(a), "y": float(b), "error": c}
-        for a, b, c in zip(x, y, map(float, error), strict=True)
-    ]
 
 
 # --- Numbers
@@ -208,7 +195,7 @@ def real_first_step() -> list[Row]:
     unit = real_lead(task, 1e-4) / 1e-4
     x = np.linspace(0.02, 1, 25)
     first_order = 1 + float(SECOND_ORDER[5]) / 3 * x
-    rows = points("P2", "first order", CLOSED, x, first_order)
+    rows = points("P2", "first order", LIMIT, x, first_order)
     exact = [real_lead(task, m) / (m * unit) for m in x]
     rows += points("P2", "exact", CLOSED, x, exact)
     for m in 0.1, 0.3, 0.5, 0.7, 0.9:
@@ -286,59 +273,29 @@ def overlaps(rng: np.random.Generator, pairs: int = 4096) -> list[Row]:
 
 # --- Picture
 
-Axis = tuple[str, str, str, dict[str, str]]  # title, the two axes, and if these are logarithmic
-AXES: dict[str, Axis] = {
-    "L1": ("L1: $N$ × gradient", r"$p(y \mid x)$", "entry", {}),
-    "L2": ("L2: noisy inputs", "tokens N", "weight after one step", {}),
-    "L3": ("L3: attention", "closed form", "derivative of the loss", {}),
-    "S1": ("S1: step 1, N = 4", "length T", "coefficient", {}),
-    "S2": ("S2: lead of step 2", "length T", "lead $\\times\\ T^3$", {}),
-    "S2-limit": ("S2-limit: $C \\to \\infty$", "length T", "lead $\\times\\ CKT^3$",
-                 {"xscale": "log"}),
-    "S3a": ("S3a: row 5, T = 6", "key position", "over its largest entry", {}),
-    "P2": ("P2: real first step", "$m_1$", "lead of step 2, relative", {}),
-    "B0": ("B0: step on $W_F$", "share of positions $m_i$", "part of the way", {}),
-    "B1": ("B1: step on $W_O^2$", "frequency of the output", "its lead", {}),
-    "B2": ("B2: repeats", "$f_q^2$ of the trigger", "lead of every output", {}),
-    "NO1": ("NO1: overlaps", "width d", r"$\langle u, v \rangle^2$",
-            {"xscale": "log", "yscale": "log"}),
+AXES = {
+    "L1": Axis("L1: $N$ × gradient", r"$p(y \mid x)$", "entry"),
+    "L2": Axis("L2: noisy inputs", "tokens N", "weight after one step", legend="lower right"),
+    "L3": Axis("L3: attention", "closed form", "derivative of the loss"),
+    "S1": Axis("S1: step 1, N = 4", "length T", "coefficient"),
+    "S2": Axis("S2: lead of step 2", "length T", "lead $\\times\\ T^3$"),
+    "S2-limit": Axis(
+        "S2-limit: $C \\to \\infty$", "length T", "lead $\\times\\ CKT^3$", {"xscale": "log"}
+    ),
+    "S3a": Axis("S3a: row 5, T = 6", "key position", "over its largest entry"),
+    "P2": Axis("P2: real first step", "$m_1$", "lead of step 2, relative"),
+    "B0": Axis(
+        "B0: step on $W_F$", "share of positions $m_i$", "part of the way",
+        {"ylim": (0, 1.5)}, "upper left",
+    ),
+    "B1": Axis("B1: step on $W_O^2$", "frequency of the output", "its lead"),
+    "B2": Axis("B2: repeats", "$f_q^2$ of the trigger", "lead of every output"),
+    "NO1": Axis(
+        "NO1: overlaps", "width d", r"$\langle u, v \rangle^2$",
+        {"xscale": "log", "yscale": "log"}, "lower left",
+    ),
 }  # fmt: skip
-
-
-def draw_claim(claim: str, axis: Axis, rows: list[Row], ax: Axes) -> None:
-    """Lines and points of one claim."""
-    title, across, up, scales = axis
-    rows = [row for row in rows if row["panel"] == claim]
-    for number, name in enumerate(dict.fromkeys(row["series"] for row in rows)):
-        colour = SHADES[number % len(SHADES)]
-        for kind in CLOSED, MEASURED:
-            found = [row for row in rows if (row["series"], row["kind"]) == (name, kind)]
-            if not found:
-                continue
-            x, y, error = (np.array([row[key] for row in found]) for key in ("x", "y", "error"))
-            if kind == CLOSED:
-                dashed = "--" if name == "first order" else "-"
-                ax.plot(x, y, color=colour, linewidth=2, linestyle=dashed, label=name)
-            else:
-                only = not any(row["series"] == name and row["kind"] == CLOSED for row in rows)
-                label = name if only else "_nolegend_"
-                ax.plot(x, y, "o", color=colour, markersize=6, label=label)
-                ax.vlines(
-                    x[error > 0], (y - error)[error > 0], (y + error)[error > 0], color=colour
-                )
-    if min(row["y"] for row in rows) < 0 < max(row["y"] for row in rows):
-        ax.axhline(0, color="0.6", linewidth=1, zorder=0)
-    ax.set(title=title, xlabel=across, ylabel=up, **scales)
-    if all(float(row["x"]).is_integer() for row in rows) and "xscale" not in scales:
-        ax.locator_params(axis="x", integer=True)
-    if len({row["series"] for row in rows}) > 1:
-        where: Any = LEGENDS.get(claim, "best")
-        ax.legend(frameon=False, loc=where, labelspacing=0.2, handlelength=1.3)
-    if claim == "B0":
-        ax.set_ylim(0, 1.5)
-
-
-PANELS: dict[str, Panel] = {claim: partial(draw_claim, claim, AXES[claim]) for claim in AXES}
+PANELS = panels(AXES)
 STEPS = ("S1", "S2", "S2-limit", "S3a", "P2")
 
 
@@ -352,11 +309,3 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
         "transformer over whole populations; for the lemmas derivatives of the loss; for S2-limit "
         "the blocks of S2; for NO1 means of drawn pairs, with two standard errors.",
     )
-
-
-def drawn(rows: list[Row], panels: dict[str, Panel], columns: int, text: str) -> Figure:
-    """These panels below each other in one column of a page, by threes in two."""
-    across, height = {1: (1, 0.5 * len(panels)), 2: (3, 1.15)}[columns]
-    figure = arranged(rows, panels, columns, across=across, shape=height)
-    caption(figure, text)
-    return fitted(figure)

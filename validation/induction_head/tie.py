@@ -49,16 +49,31 @@ def mean_scores(second: am.BlockTable, b: np.ndarray, tau: int) -> np.ndarray:
     return keys(TOKENS, POSITIONS) + b @ keys(REMAPPED_TOKENS, REMAPPED_POSITIONS)
 
 
+def scores_at_start(task: am.InductionTask, run: am.TopDownRun) -> np.ndarray:
+    """The mean scores e of the claim, tau = 1, after three closed-form steps with `MARGINS`."""
+    third = am.gradients.third_step(task, MARGINS[1])[POSITIONS, POSITIONS]
+    first_layer = np.where(np.tri(task.length) > 0, run.steps[2].size * third, -np.inf)
+    second = am.gradients.second_step(task) * run.steps[1].size
+    return mean_scores(second, softmax(first_layer, axis=1), tau=1)
+
+
+def at_start(batch: am.InductionBatch) -> am.InductionBatch:
+    """The sequences that begin with their trigger."""
+    first = batch.trigger_position == 0
+    return am.InductionBatch(
+        tokens=batch.tokens[first],
+        targets=batch.targets[first],
+        weights=batch.weights[first] / batch.weights[first].sum(),
+        trigger_position=batch.trigger_position[first],
+        drawn=True,
+    )
+
+
 def check(context: Context) -> Iterator[Case]:
     for n, length, k in SIZES:
         task = am.InductionTask(n, length, k)
         run = am.top_down(task, margins=MARGINS, rng=context.rng, evaluate_on=None)
-        third = am.gradients.third_step(task, MARGINS[1])[POSITIONS, POSITIONS]
-        first_layer = np.where(np.tri(length) > 0, run.steps[2].size * third, -np.inf)
-        b = softmax(first_layer, axis=1)
-        second = am.gradients.second_step(task) * run.steps[1].size
-        e = mean_scores(second, b, tau=1)
-
+        e = scores_at_start(task, run)
         batch = task.sample((1000 if context.full else 50) * (length - 2), rng=context.rng)
         tokens = batch.tokens[batch.tokens[:, 0] == batch.tokens[:, -1]]
         params = reference_parameters(run.embeddings, run.memories)
@@ -94,14 +109,7 @@ def several_triggers(context: Context) -> Iterator[Case]:
         task, where = am.InductionTask(n, length, k), f"({n},{length},{k})"
         run = am.top_down(task, margins=MARGINS, rng=context.rng, evaluate_on=None)
         batch = task.sample((200 if context.full else 100) * (length - 2), rng=context.rng)
-        first = batch.tokens[:, 0] == batch.tokens[:, -1]
-        few = am.InductionBatch(
-            tokens=batch.tokens[first],
-            targets=batch.targets[first],
-            weights=batch.weights[first] / batch.weights[first].sum(),
-            trigger_position=batch.trigger_position[first],
-            drawn=True,
-        )
+        few = at_start(batch)
         correct = reference_run(run.embeddings, run.memories, few).correct
         rate = binomtest(int(correct.sum()), len(correct))
         limit = rate.proportion_ci(1 - 2 * FALSE_ALARM).high

@@ -23,7 +23,7 @@ def check(context: Context) -> Iterator[Case]:
         batch = task.enumerate()
         result, where = dropped_part(task, lead=lead, batch=batch), _describe(task)
         rounding = ROUNDING * len(batch) ** 0.5
-        measured = _reference_third_step(task, lead)
+        measured = reference_third_step(task, lead)
         yield agreement(
             f"paired sums are the reference's, {where}",
             result.exact,
@@ -49,7 +49,8 @@ def check(context: Context) -> Iterator[Case]:
         yield Case(name, -3, 2 * far - near, abs(far - near), evidence="estimate").of("b")
 
 
-def _reference_third_step(task: am.InductionTask, lead: float) -> np.ndarray:
+def reference_third_step(task: am.InductionTask, lead: float) -> np.ndarray:
+    """The position block of step 3, differentiated by the reference on all sequences."""
     emb, batch = am.FrozenEmbeddings.orthonormal(task), task.enumerate()
     second = am.gradients.second_step(task)
     params = reference_parameters(emb, {"W_K2": second.memory(emb) * (lead / second.lead)})

@@ -14,19 +14,23 @@ from validation.runner.cases import Case, Context
 SHIFT = 0.05  # of the bound, by which each vector of a tight frame is moved
 
 
-def check(context: Context) -> Iterator[Case]:
-    """NO3: equiangular tight frames attain the bound, and frames close to them stay above it."""
+def frames(rng: np.random.Generator) -> list[tuple[str, int, np.ndarray]]:
+    """Frames that attain the bound: a name, the dimension, and vectors that span so many."""
     golden = (1 + sqrt(5)) / 2
     icosahedron = [np.roll([0, 1, sign * golden], shift) for sign in (1, -1) for shift in range(3)]
     # All arrangements of (3, 3, -1, ..., -1): they sum to zero, so they span R^7.
     lines = [4.0 * np.isin(np.arange(8), (i, j)) - 1 for i in range(8) for j in range(i)]
-    frames: list[tuple[str, int, np.ndarray]] = [
+    return [
         ("icosahedron", 3, np.array(icosahedron)),
         ("equiangular lines", 7, np.array(lines)),
         *(("simplex", d, np.eye(d + 1) - 1 / (d + 1)) for d in (2, 8, 64)),
-        ("orthonormal", 64, orthonormal(64, 64, rng=context.rng)),
+        ("orthonormal", 64, orthonormal(64, 64, rng=rng)),
     ]
-    for name, d, vectors in frames:
+
+
+def check(context: Context) -> Iterator[Case]:
+    """NO3: equiangular tight frames attain the bound, and frames close to them stay above it."""
+    for name, d, vectors in frames(context.rng):
         n, rounding = len(vectors), 4 * vectors.shape[1] * np.finfo(float).eps
         case = f"{name}, n = {n}, d = {d}: attained"
         bound = welch_bound(n, d)
