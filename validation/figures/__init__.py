@@ -81,7 +81,7 @@ SECONDS = {
     "conditions": 6,
     "finite-steps": 16,
     "near-orthogonality": 11,
-    "noise": 20,
+    "noise": 21,
     "2": 7,
     "3": 98,
     "4": 96,

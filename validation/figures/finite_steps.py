@@ -129,7 +129,7 @@ def output_at_2(tokens: int, draws: int, rng: np.random.Generator) -> list[Row]:
     rows = []
     for k in 1, 2:
         name = f"learned, K = {k}"
-        for length in range(8, 65, 4):
+        for length in range(8, 65, 2):
             task = am.InductionTask(tokens, length, k)
             run = am.top_down(task, margins=MARGINS, evaluate_on=None)
             predicted = softmax(scores_at_start(task, run))[1]
@@ -137,7 +137,7 @@ def output_at_2(tokens: int, draws: int, rng: np.random.Generator) -> list[Row]:
             if length % 16 == 0:
                 found = attention_at_2(run.embeddings, run.memories, task, draws, rng)
                 rows += points("tie", name, MEASURED, [length], *found)
-    for length in range(8, 65, 4):
+    for length in range(8, 65, 2):
         predicted = hand_built_attention(length, 50.0, 1)[1]
         rows += points("tie", "hand-built", CLOSED, [length], [predicted])
         if length % 16 == 0:

@@ -146,9 +146,9 @@ def stored(rng: np.random.Generator) -> list[Row]:
 
 def error_of_recall(draws: int, rng: np.random.Generator) -> list[Row]:
     """The largest error of the probability of recall, from nearly full recall to little."""
-    x = np.array([8, 16, 32, 64])
+    x = np.arange(8, 65, 4)
     rows = points("C7", "bound", CLOSED, x, 1 / (2 * x))
-    for d in map(int, x):
+    for d in 8, 16, 32, 64:
         found: dict[str, list[tuple[float, float]]] = {}
         for classes, factor in product((None, 8), (0.4, 0.7, 1, 2)):
             most = factor * capacity.capacity(d, classes=classes)

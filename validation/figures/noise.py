@@ -208,7 +208,7 @@ def pairings(draws: int, rng: np.random.Generator) -> list[Row]:
     X, other = rng.standard_normal((2, most, d))
     A = rng.standard_normal((draws, d * d))
     x = np.union1d(np.geomspace(4, most, 30).astype(int), [8, 24, 48])
-    for name, Y in ("one Gram matrix", X), ("two", other):
+    for name, Y in ("one Gram matrix", X), ("two Gram matrices", other):
         rows += points("H2", name, CLOSED, x, [ratio(X[:n], Y[:n]) for n in x])
         for n in 8, 24, 48, 96:
             cues, answers = X[:n], Y[:n] - Y[:n].mean(axis=0)
