@@ -182,31 +182,15 @@ def moments_given_tau(
         g, remapped = sums.stack(sums.readout(pattern, read)), sums.remapped(pattern)
         u, v, k = rows @ g, remapped @ g, remapped @ (rows[-1] @ j)
         b, q = rows @ (rows[-1] @ j), (remapped @ j @ rows.T).T
-        return {
-            "b": b,
-            "u": u,
-            "v": v,
-            "k": k,
-            "q": q,
-            "bu": np.outer(b, u),
-            "bv": np.outer(b, v),
-            "uk": np.outer(u, k),
-            "uq": np.outer(u, q).reshape(length, length, length),
-        }
+        return with_pairs({"b": b, "u": u, "v": v, "k": k, "q": q})
+
+    def with_pairs(one: dict[str, Any]) -> dict[str, Any]:
+        pairs = ("bu", "bv", "uk", "uq")
+        return one | {pair: np.multiply.outer(one[pair[0]], one[pair[1]]) for pair in pairs}
 
     of_g, of_x, of_j = FIELD(scale), FIELD(sums.unit), FIELD(match_scale)
-    of_u, of_b, of_k = of_g * of_x, of_x**2 * of_j, of_x * of_j
-    divisors = {
-        "b": of_b,
-        "u": of_u,
-        "v": of_g,
-        "k": of_k,
-        "q": of_k,
-        "bu": of_b * of_u,
-        "bv": of_b * of_g,
-        "uk": of_u * of_k,
-        "uq": of_u * of_k,
-    }
+    of_k = of_x * of_j
+    divisors = with_pairs({"b": of_x * of_k, "u": of_g * of_x, "v": of_g, "k": of_k, "q": of_k})
     found = sums.expectation(statistic, tau=tau)
     at = np.vectorize(lambda e: float(Fraction(*map(int, (e.numer(*sizes), e.denom(*sizes))))))
     numbers = {name: at(found[name] / divisor) for name, divisor in divisors.items()}
