@@ -10,9 +10,8 @@ from theory import CLAIMS, writing
 from theory.command_line import (
     FAILS,
     FINE,
-    claims_named,
+    claim_commands,
     complain,
-    list_claims,
     run_command,
     say,
     selected,
@@ -49,17 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(metavar="{list,show,table}", required=True)
 
-    listing = commands.add_parser("list", help="list the claims")
-    listing.set_defaults(command=list_claims)
-
-    show = commands.add_parser("show", help="state and derive claims (default: all)")
-    show.add_argument(
-        "ids",
-        nargs="*",
-        metavar="ID",
-        type=claims_named,
-        help="claim, chapter or pattern: S2, 'C*'",
-    )
+    show = claim_commands(commands, "show", "state and derive claims (default: all)")
     show.add_argument("--latex", action="store_true", help="write a LaTeX document")
     show.set_defaults(command=show_claims)
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from io import TextIOWrapper
-from typing import IO
+from typing import IO, Any
 
 from theory import CHAPTERS, CLAIMS
 from theory.record import Claim
@@ -122,3 +122,12 @@ def list_claims(options: argparse.Namespace) -> int:
     for claim in CLAIMS.values():
         say(f"{claim.id:<9} {claim.kind:<10} {claim.status:<18} {claim.title}")
     return FINE
+
+
+def claim_commands(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add the command that lists the claims, and the one of this name, which takes some of them."""
+    commands.add_parser("list", help="list the claims").set_defaults(command=list_claims)
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text)
+    help = "claim, chapter or pattern: L2, 'C*'"
+    command.add_argument("ids", nargs="*", metavar="ID", type=claims_named, help=help)
+    return command

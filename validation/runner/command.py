@@ -21,9 +21,8 @@ from theory.command_line import (
     FINE,
     USAGE,
     OutputLost,
-    claims_named,
+    claim_commands,
     complain,
-    list_claims,
     one_of,
     run_command,
     say,
@@ -88,17 +87,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(metavar="{list,run,figure}", required=True)
 
-    listing = commands.add_parser("list", help="list the claims")
-    listing.set_defaults(command=list_claims)
-
-    checks = commands.add_parser("run", help="check claims (default: all)")
-    checks.add_argument(
-        "ids",
-        nargs="*",
-        metavar="ID",
-        type=claims_named,
-        help="claim, chapter or pattern: L2, 'C*'",
-    )
+    checks = claim_commands(commands, "run", "check claims (default: all)")
     checks.add_argument("-v", "--verbose", action="store_true", help="show every row as it comes")
     checks.add_argument(
         "--workers",
