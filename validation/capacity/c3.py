@@ -8,9 +8,9 @@ from math import log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-import assocmem as am
 from assocmem import capacity
 from validation.capacity.draws import Estimate
+from validation.memory.one_to_one import measured_recall
 from validation.memory.recall import exponent
 from validation.runner import tolerances
 from validation.runner.cases import Case, Context
@@ -39,18 +39,8 @@ def check(context: Context) -> Iterator[Case]:
     within = tolerances.standard_errors(tests, freedom=memories - 1)
     for d in (32, 128):
         n = round(6 * sqrt(d))
-        weights = 1 / np.arange(1, n + 1)
-        counts = [
-            np.sum(
-                am.AssociativeMemory(
-                    keys=am.gaussian(n, d, rng=rng),
-                    values=am.gaussian(n, d, rng=rng),
-                    coefficients=np.diag(weights),
-                ).margin()
-                > 0
-            )
-            for _ in range(memories)
-        ]
+        weights = np.diag(1 / np.arange(1, n + 1))
+        counts = n * measured_recall(n, d, memories, rng, weights)
         predicted, law_error = recalled_items(1, d, n, np.arange(n), draws, rng)
         error = np.std(counts, ddof=1) / sqrt(memories)
         tolerance = within * np.hypot(law_error, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import log, sqrt
+from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
@@ -14,14 +15,16 @@ from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 
 
-def measured_recall(n: int, d: int, memories: int, rng: np.random.Generator) -> np.ndarray:
-    """Recall of independent memories of n Gaussian pairs."""
-    return np.array(
-        [
-            AssociativeMemory(keys=gaussian(n, d, rng=rng), values=gaussian(n, d, rng=rng)).recall()
-            for _ in range(memories)
-        ]
-    )
+def measured_recall(
+    n: int, d: int, memories: int, rng: np.random.Generator, coefficients: Any = None
+) -> np.ndarray:
+    """Recall of independent memories of n Gaussian pairs, with these coefficients or one to one."""
+
+    def recall() -> float:
+        keys, values = gaussian(n, d, rng=rng), gaussian(n, d, rng=rng)
+        return AssociativeMemory(keys=keys, values=values, coefficients=coefficients).recall()
+
+    return np.array([recall() for _ in range(memories)])
 
 
 def recall_law(n: int, d: int, draws: int, rng: np.random.Generator) -> tuple[float, float]:
