@@ -357,17 +357,10 @@ class BigramTask:
             steps = bigram[words[:, :-1], words[:, 1:]].prod(axis=1)
             probability = chance * self.language.unigram[words[:, 0]] * steps
             possible = probability > 0
-            rows = (possible.sum(), 1)
-            parts.append(
-                (
-                    words[possible],
-                    np.tile(triggers, rows),
-                    np.tile(outputs, rows),
-                    probability[possible],
-                )
-            )
-        found, drawn, answers, odds = map(np.concatenate, zip(*parts, strict=True))
-        return self._assemble(found, drawn, answers, self._has_loss(found, drawn) * odds[:, None])
+            drawn = (np.tile(each, (possible.sum(), 1)) for each in (triggers, outputs))
+            parts.append((words[possible], *drawn, probability[possible]))
+        found, asked, answers, odds = map(np.concatenate, zip(*parts, strict=True))
+        return self._assemble(found, asked, answers, self._has_loss(found, asked) * odds[:, None])
 
     def _draws(self) -> Iterator[tuple[list[int], list[int], float]]:
         """All triggers in the order drawn, their outputs, and the probability of both."""

@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 
 import assocmem as am
-from assocmem.tasks.symmetry import set_partitions
 from theory.algebra.patterns import Pattern, patterns
 from theory.algebra.population import exact, through_softmax
 from theory.algebra.rational import FIELD, c, degree, k
-
-
-# What the derivations stand on: patterns, sums, exact arithmetic.
-def test_bell_numbers():
-    assert [len(set_partitions(n)) for n in range(7)] == [1, 1, 2, 5, 15, 52, 203]
 
 
 def pattern_of(tokens, tau):

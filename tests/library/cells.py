@@ -1,5 +1,6 @@
 """Functions whose cells a sweep runs, in any process."""
 
+import time
 from pathlib import Path
 
 from assocmem.sweeps import run
@@ -21,3 +22,12 @@ def fail_at(n, bad, rng):
 
 def rows_of(function, grid, **options):
     return run(function, grid, **options).rows
+
+
+def until(reached, process=None):
+    """Wait for this, and for no longer than the process runs that is to bring it about."""
+    deadline = time.monotonic() + 120
+    while not reached():
+        assert process is None or process.poll() is None, "the sweep ended"
+        assert time.monotonic() < deadline, "the sweep hangs"
+        time.sleep(0.01)

@@ -24,7 +24,8 @@ TASK = am.InductionTask(4, 6)
 EMB = am.FrozenEmbeddings.orthonormal(TASK)
 MODEL = am.FrozenTransformer(EMB)
 BATCH = TASK.sample(6, rng=0)
-W = am.AssociativeMemory(keys=np.eye(3), values=np.eye(3))
+EYE = np.eye(3)
+W = am.AssociativeMemory(keys=EYE, values=EYE)
 SQUARE = np.full((3, 3), 1 / 9)
 UNIGRAM, BIGRAM = np.full(3, 1 / 3), np.full((3, 3), 1 / 3)
 
@@ -37,41 +38,27 @@ def axes():
 
 # One call for each way in: what it is given, and a right value.
 CALLS = [
-    ("u", lambda x: am.gram(x), np.eye(3)),
-    ("v", lambda x: am.gram(np.eye(3), x), np.eye(3)),
-    ("u", lambda x: am.coherence(x), np.eye(3)),
-    ("keys", lambda x: am.AssociativeMemory(keys=x, values=np.eye(3)), np.eye(3)),
-    ("values", lambda x: am.AssociativeMemory(keys=np.eye(3), values=x), np.eye(3)),
-    (
-        "coefficients",
-        lambda x: am.AssociativeMemory(keys=np.eye(3), values=np.eye(3), coefficients=x),
-        np.eye(3),
-    ),
-    ("matrix", lambda x: am.AssociativeMemory.from_matrix(x, np.eye(3), np.eye(3)), np.eye(3)),
-    ("keys", lambda x: W.scores(keys=x), np.eye(3)),
+    ("u", lambda x: am.gram(x), EYE),
+    ("v", lambda x: am.gram(EYE, x), EYE),
+    ("u", lambda x: am.coherence(x), EYE),
+    ("keys", lambda x: am.AssociativeMemory(keys=x, values=EYE), EYE),
+    ("values", lambda x: am.AssociativeMemory(keys=EYE, values=x), EYE),
+    ("coefficients", lambda x: am.AssociativeMemory(keys=EYE, values=EYE, coefficients=x), EYE),
+    ("matrix", lambda x: am.AssociativeMemory.from_matrix(x, EYE, EYE), EYE),
+    ("keys", lambda x: W.scores(keys=x), EYE),
     ("key", lambda x: W.store(x, [0, 1, 0]), np.ones(3)),
     ("value", lambda x: W.store([0, 1, 0], x), np.ones(3)),
-    ("coefficient", lambda x: W.store(np.eye(3), np.eye(3), x), np.ones(3)),
+    ("coefficient", lambda x: W.store(EYE, EYE, x), np.ones(3)),
     ("targets", lambda x: W.recall(x), np.arange(3)),
     ("among", lambda x: W.recall(among=x), np.ones((3, 3), bool)),
     ("among", lambda x: W.chance(x), np.ones((3, 3), bool)),
-    ("joint", lambda x: am.gradients.linear_step(np.eye(3), np.eye(3), x), SQUARE),
-    ("inputs", lambda x: am.gradients.noisy_linear_step(x, np.eye(3), SQUARE), np.eye(3)),
-    (
-        "inputs",
-        lambda x: am.gradients.attention_step(x, [0], np.eye(3), np.eye(3)),
-        np.eye(3)[None],
-    ),
-    (
-        "targets",
-        lambda x: am.gradients.attention_step(np.eye(3)[None], x, np.eye(3), np.eye(3)),
-        np.zeros(1, int),
-    ),
+    ("joint", lambda x: am.gradients.linear_step(EYE, EYE, x), SQUARE),
+    ("inputs", lambda x: am.gradients.noisy_linear_step(x, EYE, SQUARE), EYE),
+    ("inputs", lambda x: am.gradients.attention_step(x, [0], EYE, EYE), EYE[None]),
+    ("targets", lambda x: am.gradients.attention_step(EYE[None], x, EYE, EYE), np.zeros(1, int)),
     (
         "weights",
-        lambda x: am.gradients.attention_step(
-            np.eye(3)[None], [0], np.eye(3), np.eye(3), weights=x
-        ),
+        lambda x: am.gradients.attention_step(EYE[None], [0], EYE, EYE, weights=x),
         np.ones(1),
     ),
     ("tokens", lambda x: MODEL.logits(x), BATCH.tokens),
@@ -98,8 +85,8 @@ CALLS = [
     ("counts", lambda x: am.Language.from_counts(x), np.ones((3, 3))),
     ("weights", lambda x: am.capacity.recall_probability(3, 8, weights=x), np.ones(3)),
     ("x", lambda x: am.capacity.zipf_recall(x, 1), np.ones(3)),
-    ("scores", lambda x: plots.memory(x, ax=axes()), np.eye(3)),
-    ("weights", lambda x: plots.attention_map(x, ax=axes()), np.eye(3)),
+    ("scores", lambda x: plots.memory(x, ax=axes()), EYE),
+    ("weights", lambda x: plots.attention_map(x, ax=axes()), EYE),
 ]
 OPTIONAL = ["v", "keys", "coefficients", "targets", "among", "weights", "positions", "W_K1"]
 cases = pytest.mark.parametrize(("name", "call", "good"), CALLS)
@@ -225,8 +212,7 @@ def test_positions_of_any_dtype(length, dtype):
 
 @given(
     hnp.arrays(
-        st.sampled_from([np.uint8, np.int8, np.uint32, np.int64, np.uint64]),
-        st.integers(1, 5),
+        st.sampled_from([np.uint8, np.int8, np.uint32, np.int64, np.uint64]), st.integers(1, 5)
     )
 )
 def test_integers_are_what_they_were_or_refused(array):
@@ -348,10 +334,7 @@ FLAGS = [
     ("sharp", lambda flag: am.coherence_bound(9, 9, sharp=flag)),
     ("normalised", lambda flag: am.overlap_moment(2, 9, normalised=flag)),
     ("sharp", lambda flag: am.how_many_fit(9, 0.5, sharp=flag)),
-    (
-        "compressed",
-        lambda flag: am.FrozenEmbeddings.random(TASK, width=90, compressed=flag, rng=0),
-    ),
+    ("compressed", lambda flag: am.FrozenEmbeddings.random(TASK, width=90, compressed=flag, rng=0)),
     ("band", lambda flag: plots.recall_curve([1], [0.5], [0.4], [0.6], band=flag, ax=axes())),
     ("progress", lambda flag: am.sweeps.run(lambda n, rng: {}, {"n": [1]}, progress=flag)),
     ("progress", lambda flag: am.training.train(TASK, EMB, steps=1, rng=0, progress=flag)),

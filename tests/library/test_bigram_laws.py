@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assocmem.tasks import BigramBatch, BigramTask, Language
+from assocmem.tasks import BigramTask, Language
 from tests.library.bigrams import (
     FALSE_ALARM,
     LANGUAGE,
@@ -125,13 +125,7 @@ def test_another_law_is_rejected(name, change):
 def test_dependent_outputs_are_rejected():
     task = BigramTask(LANGUAGE, length=6, n_triggers=2)
     batch = task.sample(20_000, rng=11)
-    copied = BigramBatch(
-        tokens=batch.tokens,
-        targets=batch.targets,
-        weights=batch.weights,
-        triggers=batch.triggers,
-        outputs=batch.outputs[:, [0, 0]],
-    )
+    copied = dataclasses.replace(batch, outputs=batch.outputs[:, [0, 0]])
     assert conditional_p(task, copied)["outputs"] < FALSE_ALARM
 
 

@@ -112,13 +112,7 @@ def test_lead_is_that_of_the_full_array(task, matrix, seed):
 def test_memory_is_the_sum_of_outer_products(task, matrix, seed):
     table = draw_table(seed, task, matrix)
     emb = am.FrozenEmbeddings.random(task, width=7, rng=seed)
-    vectors = {
-        "outputs": emb.outputs,
-        "tokens": emb.tokens,
-        "positions": emb.positions,
-        "remapped_tokens": emb.remapped_tokens,
-        "remapped_positions": emb.remapped_positions,
-    }
+    vectors = {family: getattr(emb, family) for family in (OUTPUTS, *ATOMS)}
     W_V2 = emb.W_V2 if matrix == "W_O2" else np.eye(emb.width)
 
     def outer_products(part):

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from assocmem.sweeps import run
+from tests.library.cells import until
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -111,13 +112,6 @@ def start(tmp_path):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-def until(condition):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def runs(process):

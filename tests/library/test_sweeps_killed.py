@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assocmem.sweeps import run
-from tests.library.cells import GRID, draw
+from tests.library.cells import GRID, draw, until
 
 # A kill in the middle
 
@@ -63,15 +63,14 @@ def test_a_sweep_killed_in_the_middle_resumes(engine, start, tmp_path):
     script.write_text(SCRIPT)
     process = start(engine, script, str(tmp_path), engine)
     before = 5 if engine == "serial" else 9  # one worker is at cell 5, another ends all the rest
-    deadline = time.monotonic() + 120
-    while not (
-        output.exists()
-        and output.read_bytes().count(b"\n") == 1 + before
-        and "5" in (tmp_path / "started").read_text().split()
-    ):
-        assert process.poll() is None, "the sweep ended"
-        assert time.monotonic() < deadline, "the sweep hangs"
-        time.sleep(0.01)
+    until(
+        lambda: (
+            output.exists()
+            and output.read_bytes().count(b"\n") == 1 + before
+            and "5" in (tmp_path / "started").read_text().split()
+        ),
+        process,
+    )
     with pytest.raises(
         BlockingIOError, match=r"output: expected a file that no other process writ"
     ):
@@ -102,11 +101,7 @@ def test_workers_that_outlive_a_killed_sweep_do_not_keep_its_file(start, tmp_pat
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     process = start("processes", script, str(tmp_path), "processes")
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "ended").exists():
-        assert process.poll() is None, "the sweep ended"
-        assert time.monotonic() < deadline, "the sweep hangs"
-        time.sleep(0.01)
+    until((tmp_path / "ended").exists, process)
     try:
         process.kill()
         process.wait()

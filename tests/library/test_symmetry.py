@@ -15,6 +15,7 @@ from assocmem.model.blocks import BlockTable
 from assocmem.model.symmetric import LEARNED, SymmetricTransformer
 from assocmem.tasks.symmetry import Patterns, set_partitions
 from tests.rounding import PRODUCTS
+from validation.symmetry.p1 import random_weights
 
 AGREE = PRODUCTS
 
@@ -28,17 +29,6 @@ def tasks(draw):
         return am.InductionTask(n_tokens, length, "random", "all")
     k = draw(st.integers(1, n_tokens - 2))
     return am.InductionTask(n_tokens, length, k, draw(st.sampled_from(["content", "all"])))
-
-
-def random_tables(task, rng):
-    """Symmetric weights of order one half, every block of them."""
-    n, length = task.n_tokens, task.length
-    shapes = {"W_K1": (n + length,) * 2, "W_K2": (2 * (n + length),) * 2}
-    shapes["W_O2"] = (task.n_outputs, 2 * (n + length))
-    return {
-        name: BlockTable.averaged(task, name, rng.normal(size=shape) / 2, task)
-        for name, shape in shapes.items()
-    }
 
 
 # Patterns
@@ -126,7 +116,7 @@ def test_mean_is_the_expectation():
 
 @given(tasks(), st.sampled_from(LEARNED), st.integers(0, 2**32))
 def test_from_coefficients_inverts_coefficients(task, matrix, seed):
-    table = random_tables(task, np.random.default_rng(seed))[matrix]
+    table = random_weights(task, np.random.default_rng(seed))[matrix]
     again = BlockTable.from_coefficients(task, matrix, table.coefficients())
     assert np.abs(again.coefficients() - table.coefficients()).max() <= AGREE
 
@@ -162,7 +152,7 @@ def test_asymmetric_coefficients_are_refused():
 def test_the_table_of_the_first_layer_may_hold_tokens():
     task = am.InductionTask(5, 4, 2)
     emb = am.FrozenEmbeddings.orthonormal(task)
-    table = random_tables(task, np.random.default_rng())["W_K1"]
+    table = random_weights(task, np.random.default_rng())["W_K1"]
     memory = table.memory(emb)
     assert memory.coefficients.shape == (9, 9)
     assert np.array_equal(memory.matrix[:9, :9], table.coefficients())
@@ -177,7 +167,7 @@ def test_the_table_of_the_first_layer_may_hold_tokens():
 
 @given(tasks(), st.integers(0, 2**32))
 def test_equal_to_the_model_on_the_full_population(task, seed):
-    weights = random_tables(task, np.random.default_rng(seed))
+    weights = random_weights(task, np.random.default_rng(seed))
     model = SymmetricTransformer(task, **weights)
     loss, tables = model.loss_and_tables(task.patterns())
     emb = am.FrozenEmbeddings.orthonormal(task)

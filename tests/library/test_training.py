@@ -1,8 +1,7 @@
-"""Training: the update, the data of each step, the schedule, and what a history says."""
+"""Training: the schedule, the data of each step, and what a history says."""
 
 from __future__ import annotations
 
-import csv
 import itertools
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 
 from assocmem import probe, training
 from assocmem.tasks import BigramTask
-from assocmem.training import SGD, History, published, train
-from assocmem.training.optimizers import update
+from assocmem.training import History, published, train
 from assocmem.training.start import BATCH, stream
 from tests.library.runs import LANGUAGE, RATES, SHORT, TASK, bits, short
 from tests.rounding import OPERATION, SOLVED
@@ -20,42 +18,6 @@ from tests.rounding import OPERATION, SOLVED
 @pytest.fixture(scope="module")
 def run():
     return short(evaluate_every=1)
-
-
-# --- the update ---------------------------------------------------------------------------------
-
-
-def unrolled(start, gradients, *, learning_rate, momentum, weight_decay):
-    """W_n = W_0 - η Σ_i v_i, v_i = Σ_{k ≤ i} μ^(i-k) (g_k + λ W_k), without any recursion in v."""
-    path = [start]
-    for n in range(1, len(gradients) + 1):
-        decayed = [g + weight_decay * W for g, W in zip(gradients, path, strict=False)]
-        total = sum(momentum ** (i - k) * decayed[k] for i in range(n) for k in range(i + 1))
-        path.append(start - learning_rate * total)
-    return path[-1]
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
-def test_the_update_is_sgd_with_momentum(momentum, weight_decay):
-    rates = {"learning_rate": 0.3, "weight_decay": weight_decay}
-    rng = np.random.default_rng()
-    start, gradients = rng.normal(size=(3, 3)), rng.normal(size=(7, 3, 3))
-    matrix, state = start, {}
-    for gradient in gradients:
-        matrix, state = update(SGD(momentum), matrix, gradient, state, **rates)
-    expected = unrolled(start, gradients, momentum=momentum, **rates)
-    # rounding: 7 updates of a few operations each, some 100 times 2^-53, with room for growth
-    np.testing.assert_allclose(matrix, expected, rtol=0, atol=1e-12 * abs(expected).max())
-
-
-@pytest.mark.parametrize("change", ["momentum", "weight_decay", "learning_rate"])
-def test_the_check_of_the_update_sees_another_rule(change):
-    rates = {"learning_rate": 0.3, "momentum": 0.9, "weight_decay": 0.2}
-    gradients = np.random.default_rng().normal(size=(7, 3, 3))
-    other = rates | {change: rates[change] * 1.001}
-    right, wrong = (unrolled(np.ones((3, 3)), gradients, **r) for r in (rates, other))
-    assert abs(right - wrong).max() > 1e-6 * abs(right).max()
 
 
 # --- the schedule -------------------------------------------------------------------------------
@@ -145,19 +107,13 @@ def test_any_number_of_workers_gives_the_same_bits(dtype):
 # --- the history --------------------------------------------------------------------------------
 
 
-def test_a_history_is_arrays_by_name(run, tmp_path):
+def test_a_history_is_arrays_by_name(run):
     history = run.history
     assert history["step"].tolist() == list(range(7))
     assert next(iter(history)) == "step"
     assert all(column.shape == (7,) for column in history.values())
     assert short().history["step"].tolist() == [0, 3, 6]
     assert short(steps=4).history["step"].tolist() == [0, 3, 4]  # the end, on the grid or not
-    history.to_csv(tmp_path / "history.csv")
-    with open(tmp_path / "history.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for name, column in history.items():
-        np.testing.assert_array_equal([float(row[name]) for row in rows], column)
-    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
     assert repr(run).startswith("TrainingRun(step 6 of 6, History(7 rows, steps 0..6: loss, ")
 
 

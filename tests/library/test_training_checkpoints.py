@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def interrupt_after(monkeypatch, owner, name, calls):
         return result
 
     monkeypatch.setattr(owner, name, interrupted)
+
+
+@contextmanager
+def endless_run(path, more_than=0):
+    """A process whose run has left a checkpoint of more steps than this; killed in the end."""
+    with subprocess.Popen([sys.executable, __file__, str(path)]) as process:
+        try:
+            deadline = time.monotonic() + 120
+            saved = files.beside(path, ".npz")
+            while not (saved.exists() and TrainingRun.load(path).step > more_than):
+                assert process.poll() is None, "the run ended by itself"
+                assert time.monotonic() < deadline, "the run left no checkpoint"
+                time.sleep(0.01)
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
 
 
 # --- read back ----------------------------------------------------------------------------------
@@ -112,17 +129,10 @@ def test_a_finished_run_is_read_and_a_longer_one_goes_on(tmp_path, monkeypatch):
 
 
 def test_killed_without_warning_a_run_goes_on_to_the_same_bits(tmp_path):
-    """A process with an endless run is killed as soon as it has left a checkpoint or two."""
+    """As soon as it has left a checkpoint or two."""
     path = tmp_path / "run"
-    with subprocess.Popen([sys.executable, __file__, str(path)]) as process:
-        try:
-            deadline = time.monotonic() + 120
-            while not (files.beside(path, ".npz").exists() and TrainingRun.load(path).step > 9):
-                assert process.poll() is None, "the run ended by itself"
-                assert time.monotonic() < deadline, "the run left no checkpoint"
-                time.sleep(0.01)
-        finally:
-            process.send_signal(signal.SIGKILL)
+    with endless_run(path, more_than=9) as process:
+        pass
     assert process.returncode == -signal.SIGKILL
     left = TrainingRun.load(path).step
     resumed = run_to(left + 6, path)
@@ -246,19 +256,11 @@ def test_an_object_is_compared_by_its_attributes(tmp_path):
 def test_a_second_training_on_a_checkpoint_is_refused(tmp_path):
     """A job that is requeued while its predecessor still runs: clear, and nothing is torn."""
     path = tmp_path / "run"
-    with subprocess.Popen([sys.executable, __file__, str(path)]) as process:
-        try:
-            deadline = time.monotonic() + 120
-            while not files.beside(path, ".npz").exists():
-                assert process.poll() is None, "the run ended by itself"
-                assert time.monotonic() < deadline, "the run left no checkpoint"
-                time.sleep(0.01)
-            for _ in range(3):
-                with pytest.raises(BlockingIOError, match="checkpoint: expected a path that no"):
-                    run_to(10**6, path)
-                TrainingRun.load(path)  # may be read
-        finally:
-            process.kill()
+    with endless_run(path):
+        for _ in range(3):
+            with pytest.raises(BlockingIOError, match="checkpoint: expected a path that no"):
+                run_to(10**6, path)
+            TrainingRun.load(path)  # may be read
     assert run_to(TrainingRun.load(path).step + 1, path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["run.json", "run.npz"]
 

@@ -11,9 +11,7 @@ from assocmem.model.blocks import BlockTable
 from assocmem.model.families import ATOMS, TokenBlock
 from theory.algebra import telescoping
 from theory.algebra.population import VOCABULARIES, differences
-from theory.algebra.telescoping import (
-    LENGTH,
-)
+from theory.algebra.telescoping import LENGTH
 from theory.derivation import Derivation, DerivationError
 from theory.steps import any_length, averages, every_block, second_step
 from theory.steps.any_length import task

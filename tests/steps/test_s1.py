@@ -6,14 +6,7 @@ import pytest
 
 from assocmem import gradients
 from assocmem.model.families import OUTPUTS, POSITIONS, REMAPPED_TOKENS, TOKENS
-from tests.controls import (
-    alter,
-    block_replaced,
-    derivation_fails,
-    different,
-    failures,
-    with_block,
-)
+from tests.controls import alter, block_replaced, derivation_fails, different, failures, with_block
 from theory.derivation import Derivation
 from theory.steps import s1
 

@@ -20,11 +20,7 @@ from theory.steps import s3a
             with_block(("positions", "positions"), lambda block: block[:, ::-1]),
         ),
         (gradients, "third_step", lambda table: -1 * table),
-        (
-            gradients,
-            "third_step",
-            lambda table: table if table.task.n_tokens == 4 else -1 * table,
-        ),
+        (gradients, "third_step", lambda table: table if table.task.n_tokens == 4 else -1 * table),
     ],
 )
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
