@@ -14,10 +14,8 @@ from scipy.special import gammaln
 
 from tests.validation.test_figures_committed import committed
 from theory import CLAIMS
-from validation.figures import BY_CLAIM, FIGURES, SHOWN_BY
+from validation.figures import BY_CLAIM, FIGURES, SHOWN_BY, finite_steps, near_orthogonality
 from validation.figures.by_claim import CLOSED, KINDS, LIMIT, MEASURED, OTHERWISE
-
-NEW = ("finite-steps", "near-orthogonality", "noise")
 
 
 def rows_of(claim, series=None, *kinds):
@@ -64,9 +62,9 @@ STATED = {
     ("NO3", "d = 15"): lambda n: np.sqrt((n - 15) / (15 * (n - 1))),
     ("NO4", "norm"): lambda d: chi(d) / np.sqrt(d),
     ("NO4", "overlap with itself"): lambda d: d**-0.5,
-    ("C1", "right score"): lambda n: (n + 4 * 32 + 3) / 32**2,
-    ("C1", "wrong score"): lambda n: (n + 2 * 32 + 2) / 32**2,
-    ("C1", "margin"): lambda n: (2 * n + 6 * 32 + 5) / 32**2,
+    ("C1", "right, d = 32"): lambda n: (n + 4 * 32 + 3) / 32**2,
+    ("C1", "wrong, d = 32"): lambda n: (n + 2 * 32 + 2) / 32**2,
+    ("C1", "margin, d = 32"): lambda n: (2 * n + 6 * 32 + 5) / 32**2,
     ("C7", "bound"): lambda d: 1 / (2 * d),
     ("W1", r"$\langle x, \Phi x' \rangle$"): lambda d: 0 * d + 1,
     ("W1", r"$\langle \Phi x, \Phi x' \rangle$"): lambda d: 2 + 1 / d,
@@ -84,6 +82,18 @@ def test_a_line_is_what_the_claim_states(claim, series):
     x, y = (np.array([row[key] for row in rows]) for key in ("x", "y"))
     assert len(x) >= 4
     np.testing.assert_allclose(y, STATED[claim, series](x), rtol=1e-9, atol=1e-12)
+
+
+def test_sizes_that_are_given_are_those_of_the_rows():
+    rng = np.random.default_rng()
+    rows = near_orthogonality.score_noise(16, 20, rng)
+    margins = [row for row in rows if row["series"] == "margin, d = 16"]
+    assert {row["x"] for row in margins if row["kind"] == MEASURED} == {2, 8, 32, 64}
+    line = [row for row in margins if row["kind"] == CLOSED]
+    for row in line:
+        assert row["y"] == pytest.approx((2 * row["x"] + 6 * 16 + 5) / 16**2)
+    rows = finite_steps.output_at_2(12, 4, rng)
+    assert {row["series"] for row in rows} == {"N = 12, K = 1", "N = 12, K = 2", "hand-built"}
 
 
 def test_the_line_of_c5_is_where_too_few_regions_are_left():

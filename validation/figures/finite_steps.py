@@ -128,7 +128,7 @@ def output_at_2(tokens: int, draws: int, rng: np.random.Generator) -> list[Row]:
     """Attention on the output of a sequence that starts with its trigger, by the length."""
     rows = []
     for k in 1, 2:
-        name = f"learned, K = {k}"
+        name = f"N = {tokens}, K = {k}"
         for length in range(8, 65, 2):
             task = am.InductionTask(tokens, length, k)
             run = am.top_down(task, margins=MARGINS, evaluate_on=None)
@@ -223,7 +223,7 @@ AXES = {
         "position, times t, over the lead of step 1.",
     ),
     "tie": Axis(
-        "tie: $\\tau = 1$, N = 32", "length T", "attention on the output",
+        "tie: learned, $\\tau = 1$", "length T", "attention on the output",
         {"ylim": (-0.05, 1.5), "yticks": (0, 0.25, 0.5, 0.75, 1)}, "upper left",
         says="Lines: the softmax of the mean scores; of the hand-built head, IH. Points: the "
         "reference transformer on drawn sequences that begin with their trigger, and two standard "

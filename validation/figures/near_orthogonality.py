@@ -102,7 +102,7 @@ def remapped(number: int, rng: np.random.Generator) -> list[Row]:
 
 def score_noise(d: int, draws: int, rng: np.random.Generator) -> list[Row]:
     """Variances of the scores and margins of n pairs one to one, by n."""
-    rows, names = [], ("right score", "wrong score", "margin")
+    rows, names = [], [f"{name}, d = {d}" for name in ("right", "wrong", "margin")]
 
     def variances(n: int) -> tuple[float, float, float]:
         right = capacity.score_moments(np.eye(n), d)[1]
@@ -193,7 +193,7 @@ AXES = {
         "errors.",
     ),
     "C1": Axis(
-        "C1: noise at d = 32", "pairs n", "variance", {"xscale": "log", "yscale": "log"},
+        "C1: scores and margins", "pairs n", "variance", {"xscale": "log", "yscale": "log"},
         says="Lines: exact variances of n pairs one to one over Gaussian vectors. Points: drawn "
         "memories, with two standard errors.",
     ),
