@@ -78,8 +78,6 @@ def generate(app: Any) -> None:
     for claim in CLAIMS.values():
         cases = [row for row in rows if row["id"] == claim.id]
         files[f"{claim.id}.md"] = page(claim, steps.get(claim.id, ()), cases).encode()
-        if spread(cases):
-            files[f"{claim.id}.svg"] = figure(claim, cases)
     files |= exact_figures() | recorded_figures()
     write(Path(app.srcdir) / "claims", files)
 
@@ -149,8 +147,8 @@ def page(claim: Claim, steps: Sequence[Step], rows: Sequence[Row]) -> str:
         blocks(claim.statement),
         "**Where it holds.** " + "; ".join(map(markdown, claim.assumptions)) + ".",
         "## Predicted against measured",
-        measured(claim, rows),
         *(f"```{{figure}} {name}\n:alt: {alt}\n\n{text}\n```" for name, alt, text in shown(claim)),
+        measured(claim, rows),
     ]
     if steps:
         parts += [
@@ -321,7 +319,7 @@ def step_as_item(number: int, step: Step) -> str:
 
 
 def measured(claim: Claim, rows: Iterable[Row]) -> str:
-    """The cases of the check as a table and as a picture."""
+    """The cases of the check as a table, and what its columns mean."""
     ran = [row for row in rows if row["passed"] is not None]
     if not ran:
         return (
@@ -346,12 +344,6 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
     }.get(claim.kind, "The measurement differs from the prediction by at most the tolerance.")
     found = dict.fromkeys(row.get("evidence") or "identity" for row in ran)
     how = "; ".join(EVIDENCE[word] for word in found)
-    picture = (
-        f"```{{figure}} {claim.id}.svg\n"
-        f":alt: measured minus predicted over the tolerance, for each case of {claim.id}\n\n"
-        "Measured minus predicted, in units of the tolerance; values in the shaded range are\n"
-        "allowed. A triangle marks a value beyond the axis.\n```"
-    )
     return "\n\n".join(
         [
             f"{meaning} Evidence: {how}. `python -m validation run {claim.id} -v` repeats it.",
@@ -362,15 +354,8 @@ def measured(claim: Claim, rows: Iterable[Row]) -> str:
                     *lines,
                 ]
             ),
-            *([picture] if spread(ran) else ()),
         ]
     )
-
-
-def spread(rows: Iterable[Row]) -> bool:
-    """Whether measurements can lie anywhere in what is allowed: those to rounding are all at 0."""
-    ran = [row for row in rows if row["passed"] is not None]
-    return any(row.get("evidence", "identity") not in ("identity", "enumeration") for row in ran)
 
 
 def blocks(text: str) -> str:
@@ -384,51 +369,6 @@ def blocks(text: str) -> str:
 def markdown(text: str) -> str:
     """Text with citations of the bibliography."""
     return writing.as_markdown(writing.typeset(text), cite="{{cite:t}}`{}`".format)
-
-
-def figure(claim: Claim, rows: Iterable[Row]) -> bytes:
-    """Measured minus predicted, in units of the tolerance: one dot a case, as SVG."""
-    import io
-
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from assocmem.plots import BLUE, GREEN
-
-    excess = [relative_excess(row) for row in rows if row["passed"] is not None]
-    edge = 1.6
-    low, high = {"upper": (-1, 0), "lower": (0, 1), "high_prob": (-edge, 1)}.get(
-        claim.kind, (-1, 1)
-    )
-    drawing = Figure(figsize=(7.5, 1.1 + 0.16 * len(excess)), layout="constrained")
-    axes = drawing.subplots()
-    axes.axvspan(low, high, color=GREEN, alpha=0.15, linewidth=0)
-    axes.axvline(0, color="grey", linewidth=0.8)
-    for number, value in enumerate(excess, start=1):
-        marker = "o" if abs(value) < edge else "<" if value < 0 else ">"
-        axes.plot(
-            max(-edge, min(edge, value)), number, marker, color=BLUE, markersize=5, clip_on=False
-        )
-    axes.set(
-        xlim=(-edge, edge),
-        ylim=(len(excess) + 0.7, 0.3),
-        yticks=range(1, len(excess) + 1),
-        xlabel="(measured - predicted) / tolerance",
-        ylabel="case",
-    )
-    axes.tick_params(axis="y", labelsize=7 if len(excess) > 8 else 9)
-    picture = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": claim.id}):  # the same file each time
-        drawing.savefig(picture, format="svg", metadata={"Date": None}, facecolor="white")
-    return picture.getvalue()
-
-
-def relative_excess(row: Row) -> float:
-    """(measured - predicted) / tolerance; 0 when they are equal, whatever the tolerance."""
-    excess = row["measured"] - row["predicted"]
-    if excess == 0:
-        return 0.0
-    return excess / row["tolerance"] if row["tolerance"] else float("inf") * excess
 
 
 # The site stands alone
