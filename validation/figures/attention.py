@@ -133,9 +133,9 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     )
     caption(
         figure,
-        f"The induction head of a trained model, in-context accuracy {accuracy:.0%}, on a test "
-        f"sequence where it works ({here} of {repeated} repeated triggers, in orange, attend "
-        f"most to a wrong token). Over all test sequences {failed} of {asked} do. Outlined: where "
-        f"the head should look; green: what followed a trigger before.",
+        f"Attention of a trained model with in-context accuracy {accuracy:.0%}, on a test sequence "
+        f"where its induction head works: {here} of {repeated} repeated triggers (orange) attend "
+        f"most to a wrong token; over all test sequences {failed} of {asked} do. Outlined: where "
+        f"the head should attend; green: the token that followed a trigger before.",
     )
     return fitted(figure)

@@ -135,10 +135,10 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     figure = arranged(rows, panels, columns, across=across, shape=shape)
     caption(
         figure,
-        "Global bigrams come first; the triggers decide how fast the induction head follows. By "
-        "triggers: accuracy in context; dashed: share of the divergence from the global bigrams "
-        "that is gone. By outputs: those that triggers have in training. Global bigrams: the "
-        "divergence off the triggers; dotted: by W_F alone. Bands: smallest to largest over the "
-        "runs.",
+        "Global bigrams are learned first; the triggers decide how fast the induction head "
+        "follows. By triggers: in-context accuracy; dashed: share of the divergence from the "
+        "global bigrams that is gone. By outputs: accuracy by the outputs used in training. Global "
+        "bigrams: divergence from them at tokens that are not triggers; dotted: that of $W_F$ "
+        "alone. Bands: smallest to largest of the runs.",
     )
     return fitted(figure)

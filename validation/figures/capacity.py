@@ -325,11 +325,11 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     found = "; ".join(map(str, agreements(rows)))
     caption(
         figure,
-        "What a d × d matrix stores over Gaussian keys and values. Points: drawn memories; lines: "
-        "predicted, for capacity and recall with a band of 1/2d of recall, for Zipf weights and "
-        "rules by exact laws, sampled, their error in the bars (95%); "
-        "dotted: limit d → ∞; $z_m$: median of the largest of m − 1 standard "
-        f"normals; exponents fitted to the points. {found}.",
+        "What a d × d matrix stores over Gaussian keys and values. Points: drawn memories. Lines: "
+        "predictions; for capacity and recall with a band for an error of 1/(2d) in recall, for "
+        "Zipf weights and rules from the sampled exact laws, whose error is included in the bars "
+        "(95%). Dotted: limit d → ∞; $z_m$: median of the largest of m − 1 standard normals. The "
+        f"exponents are fitted to the points. {found}.",
     )
     return fitted(figure)
 

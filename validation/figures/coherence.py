@@ -195,14 +195,16 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     figure = arranged(rows, PANELS, columns, across=columns, shape={1: 1.6, 2: 0.55}[columns])
     caption(
         figure,
-        f"Line and dark band: predicted median, {SPREAD[0]:.0%} to {SPREAD[2]:.0%} quantile "
-        f"(Poisson law of the number of close pairs); dots: measured, {rows[0]['draws']} and "
-        f"{rows[-1]['draws']} draws each. "
-        "Bars: 95% interval of the median with the proven error of the Poisson law. Coherence, "
-        "light band: proven to hold 95% of the draws, thin line: the plain bound "
-        "in place of its upper end; dotted: Welch's bound for any vectors. Number that fits, "
-        f"dashed: fit with probability $1 - 10^{{{round(np.log10(RARE))}}}$ by the sharp bound, "
-        "thin line: by the plain one. " + "; ".join(map(str, agreements(rows))) + ".",
+        "Coherence of random vectors, and how many fit. Line and dark band: predicted median, and "
+        f"{SPREAD[0]:.0%} to {SPREAD[2]:.0%} quantiles, by the Poisson law of the number of close "
+        f"pairs. Dots: medians of {rows[0]['draws']} and {rows[-1]['draws']} draws; bars: their "
+        "95% interval and the proved error of the Poisson law. Coherence, light band: proved to "
+        "contain 95% of the draws; thin line: the plain bound in place of its upper end; dotted: "
+        "Welch's bound for any vectors. Number that fits, dashed: vectors that fit with "
+        f"probability $1 - 10^{{{round(np.log10(RARE))}}}$ by the sharp bound; thin line: by the "
+        "plain bound. "
+        + "; ".join(map(str, agreements(rows)))
+        + ".",
     )
     return fitted(figure)
 

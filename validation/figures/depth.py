@@ -66,7 +66,8 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     figure = arranged(rows, PANELS, columns, across=columns, shape=shape)
     caption(
         figure,
-        "In-context bigrams need two layers: with one, accuracy and attention on what followed the "
-        "trigger before stay low. Lines: means of the runs; bands: smallest to largest.",
+        "In-context bigrams need two layers: with one, the accuracy and the attention on the token "
+        "that followed the trigger before stay low. Lines: means of the runs; bands: smallest to "
+        "largest.",
     )
     return fitted(figure)

@@ -96,9 +96,10 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     )
     caption(
         figure,
-        "Three memories form; freezing one holds up those below it. Recall of each memory and "
-        "accuracy in context over training, with the matrices named above each panel frozen until "
-        "the dotted line. Last panel: the independent reference, whose embeddings train too, with "
-        "four heads a layer (the best is shown), by AdamW. Bands: smallest to largest over runs.",
+        "The three memories form; freezing one delays those that the top-down steps write after "
+        "it. Recall of each memory and in-context accuracy over training, with the matrices named "
+        "above each panel frozen until the dotted line. Last panel: the independent reference "
+        "transformer, trained by AdamW with its embeddings, with four heads per layer (the best is "
+        "shown). Bands: smallest to largest of the runs.",
     )
     return fitted(figure)

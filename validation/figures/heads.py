@@ -88,8 +88,8 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     figure = arranged(rows, PANELS, columns, across=2 * columns, shape=shape)
     caption(
         figure,
-        "The three memories of a trained transformer, read from its weights: scores of each cue, "
-        "less their mean over the admissible answers, the right answer framed. Last: attention on "
-        "the token before, over sequences, against the margin that the weights give it.",
+        "The three memories of a trained transformer, read from its weights: scores of each cue "
+        "minus their mean over the admissible answers, with the right answer framed. Last panel: "
+        "mean attention on the previous token over sequences, against its margin in the weights.",
     )
     return fitted(figure)

@@ -165,11 +165,11 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     follower = sequence[sequence.index(word) + 1]
     caption(
         figure,
-        f"Three gradient steps from zero: the last {word} finds the token after the first "
-        f"{word}, which is {follower}. Above: attention on one sequence, layer 1 and 2, "
-        f"with the cell of the induction head outlined. Below: the three memories, a token to its "
-        f"output, a trigger to what follows it, a position to the one before; and rates over all "
-        f"test sequences.",
+        f"After three gradient steps from zero, the last {word} attends to the token after the "
+        f"first {word}, which is {follower}. Above: attention of layers 1 and 2 on one sequence, "
+        f"with the cell of the induction head outlined. Below: the three memories, from a token to "
+        f"its output, from a trigger to its remapped copy, and from a position to the previous "
+        f"one; and rates over all test sequences.",
     )
     return fitted(figure)
 

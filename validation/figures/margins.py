@@ -256,8 +256,8 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     n, start = rows[0]["sequences"], rows[0]["sequences_at_start"]
     caption(
         figure,
-        "Which margins make an induction head: accuracy at sizes (N, T, K) (closed forms, infinite "
-        f"width, $m_1$ = {DEFAULT[0]:g}). Framed: accuracy below {ENOUGH}, on {n:,} sequences "
-        f"({start:,} with the trigger first).",
+        "Which margins of the steps make an induction head: accuracy at sizes (N, T, K), by closed "
+        f"forms at infinite width, $m_1$ = {DEFAULT[0]:g}. Framed: accuracy below {ENOUGH}. It is "
+        f"measured on {n:,} sequences ({start:,} that begin with the trigger).",
     )
     return fitted(figure)

@@ -227,10 +227,11 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     found = "; ".join(map(str, agreements(rows)))
     caption(
         figure,
-        "Closed-form steps written with Gaussian embeddings, K = 1, labels over content; map: "
-        f"{rows[0]['draws']} draws a cell. $d_{{90}}$: within 10 % from T = 48 on, 7 to 13 % too "
-        "large below, not counted. $d^*$: lines: exact law given the positions, sampled; points: "
-        f"{draws} draws at two widths; bars (95%) hold the error of both; exponents of the last "
-        f"three points. {found}.",
+        "Closed-form steps written with Gaussian embeddings, for K = 1 and prediction over the "
+        f"content; the map has {rows[0]['draws']} draws in each cell. The predicted $d_{{90}}$ is "
+        "correct within 10 % from T = 48 on and 7 to 13 % too large below; it is not counted "
+        "among the agreements. $d^*$, lines: sampled exact law, given the positions; points: "
+        f"{draws} draws at two widths; bars (95%): the error of both. The exponents are those of "
+        f"the last three points. {found}.",
     )
     return fitted(figure)

@@ -142,11 +142,11 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
         figure.colorbar(line[0].images[0], ax=list(line), pad=0.005, **options)
     caption(
         figure,
-        "Where the three steps work (closed forms, infinite width): a framed cell fails, "
-        "a grey one does not exist or is not reached, by kinds of triggers and predicted classes. "
-        "Leads in natural units: step 1 times (content tokens) T, step 2 times K T² over the lead "
-        "of step 1. Step 3 at a lead of 10 in step 2: recall of all rows, and without rows 2 and "
-        "T - 1.",
+        "Where the three steps work, by kind of triggers and predicted classes (closed forms, "
+        "infinite width). A framed cell fails; a grey one does not exist, or an earlier step fails "
+        "there. Leads are in natural units: that of step 1 times C T, with C content tokens, and "
+        "that of step 2 times K T² over the lead of step 1. Step 3, at a lead of 10 in step 2: "
+        "recall of all rows, and of all but rows 2 and T - 1.",
     )
     return fitted(figure)
 

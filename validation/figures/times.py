@@ -78,8 +78,8 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     figure = arranged(rows, PANELS, columns, across=1, shape={1: 0.9, 2: 0.65}[columns])
     caption(
         figure,
-        "When a median margin reaches 0.1, by the ranks of the triggers: the leads of the exact "
-        "gradients on W_O2 and W_K2 against training from zero by plain gradient descent. No "
-        "constant is fitted.",
+        "Times at which the median margins reach 0.1, by the ranks of the triggers: measured in "
+        "training from zero by plain gradient descent, and predicted by the leads of the exact "
+        "gradients on $W_O^2$ and $W_K^2$. No constant is fitted.",
     )
     return fitted(figure)

@@ -200,9 +200,9 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
         PANELS[name](rows, axes)
     caption(
         figure,
-        "Repeated triggers make the induction head, and the bigrams come first. First: the lead of "
-        "the gradient on W_O2 once the bigrams are known, against the squared frequencies. "
-        "Second: it turns positive as the bigrams get known. Third: accuracy in "
-        "training with W_F trained.",
+        "The induction head grows with the mass of repeated triggers, once the bigrams are known. "
+        "First panel: the lead of the step on $W_O^2$ with the bigrams known, against the sum of "
+        "squared frequencies of the triggers. Second panel: the lead turns positive as the bigrams "
+        "are learned. Third panel: accuracy in training, with $W_F$ trained too.",
     )
     return fitted(figure)

@@ -329,12 +329,12 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     found = "; ".join(map(str, agreements(rows)))
     caption(
         figure,
-        f"Gaussian embeddings, (N, T, K) = ({size}), margins {MARGINS}; ∞: orthonormal atoms; "
-        f"bars: 95%. Sampled: {draws} draws, limited by the {sequences:,} sequences a step "
-        f"from d about 1e5 on; $W_K^2$: one cue a draw (pale bars). Closed form: one cue in each "
-        f"of {closed} draws; predicted: exact laws, sampled; "
-        f"where layer 2 looks: normal law, "
-        f"band: widths up to {OFF - 1:.0%} smaller, not counted. {found}.",
+        f"Recall and accuracy against the width, for Gaussian embeddings, (N, T, K) = ({size}) and "
+        f"margins {MARGINS}; ∞: orthonormal atoms; bars: 95%. Sampled gradients: {draws} draws; "
+        f"from d about 1e5 on they are limited by the {sequences:,} sequences of a step; "
+        f"$W_K^2$ has one cue per draw (pale bars). Closed form: one cue in each of {closed} "
+        f"draws. Predicted: sampled exact laws; for the attention of layer 2 the normal law, whose "
+        f"band allows widths up to {OFF - 1:.0%} smaller and which is not counted. {found}.",
     )
     return fitted(figure)
 

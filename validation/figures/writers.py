@@ -151,9 +151,9 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     figure = arranged(rows, PANELS, columns, across=columns, shape=shape)
     caption(
         figure,
-        "What one step stores: items of Zipf's law that one step of each writer recalls, against "
-        "the width; dots: drawn, with their intervals of 95 %; lines: predicted; dotted: a power "
-        "law as a guide. Signal: the score of the right answer against the rank of the item.",
+        "What one step of each optimiser stores. Recalled items: number of Zipf items recalled, "
+        "against the width; dots: draws, with 95 % intervals; lines: predictions; dotted: a power "
+        "law as a guide. Signal: the score of the right answer, against the rank of the item.",
     )
     return fitted(figure)
 
