@@ -1,1 +1,1 @@
-"""Memory capacity: how many associations a matrix of width d keeps, by rule and by weights."""
+"""Memory capacity: how many associations a matrix of width d stores, by rule and by weights."""

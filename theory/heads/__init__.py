@@ -1,1 +1,1 @@
-"""Heads read by their weights: the null of a detector, what is not a null, and what is found."""
+"""Heads read from their weights: a valid null for detectors, an invalid one, and what is found."""

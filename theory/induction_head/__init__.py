@@ -1,1 +1,1 @@
-"""The induction head built by hand, and what the learned one does where that one ties."""
+"""The induction head built by hand, and what the learned one does where that one has a tie."""

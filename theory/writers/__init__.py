@@ -1,1 +1,1 @@
-"""One step of an optimiser from zero as a writer of memories: what it stores, and how much."""
+"""Optimisers as writers of memories: what one step from zero stores, and how much."""

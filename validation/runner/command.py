@@ -36,7 +36,7 @@ EXAMPLES = """\
 examples:
   python -m validation                            check every claim, in the quick profile
   python -m validation list                       list the claims: id, kind, status, title
-  python -m validation run L2 S1 --seed 3 -v      check two, with another seed, and show every row
+  python -m validation run L2 S1 --seed 3 -v      check two, with another seed, and show every case
   python -m validation run 'C*' width             check those that match a pattern, and a chapter
   python -m validation run --profile full         more sizes, more draws, tighter tolerances
   python -m validation figure induction-head      draw a figure into out/
@@ -44,7 +44,7 @@ examples:
   python -m validation figure 3 --columns 1       as wide as one column of a page, not two
   python -m validation figure --list              list the figures, and how long each takes
 
-Each row compares what a claim predicts with what was measured; the claim's kind says how:
+Each case compares what a claim predicts with what was measured; the claim's kind says how:
   equal, rate, empirical   |measured - predicted| <= tolerance
   upper, lower             measured is on the claimed side of the bound, within the tolerance of it
   high_prob                a measured frequency <= predicted + tolerance (the sampling error)
@@ -52,7 +52,7 @@ Each row compares what a claim predicts with what was measured; the claim's kind
                            all pairs agree, fails if all disagree, is undecided otherwise; measured
                            is the mean sign
 
-report.json holds every row, in full precision; "passed" is null for a claim that did not run.
+report.json holds every case, in full precision; "passed" is null for a claim that did not run.
 report.html has the same to read: statements, derivations, numbers, and how to repeat them.
 A figure with predicted curves reports whether every measured point agrees with them.
 exit code: 0 nothing that ran fails; 1 a claim or a figure's curve fails; 2 wrong usage, nothing
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="{list,run,figure}", required=True)
 
     checks = claim_commands(commands, "run", "check claims (default: all)")
-    checks.add_argument("-v", "--verbose", action="store_true", help="show every row as it comes")
+    checks.add_argument("-v", "--verbose", action="store_true", help="show every case as it comes")
     checks.add_argument(
         "--workers",
         type=size(),

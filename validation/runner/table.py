@@ -96,12 +96,11 @@ def _brief(value: float | None, least: float) -> str:
 
 def _legend(paper: Paper) -> list[str]:
     text = (
-        "how: the weakest that a row rests on, of ident(ity, to rounding), enum(eration of a "
-        "whole population), bound (proved), "
-        "est(imated error of a limit), stat(istics: a false alarm has probability "
-        f"{FALSE_ALARM:.0e} at most), pairs (of runs: {2.0**-PAIRS:.0e}), range (stated, not "
-        "proved). worst: largest |error| / tolerance. power: smallest relative error that every "
-        "row but counts would have caught."
+        "how: weakest evidence of any case, from ident(ity, to rounding), enum(eration of a whole "
+        "population), bound (proved), est(imated error of a limit), stat(istics: false alarms have "
+        f"probability {FALSE_ALARM:.0e} at most), pairs (of runs: {2.0**-PAIRS:.0e}), to range "
+        "(stated, not proved). worst: largest |error| / tolerance. power: smallest relative error "
+        "that every case, apart from counts, is certain to catch."
     )
     return [paper.painted(line, "2") for line in paper.wrapped(text)]
 
@@ -152,11 +151,11 @@ class _Columns:
         return f"{id:<{self.id}} {title:<{self.title}} "
 
     def _end(self, how: str, cases: str, worst: str, power: str, seconds: str) -> str:
-        return f"{how:<{self.how}} {cases:>4} {worst:>5} {power:>5} {seconds:>4}"
+        return f"{how:<{self.how}} {cases:>5} {worst:>5} {power:>5} {seconds:>4}"
 
     def head(self) -> str:
         """The names of the columns."""
-        end = self._end("how", "rows", "worst", "power", "s")
+        end = self._end("how", "cases", "worst", "power", "s")
         text = f"{self._start('id', 'claim')}{'holds?':<{self.verdict}.{self.verdict}} {end}"
         return self.paper.painted(text, "2")
 
