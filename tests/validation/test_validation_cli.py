@@ -154,7 +154,7 @@ def test_an_interrupted_run_reports_what_ran(plant, tmp_path, capsys):
         (["run", "--seed", "x"], "argument --seed: expected an integer >= 0; got 'x'. Leave"),
         (["--profile", "slow"], "argument --profile: expected .* quick, full; got 'slow'. Choose"),
         (["run", "--output", __file__], "argument --output: expected a directory .* Name another"),
-        (["figure", "none"], "argument NAME: expected a figure, one of .*; got 'none'. Choose"),
+        (["figure", "xyz"], "argument NAME: expected a figure, one of .*; got 'xyz'. Choose"),
         (["figure"], "required: NAME, a figure to draw, or --list"),
         (["XY"], "invalid choice: 'XY' .*run"),
     ],
