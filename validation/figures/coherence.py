@@ -202,9 +202,7 @@ def draw(rows: list[Row], *, columns: int = 2) -> Figure:
         "contain 95% of the draws; thin line: the plain bound in place of its upper end; dotted: "
         "Welch's bound for any vectors. Number that fits, dashed: vectors that fit with "
         f"probability $1 - 10^{{{round(np.log10(RARE))}}}$ by the sharp bound; thin line: by the "
-        "plain bound. "
-        + "; ".join(map(str, agreements(rows)))
-        + ".",
+        "plain bound. " + "; ".join(map(str, agreements(rows))) + ".",
     )
     return fitted(figure)
 

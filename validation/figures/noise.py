@@ -254,7 +254,7 @@ AXES = {
         "H2: pairs permuted, d = 16", "pairs n", "ratio of variances",
         says=r"Lines: $\rho$ for drawn cues and answers, with one Gram matrix or two. Points: the "
         "variance at the true pairing over that at drawn pairings, over drawn matrices, with two "
-        "standard errors. Dashed: the bound (n - 1)/d.",
+        "standard errors. Dashed: the bound $(n - 1)/d$.",
     ),
 }  # fmt: skip
 PANELS = panels(AXES)
