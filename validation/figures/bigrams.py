@@ -1,4 +1,4 @@
-"""Figure 4: global bigrams against the induction head, and what slows the head down."""
+"""Figure 4: global bigrams and the induction head in training, and what slows the head down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a matrix remembers: capacity by width, by recall, by weights and by rule."""
+"""How much a matrix stores: capacity by width, recall, weights of the pairs and learning rule."""
 
 from __future__ import annotations
 

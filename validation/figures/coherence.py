@@ -1,4 +1,4 @@
-"""Coherence of random vectors against its law, at any width, and how many vectors fit."""
+"""Coherence of random vectors compared with its law at any width, and how many vectors fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figure depth: one attention layer against two on in-context bigrams."""
+"""One attention layer compared with two on in-context bigrams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figure 3: the memories as they form, all at once or some of them late."""
+"""Figure 3: the memories as they form, with all matrices trained, or some frozen at first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one sequence sees before and after each step, and the memories that make it so."""
+"""Attention on one sequence before and after each of the three steps, and the three memories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Over which margins the end-to-end run works: accuracy at infinite width, by step size."""
+"""For which margins the three steps make a head: accuracy at infinite width, by step size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the theorem holds at finite width: accuracy over (d, T), and the width it takes."""
+"""Where the three steps work at finite width: accuracy over (d, T), and the width needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figure times: when the memories form, predicted from leads alone and in training."""
+"""When the memories form: times predicted from leads alone, and measured in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figure triggers: what slows the head down, leads predicted by theory beside training."""
+"""What slows the induction head down: leads predicted by the theory, and accuracy in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finite width costs: recall of each memory with Gaussian embeddings, and the accuracy.
+"""The effect of a finite width: recall of each memory with Gaussian embeddings, and accuracy.
 
 Draws are width-free from d = n on; predicted is what closed-form coefficients lead to.
 """

@@ -1,4 +1,4 @@
-"""What one step of gradient descent, sign descent and Muon recalls of Zipf items, and how well."""
+"""Zipf items that one step of gradient descent, sign descent and Muon recalls, and how well."""
 
 from __future__ import annotations
 

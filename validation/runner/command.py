@@ -361,12 +361,13 @@ def listed_figures() -> Iterator[str]:
     """A line a figure: its name, how long it takes, what it shows: its module's first line."""
     from validation.figures import FIGURES, SECONDS, WHY_LONG
 
-    yield f"{'figure':<15} {'time':>6}  what it shows (time: of one core, measured)"
+    wide = max(map(len, FIGURES))
+    yield f"{'figure':<{wide}} {'time':>6}  what it shows (time: measured on one core)"
     for name, module in FIGURES.items():
         title = (module.__doc__ or "").splitlines()[0]
-        yield f"{name:<15} {SECONDS[name]:>4} s  {title}"
+        yield f"{name:<{wide}} {SECONDS[name]:>4} s  {title}"
         if name in WHY_LONG:
-            yield f"{'':<24}({WHY_LONG[name]})"
+            yield f"{'':<{wide + 9}}({WHY_LONG[name]})"
 
 
 def size(least: int = 1, *, otherwise: str = "Leave it out.") -> Callable[[str], int]:
