@@ -40,10 +40,12 @@ settings.load_profile("assocmem")
 def pytest_collection_finish() -> None:
     """What is loaded by now lives to the end: the collector of cycles need not go through it again.
 
-    SymPy makes many objects, and each of its rounds would cost in proportion to all there are.
+    SymPy makes many objects, and each of its rounds would cost in proportion to all there are. So
+    there are fewer rounds, too, than one for every 700 objects.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

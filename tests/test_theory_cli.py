@@ -151,18 +151,6 @@ def test_the_program():
     assert run_program("-m", "theory", "show", "XY").returncode == 2
 
 
-def test_a_reader_may_stop_reading():
-    command = [sys.executable, "-m", "theory", "show", "AM1"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as program:
-        assert program.stdout is not None
-        assert program.stderr is not None
-        program.stdout.close()
-        assert program.stderr.read() == ""
-    assert program.returncode == 0
-
-
 def test_help_and_list_load_no_library():
     code = (
         "import sys; from theory.__main__ import main; main(['list']); main(['table']);"

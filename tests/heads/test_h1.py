@@ -13,6 +13,12 @@ from tests.controls import alter, derivation_fails, seen
 from validation.heads import h1
 
 
+@pytest.fixture
+def p_values_alone(monkeypatch):
+    """The rows on p-values, without those on moments before them."""
+    monkeypatch.setattr(h1, "rotations", lambda context: ())
+
+
 def scaled(factor):
     return property(lambda null: factor * np.linalg.norm(null.turned) / sqrt(len(null.turned)))
 
@@ -37,6 +43,7 @@ def test_H1_sees_another_fourth_moment(moment, monkeypatch, seed):
     assert seen("H1", "fourth moment", seed), f"{seed=}"
 
 
+@pytest.mark.usefixtures("p_values_alone")
 def test_H1_sees_the_wrong_size_in_the_overlap(monkeypatch, seed):
     def p_value(null, law="rotation"):
         cosine = null.statistic / np.linalg.norm(null.weights) / np.linalg.norm(null.direction)
@@ -46,6 +53,7 @@ def test_H1_sees_the_wrong_size_in_the_overlap(monkeypatch, seed):
     assert seen("H1", "p by gaussian", seed), f"{seed=}"
 
 
+@pytest.mark.usefixtures("p_values_alone")
 def test_H1_sees_a_statistic_that_is_not_centred(monkeypatch, seed):
     """Right scores without the mean of the admissible ones: cosines of 0.9 make it another law."""
     statistic = Null.statistic
@@ -56,6 +64,7 @@ def test_H1_sees_a_statistic_that_is_not_centred(monkeypatch, seed):
     assert seen("H1", "p by permutation", seed), f"{seed=}"
 
 
+@pytest.mark.usefixtures("p_values_alone")
 def test_H1_sees_permutations_that_spread_too_little(monkeypatch, seed):
     """A quarter of the spread and no signs: the law of p is 0.29 from uniform."""
 

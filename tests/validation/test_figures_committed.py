@@ -92,10 +92,11 @@ def assert_same(found, expected, tolerance):
 
 
 @pytest.mark.parametrize("name", slow_unless(FIGURES, FAST))
-def test_the_command_of_a_picture_finds_its_numbers(name, tmp_path):
+def test_the_command_of_a_picture_finds_its_numbers(name, monkeypatch, tmp_path):
     about = header(IMAGES / f"{name}.csv")
     given = shlex.split(about["command"])
     assert given[:5] == ["python", "-m", "validation", "figure", name]
+    monkeypatch.setattr(sheets, "picture", lambda figure, kind: b"")  # the numbers are compared
     assert main([*given[3:], "--output", str(tmp_path)]) == 0
     assert_same(sheets.read(tmp_path / f"{name}.csv"), committed(name), TOLERANCE[name])
 
