@@ -36,7 +36,7 @@ class Axis(NamedTuple):
     up: str
     settings: Mapping[str, Any] = {}
     legend: str = "best"
-    says: str = "Lines: closed forms. Points: independent measurements."
+    says: str = "Lines: the closed form. Points: the reference transformer on all sequences."
 
 
 def points(panel: str, series: str, kind: str, x: Any, y: Any, error: Any = 0) -> list[Row]:

@@ -228,13 +228,52 @@ def levelled(rng: np.random.Generator, n: int = 12, width: int = 48) -> list[Row
 AXES = {
     "T-S1": Axis("T-S1: random, T = 5", "tokens N", "lead of step 1"),
     "T-S2": Axis("T-S2: over all, K = 1", "content tokens C", "lead $\\times\\ C T^4$"),
-    "T-S3": Axis("T-S3: T = 6, C = 3 or $10^6$", "triggers K", "gain of $t - 1$"),
-    "IH": Axis("IH: T = 8", "scale $\\beta$", "attention on the output"),
-    "AM1": Axis("AM1: 6 pairs", "coefficient", "score"),
-    "P1": Axis("P1: T = 5", "tokens N", "loss"),
-    "B1-any": Axis("B1-any: 7 tokens", "closed form", "lead over a rival, times M"),
-    "B2-rows": Axis("B2-rows: two triggers", "share of $\\varphi_q^2$", "entry over $\\kappa_T$"),
-    "WR1": Axis("WR1: 12 Zipf items", "frequency $p_i$", "right score", {"xscale": "log"}),
+    "T-S3": Axis(
+        "T-S3: T = 6, C = 3 or $10^6$",
+        "triggers K",
+        "gain of $t - 1$",
+        says="Lines: the closed form. Points: the reference transformer on all sequences. Shown is "
+        "the least gain over another position, times t, in units of $u^2/(K T^3)$.",
+    ),
+    "IH": Axis(
+        "IH: T = 8",
+        "scale $\\beta$",
+        "attention on the output",
+        says="Lines: the softmax of the scores, by hand. Points: the reference transformer.",
+    ),
+    "AM1": Axis(
+        "AM1: 6 pairs",
+        "coefficient",
+        "score",
+        says="Points: scores of a matrix against its coefficients, over orthonormal vectors and "
+        "over random ones.",
+    ),
+    "P1": Axis(
+        "P1: T = 5",
+        "tokens N",
+        "loss",
+        says="Lines: sums over patterns of equal tokens. Points: the loss of the reference "
+        "transformer on all sequences.",
+    ),
+    "B1-any": Axis(
+        "B1-any: 7 tokens",
+        "closed form",
+        "lead over a rival, times M",
+        says="Points: gradients summed over the chains of a language, on the diagonal.",
+    ),
+    "B2-rows": Axis(
+        "B2-rows: two triggers",
+        "share of $\\varphi_q^2$",
+        "entry over $\\kappa_T$",
+        says="Line: the limit. Points: gradients summed over the chains of a language.",
+    ),
+    "WR1": Axis(
+        "WR1: 12 Zipf items",
+        "frequency $p_i$",
+        "right score",
+        {"xscale": "log"},
+        says="Lines: the closed forms. Points: scores of drawn matrices.",
+    ),
 }
 PANELS = panels(AXES)
 STEPS = ("T-S1", "T-S2", "T-S3", "IH")

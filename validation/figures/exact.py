@@ -274,25 +274,43 @@ def overlaps(rng: np.random.Generator, pairs: int = 4096) -> list[Row]:
 # --- Picture
 
 AXES = {
-    "L1": Axis("L1: $N$ × gradient", r"$p(y \mid x)$", "entry"),
-    "L2": Axis("L2: noisy inputs", "tokens N", "weight after one step", legend="lower right"),
-    "L3": Axis("L3: attention", "closed form", "derivative of the loss"),
+    "L1": Axis(
+        "L1: $N$ × gradient", r"$p(y \mid x)$", "entry",
+        says="Line: the closed form. Points: the derivative of the loss.",
+    ),
+    "L2": Axis(
+        "L2: noisy inputs", "tokens N", "weight after one step", legend="lower right",
+        says="Lines: the closed forms. Points: the derivative of the loss over all noisy inputs.",
+    ),
+    "L3": Axis(
+        "L3: attention", "closed form", "derivative of the loss",
+        says="Points: entries of the derivative of the loss at random inputs; on the diagonal they "
+        "are those of the closed form.",
+    ),
     "S1": Axis("S1: step 1, N = 4", "length T", "coefficient"),
     "S2": Axis("S2: lead of step 2", "length T", "lead $\\times\\ T^3$"),
     "S2-limit": Axis(
-        "S2-limit: $C \\to \\infty$", "length T", "lead $\\times\\ CKT^3$", {"xscale": "log"}
+        "S2-limit: $C \\to \\infty$", "length T", "lead $\\times\\ CKT^3$", {"xscale": "log"},
+        says="Line: the expansion in $1/T$. Points: the blocks of S2, which are exact at each T.",
     ),
     "S3a": Axis("S3a: row 5, T = 6", "key position", "over its largest entry"),
-    "P2": Axis("P2: real first step", "$m_1$", "lead of step 2, relative"),
+    "P2": Axis(
+        "P2: real first step", "$m_1$", "lead of step 2, relative",
+        says="Solid: sums over patterns of equal tokens; dashed: the first order. Points: the "
+        "reference transformer on all sequences.",
+    ),
     "B0": Axis(
         "B0: step on $W_F$", "share of positions $m_i$", "part of the way",
         {"ylim": (0, 1.5)}, "upper left",
+        says="Lines: the law of each frequency. Points: tokens, after steps by the gradient of the "
+        "reference transformer on all sequences.",
     ),
     "B1": Axis("B1: step on $W_O^2$", "frequency of the output", "its lead"),
     "B2": Axis("B2: repeats", "$f_q^2$ of the trigger", "lead of every output"),
     "NO1": Axis(
         "NO1: overlaps", "width d", r"$\langle u, v \rangle^2$",
         {"xscale": "log", "yscale": "log"}, "lower left",
+        says="Line: $1/d$. Points: means over drawn pairs, with two standard errors.",
     ),
 }  # fmt: skip
 PANELS = panels(AXES)
