@@ -9,10 +9,10 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """At zero the loss is a sum over current tokens, so each column of the gradient is the law of
-    the next token less the uniform law, times how often the current token occurs. Near a uniform
-    prediction the Hessian multiplies that direction by a number, so each step leaves the same share
-    of the way.
+    """At zero the loss is a sum over current tokens, so each column of the step is the law of the
+    next token minus the uniform law, times the frequency of the current token. Near a uniform
+    prediction this direction is an eigenvector of the Hessian, so each step goes the same share of
+    the remaining way.
     """
     d.say(
         r"With zero attention and $W_O^2 = 0$ the logits are $\xi_t = W_U (I + W_F) x^1_t$, and "

@@ -13,9 +13,10 @@ SIZES = ((4, 1, 4), (4, 2, 4), (5, 2, 3))
 
 
 def derive(d: Derivation) -> None:
-    """Off the triggers the next token is independent of the context, so these positions contribute
-    only what the predictor gets wrong. On a trigger its own output has stood in the context more
-    often than the others, which gives every output a positive lead once the bigrams are known.
+    """After a token that is not a trigger, the next token is independent of the context, so these
+    positions contribute only the error of the predictor. After a trigger, its own output has
+    occurred in the context more often than other outputs, which gives every output a positive lead
+    once the bigrams are known.
     """
     d.say(
         r"With zero attention, and $\hat p$ a predictor of the current token, the token block of "

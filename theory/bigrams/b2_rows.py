@@ -31,10 +31,10 @@ class Sequence(NamedTuple):
 
 
 def derive(d: Derivation) -> None:
-    r"""When triggers are rare, only sequences with two visits of one trigger say anything about
-    the head, and these are sequences of InductionTask, of a random length. The first step brings a
-    factor $\sum_q \varphi_q^2$ that all rows share, the second the $\varphi_q^2$ of the row's own
-    trigger.
+    r"""When triggers are rare, only sequences with two occurrences of one trigger contribute to the
+    head, and these are sequences of InductionTask of a random length. The first step contributes a
+    factor $\sum_q \varphi_q^2$ that all rows share, the second a factor $\varphi_q^2$ for the
+    trigger of the row.
     """
     d.say(
         r"Let triggers come with the probabilities $\epsilon \varphi_q$ after every token but a "

@@ -217,7 +217,7 @@ triggers writes the table, with standard errors.
     ),
     Claim(
         id="B3-flow",
-        title="With the bigrams in W_F, W_O2 grows as t G_1, and W_K2 as t²/2 J_2 at P G_1",
+        title="With the bigrams held in W_F, W_O2 grows linearly in time and W_K2 quadratically",
         statement=r"""
 Let $W_F = \sum_{k,i} S_{ki}\, w_U(k) w_E(i)^\top$ be held, $\hat p_t = \mathrm{softmax}(S_{\cdot
 z_t})$, and train the others from zero with loss on all tokens by gradient descent with learning

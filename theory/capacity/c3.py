@@ -23,8 +23,8 @@ x, alpha, K, S = sympy.symbols("x alpha K S", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    r"""The rivals of an item are the few heaviest ones, each with a normal noise in proportion to
-    its weight over $\sqrt d$. So in the limit the probability of recall depends only on the rank
+    r"""An item competes with the few heaviest ones, each of which adds a normal noise proportional
+    to its weight over $\sqrt d$. So in the limit the probability of recall depends only on the rank
     over $d^{1/(2\alpha)}$, and summing it over items gives their number.
     """
     law_of_an_item(d)

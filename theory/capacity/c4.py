@@ -24,9 +24,9 @@ n, z = sympy.symbols("n z", positive=True)
 
 
 def derive(d: Derivation) -> None:
-    r"""All three rules give scores $VV^\top b$ with different directions $b$, and the law of C2
-    asks only how far $b$ leans towards the right value. To leading order the three lean alike at
-    the capacity.
+    r"""All three rules give scores $VV^\top b$ with different vectors $b$, and the law of C2
+    depends only on the angle between $b$ and the right value. At the capacity the three angles
+    agree to leading order.
     """
     least_squares(d)
     least_squares_limit(d)

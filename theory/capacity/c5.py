@@ -13,8 +13,8 @@ from theory.derivation import Derivation
 
 def derive(d: Derivation) -> None:
     """As $W$ moves, a key ranks the values differently only across hyperplanes, and the number of
-    regions between these is known. A region holds at most one of the $n!$ pairings, so where there
-    are fewer regions than pairings a random pairing is not held.
+    regions between these is known. A region corresponds to at most one of the $n!$ pairings, so if
+    there are far fewer regions than pairings, a random pairing has no region.
     """
     d.say(
         "Key $i$ ranks the values; the ranking changes only where two scores agree. These are "

@@ -17,9 +17,9 @@ ROUNDING = Rational(1, 2**40)
 
 
 def derive(d: Derivation) -> None:
-    """Turning the weights at random keeps their singular values and destroys what a detector asks
-    about. The moments of the turned statistic are those of a point on a sphere, and among copies
-    turned alike the true one has a uniform rank if its weights mean nothing.
+    """Rotating the weights at random keeps their singular values and destroys what a detector tests
+    for. The moments of the rotated statistic follow from those of a random orthogonal matrix; and
+    if the weights have no structure, the true statistic has a uniform rank among rotated ones.
     """
     d.say(
         "Let $B = U S V^\\top$ with singular values $s_k$. As $Q$ has the law of $V^\\top Q U$,",

@@ -12,9 +12,9 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """The variance of the statistic at one pairing of answers is a sum over two Gram matrices
-    entry by entry; the mean over all pairings sees these only by their traces. For the true pairing
-    the two matrices are alike, and by the Cauchy-Schwarz inequality their sum is larger.
+    """The variance of the statistic at one pairing is the inner product of two Gram matrices,
+    whereas its mean over all pairings depends on their traces only. At the true pairing the two
+    matrices are alike, and by the Cauchy-Schwarz inequality their inner product is larger.
     """
     n, width = 3, 2
     X, Y = (np.array(sympy.symbols(f"{name}_1:4_1:3")).reshape(n, width) for name in "xy")

@@ -39,8 +39,9 @@ def _hand_built_scores(task: am.InductionTask, tokens: list[int], beta: Any) -> 
 
 def derive(d: Derivation) -> None:
     r"""With one scale $\beta$ in both layers every softmax is explicit, so the forward pass can be
-    written down. The score of the output falls short of $\beta$ by a vanishing amount and all
-    others vanish, except for a trigger that stands first, as position 1 can attend only to itself.
+    written down. The score of the output falls short of $\beta$ by a vanishing amount, and all
+    other scores vanish, unless the trigger is the first token: position 1 can attend only to
+    itself.
     """
     beta, tau, s = (Symbol(name, positive=True) for name in ("beta", "tau", "s"))
     task = am.InductionTask(n_tokens=4, length=5)

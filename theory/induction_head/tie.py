@@ -56,9 +56,9 @@ def _mean_gap(table: BlockTable) -> Any:
 
 
 def derive(d: Derivation) -> None:
-    """A trigger that stands first makes positions 1 and 2 differ only in the tokens and positions
-    that they hold, and the layer-2 score is linear in these. The learned table has blocks that
-    favour position 2, which the hand-built one lacks.
+    """If the trigger is the first token, $x^1_1$ and $x^1_2$ differ only in the tokens and
+    positions that they contain, and the layer-2 score is linear in these. The learned table has
+    blocks that favour position 2, which the hand-built one lacks.
     """
     x_1, x_2, phi_1, phi_2, b = sympy.symbols(
         "s_{x_1} s_{x_2} s_{\\Phi_1x_1} s_{\\Phi_1x_2} b_{22}"

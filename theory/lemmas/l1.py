@@ -36,9 +36,9 @@ def second_derivative_of_cross_entropy(d: Derivation) -> None:
 
 
 def derive(d: Derivation) -> None:
-    """The loss is a mean of cross-entropies whose logits are linear in $W$, so the chain rule
-    gives an outer product of an output and a key for every pair. At $W = 0$ the prediction is
-    uniform, and what is left tells labels apart by their probability alone.
+    """The loss is a mean of cross-entropies whose logits are linear in $W$, so the chain rule gives
+    an outer product of an output and a key for every pair. At $W = 0$ the prediction is uniform, so
+    the scores of two labels differ by their probabilities alone.
     """
     N, M, width = 2, 3, 2
     keys, values, W = symbols("e", N, width), symbols("u", M, width), symbols("W", width, width)

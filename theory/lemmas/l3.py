@@ -15,9 +15,9 @@ from theory.derivation import Derivation
 
 
 def derive(d: Derivation) -> None:
-    """At $W = 0$ all scores are equal, and more score on one input moves what is read by the
-    distance of that input from the mean. So the gradient pairs the query with each input, weighted
-    by what reading it is worth.
+    """At $W = 0$ all scores are equal, and raising the score of one input moves the output of
+    attention towards that input, away from the mean. So the gradient pairs the query with each
+    input, weighted by how much attending to it lowers the loss.
     """
     B, T, M, width = 2, 3, 2, 2
     x, outputs = symbols("x", B, T, width), symbols("u", M, width)

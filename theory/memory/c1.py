@@ -26,9 +26,9 @@ d_ = sympy.Symbol("d", positive=True, integer=True)
 
 
 def derive(d: Derivation) -> None:
-    """A score is bilinear in two independent Gram matrices, so its mean and variance need first
-    and second moments of overlaps only. Products of different overlaps vanish in the mean, and
-    squares add up.
+    """A score is bilinear in two independent Gram matrices, so its mean and variance need first and
+    second moments of overlaps only. Products of different overlaps have mean zero, so only squares
+    contribute.
     """
     moments_of_scores(d)
     a, b = sympy.symbols("a b", integer=True, positive=True)

@@ -24,10 +24,10 @@ from theory.steps.from_the_loss import (
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
-    """After a small first step the logits count to first order only, so the gradient is a
-    covariance over positions: of what a position is worth with what it holds. Positions have three
-    roles (output, trigger, free), and averages over where these stand are harmonic sums in closed
-    form.
+    """After a small first step the logits enter to first order only, so the gradient is a
+    covariance over positions, between how much attending to a position helps and the vector at that
+    position. Positions have three roles (output, trigger, free), and averages over the places of
+    these are harmonic sums in closed form.
     """
     d.say(
         r"At $W_O^2 = \eta_1 G_1$ the logits are $\eta_1 \zeta$ with "

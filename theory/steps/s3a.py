@@ -23,9 +23,9 @@ from theory.steps.from_the_loss import (
 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = SHORT) -> None:
-    r"""Layer 1 moves $x^1_t$, and with it the value that is read from $t$ and the scores of layer
-    2; each effect is the derivative of a softmax. At $\lambda = 0$ only the value counts, which is
-    flat inside a row; the slope in $\lambda$ is largest at the position before.
+    r"""Layer 1 moves $x^1_t$, and with it the value at $t$ and the scores of layer 2; each effect
+    is the derivative of a softmax. At $\lambda = 0$ only the value matters, and it is constant
+    along the inner part of a row; the slope in $\lambda$ is what can prefer the previous position.
     """
     d.say(
         r"As in step 2, at $W_O^2 = \eta_1 G_1$ the derivative at $\eta_1 = 0$ of the loss is "

@@ -26,8 +26,8 @@ COMPARED = {"content": (5, 5, 2, 0.1), "all": (5, 6, 1, 1.0), "random": (6, 20, 
 
 def derive(d: Derivation, lengths: tuple[int, ...] = (5, 6)) -> None:
     """Given the place of the trigger, the scores of layer 2 fluctuate only where content tokens
-    coincide, which has a probability and an effect of order $1/C$ each. With the mean kept in the
-    softmax and the fluctuation kept to first order, what is dropped is a share of order $C^{-3}$.
+    coincide, which has a probability and an effect of order $1/C$ each. If the mean is kept in the
+    softmax and the fluctuation to first order, the relative error is of order $C^{-3}$.
     """
     d.say(
         r"Write, given $\tau$, $b = \mathbb{E}[b|\tau] + \delta b$ for the layer-2 scores at "

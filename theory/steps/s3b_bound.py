@@ -25,9 +25,9 @@ RANGES: dict[str, tuple[int, int, Any]] = {
 
 
 def derive(d: Derivation, length: int = 6) -> None:
-    """What is dropped is the second-order remainder of Taylor's formula along the fluctuation of
-    the scores. The variance of the fluctuation is known exactly, and the other factors are at most
-    ranges that are read off the tables of steps 1 and 2.
+    """The error is the second-order remainder of Taylor's formula along the fluctuation of the
+    scores. The variance of the fluctuation is known exactly, and the other factors are bounded by
+    ranges that the tables of steps 1 and 2 give.
     """
     attention, weight, of = tilted(2)
     by, read = of["delta"], of["u"]

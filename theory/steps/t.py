@@ -15,8 +15,8 @@ LENGTHS = (3, 4, 5, 6)  # of the tables that are compared with S1 and S2
 
 def derive(d: Derivation) -> None:
     """The leads of steps 1 and 2 are numbers that depend on $T$ alone, times a factor in $N$ and
-    $K$; what is left is their sign. Step 3 starts from both: its value path is flat inside a row,
-    and its slope in the lead of step 2 prefers the position before.
+    $K$, so only their signs matter. In step 3 the value path is constant along the inner part of a
+    row, and the slope in the lead of step 2 prefers the previous position.
     """
     _leads_of_two_steps(d)
     _flat_value_path(d)

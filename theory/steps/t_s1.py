@@ -19,9 +19,8 @@ from theory.steps.thresholds import positive_for_all
 
 def derive(d: Derivation) -> None:
     """A lead of step 1 is a difference of two coefficients of S1, so its sign is that of a
-    polynomial in $C$ and $T$. The second memory of step 1 reads the trigger from the position that
-    says the output, which costs nothing with fixed triggers and can cost the answer with random
-    ones.
+    polynomial in $C$ and $T$. The second memory of step 1 reads the trigger at the position of the
+    output; this does no harm with fixed triggers, but can make the answer wrong with random ones.
     """
     d.say(
         "By S1 the coefficient of $w_U(k)$ on $W_V^2 w_E(i)$ is $\\frac1T$ times one of a few "

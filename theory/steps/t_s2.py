@@ -89,8 +89,8 @@ def wanted_coefficient(d: Derivation, lengths: tuple[int, ...]) -> None:
 
 def derive(d: Derivation, lengths: tuple[int, ...] = LENGTHS[:4]) -> None:
     """The rows of $J_2$ sum to zero, so the lead has the sign of one coefficient: a polynomial in
-    $C$ whose coefficients are harmonic sums. At small $T$ its sign is exact arithmetic; beyond, a
-    lower bound that grows with $T$ is positive where it starts.
+    $C$ whose coefficients are harmonic sums. At small $T$ its sign follows by exact arithmetic; for
+    larger $T$ there is a lower bound that grows with $T$ and is positive at the smallest of these.
     """
     sign_of_the_lead(d)
     with d.aside("Bookkeeping: averages over the place of the trigger"):

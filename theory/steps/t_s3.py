@@ -29,8 +29,8 @@ WITH_TWO_TOKENS = {6: 9, 7: 11, 8: 8, 9: 6, 10: 5, 11: 5, 12: 4}  # for C = 2
 
 def derive(d: Derivation) -> None:
     r"""As $\lambda \to 0$ the value path decides which rows can be recalled at all, and the slope
-    decides among the keys that it leaves equal. The slope is a sum over the place of the trigger,
-    whose wanted term grows with $\ln T$ and its rivals with the number of triggers.
+    decides among the keys that it leaves equal. The slope is a sum over the place of the trigger;
+    its wanted term grows with $\ln T$, and its competitors grow with the number of triggers.
     """
     value_path(d)
     other_value_paths(d)

@@ -12,8 +12,9 @@ from theory.vectors.tails import n_, p_, pairwise_independence, s_
 
 
 def derive(d: Derivation) -> None:
-    """The number of close pairs is nearly Poisson, and Stein's method says how nearly. A pair
-    depends only on those that share a vector with it, a share of order $1/n$ of all.
+    """The number of close pairs has nearly a Poisson law, and Stein's method bounds the difference.
+    A pair depends only on the pairs that share a vector with it, a share of order $1/n$ of all
+    pairs.
     """
     pairwise_independence(d)
     j = sympy.Symbol("j", positive=True, integer=True)

@@ -15,9 +15,9 @@ from theory.vectors.tails import n_, p_, sign_tail, sphere_tail
 
 
 def derive(d: Derivation) -> None:
-    r"""NO2 and NO3 are read the other way round, as statements on $n$ at a given coherence. Chance
-    allows exponentially many vectors, and by Welch's bound no choice has as many at a coherence
-    below $1/\sqrt d$.
+    r"""NO2 and NO3 are read the other way round, as statements on $n$ at a given coherence.
+    Exponentially many random vectors fit at a fixed coherence, whereas by Welch's bound no choice
+    of vectors has as many at a coherence below $1/\sqrt d$.
     """
     delta, R = sympy.symbols("delta R", positive=True)
     t, width = sympy.symbols("t d", positive=True)

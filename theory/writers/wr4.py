@@ -16,9 +16,9 @@ ROUNDING = 1e-9
 
 
 def derive(d: Derivation) -> None:
-    """The polar factor turns a key without stretching it, so a wrong score is normal with variance
-    $1/d$ whatever the weights. An item is recalled where its right score, by WR3, exceeds the
-    largest of these.
+    """The polar factor rotates a key without stretching it, so a wrong score is normal with
+    variance $1/d$ whatever the weights. An item is recalled if its right score, known from WR3,
+    exceeds the largest wrong one.
     """
     theta, x, y = sympy.symbols("theta x y", real=True)
     turned = rotation(theta) @ np.array([x, y])
