@@ -147,9 +147,9 @@ def test_control_variates_have_mean_zero(matrix, loss, outputs):
 )
 @pytest.mark.parametrize("triggers", [[0, 2], "random"])
 def test_draws_estimate_what_enumeration_gives(matrix, more, loss, triggers, monkeypatch):
-    task = am.BigramTask(a_language(5), 8, n_triggers=2, triggers=triggers, loss=loss)
+    task = am.BigramTask(a_language(4), 6, n_triggers=2, triggers=triggers, loss=loss)
     if "second" in more:
-        more = {"second": more["second"] * np.random.default_rng(5).normal(size=(5, 26))}
+        more = {"second": more["second"] * np.random.default_rng(5).normal(size=(4, 20))}
     exact = bigram_step(task, matrix, predictor="bigrams", **more)
     table = bigram_predictor(task, "bigrams")
     monkeypatch.setattr("assocmem.gradients.bigram_population.is_enumerated", lambda task: False)
