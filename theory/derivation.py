@@ -169,9 +169,12 @@ def derive(claim: Claim) -> Derivation:
 
 
 def _simplified(difference: Any) -> Any:
-    """A normal form: fast and certain for rational functions, best effort for others."""
+    """A form that is 0 where the difference is: certain for rational functions, whose numerator
+    is expanded, best effort for others.
+    """
     if difference.is_rational_function():
-        return sympy.cancel(difference)
+        numerator, denominator = sympy.fraction(sympy.together(difference))
+        return sympy.expand(numerator) / denominator
     return sympy.simplify(difference)
 
 
