@@ -255,7 +255,7 @@ def test_what_the_third_step_drops_falls_with_n():
 
 
 def test_the_error_of_the_third_step_is_bounded_and_vanishes_at_zero():
-    task = am.InductionTask(9, 6, 2)
+    task = am.InductionTask(7, 6, 2)
     oracle = Oracle(task)
     for lead in (0.01, 0.3):
         exact = oracle.third_step(lead)
