@@ -306,15 +306,15 @@ over the repeats of a batch, whatever their number.
 Two runs of the eight sets of (c) and (d): correlation 0.99 twice, median factor 1.12 and 1.11;
 $t_O$ is met to 1.00 to 1.32 of itself, $t_K$ to 0.78 to 1.39, $m_F / \Lambda_F$ to 0.92 to 1.17.
 The steps have to be small for two reasons. The first is the curvature: with $\eta\lambda = 3$ the
-margin of $W_K^2$ was 33 times what the formula gives for the third token, so that it came six times
-as early, and with $\eta\lambda = 4$ it was negative for the first; at most 1 is allowed here. The
-second is the noise of the batches: a margin is the right score minus the largest of 64 others, so
-noise lowers it, by an amount that depends on how many sequences were seen. The margin of $W_O^2$
-for the third token was 0.51 of $t \Lambda_O$ after 16 batches and 0.83 after 64, at $\eta\lambda =
-1/4$ as at 1, and 0.96 after 256. For twenty triggers (c) predicts nothing: the median lead of
-$W_K^2$ is smaller than its standard error over 16 sets of draws. In (c) the bigrams are there from
-the start. When $W_F$ starts from zero as in (d), $W_O^2$ has to wait for them too, for the times $N
-/ m_i$ of B0, 350 and more; no run here is that long.
+margin of $W_K^2$ was 33 times what the formula gives for the third token and its level was reached
+three to six times too early, and with $\eta\lambda = 4$ the margin was negative for the first
+token; at most 1 is allowed here. The second is the noise of the batches: a margin is the right
+score minus the largest of 64 others, so noise lowers it, by an amount that depends on how many
+sequences were seen. The margin of $W_O^2$ for the third token was 0.51 of $t \Lambda_O$ after 16
+batches and 0.83 after 64, at $\eta\lambda = 1/4$ as at 1, and 0.96 after 256. For twenty triggers
+(c) predicts nothing: the median lead of $W_K^2$ is smaller than its standard error over 16 sets of
+draws. In (c) the bigrams are there from the start. When $W_F$ starts from zero as in (d), $W_O^2$
+has to wait for them too, for the times $N / m_i$ of B0, 350 and more; no run here is that long.
 """.strip(),
     ),
 )
