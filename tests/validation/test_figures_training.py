@@ -88,13 +88,45 @@ def test_an_experiment_is_what_its_name_says(name):
         assert setting["frozen_until"] == {}
     if name.startswith("K ="):
         assert (task.loss, setting["trained"][-1]) == ("all", "W_F")
-        assert task.n_triggers == int(name.split()[2])
+        assert task.n_triggers == int(name.split()[2].rstrip(","))
+        assert (task.avoid == "nothing") == name.endswith("any output")
         assert task.random_triggers == name.endswith("random")
         assert (task.trigger_offset > 0) == name.endswith("rare")
     if name.endswith("outputs"):
         assert task.trigger_outputs == name.split()[0]
         tests = {key: test.trigger_outputs for key, test in setting["test"].items()}
         assert tests == {"uniform": "uniform", "bigram": "bigram"}
+
+
+LINES = "abracadabra" * 40, "the_quick_brown_fox_jumps_over_the_lazy_dog;" * 30
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_text_of_ones_own_is_what_the_models_are_trained_on(line, tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text(line, encoding="utf-8")
+    scale = experiments.sized(TINY, text=str(path))
+    by_count = sorted(set(line), key=line.count, reverse=True)
+    for name, ranks in ("first and third", (1, 3)), ("K = 5 rare", (11, 12, 13, 14, 15)):
+        if max(ranks) > len(by_count):
+            continue
+        task = EXPERIMENTS[name].trained_on(scale)
+        assert sorted(task.language.names) == sorted(by_count)
+        triggers = [task.language.names[token] for token in task.trigger_tokens]
+        assert [line.count(sign) for sign in sorted(triggers, key=line.count, reverse=True)] == [
+            line.count(by_count[rank - 1]) for rank in ranks
+        ]
+    setting = EXPERIMENTS["third alone"].setting(scale, np.random.default_rng(0))
+    assert {test.language.n_tokens for test in setting["test"].values()} == {len(by_count)}
+    default = experiments.sized(TINY, text=None).given()
+    assert scale.given() == {**default, "text": str(path)}
+
+
+def test_a_figure_is_drawn_of_a_text_of_ones_own(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text(LINES[1], encoding="utf-8")
+    make("depth", tmp_path, context(), scale=TINY, text=str(path))
+    assert len(sheets.read(tmp_path / "depth.csv")) == 30
 
 
 KILLED = """

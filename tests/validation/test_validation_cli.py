@@ -155,6 +155,8 @@ def test_an_interrupted_run_reports_what_ran(plant, tmp_path, capsys):
         (["--profile", "slow"], "argument --profile: expected .* quick, full; got 'slow'. Choose"),
         (["run", "--output", __file__], "argument --output: expected a directory .* Name another"),
         (["figure", "xyz"], "argument NAME: expected a figure, one of .*; got 'xyz'. Choose"),
+        (["figure", "4", "--text", "no/such"], "argument --text: expected a text; got 'no/such'"),
+        (["figure", "map", "--text", __file__], "--text: figure map takes none of the sizes"),
         (["figure"], "required: NAME, a figure to draw, or --list"),
         (["XY"], "invalid choice: 'XY' .*run"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -28,7 +28,10 @@ Curves = dict[str, NDArray[Any]]  # a history: columns by name
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of a run: sequences of T tokens, width d, batches of B, and how many updates."""
+    """Sizes of a run: sequences of T tokens, width d, batches of B, and how many updates.
+
+    Its tokens are the characters of ``text``, a file, and those of the default language without.
+    """
 
     length: int
     width: int
@@ -38,11 +41,22 @@ class Scale:
     frozen: int = 300  # when frozen matrices begin to move
     rows: int = 30  # of a history
     reference_steps: int = 250  # of the reference, trained by AdamW
+    text: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """All of it but what there is none of, as JSON can hold it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def language(self) -> am.Language:
+        """The language of its tokens."""
+        if self.text is None:
+            return am.Language.characters()
+        return am.Language.from_text(Path(self.text))
 
 
-def sized(scale: Scale, length: int | None, width: int | None) -> Scale:
-    """The scale with another length or width, where one is given."""
-    return replace(scale, length=length or scale.length, width=width or scale.width)
+def sized(scale: Scale, **other: Any) -> Scale:
+    """The scale with these instead, where they are not None."""
+    return replace(scale, **{name: value for name, value in other.items() if value is not None})
 
 
 SCALES: dict[Profile, Scale] = {
@@ -64,9 +78,12 @@ class Experiment:
     test: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     longer: int = 1  # than the scale says
 
-    def trained_on(self, scale: Scale) -> am.BigramTask:
-        """The task."""
-        return am.BigramTask(length=scale.length, **self.task)
+    def trained_on(self, scale: Scale, **other: Any) -> am.BigramTask:
+        """The task, with these of its arguments instead."""
+        language, given = scale.language(), {**self.task, **other}
+        if callable(triggers := given.get("triggers")):
+            given["triggers"] = triggers(language)
+        return am.BigramTask(language, length=scale.length, **given)
 
     def setting(self, scale: Scale, rng: np.random.Generator) -> dict[str, Any]:
         """The arguments of `assocmem.training.train`."""
@@ -75,10 +92,7 @@ class Experiment:
         frozen = {"frozen_until": dict.fromkeys(self.training.get("late", ()), scale.frozen)}
         changes = {name: value for name, value in self.training.items() if name != "late"}
         preset = training.published(task, width=scale.width, rng=rng, batch_size=scale.batch_size)
-        tests = {
-            name: am.BigramTask(length=scale.length, **{**self.task, **other})
-            for name, other in self.test.items()
-        }
+        tests = {name: self.trained_on(scale, **other) for name, other in self.test.items()}
         return {
             "task": task,
             "steps": steps,
@@ -97,10 +111,17 @@ def _with_feed_forward(test: Mapping[str, Any] | None = None, **task: Any) -> Ex
     return Experiment({"loss": "all", **task}, changes, test or {})
 
 
+Triggers = Callable[[am.Language], tuple[int, ...]]
+
+
+def ranked(*ranks: int) -> Triggers:
+    """Triggers by their ranks in a language, 1 for its most frequent token."""
+    return lambda language: tuple(int(language.most_frequent()[rank - 1]) for rank in ranks)
+
+
 def by_rank(*ranks: int) -> tuple[int, ...]:
-    """The tokens of these ranks by frequency, 1 for the most frequent, of the default language."""
-    order = am.Language.characters().most_frequent()
-    return tuple(int(order[rank - 1]) for rank in ranks)
+    """The tokens of these ranks in the default language."""
+    return ranked(*ranks)(am.Language.characters())
 
 
 def asked(**tests: Any) -> dict[str, dict[str, Any]]:
@@ -133,21 +154,21 @@ EXPERIMENTS: dict[str, Experiment] = {
     "W_K2, W_O2 late": late("W_K2", "W_O2"),
     "W_K1, W_O2 late": late("W_K1", "W_O2"),
     "one layer": Experiment(training={"layers": 1, "trained": ("W_K2", "W_O2")}),
-    "K = 1 fixed": _with_feed_forward(asked(first=by_rank(1)), n_triggers=1),
-    "K = 5 fixed": _with_feed_forward(asked(third=by_rank(3), five=by_rank(*range(1, 6)))),
+    "K = 1 fixed": _with_feed_forward(asked(first=ranked(1)), n_triggers=1),
+    "K = 5 fixed": _with_feed_forward(asked(third=ranked(3), five=ranked(*range(1, 6)))),
     "K = 20 fixed": _with_feed_forward(
-        asked(first=by_rank(1), third=by_rank(3)), triggers=by_rank(*range(1, 21))
+        asked(first=ranked(1), third=ranked(3)), triggers=ranked(*range(1, 21))
     ),
     "K = 5, any output": _with_feed_forward(avoid="nothing"),  # as in the paper
     "K = 5 rare": _with_feed_forward(trigger_offset=10),
-    "third alone": _with_feed_forward(asked(third=by_rank(3)), triggers=by_rank(3)),
-    "first and third": _with_feed_forward(asked(third=by_rank(3)), triggers=by_rank(1, 3)),
-    "second and third": _with_feed_forward(asked(third=by_rank(3)), triggers=by_rank(2, 3)),
+    "third alone": _with_feed_forward(asked(third=ranked(3)), triggers=ranked(3)),
+    "first and third": _with_feed_forward(asked(third=ranked(3)), triggers=ranked(1, 3)),
+    "second and third": _with_feed_forward(asked(third=ranked(3)), triggers=ranked(2, 3)),
     "five of that mass": _with_feed_forward(
-        asked(third=by_rank(3)), triggers=by_rank(3, 4, 5, 6, 13)
+        asked(third=ranked(3)), triggers=ranked(3, 4, 5, 6, 13)
     ),
     "K = 5 random": _with_feed_forward(
-        asked(random="random", five=by_rank(*range(1, 6))), triggers="random"
+        asked(random="random", five=ranked(*range(1, 6))), triggers="random"
     ),
     "K = 3 random": _with_feed_forward(asked(random="random"), triggers="random", n_triggers=3),
     "K = 1 random": _with_feed_forward(asked(random="random"), triggers="random", n_triggers=1),
@@ -175,7 +196,7 @@ def train(
 
 def history(
     experiment: str,
-    scale: dict[str, int],
+    scale: dict[str, Any],
     seed: int,
     rng: np.random.Generator,
     *,
@@ -222,7 +243,7 @@ def histories(
     """
     grid: dict[str, list[Any]] = {
         "experiment": list(experiments),
-        "scale": [asdict(scale)],
+        "scale": [scale.given()],
         "seed": list(range(seeds)),
     }
     output = None if folder is None else folder / "runs.jsonl"

@@ -37,9 +37,12 @@ def data(
     scale: Scale | None = None,
     length: int | None = None,
     width: int | None = None,
+    text: str | None = None,
 ) -> list[Row]:
     """Both attention maps of one trained model; those of other positions are not shown."""
-    scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
+    scale = experiments.sized(
+        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
+    )
     return measure(scale, context.rng, context.runs("figure-2-runs"))
 
 

@@ -27,7 +27,8 @@ TRIGGERS = {
     "K = 5 random": ORANGE,
 }
 OUTPUTS = {"uniform outputs": BLUE, "bigram outputs": ORANGE}
-MORE = {"K = 5, any output": ORANGE, "third alone": GREEN}  # at the paper's sizes
+RANDOM = {"K = 5 random": BLUE, "K = 3 random": ORANGE, "K = 1 random": GREEN}
+EQUAL = "second and third", "five of that mass"  # in the default language
 COLUMNS = ("accuracy", "accuracy_uniform", "accuracy_bigram", "bigram_kl", "bigram_kl_W_F")
 
 
@@ -37,15 +38,22 @@ def data(
     scale: Scale | None = None,
     length: int | None = None,
     width: int | None = None,
+    text: str | None = None,
     seeds: int | None = None,
 ) -> list[Row]:
     """Accuracy and divergence for every kind of trigger and output.
 
-    At the paper's sizes also with its outputs, which may be triggers, and for one trigger alone.
+    At the paper's sizes also with its outputs, which may be triggers, and with one factor changed
+    at a time: the other triggers, their number at equal mass, the number of random ones.
     """
-    scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
+    scale = experiments.sized(
+        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
+    )
     folder = context.runs("figure-4-runs")
-    names = (*TRIGGERS, *OUTPUTS, *(MORE if context.full else ()))
+    more = [] if not context.full else [name for needed in MORE.values() for name in needed]
+    if scale.text is not None:
+        more = [name for name in more if name not in EQUAL]
+    names = tuple(dict.fromkeys((*TRIGGERS, *OUTPUTS, *more)))
     runs = seeds or (1 if context.full else 2)
     return measure(scale, context.rng, folder, seeds=runs, names=names)
 
@@ -60,8 +68,8 @@ def measure(
 ) -> list[Row]:
     """The curves of every experiment and seed."""
     found = experiments.histories(names, scale=scale, seeds=seeds, rng=rng, folder=folder)
-    third = ("accuracy_third",) if "third alone" in names else ()
-    return experiments.rows_of(found, COLUMNS + third)
+    more = ("accuracy_third", "accuracy_five", "accuracy_random") if "third alone" in names else ()
+    return experiments.rows_of(found, COLUMNS + more)
 
 
 def draw_by_triggers(rows: list[Row], ax: Axes) -> None:
@@ -79,15 +87,12 @@ def draw_by_triggers(rows: list[Row], ax: Axes) -> None:
 
 def draw_by_outputs(rows: list[Row], ax: Axes) -> None:
     """Accuracy with loss on triggers, by what follows them in training and in the test."""
-    for name, colour in OUTPUTS.items():
-        for column, style in ("accuracy_uniform", "-"), ("accuracy_bigram", "--"):
-            steps, runs = curves_of(rows, name, column)
-            label = f"{name}, tested on {column.partition('_')[2]}"
-            options = {"label": label, "color": colour, "linestyle": style, "linewidth": 2.6}
-            plots.learning_curve(steps, runs, ax=ax, **options)
-    ax.set(title="Loss on triggers, by outputs", ylabel="accuracy in context")
-    ax.set(ylim=(-0.03, 1.03), xlabel="updates")
-    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    curves = [
+        (name, f"accuracy_{test}", colour, style, f"{name}, tested on {test}")
+        for name, colour in OUTPUTS.items()
+        for test, style in (("uniform", "-"), ("bigram", "--"))
+    ]
+    _by_test(rows, ax, "Loss on triggers, by outputs", *curves)
 
 
 def draw_divergence(rows: list[Row], ax: Axes) -> None:
@@ -103,17 +108,41 @@ def draw_divergence(rows: list[Row], ax: Axes) -> None:
 
 def draw_more(rows: list[Row], ax: Axes) -> None:
     """What the paper's outputs change, and what the other four triggers do for the third."""
-    for name, column, colour, style, label in (
+    _by_test(
+        rows,
+        ax,
+        "Which outputs; and one trigger alone",
         ("K = 5 fixed", "accuracy", BLUE, "-", "five, outputs never a trigger"),
         ("K = 5, any output", "accuracy", ORANGE, "-", "five, any output"),
         ("K = 5 fixed", "accuracy_third", BLUE, "--", "five, tested on the third"),
         ("third alone", "accuracy_third", GREEN, "--", "the third alone"),
-    ):
+    )
+
+
+def draw_at_equal_mass(rows: list[Row], ax: Axes) -> None:
+    """How many triggers there are, at equal sums of their squared frequencies."""
+    _by_test(
+        rows,
+        ax,
+        r"How many, at equal $\sum f^2$, tested on the third",
+        ("second and third", "accuracy_third", GREEN, "-", "two: ranks 2, 3"),
+        ("five of that mass", "accuracy_third", BLUE, "-", "five: ranks 3, 4, 5, 6, 13"),
+    )
+
+
+def draw_random(rows: list[Row], ax: Axes) -> None:
+    """How many triggers there are, where they are random."""
+    curves = [(name, "accuracy_random", colour, "-", name) for name, colour in RANDOM.items()]
+    _by_test(rows, ax, "Random triggers, tested on five random ones", *curves)
+
+
+def _by_test(rows: list[Row], ax: Axes, title: str, *curves: tuple[str, ...]) -> None:
+    """Accuracies: experiment, column, colour, style and label of each curve."""
+    for name, column, colour, style, label in curves:
         steps, runs = curves_of(rows, name, column)
         options = {"label": label, "color": colour, "linestyle": style, "linewidth": 2.6}
         plots.learning_curve(steps, runs, ax=ax, **options)
-    ax.set(title="Which outputs; and one trigger alone", ylabel="accuracy in context")
-    ax.set(ylim=(-0.03, 1.03), xlabel="updates")
+    ax.set(title=title, ylabel="accuracy in context", ylim=(-0.03, 1.03), xlabel="updates")
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
@@ -122,16 +151,22 @@ PANELS: dict[str, Panel] = {
     "outputs": draw_by_outputs,
     "divergence": draw_divergence,
     "more": draw_more,
+    "equal mass": draw_at_equal_mass,
+    "random": draw_random,
+}
+MORE = {  # at the paper's sizes: panels, and the experiments that they need
+    "more": ("K = 5, any output", "third alone"),
+    "equal mass": EQUAL,
+    "random": tuple(RANDOM),
 }
 
 
 def draw(rows: list[Row], *, columns: int = 2) -> Figure:
     """Accuracy by triggers; by outputs; the divergence; and what more the paper's sizes have."""
-    panels, run = dict(PANELS), {row["experiment"] for row in rows}
-    across, shape = {1: (1, 3.3), 2: (2, 1.0)}[columns]
-    if not run.issuperset(MORE):
-        del panels["more"]
-        across, shape = {1: (1, 2.5), 2: (3, 0.5)}[columns]
+    run = {row["experiment"] for row in rows}
+    panels = {name: panel for name, panel in PANELS.items() if run.issuperset(MORE.get(name, ()))}
+    few = len(panels) == len(PANELS) - len(MORE)
+    across, shape = {1: (1, 2.5 if few else 5.0), 2: (3, 0.5) if few else (2, 1.4)}[columns]
     figure = arranged(rows, panels, columns, across=across, shape=shape)
     caption(
         figure,

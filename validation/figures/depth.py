@@ -32,10 +32,13 @@ def data(
     scale: Scale | None = None,
     length: int | None = None,
     width: int | None = None,
+    text: str | None = None,
     seeds: int | None = None,
 ) -> list[Row]:
     """The curves of both depths."""
-    scale = experiments.sized(scale or experiments.SCALES[context.profile], length, width)
+    scale = experiments.sized(
+        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
+    )
     folder = context.runs("figure-depth-runs")
     return measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 5))
 

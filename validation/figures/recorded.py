@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ def record(name: str, folder: Path) -> Path:
     about = {
         "command": f"python -m validation figure {name} --seed {SEED} --scale paper",
         "seed": str(SEED),
-        "sizes": ", ".join(f"{key} {value}" for key, value in asdict(SCALES["full"]).items()),
+        "sizes": ", ".join(f"{key} {value}" for key, value in SCALES["full"].given().items()),
     }
     rng = np.random.default_rng([SEED, *name.encode()])
     rows = FIGURES[name].data(Context(rng, "full", about, folder))

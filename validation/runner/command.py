@@ -64,6 +64,7 @@ SIZES = {
     "length": "length of the sequences",
     "width": "width of the model",
     "seeds": "number of runs",
+    "text": "file whose characters are the tokens, if the figure trains on a language",
 }
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
 
@@ -132,7 +133,7 @@ def _figure_parser(commands: Any) -> argparse.ArgumentParser:
     )
     for name, what in SIZES.items():
         own = size(otherwise="Leave it out for that of the figure.")
-        figure.add_argument(f"--{name}", type=own, help=what)
+        figure.add_argument(f"--{name}", type=text if name == "text" else own, help=what)
     figure.add_argument(
         "--columns",
         type=int,
@@ -381,6 +382,17 @@ def size(least: int = 1, *, otherwise: str = "Leave it out.") -> Callable[[str],
         return int(given)
 
     return read
+
+
+def text(given: str) -> str:
+    """A text file that makes a language: found out before anything is computed."""
+    from assocmem import Language
+
+    try:
+        Language.from_text(Path(given))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"expected a text; got {given!r}: {error}") from None
+    return given
 
 
 def directory(given: str) -> Path:
