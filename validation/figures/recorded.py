@@ -1,4 +1,4 @@
-"""The paper's figures at the paper's sizes: hours of training, whose numbers are kept as records.
+"""Figures that take hours of training, whose numbers are kept as records.
 
 ``python -m validation.figures.recorded`` trains what is missing, in this order, and writes
 ``validation/records/figure-*.csv``, from which the site draws. What an interruption leaves below
@@ -18,17 +18,18 @@ from validation.dynamics.experiments import SCALES
 from validation.figures import FIGURES, sheets
 from validation.runner.cases import Context
 
-NAMES = ("4", "3", "depth", "2")
+NAMES = ("4", "3", "depth", "2", "times")
 RECORDS = Path(__file__).parents[1] / "records"
 SEED = 0
 
 
 def record(name: str, folder: Path) -> Path:
     """Run a figure, with the random numbers of its command, and write its CSV as a record."""
+    sizes = getattr(FIGURES[name], "SIZES", SCALES["full"].given())
     about = {
         "command": f"python -m validation figure {name} --seed {SEED} --scale paper",
         "seed": str(SEED),
-        "sizes": ", ".join(f"{key} {value}" for key, value in SCALES["full"].given().items()),
+        "sizes": ", ".join(f"{key} {value}" for key, value in sizes.items()),
     }
     rng = np.random.default_rng([SEED, *name.encode()])
     rows = FIGURES[name].data(Context(rng, "full", about, folder))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assocmem.plots import BLUE, GREEN, ORANGE
-from validation.bigrams.b2_text import characters
+from validation.bigrams.b2_text import LENGTH, characters
 from validation.bigrams.b3 import (
+    BATCH,
     SETTINGS,
     UPDATES,
     Loss,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LABELS = {"W_F": "$W_F$", **SYMBOLS}
 COLOURS = {"W_F": GREEN, "W_O2": BLUE, "W_K2": ORANGE}
+SIZES = {"length": LENGTH, "batch_size": BATCH}
 QUICK: dict[Loss, tuple[str, ...]] = {
     "triggers": ("1", "3", "21", "2 to 5"),
     "all": ("1", "2", "3"),
