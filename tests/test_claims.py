@@ -12,7 +12,7 @@ from theory.derivation import derive, has_derivation
 from validation.runner.cases import run
 from validation.runner.checks import check_of
 
-CHECKS_OF_SECONDS = {"B2", "C2", "H1", "S3a", "T", "W2", "W4", "W5", "W6", "W7", "WR3", "WR4"}
+CHECKS_OF_SECONDS = {"B2", "B3", "C2", "H1", "S3a", "T", "W2", "W4", "W5", "W6", "W7", "WR3", "WR4"}
 DERIVATIONS_OF_SECONDS = {"S2", "S2-limit", "S3a", "S3b", "S3b-bound", "T-S2", "T-S3", "WR2"}
 
 

@@ -31,6 +31,13 @@ def test_the_check_sees_a_third_memory_that_comes_first(seed, monkeypatch):
     assert seen("B3", "W_K1", seed)
 
 
+def test_the_times_hold_with_loss_on_triggers(seed, monkeypatch):
+    monkeypatch.setattr(b3, "PARTS", {"triggers": "a"})
+    cases = list(b3.check(Context(np.random.default_rng(seed))))
+    assert len(cases) == 3
+    assert [case for case in cases if not case.passed("empirical")] == [], f"{seed=}"
+
+
 @pytest.fixture(scope="module")
 def on_all():
     """What is predicted of the first token alone with loss on all, and what training does: once."""
