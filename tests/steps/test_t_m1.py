@@ -6,7 +6,7 @@ import pytest
 
 from assocmem import gradients
 from assocmem.gradients import conditions
-from tests.controls import alter, derivation_fails, failures, with_block
+from tests.controls import alter, derivation_fails, failures, seen, with_block
 from theory.steps import t_m1
 
 
@@ -20,6 +20,11 @@ from theory.steps import t_m1
 def test_the_check_sees_an_altered_formula(owner, name, change, monkeypatch):
     alter(monkeypatch, owner, name, change)
     assert any(failures("T-m1", seed=0))
+
+
+def test_the_check_sees_one_percent_where_the_formula_is_worst(monkeypatch):
+    alter(monkeypatch, conditions, "repairing_margin", lambda value: 1.01 * value)
+    assert seen("T-m1", "C=2 K=1 T=7", 0)
 
 
 @pytest.mark.parametrize(

@@ -240,18 +240,18 @@ def test_random_vectors_are_above_welchs_bound():
 
 
 def test_the_lead_changes_sign_near_the_margin_of_the_claim():
-    """Within 11 percent, below it for short sequences and above it at T = 15 and 16."""
+    """Within 12 percent, below it for short sequences and above it at T = 15 and 16."""
     for kind, number in (MEASURED, 1), (OTHERWISE, 15):
         found = 1 / np.array(below("T-m1", (kind,)))
         assert len(found) == number
-        assert (abs(found - 1) <= 0.11).all()
+        assert (abs(found - 1) <= 0.12).all()
     exact = rows_of("T-m1", "C = 2, K = 4", OTHERWISE)
     line = line_at(rows_of("T-m1"))
     above = {r["x"] for r in exact if r["error"] == 0 and r["y"] > line[r["series"], r["x"]]}
     assert above == {15, 16}
     for factor in 0.85, 1.15:
         found = 1 / np.array(below("T-m1", (MEASURED, OTHERWISE), factor=factor))
-        assert (abs(found - 1) > 0.11).any()
+        assert (abs(found - 1) > 0.12).any()
 
 
 def test_no_rule_is_above_the_bound_of_c5_and_cross_entropy_is_above_outer_products():

@@ -228,8 +228,8 @@ $$A \leftarrow A + \eta\,(G_1 - H[P A]),\qquad H[M] = \mathbb{E}\, \tfrac1T \sum
 \big(\mathrm{diag}\, \hat p_t - \hat p_t \hat p_t^\top\big)\, M\, o_t o_t^\top ,$$
 $o_t$ over its atoms: a deviation along an eigenvector of $HP$ is multiplied by $1 - \eta\mu$ at
 each update, $\mu \ge 0$ its eigenvalue, so that the steps stay near their flow only if
-$\eta\lambda < 2$, $\lambda$ the largest. (c) $-\nabla_{W_K^2} L = J_2[P A]$, linear in $A$: after
-$n$ updates, with $t = n \eta$ and to leading order in $t$,
+$\eta\lambda < 2$, $\lambda$ the largest. (c) To first order in $A$, at zero attention,
+$-\nabla_{W_K^2} L = J_2[P A]$: after $n$ updates, with $t = n \eta$ and to leading order in $t$,
 $$A = t\, G_1,\qquad W_K^2 = \tfrac{t^2}{2} \big(1 - \tfrac1n\big) J_2[P G_1] .$$
 """.strip(),
         assumptions=(

@@ -227,7 +227,7 @@ and $4$ from $T = 41$ on; and $N = T = 3$.""",
         title="A finite first step repairs step 2: it learns which classes are never labels",
         statement=r"""Take fixed triggers, prediction over all tokens, $T \ge 7$ and $C < C^*$.
 After a first step of margin $m_1$, the lead of step 2 changes from negative to positive at some
-$m_1$ with $|m_1 - m_1^*| \le 0.11\, m_1^*$, where, with the quantities of T-S2,
+$m_1$ with $|m_1 - m_1^*| \le 0.12\, m_1^*$, where, with the quantities of T-S2,
 $$m_1^* = \frac{1}{\bar\psi} \ln \frac{K (1 - \pi^*)}{C \pi^*},\qquad \pi^* = \frac{(1 - \frac1C)
 \Phi}{\frac{(T-2)a + (T-w)b}{C} - c - \frac{2a + wb}{K}},$$
 $$\bar\psi = 3 - \frac{H_T}{T} + \frac{(T-2)^2 + (T-w)^2}{TC} + \frac{4 + w^2}{TK}.$$
@@ -241,11 +241,13 @@ At $m_1^*$ the probability that the model gives to the triggers, about $\pi = K/
         source="derived here from S2",
         status="empirical",
         note="The derivation replaces logits by their means; the error of this is not bounded, and "
-        "0.11 is read off the exact crossings. Whatever C and K, these are 9 to 10 percent "
-        "below $m_1^*$ at T = 7, 6 to 7 percent at T = 8 and 4 to 5 percent at T = 9; they are a "
-        "third and a sixth below it at T = 5 and 6. From T = 15 on they can be above it, by 0.1 "
-        "and 0.3 percent at T = 15 and 16, and by 0.7 percent at T = 18, for (C, K) = (2, 4): an "
-        "earlier version of this claim, that $m_1 \\le m_1^*$, is false. "
+        "0.12 is read off the exact crossings. These are below $m_1^*$ by most at the smallest "
+        "$(C, K) = (2, 1)$ and by least for many triggers and $C$ near $C^*$: by 3.3 to 11.4 "
+        "percent at T = 7, 2.9 to 7.6 at T = 8 and 2.7 to 5.8 at T = 9, over 50 pairs $(C, K)$ "
+        "each with $K$ up to 1024; at T = 5 and 6 by up to 48 and 20 percent. From T = 15 on they "
+        "can be above it, by 0.1 and 0.3 percent at T = 15 and 16, by 0.7 percent at T = 18, and "
+        "by about 1.3 percent at T = 32 and 64, for (C, K) = (2, 4). Two earlier versions of this "
+        "claim, that $m_1 \\le m_1^*$ and that 0.11 suffices, are false. "
         "$m_1^*$ is small: 0.09 at (C, K, T) = (10, 4, 32).",
     ),
     Claim(

@@ -100,5 +100,5 @@ def crossing(d: Derivation, share: Any, delta: Symbol) -> None:
     d.say(
         "Dropped: what one label's own logit and the tokens of the sequence gain. What that moves "
         "is not bounded here; the check finds where the lead changes sign, exactly for $T = 7, 8, "
-        "9, 15$ and by samples beyond: it is within 11 percent of $m_1^*$."
+        "9, 15$ and by samples beyond: it is within 12 percent of $m_1^*$."
     )

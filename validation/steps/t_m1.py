@@ -16,14 +16,23 @@ from assocmem.model.symmetric import SymmetricTransformer
 from validation.runner.cases import FALSE_ALARM, Case, Context
 from validation.steps.sizes import moments, over_all
 
-NEAR = 0.11  # the crossing is at most so far from the formula, relative, from T = 7 on
+NEAR = 0.12  # the crossing is at most so far from the formula, relative; 0.114 at (2, 1, 7)
 PIECES = 32  # of independent sequences, for the standard error of a crossing
 AROUND = (0.96, 1.02)  # times the formula: a chord between 0.85 and 1.1 moves the root by 1 %
 
 
 def check(context: Context) -> Iterator[Case]:
     """Where the lead changes sign: exactly, up to symmetry, and by samples for longer sequences."""
-    exact = [(3, 4, 7), (5, 64, 7), (3, 4, 8), (6, 64, 8), (5, 16, 9), (2, 4, 15)]
+    exact = [
+        (2, 1, 7),
+        (3, 4, 7),
+        (5, 64, 7),
+        (34, 1024, 7),
+        (3, 4, 8),
+        (6, 64, 8),
+        (5, 16, 9),
+        (2, 4, 15),
+    ]
     if context.full:
         exact += [(2, 4, 9), (6, 64, 9), (2, 4, 16)]
     for content, k, length in exact:
