@@ -387,8 +387,8 @@ def test_leads_are_by_column_for_outputs_and_by_row_for_queries():
 
 @pytest.mark.parametrize("matrix", ["W_O2", "W_K2", "W_K1"])
 @pytest.mark.parametrize("sets", [2, 3, 7])
-def test_the_error_of_a_lead_is_the_jackknifes(matrix, sets):
-    """Each set left out in turn, the leads of the mean of the others computed anew."""
+def test_the_error_of_a_lead_is_the_jackknifes_and_its_bias_that_of_halves(matrix, sets):
+    """Each set left out in turn, or half of them kept, and leads of the mean computed anew."""
     rng, task = np.random.default_rng(), am.BigramTask(a_language(4), 6, triggers=[2, 1])
     exact = bigram_step(task, matrix) if matrix != "W_K1" else None
     shape = (task.length,) * 2 if exact is None else exact.coefficients.shape
@@ -396,14 +396,36 @@ def test_the_error_of_a_lead_is_the_jackknifes(matrix, sets):
     step = am.gradients.BigramStep(task, matrix, replicates.mean(axis=0), replicates)
     for cues in (None, step.cues[:1], step.cues[-2:]):
         chosen = step.cues if cues is None else cues
-        medians = []
-        for k in range(sets):
-            others = np.delete(replicates, k, axis=0).mean(axis=0)
-            medians.append(np.median(am.gradients.BigramStep(task, matrix, others).leads[chosen]))
+
+        def median(kept, chosen=chosen):
+            mean = replicates[kept].mean(axis=0)
+            return np.median(am.gradients.BigramStep(task, matrix, mean).leads[chosen])
+
+        medians = [median([j for j in range(sets) if j != k]) for k in range(sets)]
         mean = sum(medians) / sets
         variance = (sets - 1) / sets * sum((x - mean) ** 2 for x in medians)
-        bias = (sets - 1) * (mean - np.median(step.leads[chosen]))
+        half = sets // 2
+        fewer = [median([(k + j) % sets for j in range(half)]) for k in range(sets)]
+        # c / half and c / sets are what the two hold of the bias: c from their difference
+        c = (sum(fewer) / sets - np.median(step.leads[chosen])) / (1 / half - 1 / sets)
+        bias = c / sets
         np.testing.assert_allclose(
             step.lead_error(cues), (np.sqrt(variance), bias), rtol=1e-9, atol=1e-12
         )
     assert am.gradients.BigramStep(task, matrix, replicates[0]).lead_error() == (0, 0)
+
+
+def test_the_bias_of_a_lead_is_that_of_the_largest_of_noisy_competitors():
+    """W_K2 with one trigger and two competitors of the same mean: E max = sd / √(π sets)."""
+    rng, task, sets = np.random.default_rng(), am.BigramTask(a_language(3), 4, triggers=[0]), 16
+    found = []
+    for _ in range(400):
+        replicates = np.zeros((sets, 3, 14))
+        replicates[:, 0, 8:10] = rng.standard_normal((sets, 2))  # keys Φ₁ w_E of the others
+        step = am.gradients.BigramStep(task, "W_K2", replicates.mean(axis=0), replicates)
+        found.append(step.lead_error()[1])
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    # what is taken for c / sets is (√2 - 1) c / √sets: the largest of equals goes like 1 / √sets
+    expected = -(np.sqrt(2) - 1) / np.sqrt(np.pi * sets)
+    assert abs(np.mean(found) - expected) < student.isf(5e-7, 399) * error
+    assert student.isf(5e-7, 399) * error < 0.6 * abs(expected)
