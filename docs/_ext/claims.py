@@ -187,7 +187,8 @@ def related(claim: Claim) -> str:
 
 def shown(claim: Claim) -> list[tuple[str, str, str]]:
     """The pictures that show the claim: file, what it is, caption."""
-    from validation.figures import BY_CLAIM, FIGURES, SHOWN_BY
+    from validation.figures import BY_CLAIM, FIGURES
+    from validation.runner.shown import SHOWN_BY
 
     found = []
     for name in SHOWN_BY.get(claim.id, ()):
@@ -264,7 +265,7 @@ def members(chapter: str) -> list[Claim]:
 
 def paper() -> str:
     """From the sections of the paper to claims, functions and figures."""
-    from validation.figures import SHOWN_BY
+    from validation.runner.shown import SHOWN_BY
 
     parts = [
         "# Map of the paper",

@@ -14,8 +14,9 @@ from scipy.special import gammaln
 
 from tests.validation.test_figures_committed import committed
 from theory import CLAIMS
-from validation.figures import BY_CLAIM, FIGURES, SHOWN_BY, finite_steps, near_orthogonality
+from validation.figures import BY_CLAIM, FIGURES, finite_steps, near_orthogonality
 from validation.figures.by_claim import CLOSED, KINDS, LIMIT, MEASURED, OTHERWISE
+from validation.runner.shown import SHOWN_BY, SHOWS
 
 
 def rows_of(claim, series=None, *kinds):
@@ -32,6 +33,9 @@ def rows_of(claim, series=None, *kinds):
 def test_every_claim_is_shown_by_a_figure():
     assert set(SHOWN_BY) == set(CLAIMS)
     assert all(SHOWN_BY.values())
+    assert set(SHOWS) == set(FIGURES)
+    for name in BY_CLAIM:
+        assert set(FIGURES[name].PANELS) == set(SHOWS[name])
 
 
 @pytest.mark.parametrize("name", BY_CLAIM)

@@ -11,9 +11,10 @@ import pytest
 from theory import CLAIMS, writing
 from theory.derivation import DerivationError, Step
 from validation.__main__ import main
-from validation.figures import FIGURES, SHOWN_BY
+from validation.figures import FIGURES
 from validation.runner import checks, derived, page, report
 from validation.runner.cases import Case
+from validation.runner.shown import SHOWN_BY
 
 VOID = {"meta", "img", "br", "circle", "path", "rect", "mspace"}
 ALL = tuple(CLAIMS.values())

@@ -210,7 +210,7 @@ def write_page(
 ) -> None:
     """Write ``report.html``, with the figures of its claims that the folder holds."""
     from assocmem._files import replaced
-    from validation.figures import SHOWN_BY
+    from validation.runner.shown import SHOWN_BY
 
     figures = {
         id: [drawn if (drawn := path.with_name(f"{name}.png")).exists() else name for name in names]
