@@ -181,7 +181,7 @@ def draw_leads(rows: list[Row], ax: Axes) -> None:
     for row in known:
         ax.annotate(str(row["name"]), (row["x"], row["y"]), (7, -9), textcoords="offset points")
     ax.set(xscale="log", yscale="log")
-    ax.margins(x=0.16)
+    ax.margins(x=0.16, y=0.12)
     ax.set_title("Predicted: lead of $W_O^2$ with the bigrams known,\nby the ranks of the triggers")
     ax.set_xlabel(r"$\sum_q f_q^2$")
     ax.set_ylabel("median lead of the gradient")
