@@ -11,6 +11,7 @@ from assocmem.model import FrozenEmbeddings
 from assocmem.probes import probe
 from assocmem.tasks import InductionTask
 from assocmem.topdown.steps import STEPS, top_down
+from assocmem.width.arguments import numeric_task
 from assocmem.width.moments import cantelli_failure, recall_moments
 
 WIDEST = 1e12  # beyond it no float64 model tells the scores apart
@@ -120,7 +121,7 @@ def required_width(
     """
     from scipy.optimize import brentq
 
-    delta = checked_probability("delta", delta)
+    task, delta = numeric_task(task), checked_probability("delta", delta)
     run = top_down(task, margins=margins, evaluate_on=None)
     if run.failure:
         raise ValueError(

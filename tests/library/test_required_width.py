@@ -84,6 +84,16 @@ def test_what_is_refused(call, error, text):
         call()
 
 
+def test_another_task_is_refused_before_anything_is_computed(monkeypatch):
+    def compute(*_given, **_options):
+        raise AssertionError
+
+    monkeypatch.setattr("assocmem.width.required.top_down", compute)
+    for task in (am.BigramTask(), am.InductionTask(sympy.Symbol("N", positive=True), 8)):
+        with pytest.raises(TypeError, match=r"^task: expected an InductionTask"):
+            width.required_width(task)
+
+
 def test_the_guide_to_widths_needs_no_theory():
     from pathlib import Path
 
