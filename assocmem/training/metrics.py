@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from assocmem._checks import Array, checked_kind, checked_mapping
+from assocmem._statistics import margins
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.model.step import EMBEDDINGS, TrainingStep
 from assocmem.probes import Probe, pairs_of, probe
@@ -161,7 +162,7 @@ def _sums(
     logits, attention = step.predict(weights, tokens, where)
     targets, log_p = batch.targets[rows][where], log_softmax(logits.astype(np.float64), axis=1)
     losses = -np.take_along_axis(log_p, targets[:, None], axis=1)[:, 0]
-    right = strict_maximum(logits, targets)
+    right = margins(logits, targets) > 0
     sums = {
         "loss": (counted[where] * losses).sum(),
         "accuracy": counted[where][right].sum(),
@@ -207,9 +208,3 @@ def _of_W_F(task: BigramTask, embeddings: FrozenEmbeddings, W_F: Array) -> dict[
     by_token = [_divergence(law, row) for law, row in zip(task.language.bigram, log_p, strict=True)]
     kl = float(weight @ by_token / weight.sum()) if weight.any() else float("nan")
     return {"recall_W_F": recall, "bigram_kl_W_F": kl}
-
-
-def strict_maximum(scores: Array, index: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the entry of each row at its index is above all others; a tie is an error."""
-    chosen = np.take_along_axis(scores, index[:, None], axis=1)
-    return np.asarray((scores >= chosen).sum(axis=1) == 1)
