@@ -17,6 +17,7 @@ from assocmem._checks import (
     checked_reals,
 )
 from assocmem.memory import AssociativeMemory
+from assocmem.model.blocks import BlockTable
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import Batch
 
@@ -33,10 +34,20 @@ def checked_model(embeddings: FrozenEmbeddings, scale: float, readout: Readout) 
     return checked_number("scale", scale, remedy="1 leaves the scores as they are.")
 
 
+def checked_matrix(name: str, given: Any) -> Any:
+    """What is given, unless it is a table, whose entries stand over atoms."""
+    if isinstance(given, BlockTable):
+        raise TypeError(
+            f"{name}: expected a matrix or a memory; got BlockTable, which has coefficients over "
+            f"embeddings. Pass table.memory(embeddings)."
+        )
+    return given
+
+
 def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: int) -> Any:
     """The weights, refused unless they are finite and width by width."""
     if not isinstance(weights, AssociativeMemory):
-        weights = checked_reals(name, weights)
+        weights = checked_reals(name, checked_matrix(name, weights))
     if weights.shape != (width, width):
         raise ValueError(
             f"{name}: expected shape ({width}, {width}), the width of the embeddings; got "
@@ -47,6 +58,11 @@ def checked_weights(name: str, weights: ArrayLike | AssociativeMemory, width: in
 
 def checked_tokens(tokens: ArrayLike, embeddings: FrozenEmbeddings) -> Ints:
     """The tokens as a (B, T) array of ids that the embeddings have."""
+    if isinstance(tokens, Batch):
+        raise TypeError(
+            f"tokens: expected a (B, T) array of integers; got {type(tokens).__name__}. Pass "
+            f"batch.tokens."
+        )
     array = checked_integers("tokens", tokens)
     n, length = embeddings.n_tokens, embeddings.length
     if array.ndim != 2:

@@ -200,9 +200,10 @@ class BlockTable:
         """
         array = checked_array("coefficients", coefficients)
         checked_option("matrix", matrix, ("W_O2", "W_K2", "W_K1"))
+        checked_kind("task", task, InductionTask)
         checked_kind("representatives", representatives, InductionTask)
         blocks = dict[tuple[str, str], Any]()
-        check_alike(checked_kind("task", task, InductionTask), representatives)
+        check_alike(task, representatives)
         with_tokens = array.ndim == 2 and len(array) > task.length
         rows, columns = axes(matrix, with_tokens=with_tokens)
         heights, lengths = (

@@ -27,6 +27,7 @@ from assocmem._checks import (
     checked_table,
 )
 from assocmem.memory import AssociativeMemory
+from assocmem.model.arguments import checked_matrix
 from assocmem.model.embeddings import FrozenEmbeddings
 from assocmem.tasks import InductionTask, Task
 from assocmem.tasks.batch import checked_task
@@ -319,7 +320,7 @@ def induction_head(
 def _as_memory(weights: AssociativeMemory | ArrayLike) -> AssociativeMemory:
     if isinstance(weights, AssociativeMemory):
         return weights
-    matrix = checked_table("weights", weights)
+    matrix = checked_table("weights", checked_matrix("weights", weights))
     return AssociativeMemory(
         keys=np.eye(matrix.shape[1]), values=np.eye(matrix.shape[0]), coefficients=matrix
     )

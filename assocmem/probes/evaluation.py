@@ -161,8 +161,9 @@ def evaluate(
     >>> am.evaluate(other, bigrams.sample(9, rng=0), attend_to=-1)
     Evaluation(attention=nan, argmax=0.0000, accuracy=Share(0.0000))
     """
-    checked_kind("model", model, FrozenTransformer)
-    checked_kind("batch", batch, Batch, "Use task.sample.")
+    remedy = "Take run.model() of a TopDownRun, and of a SymmetricTransformer its restricted."
+    checked_kind("model", model, FrozenTransformer, remedy)
+    checked_kind("batch", batch, Batch, "Use task.sample, or patterns.batch.")
     if attend_to is not None:
         return _evaluated(model, batch, attend_to)
     batch = InductionBatch.of(batch)

@@ -366,6 +366,7 @@ def test_arguments_of_another_class():
         (lambda: am.evaluate(model, tokens), "batch: expected a Batch; got ndarray"),
         (lambda: am.gradients.first_step(None), "task: expected an InductionTask; got NoneType"),
         (lambda: am.probe("W_K2", None, EMB), "task: expected a Task"),
+        (lambda: am.BlockTable.from_coefficients(None, "W_K1", [[1.0]]), "task: expected an Indu"),
     ):
         with pytest.raises(TypeError, match=text):
             call()

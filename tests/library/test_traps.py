@@ -89,6 +89,44 @@ def test_tables_of_different_things_have_no_sum(other):
         am.gradients.first_step(am.InductionTask(5, 5)) + other
 
 
+def test_a_table_is_no_matrix_even_where_its_shape_fits():
+    """Its entries stand over atoms: in the coordinates of embeddings they would mean nothing."""
+    task = am.InductionTask(n_tokens=5, length=4)
+    table = am.gradients.second_step(task)
+    emb = am.FrozenEmbeddings.random(task, width=len(np.asarray(table)), rng=0)
+    step, probe = am.training.TrainingStep(emb), am.probe("W_K2", task, emb)
+    tokens = task.sample(1, rng=0).tokens
+    for name, call in {
+        "W_K2": lambda W: am.FrozenTransformer(emb, W_K2=W),
+        "weights": probe.margins,
+        r"W_K2 ": lambda W: step.first_attention({"W_K1": None, "W_K2": W}, tokens),
+        r"initial\['W_K2'\]": lambda W: am.training.train(
+            task, emb, initial={"W_K2": W}, steps=1, test=None
+        ),
+    }.items():
+        with pytest.raises(TypeError, match=rf"^{name.strip()}: .* BlockTable.*memory\(embeddings"):
+            call(table)
+        call(table.memory(emb) if name != "W_K2 " else table.memory(emb).matrix)
+
+
+def test_what_has_the_answer_is_told_where_it_has_it():
+    task = am.InductionTask(n_tokens=5, length=4)
+    model = am.FrozenTransformer(am.FrozenEmbeddings.orthonormal(task))
+    batch = task.sample(2, rng=0)
+    for call, said in [
+        (lambda: model.logits(batch), r"tokens: .*got InductionBatch\. Pass batch\.tokens"),
+        (lambda: model.attention(batch), r"tokens: .*got InductionBatch\. Pass batch\.tokens"),
+        (lambda: am.evaluate(am.SymmetricTransformer(task), batch), r"model: .*its restricted"),
+        (
+            lambda: am.evaluate(am.top_down(task, evaluate_on=None), batch),
+            r"model: .*run\.model\(\)",
+        ),
+        (lambda: am.evaluate(model, task.patterns()), r"batch: .*patterns\.batch"),
+    ]:
+        with pytest.raises(TypeError, match=said):
+            call()
+
+
 # --- block keys are the names of the embeddings ---------------------------------------------------
 
 
