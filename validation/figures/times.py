@@ -97,7 +97,7 @@ def draw_times(rows: list[Row], ax: Axes) -> None:
     ends = [min(row["predicted"] for row in rows), max(row["predicted"] for row in rows)]
     ax.plot(ends, ends, color="black", linewidth=1, label="equal")
     ax.set(xscale="log", yscale="log")
-    ax.margins(x=0.16, y=0.1)
+    ax.margins(x=0.22, y=0.1)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(lambda value, _: f"{value:g}")

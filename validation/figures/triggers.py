@@ -178,8 +178,10 @@ def draw_leads(rows: list[Row], ax: Axes) -> None:
     ax.plot(x, [row["y"] for row in mass], marker="s", label=label, **options)
     label = "independent tokens: claim B2"
     ax.plot(x, [row["all"] for row in mass], color=GREY, linewidth=2, label=label)
-    for row in known:
-        ax.annotate(str(row["name"]), (row["x"], row["y"]), (7, -9), textcoords="offset points")
+    last = max(row["x"] for row in known)
+    for row in known:  # below their points, but the last one, which is close to another, above
+        at = {"xytext": (-6, 6), "ha": "right"} if row["x"] == last else {"xytext": (7, -9)}
+        ax.annotate(str(row["name"]), (row["x"], row["y"]), textcoords="offset points", **at)
     ax.set(xscale="log", yscale="log")
     ax.margins(x=0.16, y=0.12)
     ax.set_title("Predicted: lead of $W_O^2$ with the bigrams known,\nby the ranks of the triggers")
