@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,8 @@ class InductionBatch(Batch):
         Where the trigger, the last token, stands first; counted from 0 (τ - 1).
     drawn : bool
         Whether the sequences are draws from a law, independent or stratified, all weighted equally:
-        then a rate over them has a confidence interval. An enumeration is not drawn.
+        then a rate over them has a confidence interval. An enumeration is not drawn, nor is a
+        selection that takes a sequence more than once.
     **batch
         The tokens, targets and weights of a `Batch`.
 
@@ -119,6 +120,11 @@ class InductionBatch(Batch):
         """Token id (B,) of the output, which is the label."""
         output: Ints = self.tokens[np.arange(len(self)), self.output_position]
         return output
+
+    def _at(self, rows: slice | Ints) -> InductionBatch:
+        chosen = super()._at(rows)
+        repeated = not isinstance(rows, slice) and len(np.unique(rows)) < len(rows)
+        return replace(chosen, drawn=False) if repeated else chosen
 
     def __repr__(self) -> str:
         return f"Induction{super().__repr__()}"
