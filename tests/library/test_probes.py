@@ -272,13 +272,13 @@ def test_only_draws_have_an_interval():
     batch = task.sample(50, rng=0)
     some = am.evaluate(model, batch.select(batch.trigger_position > 0))
     assert some.accuracy.interval()[0] == 0  # draws given that the trigger is not first
-    for batch in (
+    for other in (
         task.enumerate(),
         batch.select([0, 1, 2, 0]),  # 0 twice says no more than once
         am.Batch(**{k: getattr(task.sample(9, rng=0), k) for k in FIELDS}),
     ):
         with pytest.raises(ValueError, match="interval: expected"):
-            am.evaluate(model, batch).attention_argmax.interval()
+            am.evaluate(model, other).attention_argmax.interval()
 
 
 FIELDS = ("tokens", "targets", "weights")
