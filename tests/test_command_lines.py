@@ -134,7 +134,7 @@ def test_a_report_that_cannot_be_written_is_no_claim_that_fails(
     monkeypatch.setattr(
         checks, "check_of", lambda claim: lambda context: [Case("x", 1, 1 + off, 0)]
     )
-    monkeypatch.setattr(derived, "derived", lambda claims, cache: {})
+    monkeypatch.setattr(derived, "derived", lambda *_, **__: {})
 
     def full(*anything):
         raise OSError(28, "No space left on device")
@@ -159,7 +159,7 @@ def test_a_figure_that_cannot_be_written(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize("profile", [[], ["--profile", "quick"]])
 def test_exit_code_where_nothing_was_checked(profile, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(checks, "check_of", lambda claim: lambda context: ())
-    monkeypatch.setattr(derived, "derived", lambda claims, cache: {})
+    monkeypatch.setattr(derived, "derived", lambda *_, **__: {})
     for ids in ([], ["D1"], ["L1", "L2"]):
         assert main(["run", *ids, *profile, "--output", str(tmp_path)]) == 2
         shown = capsys.readouterr()

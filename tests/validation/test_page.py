@@ -162,11 +162,18 @@ def test_derivations_are_kept_until_a_source_changes(monkeypatch, tmp_path):
     assert derived.derived(claims[:1], cache) == {"L1": expected["L1"]}
 
 
+def test_derivations_are_the_same_from_several_processes(tmp_path):
+    claims = [CLAIMS[id] for id in ("L1", "D1", "NO1", "P1")]
+    one, two = (derived.derived(claims, tmp_path / f"{n}.json", workers=n) for n in (1, 2))
+    assert list(one) == ["L1", "NO1", "P1"]
+    assert one == two
+
+
 def test_a_derivation_that_fails_is_a_claim_that_fails(
     single_claims, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setattr(checks, "check_of", lambda claim: lambda context: [Case("x", 1, 1, 0)])
-    monkeypatch.setattr(derived, "derived", lambda claims, cache: {"L1": "L1: wrong"})
+    monkeypatch.setattr(derived, "derived", lambda *_, **__: {"L1": "L1: wrong"})
     assert main(["run", "L1", "--output", str(tmp_path)]) == 1
     assert "The derivation fails. L1: wrong" in capsys.readouterr().err
     assert "The derivation fails. L1: wrong" in (tmp_path / "report.html").read_text("utf-8")

@@ -61,7 +61,7 @@ def plant(monkeypatch, single_claims):
     def plant(**planted):
         fake = dict.fromkeys(CLAIMS, holds) | planted
         monkeypatch.setattr(checks, "check_of", lambda claim: fake[claim.id])
-        monkeypatch.setattr(derived, "derived", lambda claims, cache: {})
+        monkeypatch.setattr(derived, "derived", lambda *_, **__: {})
 
     return plant
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 import assocmem as am
 from assocmem import sweeps, training
 from validation.dynamics import reference_probes
 from validation.reference import training as reference_training
 from validation.runner.cases import Profile
+from validation.runner.pool import one_blas_thread
 
 Curves = dict[str, NDArray[Any]]  # a history: columns by name
 
@@ -306,11 +306,8 @@ def estimate(experiments: Sequence[str], scale: Scale, seeds: int) -> str:
 
 
 def end_with_parent() -> None:
-    """Have a worker end with its parent: after `kill -9` it would wait for work for ever.
-
-    It uses one BLAS thread: there is one process per core.
-    """
-    threadpool_limits(1, user_api="blas")
+    """Have a worker end with its parent: after `kill -9` it would wait for work for ever."""
+    one_blas_thread()
 
     def watch() -> None:
         parent = parent_process()

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -31,6 +31,7 @@ from theory.command_line import (
 from theory.record import Claim
 from validation.runner import page, report, table
 from validation.runner.cases import Case, Context, Profile, run
+from validation.runner.pool import shared
 
 EXAMPLES = """\
 examples:
@@ -177,7 +178,7 @@ def run_claims(options: argparse.Namespace) -> int:
     found = report.outcomes(claims, rows)
     summary = report.summary(found, time.perf_counter() - started)
     tell(*table.table(found, summary, options.seed, table.Paper.found()))
-    derivations = derive_all(claims, options.output)
+    derivations = derive_all(claims, options.output, options.workers)
     page_path = path.with_suffix(".html")
     written &= is_written(
         lambda: write_page(page_path, found, summary, options, derivations), page_path
@@ -194,11 +195,12 @@ def run_claims(options: argparse.Namespace) -> int:
     return FINE if written and any(row["passed"] for row in rows) else USAGE
 
 
-def derive_all(claims: Sequence[Claim], folder: Path) -> page.Derivations:
+def derive_all(claims: Sequence[Claim], folder: Path, workers: int) -> page.Derivations:
     """The derivations for the page; what is known from an earlier run is not derived again."""
     from validation.runner.derived import derived
 
-    return derived(under_way(claims, shown=True, what="derivation"), folder / "derivations.json")
+    shown = partial(under_way, shown=True, what="derivation")
+    return derived(claims, folder / "derivations.json", workers=workers, under_way=shown)
 
 
 def write_page(
@@ -261,11 +263,8 @@ def checked_rows(claims: Sequence[Claim], options: argparse.Namespace) -> Iterat
 def found_cases(claims: Sequence[Claim], options: argparse.Namespace) -> Iterator[Iterable[Case]]:
     """The cases of each claim in turn: as they come, or from several processes."""
     parts = [(claim, options.seed, options.profile) for claim in claims]
-    if options.workers == 1 or len(claims) < 2:
-        yield from map(cases_of, parts)
-        return
-    with ProcessPoolExecutor(options.workers) as pool:
-        yield from pool.map(all_cases_of, parts)
+    one = options.workers == 1 or len(parts) < 2
+    yield from shared(cases_of if one else all_cases_of, parts, options.workers)
 
 
 def cases_of(part: tuple[Claim, int, Profile]) -> Iterator[Case]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,29 +15,46 @@ import theory
 from assocmem._files import write_json
 from theory.derivation import DerivationError, Step, derive, has_derivation
 from theory.record import Claim
+from validation.runner.pool import shared
 
 
-def derived(claims: Iterable[Claim], cache: Path) -> dict[str, Sequence[Step] | str]:
+def derived(
+    claims: Iterable[Claim],
+    cache: Path,
+    *,
+    workers: int = 1,
+    under_way: Callable[[Sequence[Claim]], Iterable[Claim]] = iter,
+) -> dict[str, Sequence[Step] | str]:
     """The steps of each claim that has a derivation, or a sentence that says which one fails.
 
-    What was derived from the same source files is read from ``cache``; the rest runs now. A
-    derivation that fails is never kept.
+    What was derived from the same source files is read from ``cache``; the rest runs now, shared
+    among processes, while ``under_way`` shows which. A derivation that fails is never kept.
     """
     source = digest()
     kept = _read(cache, source)
+    chosen = [claim for claim in claims if has_derivation(claim)]
+    missing = [claim for claim in chosen if claim.id not in kept]
+    results = shared(_steps, missing, workers)
     found: dict[str, Sequence[Step] | str] = {}
-    for claim in claims:
-        if not has_derivation(claim):
-            continue
-        if claim.id not in kept:
-            try:
-                kept[claim.id] = [asdict(step) for step in derive(claim).steps]
-            except DerivationError as error:
-                found[claim.id] = str(error)
-                continue
-        found[claim.id] = [Step(**step) for step in kept[claim.id]]
+    for claim in under_way(missing):
+        result = next(results)
+        if isinstance(result, str):
+            found[claim.id] = result
+        else:
+            kept[claim.id] = result
     write_json(cache, {"source": source, "steps": kept})
-    return found
+    return {
+        claim.id: found.get(claim.id) or [Step(**step) for step in kept[claim.id]]
+        for claim in chosen
+    }
+
+
+def _steps(claim: Claim) -> list[dict[str, Any]] | str:
+    """The steps as JSON can hold them, or why the derivation fails."""
+    try:
+        return [asdict(step) for step in derive(claim).steps]
+    except DerivationError as error:
+        return str(error)
 
 
 def digest() -> str:
