@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from validation import reference
 from validation.bigrams.populations import a_language, kernels, merged, parameters
 from validation.runner.cases import ROUNDING, Case, Context, agreement
-
-Array = Any
 
 NEAR = 1e-6  # of the rows to uniform
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from validation.bigrams.populations import a_language
 from validation.runner.cases import Case, Context, agreement
-
-Array = Any
 
 LENGTH = 300
 DIGITS = 1e-7  # two differences of sums over T lose T² eps

@@ -8,11 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from validation import reference
 from validation.bigrams.populations import independent, parameters
 from validation.runner.cases import Case, Context
-
-Array = Any
 
 RATES = np.array([1.0, 3.0])
 CONTENT, LENGTH = 2, 8

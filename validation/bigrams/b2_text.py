@@ -10,8 +10,6 @@ import numpy as np
 import assocmem as am
 from validation.runner.cases import Case, Context
 
-Array = Any
-
 LENGTH = 32
 RANKS = {  # of the triggers among the most frequent tokens, from 1
     "1": (1,),

@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from assocmem._statistics import softmax
 from assocmem.gradients import bigram_predictor, bigram_step
 from validation.bigrams.b2_text import characters
 from validation.bigrams.b3_flow import answers, curvature, read
 from validation.runner.cases import Case, Context, between
 
-Array = Any
 Loss = Literal["triggers", "all"]
 Ranks = Mapping[str, tuple[int, ...] | range]
 

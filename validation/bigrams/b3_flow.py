@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from assocmem._statistics import softmax
 from assocmem.gradients import bigram_step
 from validation import reference
 from validation.bigrams.populations import a_language, merged, parameters
 from validation.runner.cases import ROUNDING, Case, Context, agreement, largest
-
-Array = Any
 
 SIZES = ((3, 5, [0]), (4, 4, [3, 1]))  # N, T and triggers
 RATES = (2e-4, 1e-4)  # learning rates

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from validation import reference
-
-Array = Any
 
 
 def a_language(n: int, *, seed: int = 0) -> am.Language:
@@ -21,7 +19,7 @@ def a_language(n: int, *, seed: int = 0) -> am.Language:
 
 def independent(frequencies: Sequence[float] | Array) -> am.Language:
     """The language whose next token is drawn from the unigram, whatever the current one is."""
-    return am.Language(unigram=frequencies, bigram=[frequencies] * len(frequencies))
+    return am.Language(unigram=frequencies, bigram=np.tile(frequencies, (len(frequencies), 1)))
 
 
 def merged(task: am.BigramTask) -> tuple[Array, Array, Array]:

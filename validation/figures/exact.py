@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import assocmem as am
+from assocmem._checks import Array
 from assocmem.gradients import bigram_predictor, output_lead
 from assocmem.vectors.families import FAMILIES
 from theory.symmetry.claims import SECOND_ORDER
@@ -34,7 +35,6 @@ from validation.symmetry.real_steps import _lead_by
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = Any
 LENGTHS = (3, 4, 5, 6)  # of the populations that are enumerated
 
 

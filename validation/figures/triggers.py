@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assocmem import plots
+from assocmem._checks import Array
 from assocmem.gradients import bigram_step, output_lead
 from assocmem.plots import BLUE, GREEN, GREY, ORANGE
 from validation.bigrams.b0 import occupied
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = Any
 
 # Loss and predictor of each column of the table.
 SETTINGS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,8 +21,15 @@ def shared(
     if workers == 1 or len(parts) < 2:
         yield from map(function, parts)
         return
-    with ProcessPoolExecutor(min(workers, len(parts)), initializer=one_blas_thread) as pool:
+    with ProcessPoolExecutor(min(workers, len(parts)), initializer=_start) as pool:
         yield from pool.map(function, parts)
+
+
+def _start() -> None:
+    """Prepare a worker: one BLAS thread, and few rounds of the collector, as SymPy makes much that
+    stays."""
+    one_blas_thread()
+    gc.set_threshold(200_000, 20, 20)
 
 
 def one_blas_thread() -> None:
