@@ -143,12 +143,13 @@ def learning_rate(task: am.BigramTask, expected: Times, updates: int) -> float:
 
 
 def measured(task: am.BigramTask, rng: np.random.Generator, rate: float) -> Times:
-    """The same of the trainer, from zero, by plain gradient descent at infinite width."""
-    emb = am.FrozenEmbeddings.orthonormal(task)
+    """The same of the trainer in single precision, from zero, by plain gradient descent at infinite
+    width."""
+    emb = am.FrozenEmbeddings.orthonormal(task).astype(np.float32)
     probes = {name: am.probe(name, task, emb) for name in ("W_O2", "W_K2", "W_K1")}
-    weights = dict.fromkeys(probes, np.zeros((emb.width, emb.width)))
+    weights = dict.fromkeys(probes, np.zeros((emb.width, emb.width), np.float32))
     if task.loss == "all":  # the bigrams, which are not trained
-        weights["W_F"] = emb.outputs.T @ bigrams(task) @ emb.tokens
+        weights["W_F"] = emb.outputs.T @ bigrams(task).astype(np.float32) @ emb.tokens
     reached: dict[str, float] = {}
     for updates in range(EVERY, MOST + 1, EVERY):
         weights = trained(task, emb, weights, EVERY, rate, rng)
@@ -169,8 +170,8 @@ def bigrams_first(
     and the median margin of W_O2 then."""
     lead = np.median(successors(task, bigram_step(task, "W_F", sets=2, rng=rng)["tokens"]))
     expected, matrices = BIGRAMS / lead, ("W_K1", "W_K2", "W_O2", "W_F")
-    emb, rate = am.FrozenEmbeddings.orthonormal(task), expected / soon
-    weights = dict.fromkeys(matrices, np.zeros((emb.width, emb.width)))
+    emb, rate = am.FrozenEmbeddings.orthonormal(task).astype(np.float32), expected / soon
+    weights = dict.fromkeys(matrices, np.zeros((emb.width, emb.width), np.float32))
     for updates in range(1, 4 * soon):
         weights = trained(task, emb, weights, 1, rate, rng, matrices)
         scores = emb.outputs @ weights["W_F"] @ emb.tokens.T
