@@ -125,8 +125,39 @@ def test_a_text_of_ones_own_is_what_the_models_are_trained_on(line, tmp_path):
 def test_a_figure_is_drawn_of_a_text_of_ones_own(tmp_path):
     path = tmp_path / "own.txt"
     path.write_text(LINES[1], encoding="utf-8")
-    make("depth", tmp_path, context(), scale=TINY, text=str(path))
-    assert len(sheets.read(tmp_path / "depth.csv")) == 30
+    make("2", tmp_path, context(), scale=TINY, text=str(path))
+    rows = [row for row in sheets.read(tmp_path / "2.csv") if row["panel"] == "layer 1"]
+    assert {str(row["column"]) for row in rows} <= set(LINES[1])
+
+
+@pytest.mark.parametrize("name", ["3", "4", "depth"])
+@pytest.mark.parametrize("length", [12, 64])  # below and above that of the quick profile
+def test_all_runs_of_a_figure_are_on_the_text(name, length, tmp_path, monkeypatch):
+    path, asked = tmp_path / "own.txt", []
+    path.write_text(LINES[1], encoding="utf-8")
+    monkeypatch.setattr(
+        experiments, "histories", lambda names, *, scale, **_: asked.append(scale) or {}
+    )
+    MODULES[name].data(context(), scale=TINY, text=str(path), length=length)
+    assert [scale.text for scale in asked] == [str(path)] * (2 if name == "3" else 1)
+
+
+@pytest.mark.parametrize("name", ["4", "2"])
+def test_runs_on_another_content_of_a_text_are_not_taken_up(name, tmp_path):
+    path, found = tmp_path / "own.txt", []
+    for line in LINES[1], LINES[1], LINES[1][::-1] + "abc":
+        path.write_text(line, encoding="utf-8")
+        scale = experiments.sized(TINY, text=str(path))
+        if name == "2":
+            rows = attention.measure(scale, np.random.default_rng(0), tmp_path / "runs")
+        else:
+            rng = np.random.default_rng(0)
+            runs = experiments.histories(
+                ["one layer"], scale=scale, seeds=1, rng=rng, folder=tmp_path / "runs"
+            )
+            rows = runs["one layer"][0]["loss"].tolist()
+        found.append(str(rows))
+    assert found[0] == found[1] != found[2]
 
 
 KILLED = """

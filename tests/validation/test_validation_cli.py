@@ -166,6 +166,14 @@ def test_wrong_usage_is_2_and_says_what_to_do(arguments, message, capsys):
     assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("number", [2, 20])
+def test_a_text_of_few_characters_is_refused(number, tmp_path, capsys):
+    path = tmp_path / "few.txt"
+    path.write_text("abcdefghijklmnopqrstuvwxyz"[:number] * 9, encoding="utf-8")
+    assert main(["figure", "4", "--text", str(path)]) == 2
+    assert f"with {number}. Name a longer one" in capsys.readouterr().err
+
+
 def test_help_teaches(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out

@@ -246,8 +246,8 @@ At $m_1^*$ the probability that the model gives to the triggers, about $\pi = K/
         "percent at T = 7, 2.9 to 7.6 at T = 8 and 2.7 to 5.8 at T = 9, over 50 pairs $(C, K)$ "
         "each with $K$ up to 1024; at T = 5 and 6 by up to 48 and 20 percent. From T = 15 on they "
         "can be above it, by 0.1 and 0.3 percent at T = 15 and 16, by 0.7 percent at T = 18, and "
-        "by about 1.3 percent at T = 32 and 64, for (C, K) = (2, 4). Two earlier versions of this "
-        "claim, that $m_1 \\le m_1^*$ and that 0.11 suffices, are false. "
+        "by about 1.3 percent at T = 32 and 64, for (C, K) = (2, 4). So it "
+        "is false that $m_1 \\le m_1^*$, and 0.11 does not suffice. "
         "$m_1^*$ is small: 0.09 at (C, K, T) = (10, 4, 32).",
     ),
     Claim(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -53,16 +54,23 @@ class Scale:
             return am.Language.characters()
         return am.Language.from_text(Path(self.text))
 
-
-def sized(scale: Scale, **other: Any) -> Scale:
-    """The scale with these instead, where they are not None."""
-    return replace(scale, **{name: value for name, value in other.items() if value is not None})
+    def kept_in(self, folder: Path | None) -> Path | None:
+        """Where runs are kept: for a text, in a folder of its own for each content."""
+        if folder is None or self.text is None:
+            return folder
+        return folder / hashlib.sha256(Path(self.text).read_bytes()).hexdigest()[:16]
 
 
 SCALES: dict[Profile, Scale] = {
     "quick": Scale(length=32, width=64, batch_size=64, steps=600, all_steps=600),
     "full": Scale(length=256, width=128, batch_size=512, steps=1000, all_steps=1000),
 }
+
+
+def sized(scale: Scale | Profile, **other: Any) -> Scale:
+    """The scale, or that of a profile, with these instead where they are not None."""
+    chosen = SCALES[scale] if isinstance(scale, str) else scale
+    return replace(chosen, **{name: value for name, value in other.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -246,6 +254,7 @@ def histories(
         "scale": [scale.given()],
         "seed": list(range(seeds)),
     }
+    folder = scale.kept_in(folder)
     output = None if folder is None else folder / "runs.jsonl"
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -40,9 +40,7 @@ def data(
     text: str | None = None,
 ) -> list[Row]:
     """Both attention maps of one trained model; those of other positions are not shown."""
-    scale = experiments.sized(
-        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
-    )
+    scale = experiments.sized(scale or context.profile, length=length, width=width, text=text)
     return measure(scale, context.rng, context.runs("figure-2-runs"))
 
 
@@ -51,6 +49,7 @@ def measure(scale: Scale, rng: np.random.Generator, folder: Path | None) -> list
 
     How often it fails is counted over the beginnings of all 64 test sequences.
     """
+    folder = scale.kept_in(folder)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         print(experiments.estimate(["all three"], scale, 1), flush=True)

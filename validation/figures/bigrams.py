@@ -46,9 +46,7 @@ def data(
     At the paper's sizes also with its outputs, which may be triggers, and with one factor changed
     at a time: the other triggers, their number at equal mass, the number of random ones.
     """
-    scale = experiments.sized(
-        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
-    )
+    scale = experiments.sized(scale or context.profile, length=length, width=width, text=text)
     folder = context.runs("figure-4-runs")
     more = [] if not context.full else [name for needed in MORE.values() for name in needed]
     if scale.text is not None:

@@ -36,9 +36,7 @@ def data(
     seeds: int | None = None,
 ) -> list[Row]:
     """The curves of both depths."""
-    scale = experiments.sized(
-        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
-    )
+    scale = experiments.sized(scale or context.profile, length=length, width=width, text=text)
     folder = context.runs("figure-depth-runs")
     return measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 5))
 

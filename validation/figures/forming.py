@@ -46,9 +46,7 @@ def data(
     seeds: int | None = None,
 ) -> list[Row]:
     """The curves of all schedules."""
-    scale = experiments.sized(
-        scale or experiments.SCALES[context.profile], length=length, width=width, text=text
-    )
+    scale = experiments.sized(scale or context.profile, length=length, width=width, text=text)
     folder = context.runs("figure-3-runs")
     return measure(scale, context.rng, folder, seeds=seeds or (1 if context.full else 2))
 
@@ -59,6 +57,7 @@ def measure(
     """Recall and accuracy of every schedule, seed and step."""
     found = experiments.histories(SHOWN, scale=scale, seeds=seeds, rng=rng, folder=folder)
     small = min(scale, experiments.SCALES["quick"], key=lambda sizes: sizes.length)
+    small = experiments.sized(small, text=scale.text)
     found |= experiments.histories([REFERENCE], scale=small, seeds=seeds, rng=rng)
     return [
         {"frozen_until": scale.frozen, **row} for row in experiments.rows_of(found, list(LINES))

@@ -67,6 +67,7 @@ SIZES = {
     "seeds": "number of runs",
     "text": "file whose characters are the tokens, if the figure trains on a language",
 }
+MOST_TRIGGERS = 20  # of an experiment
 SCALES: dict[str, Profile] = {"quick": "quick", "paper": "full"}
 
 
@@ -263,8 +264,8 @@ def checked_rows(claims: Sequence[Claim], options: argparse.Namespace) -> Iterat
 def found_cases(claims: Sequence[Claim], options: argparse.Namespace) -> Iterator[Iterable[Case]]:
     """The cases of each claim in turn: as they come, or from several processes."""
     parts = [(claim, options.seed, options.profile) for claim in claims]
-    one = options.workers == 1 or len(parts) < 2
-    yield from shared(cases_of if one else all_cases_of, parts, options.workers)
+    function = cases_of if options.workers == 1 else all_cases_of  # cases as they come stay here
+    yield from shared(function, parts, options.workers)
 
 
 def cases_of(part: tuple[Claim, int, Profile]) -> Iterator[Case]:
@@ -388,9 +389,14 @@ def text(given: str) -> str:
     from assocmem import Language
 
     try:
-        Language.from_text(Path(given))
+        found = Language.from_text(Path(given)).n_tokens
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"expected a text; got {given!r}: {error}") from None
+    if found <= MOST_TRIGGERS:
+        raise argparse.ArgumentTypeError(
+            f"expected a text of more than {MOST_TRIGGERS} different characters, of which so many "
+            f"are triggers; got {given!r}, with {found}. Name a longer one."
+        )
     return given
 
 

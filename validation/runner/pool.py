@@ -35,7 +35,7 @@ def _start() -> None:
 def one_blas_thread() -> None:
     """Have this process use one BLAS thread: there is one process per core.
 
-    Threads of several processes that wait for each other take three times as long in all.
+    Threads of several processes wait for each other: here in more than twice the time.
     """
     names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     os.environ.update(dict.fromkeys(names, "1"))  # for libraries that are loaded later
