@@ -21,7 +21,14 @@ import autograd.numpy as np
 from autograd import value_and_grad
 from numpy.random import Generator
 
-from validation.reference.transformer import Array, Parameters, Scalar, cross_entropy, log_softmax
+from validation.reference.transformer import (
+    Array,
+    Parameters,
+    Scalar,
+    cross_entropy,
+    linear,
+    log_softmax,
+)
 
 Example = tuple[Array, Array, Array]  # tokens, targets, weights, each (B, T)
 
@@ -86,33 +93,33 @@ def attend(architecture: Architecture, params: Parameters, l: int, x: Array) -> 
     n = norm(x, params.get(f"gain_A.{l}"))
 
     def split(name: str) -> Array:  # (B, H, T, d / H)
-        projected = np.dot(n, params[f"{name}.{l}"].T)
+        projected = linear(n, params[f"{name}.{l}"])
         return np.swapaxes(np.reshape(projected, (size, length, n_heads, head)), 1, 2)
 
     scores = np.matmul(split("W_Q"), np.swapaxes(split("W_K"), 2, 3)) / math.sqrt(head)
     past = np.tri(length, dtype=bool)
     attention = np.exp(log_softmax(np.where(past, scores, -np.inf)))
     mixed = np.swapaxes(np.matmul(attention, split("W_V")), 1, 2)
-    return np.dot(np.reshape(mixed, x.shape), params[f"W_O.{l}"].T), attention
+    return linear(np.reshape(mixed, x.shape), params[f"W_O.{l}"]), attention
 
 
 def feed_forward(architecture: Architecture, params: Parameters, l: int, x: Array) -> Array:
     """What the hidden neurons of layer l add to the stream."""
     if not architecture.hidden:
         return 0.0
-    inputs = np.dot(norm(x, params.get(f"gain_F.{l}")), params[f"W_1.{l}"].T) + params[f"b_1.{l}"]
-    return np.dot(np.maximum(inputs, 0), params[f"W_2.{l}"].T) + params[f"b_2.{l}"]
+    inputs = linear(norm(x, params.get(f"gain_F.{l}")), params[f"W_1.{l}"]) + params[f"b_1.{l}"]
+    return linear(np.maximum(inputs, 0), params[f"W_2.{l}"]) + params[f"b_2.{l}"]
 
 
 def read_out(params: Parameters, x: Array) -> Array:
     """Logits (..., N) of the stream at the end."""
-    return np.dot(norm(x, params.get("gain")), params["W_U"].T)
+    return linear(norm(x, params.get("gain")), params["W_U"])
 
 
 def run(architecture: Architecture, params: Parameters, tokens: Array) -> tuple[Array, list[Array]]:
     """Logits (B, T, N) at every position, and the attention maps (B, H, T, T) of each layer."""
     one_hot = (tokens[..., None] == np.arange(architecture.n_tokens)).astype(float)
-    x = np.dot(one_hot, params["W_E"]) + params["W_P"][: tokens.shape[1]]
+    x = linear(one_hot, params["W_E"].T) + params["W_P"][: tokens.shape[1]]
     maps = []
     for l in range(architecture.n_layers):
         written, attention = attend(architecture, params, l, x)

@@ -55,9 +55,14 @@ def log_softmax(scores: Array) -> Array:
     return scores - logsumexp(scores, axis=-1, keepdims=True)
 
 
+def linear(x: Array, W: Array) -> Array:
+    """Apply a matrix at every position: W x_t. Unlike ``np.dot``, one product of two matrices."""
+    return np.tensordot(x, W.T, 1)
+
+
 def causal_attention(x: Array, W_K: Array, scale: float) -> Array:
     """Attention map (B, T, T): row t is softmax_{s<=t} of scale x_t' W_K x_s, exactly 0 beyond."""
-    scores = scale * np.matmul(np.dot(x, W_K), np.swapaxes(x, 1, 2))
+    scores = scale * np.matmul(linear(x, W_K.T), np.swapaxes(x, 1, 2))
     future = np.triu(np.ones(scores.shape[1:], dtype=bool), k=1)
     return np.exp(log_softmax(np.where(future, -np.inf, scores)))
 
@@ -66,9 +71,9 @@ def layers(params: Parameters, tokens: Array, scale: float) -> tuple[Array, ...]
     """Both attention maps, the stream x1 after the first layer, the second head's output o."""
     x = params["W_E"][tokens] + params["W_P"][: tokens.shape[1]]
     attention1 = causal_attention(x, params["W_K1"], scale)
-    x1 = x + np.dot(np.matmul(attention1, x), params["Phi1"].T)
+    x1 = x + linear(np.matmul(attention1, x), params["Phi1"])
     attention2 = causal_attention(x1, params["W_K2"], scale)
-    o = np.matmul(attention2, np.dot(x1, params["W_V2"].T))
+    o = np.matmul(attention2, linear(x1, params["W_V2"]))
     return attention1, attention2, x1, o
 
 
@@ -87,12 +92,12 @@ def forward(
 ) -> Array:
     """Logits (B, T, M) at every position."""
     _, _, x1, o = layers(params, tokens, scale)
-    written = np.dot(o, params["W_O2"].T)
+    written = linear(o, params["W_O2"])
     if readout == "attention":
-        return np.dot(written, params["W_U"].T)
+        return linear(written, params["W_U"])
     if readout == "residual":
         h = x1 + written
-        return np.dot(h + np.dot(h, params["W_F"].T), params["W_U"].T)
+        return linear(h + linear(h, params["W_F"]), params["W_U"])
     raise ValueError(f'readout: expected "attention" or "residual"; got {readout!r}. Pick one.')
 
 
