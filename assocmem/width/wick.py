@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -314,8 +314,16 @@ def term_moments(terms: Sequence[Term], *, joint: bool = False) -> ScoreMoments:
 def _summed(pairing: Pairing, formula: str, *parts: Array) -> Array:
     """Σ over the indices at the ends of the segments, those of a pair being equal."""
     names = {end: "ABCD"[k] for k, pair in enumerate(pairing) for end in pair}
-    table: Array = np.einsum(formula.format(*map(names.get, range(8))), *parts, optimize=True)
-    return table
+    sums = formula.format(*map(names.get, range(8)))
+    order = _order(sums, *(part.shape for part in parts))
+    return np.asarray(np.einsum(sums, *parts, optimize=order))
+
+
+@lru_cache(maxsize=4096)
+def _order(sums: str, *shapes: tuple[int, ...]) -> list[Any]:
+    """The order in which a product of tables of these shapes is summed."""
+    order: list[Any] = np.einsum_path(sums, *map(np.empty, shapes))[0]
+    return order
 
 
 def _add(total: dict[int, Any], powers: dict[int, int], table: Array) -> None:
