@@ -40,9 +40,12 @@ def test_a_factor_is_triangular_with_a_positive_diagonal(n, extra, seed):
 
 
 def entries_that_fit(factors, d):
-    """Whether every entry of the factors (draws, n, n) has its law, by Kolmogorov's exact test."""
+    """Whether every entry of the factors (draws, n, n) has its law, by Kolmogorov's exact test.
+
+    A false alarm is half of what a test may spend, as it asks twice.
+    """
     n = factors.shape[1]
-    tests = n * (n + 1) / 2
+    tests = n * (n + 1)
     return all(
         stats.kstest(
             np.sqrt(d) * factors[:, i, j], stats.chi(d - i).cdf if i == j else stats.norm.cdf

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from assocmem import InductionTask, TopDownRun, _files, sweeps, top_down
 from assocmem.tasks import characters
 from assocmem.training import History, TrainingRun
+from tests.library.cells import until
 from validation.figures import sheets
 from validation.runner import report
 
@@ -142,31 +144,43 @@ def test_numbers_read_back_from_the_tables(tmp_path):
 
 LOOP = """
 import sys, numpy as np
+from pathlib import Path
 from assocmem import _files
-for i in range(int(sys.argv[3])):
-    number = int(sys.argv[2])
-    _files.save(sys.argv[1], "Sketch", {"seed": number}, {"W": np.full((300, 300), number)})
+path, number, enough = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+while not enough.exists():
+    _files.save(path, "Sketch", {"seed": number}, {"W": np.full((300, 300), number)})
 """
 
 
-def test_two_savers_in_a_loop_beside_a_reader_200_times(tmp_path):
-    """No torn file, no raw error: every file that the reader finds is one of the two, whole."""
-    path, found = str(tmp_path / "run"), set()
-    _files.save(path, "Sketch", {"seed": 1}, {"W": np.full((300, 300), 1)})
-    savers = [subprocess.Popen([sys.executable, "-c", LOOP, path, str(i), "200"]) for i in (1, 2)]
+def test_two_savers_in_a_loop_beside_a_reader(tmp_path):
+    """No torn file, no raw error: every file that the reader finds is one of the three, whole.
+
+    The savers go on until the reader has found 25 files of each, however slow the machine is.
+    """
+    folder, enough, found = tmp_path / "runs", tmp_path / "enough", Counter()
+    folder.mkdir()
+    path = str(folder / "run")
+    _files.save(path, "Sketch", {"seed": 0}, {"W": np.full((300, 300), 0)})
+    command = [sys.executable, "-c", LOOP, path]
+    savers = [subprocess.Popen([*command, str(i), str(enough)]) for i in (1, 2)]
+
+    def read():
+        record, arrays = _files.load(path, "Sketch")
+        found[record["seed"]] += 1
+        assert (arrays["W"] == record["seed"]).all()
+        assert json.loads((folder / "run.json").read_text())["seed"] in (0, 1, 2)
+        return min(found[1], found[2]) >= 25 or any(saver.poll() is not None for saver in savers)
+
     try:
-        while any(saver.poll() is None for saver in savers):
-            record, arrays = _files.load(path, "Sketch")
-            found.add(record["seed"])
-            assert (arrays["W"] == record["seed"]).all()
-            assert json.loads((tmp_path / "run.json").read_text())["seed"] in (1, 2)
+        until(read)
+        enough.touch()
+        assert [saver.wait(60) for saver in savers] == [0, 0]
     finally:
         for saver in savers:
             saver.kill()
             saver.wait()
-    assert [saver.returncode for saver in savers] == [0, 0]
-    assert found == {1, 2}  # the reader was there while both wrote
-    assert sorted(os.listdir(tmp_path)) == ["run.json", "run.npz"]
+    assert min(found[1], found[2]) >= 25
+    assert sorted(os.listdir(folder)) == ["run.json", "run.npz"]
 
 
 def test_a_lock_keeps_others_out_and_leaves_nothing(tmp_path):

@@ -134,7 +134,8 @@ def test_the_statistic_is_right_scores_minus_the_mean_of_admissible_ones(rng):
         allowed = np.isfinite(table)
         means = np.where(allowed, table, 0).sum(axis=1) / allowed.sum(axis=1)
         right = table[np.arange(len(table)), found.targets]
-        np.testing.assert_allclose(found.null.statistic, np.sum(right - means), rtol=SOLVED)
+        size = np.abs(right).sum() + np.abs(means).sum()  # their sum may be near zero
+        assert abs(found.null.statistic - np.sum(right - means)) < SOLVED * size
 
 
 def test_tables_in_parts_are_the_same(rng, monkeypatch):
@@ -143,7 +144,7 @@ def test_tables_in_parts_are_the_same(rng, monkeypatch):
     monkeypatch.setattr("assocmem.heads.detectors._ENTRIES", 50)
     for kind, margins in zip(KINDS, whole, strict=True):
         found = one(model, kind, np.random.default_rng(5))
-        np.testing.assert_allclose(found.margins, margins, rtol=PRODUCTS)
+        np.testing.assert_allclose(found.margins, margins, rtol=0, atol=PRODUCTS)
         with pytest.raises(ValueError, match="table: expected at most"):
             found.table()
 
@@ -213,10 +214,13 @@ def test_p_values_of_random_weights_are_uniform(kind, uniform, coherence):
 
 
 def test_permuting_the_pairing_is_no_null():
-    """The control of the last test: the null that comes to mind first is far from uniform."""
+    """The control of the last test: the null that comes to mind first is far from uniform.
+
+    Its distance is 0.33, of which sampling moves less than 0.023; 0.13 is enough for an alarm.
+    """
     rng, p = np.random.default_rng(), []
-    for _ in range(250):
-        model = heads.read(random_weights(rng, n=96, d=16), n_heads=2)
+    for _ in range(500):
+        model = heads.read(random_weights(rng, n=96, d=8), n_heads=2)
         table = heads.induction(model, (0, 0), (1, 0)).table()
         drawn = [table[np.arange(96), rng.permutation(96)].sum() for _ in range(99)]
         p.append((1 + np.sum(drawn >= np.trace(table))) / 100)

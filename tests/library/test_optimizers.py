@@ -115,10 +115,13 @@ def test_they_agree_with_torch(name):
 
 
 def test_the_polar_factor_turns_with_the_matrix():
-    """polar(A M B) = A polar(M) B for orthogonal A, B; and M = (M Mᵀ)^½ polar(M)."""
+    """polar(A M B) = A polar(M) B for orthogonal A, B; and M = (M Mᵀ)^½ polar(M).
+
+    Singular values are from 1 to 5: a polar factor is as uncertain as the least of them is small.
+    """
     rng = np.random.default_rng()
-    matrix = rng.normal(size=(5, 7))
-    A, B = (np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (5, 7))
+    A, B, C, D = (np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (5, 7, 5, 7))
+    matrix = C * rng.uniform(1, 5, size=5) @ D[:5]
     factor = polar_factor(matrix)
     np.testing.assert_allclose(polar_factor(A @ matrix @ B), A @ factor @ B, atol=PRODUCTS)
     np.testing.assert_allclose(factor @ factor.T, np.eye(5), atol=PRODUCTS)

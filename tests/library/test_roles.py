@@ -94,7 +94,8 @@ def test_averages_over_trigger_and_output(task, seed):
             expected = np.mean([pair[k] for k in at])
             assert_same(block.different[a, b], expected, terms=2 * len(at))
     wrong = np.roll(pair, 1, axis=0)  # the roles of the first token mixed up
-    assert abs(roles.by_pair(wrong, same).different - block.different).max() > 1e-6
+    mixed_up = abs(roles.by_pair(wrong, same).different - block.different).max()
+    assert mixed_up > 2 * len(pairs) * EPS  # more than rounding, as the numbers are random
 
 
 @cases
