@@ -13,10 +13,13 @@ from types import ModuleType
 
 import bibtexparser
 import pytest
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.text import Text
 
 import assocmem
 from theory import CHAPTERS, CLAIMS
 from theory.derivation import Step
+from validation.figures import sheets
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -143,9 +146,29 @@ def test_there_are_enough_examples():
     assert len(EXAMPLES) >= 12
 
 
-def test_a_page_shows_what_was_measured_before_it_tells_it_in_numbers(site):
+def written(figure, kind):
+    """In place of the file of a figure, which takes longer: each of its texts has a size."""
+    for text in figure.findobj(Text):
+        text.get_window_extent(RendererAgg(1, 1, dpi=72))
+    return kind.encode()
+
+
+@pytest.mark.parametrize(
+    ("title", "wrong"),
+    [(r"$\nothing$", "Unknown symbol"), ("\N{PERPENDICULAR}", "Glyph 10178")],
+)
+def test_a_text_that_cannot_be_drawn_is_seen(title, wrong):
+    figure = sheets.canvas(1, 1)
+    figure.subplots().set_title(title)
+    with pytest.raises(Exception, match=wrong):
+        written(figure, "svg")
+
+
+def test_a_page_shows_what_was_measured_before_it_tells_it_in_numbers(site, monkeypatch):
     """Every claim has a picture, which the build draws or the repository holds."""
+    monkeypatch.setattr(sheets, "picture", written)
     drawn = site.exact_figures()
+    assert set(drawn.values()) == {b"svg"}
     for id, claim in CLAIMS.items():
         text = site.page(claim, STEPS, [row(id)])
         pictures = re.findall(r"```\{figure\} (\S+)", text)

@@ -11,7 +11,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -356,6 +356,7 @@ _TYPESET: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 )
 
 
+@cache
 def typeset(text: str) -> str:
     r"""The text with symbols that are written in plain letters as formulas.
 
@@ -395,6 +396,7 @@ def as_html(text: str) -> str:
     )
 
 
+@cache
 def mathml(formula: str, *, displayed: bool = False) -> str:
     """A LaTeX formula as MathML; a displayed one in a block that scrolls if it is too wide."""
     from latex2mathml.converter import convert

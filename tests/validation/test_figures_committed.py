@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,16 @@ def slow_unless(names, fast):
     return [n if n in fast else pytest.param(n, marks=pytest.mark.slow) for n in names]
 
 
+@cache
 def committed(name):
+    """The rows of a picture in the repository; who alters one copies it."""
     return sheets.read(IMAGES / f"{name}.csv")
+
+
+@cache
+def drawn(name, columns):
+    """The picture of these rows, once for all that is asked of it."""
+    return FIGURES[name].draw(committed(name), columns=columns)
 
 
 def header(path):
@@ -139,15 +148,16 @@ def test_a_run_that_is_off_is_seen(by, where):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_caption_is_that_of_the_numbers(name):
-    figure = FIGURES[name].draw(committed(name))
-    assert figure.get_label() == (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
+    assert (
+        drawn(name, 2).get_label() == (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
+    )
 
 
 @pytest.mark.parametrize("columns", [1, 2])
 @pytest.mark.parametrize("name", slow_unless(FIGURES, ("exact", "capacity", "depth")))
 def test_a_page_can_print_it(name, columns):
     """A column or two wide, nothing cut off, no text below 7 points, axes of curves labelled."""
-    figure = FIGURES[name].draw(committed(name), columns=columns)
+    figure = drawn(name, columns)
     width, height = figure.get_size_inches()
     assert width == sheets.COLUMNS[columns]
     assert height <= 9  # of a page

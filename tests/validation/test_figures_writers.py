@@ -9,7 +9,7 @@ import pytest
 
 from assocmem.capacity import polar_recall
 from tests.rounding import PRODUCTS
-from validation.figures import make, writers
+from validation.figures import make, sheets, writers
 from validation.figures.sheets import DPI, numbers, read
 from validation.runner.cases import Context
 from validation.writers.steps import zipf
@@ -20,7 +20,9 @@ TINY = {"widths": (8, 16), "draws": 6}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("figures") / "new"
-    files = make("writers", out, Context(np.random.default_rng(3)), **TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sheets, "KINDS", {"png": {}})
+        files = make("writers", out, Context(np.random.default_rng(3)), **TINY)
     return files, read(out / "writers.csv")
 
 

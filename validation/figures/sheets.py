@@ -117,23 +117,26 @@ def caption(figure: Figure, text: str) -> None:
 
 def fitted(figure: Figure) -> Figure:
     """The figure with text of 7 and 8 points and lines to match, as a page needs it."""
+    from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     from matplotlib.text import Text
 
     titles = {id(axes.title) for axes in figure.axes}
-    for text in figure.findobj(Text):
-        text.set_fontsize(TITLE if id(text) in titles else TEXT)
-    for axes in figure.axes:
-        axes.tick_params(width=0.6, length=2.5, pad=2)
-        for artist in axes.findobj():
-            if isinstance(artist, LineCollection):
+    for part in figure.get_children():  # each artist is looked at once: there are thousands
+        inside = isinstance(part, Axes)
+        if isinstance(part, Axes):
+            part.tick_params(width=0.6, length=2.5, pad=2)
+        for artist in part.findobj():
+            if isinstance(artist, Text):
+                artist.set_fontsize(TITLE if id(artist) in titles else TEXT)
+            elif inside and isinstance(artist, LineCollection):
                 artist.set_linewidth(list(np.multiply(artist.get_linewidth(), THINNER)))
-            elif isinstance(artist, (Line2D, Patch)):
+            elif inside and isinstance(artist, (Line2D, Patch)):
                 artist.set_linewidth(artist.get_linewidth() * THINNER)
-            if isinstance(artist, Line2D):
-                artist.set_markersize(artist.get_markersize() * THINNER)
+                if isinstance(artist, Line2D):
+                    artist.set_markersize(artist.get_markersize() * THINNER)
     return figure
 
 

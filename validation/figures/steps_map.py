@@ -91,7 +91,6 @@ def draw_map(quantity: str, kind: tuple[str, int | str], rows: list[Row], ax: Ax
         rows=sizes,
         columns=sizes,
         failed=table <= 0 if signed else table < 1,
-        text=lambda value: "",
         ax=ax,
         cmap="PuOr_r" if signed else "cividis",
         norm=CenteredNorm(0, top) if signed else Normalize(0, top),
