@@ -7,67 +7,76 @@ import secrets
 import numpy as np
 import pytest
 
-from tests.controls import altered_result, plant, seen
 from validation.bigrams import b3
 from validation.figures import make
 from validation.figures.sheets import read
 from validation.runner.cases import Context
 
 
-@pytest.mark.parametrize(
-    ("matrix", "change"),
-    [
-        ("W_O2", lambda t: t._replace(W_O2=t.W_O2 / 3)),  # a lead three times as large
-        ("W_K2", lambda t: t._replace(W_K2=t.W_K2**2 / 20)),  # linear growth in place of t²
-    ],
-)
-def test_the_check_sees_other_times(matrix, change, seed, monkeypatch):
-    plant(monkeypatch, b3, "predicted", altered_result(change))
-    assert seen("B3", f"{matrix} over the predicted, ranks 3, loss on triggers", seed)
+def measured_once(loss):
+    """What is predicted of the quick profile's triggers, and what training does."""
+    rng = np.random.default_rng(secrets.randbits(32))
+    task = b3.characters(b3.SETTINGS[loss][b3.QUICK[loss]], loss=loss)
+    expected = b3.predicted(task, rng)
+    until, soon = b3.FEW
+    rate = b3.learning_rate(task, expected, until)
+    found = {
+        "predicted": expected,
+        "learning_rate": rate,
+        "measured": b3.measured(task, rng, rate),
+    }
+    return found | ({"bigrams_first": b3.bigrams_first(task, rng, soon)} if loss == "all" else {})
 
 
-def test_the_check_sees_a_third_memory_that_comes_first(seed, monkeypatch):
-    plant(monkeypatch, b3, "measured", altered_result(lambda t: t._replace(third=1.0)))
-    assert seen("B3", "W_K1", seed)
-
-
-def test_the_times_hold_with_loss_on_triggers(seed, monkeypatch):
-    monkeypatch.setattr(b3, "PARTS", {"triggers": "a"})
-    cases = list(b3.check(Context(np.random.default_rng(seed))))
-    assert len(cases) == 3
-    assert [case for case in cases if not case.passed("empirical")] == [], f"{seed=}"
+@pytest.fixture(scope="module")
+def on_triggers():
+    return measured_once("triggers")
 
 
 @pytest.fixture(scope="module")
 def on_all():
-    """What is predicted of the first token alone with loss on all, and what training does: once."""
-    rng, task = np.random.default_rng(secrets.randbits(32)), b3.characters((1,), loss="all")
-    expected = b3.predicted(task, rng)
-    until, soon = b3.FEW
-    rate = b3.learning_rate(task, expected, until)
-    return {
-        "predicted": expected,
-        "learning_rate": rate,
-        "measured": b3.measured(task, rng, rate),
-        "bigrams_first": b3.bigrams_first(task, rng, soon),
-    }
+    return measured_once("all")
 
 
-def wrong_with_loss_on_all(found, monkeypatch):
+def wrong(loss, found, monkeypatch):
     """The cases that fail when these functions return what was found."""
-    monkeypatch.setattr(b3, "PARTS", {"all": "c"})
+    monkeypatch.setattr(b3, "PARTS", {loss: b3.PARTS[loss]})
     for name, result in found.items():
         monkeypatch.setattr(b3, name, lambda *_, result=result: result)
-    cases = b3.check(Context(np.random.default_rng(0)))
+    cases = list(b3.check(Context(np.random.default_rng(0))))
+    assert len(cases) == {"triggers": 3, "all": 5}[loss]
     return {case.case.partition(",")[0] for case in cases if not case.passed("empirical")}
 
 
-def test_the_times_hold_with_loss_on_all(on_all, monkeypatch):
-    assert wrong_with_loss_on_all(on_all, monkeypatch) == set()
+def test_the_times_hold_with_loss_on_triggers(on_triggers, monkeypatch):
+    assert wrong("triggers", on_triggers, monkeypatch) == set()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "name", "change"),
+    ("case", "name", "change"),
+    [
+        # a lead three times as large
+        ("time of W_O2", "predicted", lambda t: t._replace(W_O2=t.W_O2 / 3)),
+        # linear growth in place of t²
+        ("time of W_K2", "predicted", lambda t: t._replace(W_K2=t.W_K2**2 / 20)),
+        # a third memory that comes first
+        ("W_K1 not yet there", "measured", lambda t: t._replace(third=1.0)),
+    ],
+)
+def test_the_check_sees_other_times_with_loss_on_triggers(
+    case, name, change, on_triggers, monkeypatch
+):
+    found = on_triggers | {name: change(on_triggers[name])}
+    (failed,) = wrong("triggers", found, monkeypatch)
+    assert failed.startswith(case)
+
+
+def test_the_times_hold_with_loss_on_all(on_all, monkeypatch):
+    assert wrong("all", on_all, monkeypatch) == set()
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "change"),
     [
         ("time of W_O2", "predicted", lambda t: t._replace(W_O2=t.W_O2 / 3)),
         ("time of W_K2", "predicted", lambda t: t._replace(W_K2=t.W_K2 / 4)),
@@ -80,16 +89,16 @@ def test_the_times_hold_with_loss_on_all(on_all, monkeypatch):
         ),
     ],
 )
-def test_the_check_sees_other_times_with_loss_on_all(wrong, name, change, on_all, monkeypatch):
+def test_the_check_sees_other_times_with_loss_on_all(case, name, change, on_all, monkeypatch):
     found = on_all | {name: change(on_all[name])}
-    (case,) = wrong_with_loss_on_all(found, monkeypatch)
-    assert case.startswith(wrong)
+    (failed,) = wrong("all", found, monkeypatch)
+    assert failed.startswith(case)
 
 
 def test_the_check_sees_answers_without_the_rows_that_W_F_reads(on_all, monkeypatch):
     monkeypatch.setattr(b3, "answers", lambda S, A: A)
     found = {name: result for name, result in on_all.items() if name != "predicted"}
-    assert wrong_with_loss_on_all(found, monkeypatch) == {"time of W_K2 over the predicted"}
+    assert wrong("all", found, monkeypatch) == {"time of W_K2 over the predicted"}
 
 
 @pytest.mark.slow
