@@ -1,6 +1,9 @@
-"""Functions whose cells a sweep runs, in any process."""
+"""Functions whose cells a sweep runs, in any process; it loads little, as each process does."""
 
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 from assocmem.sweeps import run
@@ -22,6 +25,52 @@ def fail_at(n, bad, rng):
 
 def rows_of(function, grid, **options):
     return run(function, grid, **options).rows
+
+
+N_CELLS = 150
+
+
+def note(n, folder, rng):
+    """Leaves a file for each cell that ran, with the process; slow, while nobody is in a hurry."""
+    (Path(folder) / f"ran{n}").write_text(str(os.getpid()))
+    if not (Path(folder) / "hurry").exists():
+        time.sleep(0.005)
+    return {"square": n * n}
+
+
+def grid(folder):
+    return {"n": list(range(N_CELLS)), "folder": [str(folder)]}
+
+
+def wait_at_five(n, folder, rng):
+    """Cell 5 waits for the file `go`. The log is appended to when a cell starts and ends."""
+    folder = Path(folder)
+
+    def log(name):
+        file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{n}\n".encode())
+        os.close(file)
+
+    log("started")
+    while n == 5 and not (folder / "go").exists():
+        time.sleep(0.01)
+    log("ended")
+    return {"value": rng.normal()}
+
+
+def pool(engine):
+    if engine == "MPI":
+        from mpi4py.futures import MPIPoolExecutor
+
+        return MPIPoolExecutor()
+    return ProcessPoolExecutor(2) if engine == "processes" else nullcontext()
+
+
+def sweep_in_folder(folder, engine):
+    (folder / "manager").write_text(str(os.getpid()))
+    grid = {"n": list(range(10)), "folder": [str(folder)]}
+    with pool(engine) as executor:
+        return run(wait_at_five, grid, rng=0, executor=executor, output=folder / "sweep.jsonl")
 
 
 def until(reached, process=None):

@@ -18,24 +18,11 @@ import numpy as np
 import pytest
 
 from assocmem.sweeps import run
-from tests.library.cells import until
+from tests.library.cells import N_CELLS, grid, note, until
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
-N_CELLS = 150
 WORKERS = 2
 QUICKEST = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-
-
-def note(n, folder, rng):
-    """Leaves a file for each cell that ran, with the process that ran it."""
-    (Path(folder) / f"ran{n}").write_text(str(os.getpid()))
-    time.sleep(0.005)
-    return {"square": n * n}
-
-
-def grid(folder):
-    return {"n": list(range(N_CELLS)), "folder": [str(folder)]}
 
 
 def ran(folder):
@@ -68,6 +55,7 @@ def test_what_ends_a_sweep_cancels_the_cells_that_wait(
     in_flight = WORKERS + 1
     finished = in_flight if isinstance(error, OSError) else 0  # which the disk did not take
     assert ran(tmp_path) <= kept + in_flight + finished
+    (tmp_path / "hurry").touch()
     table = run(note, grid(tmp_path), rng=0, output=output)  # and nothing is lost
     assert table["square"] == [n * n for n in range(N_CELLS)]
 
@@ -78,13 +66,13 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from test_sweeps_interrupted import WORKERS, grid, note
 from assocmem.sweeps import run
+from tests.library.cells import grid, note
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs behind a shell ignores it
     exec(sys.argv[3])
     folder = Path(sys.argv[1])
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context(sys.argv[2])) as executor:
+    with ProcessPoolExecutor(int(sys.argv[4]), mp_context=get_context(sys.argv[2])) as executor:
         run(note, grid(folder), rng=0, executor=executor, output=folder / "sweep.jsonl")
 """
 
@@ -96,10 +84,10 @@ def start(tmp_path):
 
     def start(method, first=""):
         (tmp_path / "script.py").write_text(SCRIPT)
-        path = os.pathsep.join([str(HERE), str(ROOT)])
+        arguments = [str(tmp_path), method, first, str(WORKERS)]
         process = subprocess.Popen(
-            [sys.executable, str(tmp_path / "script.py"), str(tmp_path), method, first],
-            env=os.environ | {"PYTHONPATH": path},
+            [sys.executable, str(tmp_path / "script.py"), *arguments],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             start_new_session=True,
             stderr=subprocess.PIPE,
         )
@@ -159,6 +147,7 @@ def test_a_file_that_cannot_grow_ends_a_pool_sweep(start, tmp_path):
     kept = len([json.loads(line) for line in whole]) - 1
     assert 0 < kept <= ran(tmp_path) <= kept + 2 * (WORKERS + 1)
     assert cut
+    (tmp_path / "hurry").touch()
     again = start(QUICKEST)
     assert again.wait() == 0
     lines = (tmp_path / "sweep.jsonl").read_text().splitlines()

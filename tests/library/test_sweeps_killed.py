@@ -4,54 +4,18 @@ import json
 import os
 import signal
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 
 from assocmem.sweeps import run
-from tests.library.cells import GRID, draw, until
+from tests.library.cells import GRID, draw, sweep_in_folder, until, wait_at_five
 
 # A kill in the middle
-
-
-def wait_at_five(n, folder, rng):
-    """Cell 5 waits for the file `go`. The log is appended to when a cell starts and ends."""
-    folder = Path(folder)
-
-    def log(name):
-        file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, f"{n}\n".encode())
-        os.close(file)
-
-    log("started")
-    while n == 5 and not (folder / "go").exists():
-        time.sleep(0.01)
-    log("ended")
-    return {"value": rng.normal()}
-
-
-def pool(engine):
-    if engine == "MPI":
-        from mpi4py.futures import MPIPoolExecutor
-
-        return MPIPoolExecutor()
-    return ProcessPoolExecutor(2) if engine == "processes" else nullcontext()
-
-
-def sweep_in_folder(folder, engine):
-    (folder / "manager").write_text(str(os.getpid()))
-    grid = {"n": list(range(10)), "folder": [str(folder)]}
-    with pool(engine) as executor:
-        return run(wait_at_five, grid, rng=0, executor=executor, output=folder / "sweep.jsonl")
-
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from tests.library.test_sweeps_killed import sweep_in_folder
+from tests.library.cells import sweep_in_folder
 if __name__ == "__main__":
     sweep_in_folder(Path(sys.argv[1]), sys.argv[2])
 """
