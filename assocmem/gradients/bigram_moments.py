@@ -28,8 +28,9 @@ Queries = Literal["tokens", "positions", "remapped_tokens", "remapped_positions"
 class GradientAt:
     """What to take the gradient on, and at which memories.
 
-    `queries` are the rows of W_K2. `first` (N, 2(N+T)) is G₁, for W_K2 and W_K1; `second`
-    (N, 2(N+T)) the W_K2 at which to take W_K1, rows w_E, None where it is 0.
+    `queries` are the rows of W_K2. `first` (N, 2(N+T)) is G₁, for W_K2 and W_K1, or (S, N, 2(N+T))
+    that of each of S sets of chains, of one size; `second` (N, 2(N+T)) the W_K2 at which to take
+    W_K1, rows w_E, None where it is 0.
     """
 
     matrix: Matrix
@@ -70,7 +71,7 @@ def moments_of(
     if gradient.matrix == "W_O2":
         return by_atom(output_moments(chains, laws, ends))
     assert gradient.first is not None
-    reading = _over_atoms(task, residual @ gradient.first)
+    reading = _over_atoms(task, _read(residual, gradient.first))
     if gradient.matrix == "W_K1":
         scores = None
         if gradient.second is not None:
@@ -132,6 +133,13 @@ def _position_block(
     causal = np.tri(len(laws))
     share = causal / causal.sum(axis=1, keepdims=True)
     return np.asarray(share * (table - (share * table).sum(axis=2, keepdims=True)))
+
+
+def _read(residual: Array, first: Array) -> Array:
+    """The residuals (C, M, N) times G₁, or times that of their set: (C, M, 2(N+T))."""
+    ends, n = residual.shape[:2], residual.shape[2]
+    by_set = residual.reshape(len(first) if first.ndim == 3 else 1, -1, n)
+    return np.asarray(by_set @ first).reshape(*ends, first.shape[-1])
 
 
 def _over_atoms(task: BigramTask, table: Array) -> OverAtoms:

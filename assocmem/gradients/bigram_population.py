@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,9 @@ class _Responses:
     columns: Array
     residual: Array
     mass: Array
+
+    def __getitem__(self, part: slice) -> _Responses:
+        return _Responses(self.columns[part], self.residual[part], self.mass[part])
 
 
 class Population:
@@ -64,16 +68,29 @@ class Population:
         effects, matrix = None, gradients[0].matrix
         if matrix in ("W_F", "W_O2") and not self.every_token and not self.task.random_triggers:
             effects = ControlVariates(self.task, matrix)
+        sets = [draw_set(self.task, every_token=self.every_token, rng=self.rng) for _ in gradients]
         totals, masses = [], []
-        for gradient in gradients:
-            draws = draw_set(self.task, every_token=self.every_token, rng=self.rng)
-            found = self._responses(gradient, draws)
+        for draws, found in zip(sets, self._responses_of(gradients, sets), strict=True):
             if effects is not None:
                 found = replace(found, columns=found.columns - effects.of(draws)[:, None])
-            total, mass = self._total(gradient, draws, found)
+            total, mass = self._total(gradients[0], draws, found)
             totals.append(total)
             masses.append(mass)
         return np.array(totals), np.array(masses)
+
+    def _responses_of(self, gradients: list[GradientAt], sets: list[Draws]) -> Iterator[_Responses]:
+        """Of each set, all of one size; of small ones, many at once."""
+        size, atoms = len(sets[0]), self.task.n_tokens + self.task.length
+        at_once = max(1, min(self._at_once, CHUNK_NUMBERS // atoms**2) // size)
+        for start in range(0, len(sets), at_once):
+            part = slice(start, start + at_once)
+            firsts = [each.first for each in gradients[part] if each.first is not None]
+            joined = Draws.joined(sets[part])
+            found = self._responses(
+                replace(gradients[0], first=np.stack(firsts) if firsts else None), joined
+            )
+            for first in range(0, len(joined), size):
+                yield found[first : first + size]
 
     def _total(self, gradient: GradientAt, draws: Draws, found: _Responses) -> tuple[Array, float]:
         """Σ over chains and ends of weight · row ⊗ moments, (rows, columns), and E Σ_t w_t."""
@@ -89,15 +106,18 @@ class Population:
 
     def _responses(self, gradient: GradientAt, draws: Draws) -> _Responses:
         """Of all chains, a chunk at a time."""
-        task = self.task
-        columns = task.n_tokens if self.every_token or self.predictor.ndim == 3 else 1
-        size = max(1, CHUNK_NUMBERS // (task.length * task.n_tokens * columns))
         parts = [
-            self._part(gradient, draws[start : start + size])
-            for start in range(0, len(draws), size)
+            self._part(gradient, draws[start : start + self._at_once])
+            for start in range(0, len(draws), self._at_once)
         ]
         names = ("columns", "residual", "mass")
         return _Responses(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+    @property
+    def _at_once(self) -> int:
+        """How many chains are a chunk."""
+        columns = self.task.n_tokens if self.every_token or self.predictor.ndim == 3 else 1
+        return max(1, CHUNK_NUMBERS // (self.task.length * self.task.n_tokens * columns))
 
     def _part(self, gradient: GradientAt, draws: Draws) -> _Responses:
         task = self.task

@@ -10,6 +10,7 @@ each output equally often. Sets are independent, each unbiased, and their spread
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,16 @@ class Draws:
     def __getitem__(self, part: slice) -> Draws:
         asked = None if self.asked is None else self.asked[part]
         return Draws(self.triggers[part], self.outputs[part], self.weights[part], asked)
+
+    @classmethod
+    def joined(cls, sets: Sequence[Draws]) -> Draws:
+        """Those of several sets, one after the other."""
+        triggers, outputs, weights = (
+            np.concatenate([getattr(each, name) for each in sets])
+            for name in ("triggers", "outputs", "weights")
+        )
+        asked = [each.asked for each in sets if each.asked is not None]
+        return cls(triggers, outputs, weights, np.concatenate(asked) if asked else None)
 
     def of_asked(self, table: Ints) -> Ints:
         """The entry of (C, K) that belongs to the asked trigger, (C,)."""

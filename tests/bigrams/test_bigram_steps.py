@@ -163,6 +163,21 @@ def test_draws_estimate_what_enumeration_gives(matrix, more, loss, triggers, mon
     assert np.median(drawn.standard_errors) < 0.2 * np.abs(exact.coefficients).max()
 
 
+@pytest.mark.parametrize("numbers", [1, 3000])
+@pytest.mark.parametrize("loss", ["triggers", "all"])
+@pytest.mark.parametrize("queries", [{}, *[{"queries": kind} for kind in KINDS[:2]]], ids=str)
+def test_sets_are_the_same_together_and_alone(queries, loss, numbers, monkeypatch):
+    task = am.BigramTask(a_language(4), 6, n_triggers=2, triggers="random", loss=loss)
+    matrix = "W_K2" if queries else "W_O2"
+    options = {**queries, "predictor": "bigrams", "sets": 7, "rng": 3}
+    monkeypatch.setattr("assocmem.gradients.bigram_population.is_enumerated", lambda task: False)
+    together = bigram_step(task, matrix, **options)
+    monkeypatch.setattr("assocmem.gradients.bigram_population.CHUNK_NUMBERS", numbers)
+    alone = bigram_step(task, matrix, **options)
+    agree(together.coefficients, alone.coefficients)
+    agree(together.replicates, alone.replicates)
+
+
 def sampled(task: am.BigramTask, weights: Array, first: Array, name: str) -> tuple[Array, Array]:
     """-∇ from 100 000 sequences and its standard error, as a ratio of sums over 100 batches.
 
