@@ -58,7 +58,7 @@ def test_the_stated_accuracy_is_reached_on_fresh_sequences(which, seed):
 
 
 def test_rows_of_random_triggers_count_as_often_as_they_are_drawn():
-    task = am.BigramTask(length=16, n_triggers=1, triggers="random")
+    task = am.BigramTask(length=8, n_triggers=1, triggers="random")
     frequencies = task.language.unigram
     run = am.top_down(task, sequences=800, evaluate_on=None, rng=0)
     step = run.steps[1]

@@ -9,7 +9,8 @@ from scipy.special import log_ndtr
 import validation.capacity
 from assocmem import capacity as library
 from tests.capacity.planting import overlaps
-from tests.controls import derivation_fails, failures, plant, seen
+from tests.controls import derivation_fails, failures, leave_out, plant, seen
+from validation.capacity import c3
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ def test_C3_sees_another_limit(monkeypatch, seed):
 
 def test_C3_sees_items_beyond_place_4_left_out(monkeypatch, seed):
     """The cases of `limit_of_zipf` end there; 16 % of the integral do not."""
+    leave_out(monkeypatch, c3, "limit_of_zipf")
     plant(
         monkeypatch,
         library,
@@ -43,6 +45,7 @@ def test_C3_sees_items_beyond_place_4_left_out(monkeypatch, seed):
 
 @pytest.mark.parametrize("factor", [0.6, 1.4], ids=["less", "more"])
 def test_C3_sees_another_signal_among_many_items(factor, monkeypatch, seed):
+    leave_out(monkeypatch, c3, "limit_of_zipf")
     plant(
         monkeypatch,
         validation.capacity,

@@ -9,14 +9,14 @@ import pytest
 
 from assocmem import overlap_law
 from assocmem.heads import Null
-from tests.controls import alter, derivation_fails, seen
+from tests.controls import alter, derivation_fails, failures, leave_out, seen
 from validation.heads import h1
 
 
 @pytest.fixture
 def p_values_alone(monkeypatch):
     """The rows on p-values, without those on moments before them."""
-    monkeypatch.setattr(h1, "rotations", lambda context: ())
+    leave_out(monkeypatch, h1, "rotations")
 
 
 def scaled(factor):
@@ -60,8 +60,12 @@ def test_H1_sees_a_statistic_that_is_not_centred(monkeypatch, seed):
     monkeypatch.setattr(
         Null, "statistic", property(lambda null: statistic.fget(null) + 0.7 * null.std)
     )
-    assert seen("H1", "p by rotation", seed), f"{seed=}"
-    assert seen("H1", "p by permutation", seed), f"{seed=}"
+    laws = {"p by rotation", "p by permutation"}
+    for case in failures("H1", seed):
+        laws -= {law for law in laws if law in case.case}
+        if not laws:
+            return
+    pytest.fail(f"{laws=}, {seed=}")
 
 
 @pytest.mark.usefixtures("p_values_alone")

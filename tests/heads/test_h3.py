@@ -9,7 +9,7 @@ import pytest
 
 from assocmem import heads
 from assocmem.heads import Detection
-from tests.controls import seen
+from tests.controls import leave_out, seen
 from validation.heads import h3, two_heads
 
 
@@ -47,6 +47,7 @@ def test_H3_sees_a_composition_with_the_wrong_head(monkeypatch, seed):
 
 @pytest.mark.parametrize("change", ["untrained", "query and key exchanged"])
 def test_H3_sees_a_model_that_holds_nothing(change, monkeypatch, seed):
+    leave_out(monkeypatch, h3, "planted")
     params = two_heads.training.initial(two_heads.ARCHITECTURE, np.random.default_rng(seed))
     weights = two_heads.named(params)
     if change == "query and key exchanged":

@@ -11,10 +11,10 @@ import assocmem as am
 import validation.memory
 from assocmem import capacity as library
 from tests.capacity.planting import scaled
-from tests.controls import derivation_fails, failures, plant, swap
+from tests.controls import derivation_fails, failures, leave_out, plant, swap
 from tests.rounding import PRODUCTS
 from theory.algebra import moments
-from validation.memory import variances
+from validation.memory import c1, variances
 
 
 def without_covariance(_):
@@ -86,16 +86,19 @@ def without_crosstalk(scores):
     ],
 )
 def test_C1_sees_first(error, monkeypatch, seed):
+    leave_out(monkeypatch, c1, "margins")
     plant(monkeypatch, am.AssociativeMemory, "scores", error)
     assert any(failures("C1", seed)), f"{seed=}"
 
 
 def test_C1_sees_widths_exchanged_in_the_prediction(monkeypatch, seed):
+    leave_out(monkeypatch, c1, "margins")
     swap(monkeypatch, variances, "score_variance", lambda f: lambda C, d, e, *a: f(C, e, d, *a))
     assert any(failures("C1", seed)), f"{seed=}"
 
 
 def test_C1_sees_the_fourth_moment_left_out_of_the_prediction(monkeypatch, seed):
+    leave_out(monkeypatch, c1, "margins")
     swap(
         monkeypatch, variances, "score_variance", lambda f: lambda C, d, e, _: f(C, d, e, "sphere")
     )

@@ -11,10 +11,18 @@ from scipy import stats
 import assocmem as am
 from assocmem import capacity as library
 from tests.capacity.planting import lenient, overlaps
-from tests.controls import altered_result, derivation_fails, failures, plant, seen, swap
+from tests.controls import (
+    altered_result,
+    derivation_fails,
+    failures,
+    leave_out,
+    plant,
+    seen,
+    swap,
+)
 from tests.rounding import PRODUCTS
 from theory.memory import recall_limits
-from validation.memory import one_to_one, recall
+from validation.memory import c2, one_to_one, recall
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,7 @@ def test_C2_sees_other_margins(error, monkeypatch, seed):
 
 @pytest.mark.parametrize("family", [am.sphere, am.orthonormal])
 def test_C2_sees_another_family(family, monkeypatch, seed):
+    leave_out(monkeypatch, c2, "many_to_one")
     monkeypatch.setattr(one_to_one, "gaussian", lambda n, d, *, rng: family(n, n, rng=rng)[:, :d])
     assert any(failures("C2", seed)), f"{seed=}"
 
@@ -53,6 +62,7 @@ def test_C2_sees_a_capacity_that_grows_with_another_power(monkeypatch, seed):
     def narrower(draw):
         return lambda n, d, *, rng: draw(n, round(24 * (d / 24) ** 0.9), rng=rng)
 
+    leave_out(monkeypatch, c2, "many_to_one")
     swap(monkeypatch, one_to_one, "gaussian", narrower)
     assert seen("C2", "exponent", seed), f"{seed=}"
 

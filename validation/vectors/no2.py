@@ -14,12 +14,14 @@ from validation.runner import tolerances
 from validation.runner.cases import Case, Context
 from validation.vectors.coherences import pair_tail
 
+DRAWN = ("sphere", "rademacher", "gaussian")
+
 
 def check(context: Context) -> Iterator[Case]:
     """NO2: how often the coherence exceeds its bounds, and how often it does not."""
     n, d, delta, tests = 32, 64, 0.5, 12
     draws = 60_000 if context.full else 4_000
-    for family in ("sphere", "rademacher", "gaussian"):
+    for family in DRAWN:
         normalised = family != "gaussian"
         drawn = (FAMILIES[family](n, d, rng=context.rng) for _ in range(draws))
         measured = np.array([coherence(u, normalised=normalised) for u in drawn])

@@ -13,12 +13,14 @@ from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.vectors.coherences import coherences, pair_tail
 
+DRAWN = ("gaussian", "sphere", "rademacher")
+
 
 def check(context: Context) -> Iterator[Case]:
     """NO5: how often the coherence falls short of the band, and how often it exceeds it."""
     delta, d, tests = 0.5, 64, 16
     sizes = {2: 20_000, 32: 30_000} if context.full else {2: 2_500, 32: 1_500}
-    for family, (n, draws) in product(("gaussian", "sphere", "rademacher"), sizes.items()):
+    for family, (n, draws) in product(DRAWN, sizes.items()):
         levels = coherences(family, n, d, draws, context.rng)
         low, high = coherence_band(n, d, delta=delta, family=family)
         below = int(np.sum(levels < low - ROUNDING))

@@ -13,6 +13,8 @@ from assocmem.vectors.overlaps import coherence_quantile
 from validation.runner.cases import FALSE_ALARM, ROUNDING, Case, Context
 from validation.vectors.coherences import coherences, pair_tail
 
+DRAWN = ("gaussian", "sphere", "rademacher")
+
 
 def two_sided(
     case: str, predicted: float, hits: int, trials: int, *, error: float, tests: int
@@ -26,10 +28,10 @@ def two_sided(
 
 def check(context: Context) -> Iterator[Case]:
     """NO6: the law of the coherence at a few of its quantiles."""
-    d, levels, families = 64, (0.25, 0.5, 0.75), ("gaussian", "sphere", "rademacher")
+    d, levels = 64, (0.25, 0.5, 0.75)
     sizes = {2: 20_000, 96: 10_000, 512: 3_000} if context.full else {2: 2_500, 96: 4_000}
-    tests = len(families) * len(sizes) * len(levels)
-    for family, (n, draws) in product(families, sizes.items()):
+    tests = 3 * len(sizes) * len(levels)
+    for family, (n, draws) in product(DRAWN, sizes.items()):
         measured = coherences(family, n, d, draws, context.rng)
         for q in (q for q in levels if -log(q) < comb(n, 2)):  # else no draw can be below
             t = coherence_quantile(q, n, d, family=family)

@@ -12,6 +12,8 @@ from validation.runner import tolerances
 from validation.runner.cases import ROUNDING, Case, Context
 from validation.vectors.coherences import coherences, pair_tail
 
+DRAWN = (("sphere", 64), ("gaussian", 64), ("rademacher", 60))
+
 
 def check(context: Context) -> Iterator[Case]:
     """NO7: as many vectors as are said to fit do fit, and not many more would."""
@@ -28,8 +30,8 @@ def check(context: Context) -> Iterator[Case]:
             )
             name += "delta over that of one more"
             yield Case(name, 1.0, delta / (comb(n + 1, 2) * p), rounding).of("a")
-    draws = 10_000 if context.full else 600
-    for family, d, level in (("sphere", 64, 0.5), ("gaussian", 64, 0.5), ("rademacher", 60, 0.5)):
+    draws, level = 10_000 if context.full else 600, 0.5
+    for family, d in DRAWN:
         n = how_many_fit(d, level, delta=delta, family=family, sharp=True)
         exceeded = int(np.sum(coherences(family, n, d, draws, context.rng) > level + ROUNDING))
         least = delta * (n - 1) / (n + 1)  # of s
