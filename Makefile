@@ -13,6 +13,9 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
+# Results that SymPy remembers: many derivations are run in one process.
+export SYMPY_CACHE_SIZE ?= 50000
+
 # The build for the CPU alone: the default one brings gigabytes.
 TORCH ?= torch==2.13.0+cpu
 TORCH_INDEX ?=

@@ -11,7 +11,9 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import HealthCheck, settings
+from sympy.core.cache import cacheit
 
 import assocmem
 from theory.record import Claim
@@ -24,6 +26,11 @@ collect_ignore = ["mutation.py"]  # a program that needs the extra `mutation`
 # keep the patched function for good.
 for _module in pkgutil.walk_packages(assocmem.__path__, "assocmem."):
     import_module(_module.name)
+
+# A derivation with an error planted repeats all steps before it. What SymPy makes of an expression
+# depends on nothing else, so it is remembered, as SymPy itself does for many of its functions.
+for _name in ("integrate", "limit", "simplify"):
+    setattr(sympy, _name, cacheit(getattr(sympy, _name)))
 
 # Random, never derandomised: a statistical test must not live on a lucky seed. A failure prints
 # what reproduces it. A slow machine is no defect, so neither time limit applies.

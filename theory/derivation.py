@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -168,6 +169,7 @@ def derive(claim: Claim) -> Derivation:
     return derivation
 
 
+@cache
 def _simplified(difference: Any) -> Any:
     """A form that is 0 where the difference is: certain for rational functions, whose numerator
     is expanded, best effort for others.

@@ -17,6 +17,15 @@ def symbols(letter: str, *shape: int, **assumptions: bool) -> np.ndarray:
     return table
 
 
+def rotation(tangent: Any) -> np.ndarray:
+    """Two orthonormal rows in the plane: the first is at the angle whose half has this tangent.
+
+    All angles but one are among them, and what is equal is equal as a rational function.
+    """
+    t = tangent
+    return np.array([[1 - t**2, 2 * t], [-2 * t, 1 - t**2]]) / (1 + t**2)
+
+
 def cross_entropy(logits: np.ndarray, label: int) -> Any:
     """-ln p̂(label), p̂ the softmax of the logits."""
     return sympy.log(sum(sympy.exp(logit) for logit in logits)) - logits[label]

@@ -87,7 +87,7 @@ def expectation(polynomial: Any, *families: np.ndarray, moment: Moment = gaussia
     """
     for rows in families:
         n, width = rows.shape
-        terms = sympy.Poly(sympy.expand(polynomial), *rows.ravel()).terms()
+        terms = sympy.poly(polynomial, *rows.ravel()).terms()
         polynomial = sum(
             factor * sympy.prod([moment(powers[i * width : (i + 1) * width]) for i in range(n)])
             for powers, factor in terms
@@ -119,5 +119,5 @@ def mean_over(polynomial: Any, laws: Mapping[Any, Any]) -> Any:
 
     return sum(
         factor * prod(moment(power, law) for power, law in zip(powers, laws.values(), strict=True))
-        for powers, factor in sympy.Poly(sympy.expand(polynomial), *laws).terms()
+        for powers, factor in sympy.poly(polynomial, *laws).terms()
     )

@@ -71,13 +71,7 @@ def repeated_triggers_alone(d: Derivation) -> None:
     for n, k, length in SIZES:
         population = Independent(n, k, length)
         count = sum(
-            (
-                p
-                for outputs in population.all_outputs()
-                for _, states in population.prefixes(outputs)
-                for (last, counts), p in states.items()
-                if last < k and counts[last] > 1
-            ),
+            (p for _, _, last, counts, p in population.visits if last < k and counts[last] > 1),
             population.frequencies[0] * 0,
         )
         left.append((count * QQ(1, population.n_outputs**k * length)).as_expr())

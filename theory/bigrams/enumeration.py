@@ -63,18 +63,25 @@ class Independent:
         """The outputs of all triggers, each as likely as the other."""
         return itertools.product(range(self.n_triggers, self.n_tokens), repeat=self.n_triggers)
 
+    @cached_property
+    def visits(self) -> list[tuple[tuple[int, ...], int, int, tuple[int, ...], Any]]:
+        """All (outputs, t, last token, how often each token occurred), and their probability."""
+        return [
+            (outputs, t, last, counts, p)
+            for outputs in self.all_outputs()
+            for t, states in self.prefixes(outputs)
+            for (last, counts), p in states.items()
+        ]
+
     def first_step(self, knows_bigrams: bool) -> Table:
         """G₁[j, k], rows w_U and keys W_V² w_E, with loss on all tokens."""
         table: Table = defaultdict(lambda: self.frequencies[0] * 0)
         weight = QQ(1, self.n_outputs**self.n_triggers * self.length)
-        for outputs in self.all_outputs():
-            for t, states in self.prefixes(outputs):
-                for (last, counts), p in states.items():
-                    residual = self._residual(last, outputs, knows_bigrams)
-                    for j, rho in enumerate(residual):
-                        for k, count in enumerate(counts):
-                            if count and rho:
-                                table[j, k] += p * rho * (count * weight / t)
+        for outputs, t, last, counts, p in self.visits:
+            for j, rho in enumerate(self._residual(last, outputs, knows_bigrams)):
+                for k, count in enumerate(counts):
+                    if count and rho:
+                        table[j, k] += p * rho * (count * weight / t)
         return table
 
     def _residual(self, last: int, outputs: Sequence[int], knows_bigrams: bool) -> list[Any]:
@@ -92,10 +99,8 @@ class Independent:
         """(1/T) Σ_t (1/t) E[statistic(last token, counts)], averaged over outputs."""
         weight = QQ(1, self.n_outputs**self.n_triggers * self.length)
         total = self.frequencies[0] * 0
-        for outputs in self.all_outputs():
-            for t, states in self.prefixes(outputs):
-                for (last, counts), p in states.items():
-                    total += p * (statistic(last, counts) * weight / t)
+        for _, t, last, counts, p in self.visits:
+            total += p * (statistic(last, counts) * weight / t)
         return total
 
     @property

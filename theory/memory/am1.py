@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import sympy
-from sympy import cos, sin
 
 import assocmem as am
-from theory.algebra.calculus import symbols
+from theory.algebra.calculus import rotation, symbols
 from theory.algebra.moments import sum_over
 from theory.derivation import Derivation
-
-
-def rotation(angle: Any) -> np.ndarray:
-    """Two orthonormal rows in the plane."""
-    return np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
 
 
 def derive(d: Derivation) -> None:
@@ -45,12 +37,12 @@ def derive(d: Derivation) -> None:
         C,
         latex=r"\texttt{scores()} = C, \qquad C \in \mathbb{R}^{3 \times 2}\ \text{symbolic}",
     )
-    alpha, beta = sympy.symbols("alpha beta", real=True)
-    keys, values = rotation(alpha), rotation(beta)
+    keys, values = map(rotation, sympy.symbols("a b", real=True))
     memory = am.AssociativeMemory(keys=keys, values=values, coefficients=C[:2])
     d.equal(
-        "The same over orthonormal keys and values at any angles $\\alpha$ and $\\beta$, where the "
-        "coordinates of $W$ are mixed up, but the scores are not.",
+        "The same over orthonormal keys and values at any angles $\\alpha$ and $\\beta$ (by the "
+        "tangents $a$ and $b$ of their halves), where the coordinates of $W$ are mixed up, but the "
+        "scores are not.",
         [memory.scores(), values @ memory.matrix @ keys.T],
         [C[:2], C[:2]],
         latex=r"v_j^\top W u_i = C_{ji}, \qquad"

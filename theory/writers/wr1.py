@@ -10,14 +10,10 @@ from sympy import cos, pi, sin
 
 import assocmem as am
 from assocmem.capacity import polar_factor
+from theory.algebra.calculus import rotation
 from theory.derivation import Derivation
 
 ROUNDING = 2**-40  # of the library's factor, far below any altered term
-
-
-def rotation(angle: Any) -> np.ndarray:
-    """Two orthonormal rows in the plane."""
-    return np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
 
 
 def written(keys: np.ndarray, values: np.ndarray, p: Any) -> Any:
@@ -31,13 +27,12 @@ def derive(d: Derivation) -> None:
     while the signs of the entries depend on the basis.
     """
     p = sympy.symbols("p_1 p_2", positive=True)
-    alpha, beta = sympy.symbols("alpha beta", real=True)
-    u, v = rotation(alpha), rotation(beta)
+    u, v = map(rotation, sympy.symbols("a b", real=True))
     M, Q, root = written(u, v, p), written(u, v, [1, 1]), written(v, v, p)
     d.say("The polar factor of $M$ is the isometry $Q$ with $M = (MM^\\top)^{1/2} Q$.")
     d.equal(
         "Over orthonormal families $(MM^\\top)^{1/2} = \\sum_i p_i v_i v_i^\\top$, as its square "
-        "shows (two pairs in the plane, at any angles).",
+        "shows (two pairs in the plane, at any angles; $a$, $b$: the tangents of their halves).",
         root @ root,
         M @ M.T,
         latex=r"\Big(\sum_i p_i v_i v_i^\top\Big)^2 = \sum_i p_i^2 v_i v_i^\top = M M^\top",
@@ -52,7 +47,7 @@ def derive(d: Derivation) -> None:
         "Orthogonal $A$, $B$ take one polar decomposition to another, which is unique:",
         r"A M B = \big(A (MM^\top)^{1/2} A^\top\big)\,\big(A Q B\big)",
     )
-    keys, values = (np.array(rotation(angle), float) for angle in (0.3, 1.1))
+    keys, values = rotation(np.tan(0.15)), rotation(np.tan(0.55))
     found = polar_factor(written(keys, values, [5.0, 1e-3]))
     d.holds(
         "The library's factor of $p = (5, 10^{-3})$, at the angles 0.3 and 1.1:",
@@ -60,7 +55,7 @@ def derive(d: Derivation) -> None:
         latex=r"\texttt{polar\_factor}(M) = v_1 u_1^\top + v_2 u_2^\top",
     )
     theta = sympy.Symbol("theta", positive=True)
-    same = rotation(theta)
+    same = np.array([[cos(theta), sin(theta)], [-sin(theta), cos(theta)]])
     entries = [
         [
             p[0] * cos(theta) ** 2 + p[1] * sin(theta) ** 2,

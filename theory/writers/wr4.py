@@ -9,8 +9,8 @@ from scipy.stats import norm
 from sympy import oo, pi, sqrt
 
 from assocmem.capacity import polar_recall, polar_scores
+from theory.algebra.calculus import rotation
 from theory.derivation import Derivation
-from theory.writers.wr1 import rotation
 
 ROUNDING = 1e-9
 
@@ -20,8 +20,8 @@ def derive(d: Derivation) -> None:
     variance $1/d$ whatever the weights. An item is recalled if its right score, known from WR3,
     exceeds the largest wrong one.
     """
-    theta, x, y = sympy.symbols("theta x y", real=True)
-    turned = rotation(theta) @ np.array([x, y])
+    a, x, y = sympy.symbols("a x y", real=True)
+    turned = rotation(a) @ np.array([x, y])
     d.equal(
         "With $n \\ge d$ pairs $M$ has rank $d$ almost surely, and its polar factor turns a key "
         "without stretching it (in the plane).",
