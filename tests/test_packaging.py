@@ -9,9 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import warnings
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import bibtexparser
@@ -48,10 +50,10 @@ ORDER = list(ROOMS)
 MOST_ENTRIES = 18  # of assocmem/, beside __init__.py and py.typed
 
 
-def run_python(*arguments: str) -> str:
-    """Standard output of a fresh interpreter in the project's root."""
+def run_python(*arguments: str, folder: Path = ROOT) -> str:
+    """Standard output of a fresh interpreter in the project's root, or in another folder."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -61,12 +63,13 @@ def run_python(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    """Built from a copy, so that no earlier build leaks in, and without network."""
+    """Built from a copy, so that no earlier build leaks in, by what pyproject.toml names."""
     folder = tmp_path_factory.mktemp("wheel")
     generated = shutil.ignore_patterns(".*", "build", "dist", "out", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, folder / "source", ignore=generated)
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
-    run_python("-m", "pip", "wheel", "--quiet", *options, str(folder / "source"))
+    system = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]
+    build = f"import sys, {system['build-backend']} as it; it.build_wheel(sys.argv[1])"
+    run_python("-c", build, str(folder), folder=folder / "source")
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         yield archive
@@ -100,6 +103,7 @@ def test_the_wheel_states_version_and_needs(wheel: zipfile.ZipFile) -> None:
 # --- what an import loads ----------------------------------------------------------------------
 
 
+@cache
 def third_party(statement: str) -> set[str]:
     """Top-level modules outside the standard library that a fresh interpreter has after it."""
     program = f"import sys; {statement}; print(*(name.partition('.')[0] for name in sys.modules))"
@@ -111,9 +115,8 @@ def test_import_loads_numpy_only() -> None:
     assert third_party("import assocmem") - numpy == {"assocmem"}
 
 
-@pytest.mark.parametrize("name", ["scipy", "sympy", "matplotlib"])
-def test_the_import_check_sees_other_libraries(name: str) -> None:
-    assert name in third_party(f"import {name}") - third_party("import numpy.random")
+def test_the_import_check_sees_other_libraries() -> None:
+    assert "scipy" in third_party("import scipy") - third_party("import numpy.random")
 
 
 def test_import_raises_no_warning() -> None:
@@ -139,9 +142,15 @@ def imported(source: str, package: str) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {f"{absolute(node, package)}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in LOADERS:
+        elif isinstance(node, ast.Call) and called(node) in LOADERS:
             names.add(loaded_by(node, package))
     return names
+
+
+def called(call: ast.Call) -> str:
+    """The name of a function that is called, without that of its module."""
+    function = call.func
+    return getattr(function, "attr", "") or getattr(function, "id", "")
 
 
 def absolute(node: ast.ImportFrom, package: str) -> str:
@@ -277,16 +286,18 @@ def test_the_reference_shares_no_code() -> None:
 MOST_LINES = {"function": 70, "file": 450}  # of code: docstrings are not counted
 
 
-def code_lines(node: ast.AST, last: int) -> int:
-    """Lines up to the last one, without the docstrings of all that is defined there."""
+def is_long(node: ast.AST, last: int, most: int) -> bool:
+    """Whether lines up to the last one are more, docstrings of all defined there left out."""
+    length = last - getattr(node, "lineno", 1) + 1
+    if length <= most:
+        return False
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = (
         each.body[0]
         for each in ast.walk(node)
         if isinstance(each, documented) and ast.get_docstring(each) is not None
     )
-    first = getattr(node, "lineno", 1)
-    return last - first + 1 - sum(text.end_lineno - text.lineno + 1 for text in docstrings)
+    return length - sum(text.end_lineno - text.lineno + 1 for text in docstrings) > most
 
 
 def too_long(source: str) -> set[str]:
@@ -296,10 +307,10 @@ def too_long(source: str) -> set[str]:
     found = {
         node.name
         for node in functions
-        if code_lines(node, node.end_lineno or 0) > MOST_LINES["function"]
+        if is_long(node, node.end_lineno or 0, MOST_LINES["function"])
     }
-    whole = code_lines(tree, len(source.splitlines()))
-    return found | ({"file"} if whole > MOST_LINES["file"] else set())
+    whole = is_long(tree, len(source.splitlines()), MOST_LINES["file"])
+    return found | ({"file"} if whole else set())
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -434,6 +445,7 @@ for module in pkgutil.walk_packages(assocmem.__path__, "assocmem."):
 """
 
 
+@cache
 def kinds(before: str) -> dict[str, tuple[str, str]]:
     """What each name of the top level is, and where it comes from, after a program has run."""
     lines = run_python("-c", before + KINDS).splitlines()
@@ -468,9 +480,13 @@ def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
 
 CITATION = re.compile(r"\[(?P<key>[A-Z][A-Za-z]*(?:18|19|20)\d\d[a-z]?)(?:,[^\[\]]*)?\]")
 
+YEAR = re.compile(r"(?:18|19|20)\d\d[a-z]?[],\"']")  # ends a key, or the string that it ends
+
 
 def citations(source: str) -> set[str]:
     """Keys cited as [Key] or [Key, Theorem 1] in the strings of a module, docstrings included."""
+    if not YEAR.search(source):
+        return set()
     strings = (
         node.value
         for node in ast.walk(ast.parse(source))
