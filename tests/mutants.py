@@ -343,7 +343,7 @@ MUTANTS = [
     Mutant("bigram_counts", "circle backwards", "ids[np.roll(codes, -1)]", "ids[np.roll(codes, 1)]"),
     # Heads of other people's transformers.
     Mutant("Null.std", "spread by rows", "/ W.shape[1])", "/ W.shape[0])"),
-    Mutant("Null.p_value", "the other tail", "stats.norm.sf(self.z)", "stats.norm.cdf(self.z)"),
+    Mutant("Null.p_value", "the other tail", "ndtr(-self.z)", "ndtr(self.z)"),
     Mutant("Null.permutation_p_value", "permutations without signs", "rng.integers(2, size=(size, d)) * 2 - 1", "np.ones((size, d))"),
     Mutant("Null.permutation_p_value", "D itself not counted", "reached, columns = 1,", "reached, columns = 0,"),
     Mutant("Detection.null", "mean beyond the cue", "[self.asked] / (self.asked + 1.0)", "[self.asked] / (self.asked + 2.0)"),

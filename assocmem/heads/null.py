@@ -16,9 +16,11 @@ dimensions (claim H2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import sqrt
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -36,6 +38,9 @@ from assocmem.vectors import overlap_law
 NullLaw = Literal["rotation", "gaussian"]
 
 _DRAWS_AT_ONCE = 2**20  # entries of the array of permutations
+
+# Made once for all heads of one size: SciPy takes longer to make a law than to ask it.
+_law_of_overlaps: Callable[[int], Any] = lru_cache(overlap_law)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +82,7 @@ class Null:
         """B = NᵀW, (d, d): D = tr B, and ⟨W Q, N⟩ = tr(Q B)."""
         return np.asarray(self.direction.T @ self.weights)
 
-    @property
+    @cached_property
     def std(self) -> float:
         """‖B‖/√d: the standard deviation of D over rotations, and over signed permutations."""
         N, W = self.direction, self.weights  # ‖NᵀW‖² = ⟨NNᵀ, WWᵀ⟩, without a (d, d) array
@@ -111,15 +116,15 @@ class Null:
         ValueError
             For another law.
         """
-        from scipy import stats
+        from scipy.special import ndtr
 
         checked_option("law", law, get_args(NullLaw))
         if self.std == 0:
             return 1.0
         if law == "rotation":
-            return float(stats.norm.sf(self.z))
+            return float(ndtr(-self.z))
         overlap = self.statistic / (np.linalg.norm(self.weights) * np.linalg.norm(self.direction))
-        return float(overlap_law(self.weights.size).sf(overlap))
+        return float(_law_of_overlaps(self.weights.size).sf(overlap))
 
     def permutation_p_value(self, *, draws: int = 9999, rng: Seed = None) -> float:
         """Return the share of D itself and of signed permutations of coordinates that reach D.

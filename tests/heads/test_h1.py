@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -45,9 +46,11 @@ def test_H1_sees_another_fourth_moment(moment, monkeypatch, seed):
 
 @pytest.mark.usefixtures("p_values_alone")
 def test_H1_sees_the_wrong_size_in_the_overlap(monkeypatch, seed):
+    law_of_overlaps = cache(overlap_law)
+
     def p_value(null, law="rotation"):
         cosine = null.statistic / np.linalg.norm(null.weights) / np.linalg.norm(null.direction)
-        return float(overlap_law(null.weights.shape[1]).sf(cosine))
+        return float(law_of_overlaps(null.weights.shape[1]).sf(cosine))
 
     monkeypatch.setattr(Null, "p_value", p_value)
     assert seen("H1", "p by gaussian", seed), f"{seed=}"
