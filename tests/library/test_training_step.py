@@ -157,7 +157,8 @@ def test_equals_the_transformer(dtype, readout, seed, size, length, share, scale
     expected_loss, expected = model.loss_and_gradients(batch, names)
     fast = TrainingStep(emb, scale=scale, readout=readout)
     loss, gradients = fast.loss_and_gradients(weights, batch, names)
-    assert loss == pytest.approx(expected_loss, rel=TOLERANCE[dtype])
+    # a difference of scores: one near zero is off by as much as any other
+    assert loss == pytest.approx(expected_loss, rel=TOLERANCE[dtype], abs=TOLERANCE[dtype])
     assert {gradients[name].dtype for name in names} == {np.dtype(dtype)}
     assert_close(gradients, expected, TOLERANCE[dtype])
 
