@@ -1,4 +1,4 @@
-"""CPU time by phase, and the rate of a large product to compare it with."""
+"""CPU time and products by phase, and the rate of a large product to compare them with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+Work = dict[str, tuple[float, float]]  # operations and bytes of each phase
+
+
+def count(found: Work, phase: str, *products: tuple[int, int, int, int]) -> None:
+    """Add products in float32 to a phase: how many, and their rows, inner size and columns."""
+    operations, size = found[phase]
+    for number, rows, inner, columns in products:
+        operations += 2.0 * number * rows * inner * columns
+        size += 4.0 * number * (rows * inner + inner * columns + rows * columns)
+    found[phase] = operations, size
 
 
 class Clock:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import assocmem as am
 from assocmem.model import passes, streams
 from assocmem.model.step import TrainingStep
 from benchmarks import history
-from benchmarks.clock import Clock, product_rate
+from benchmarks.clock import Clock, Work, count, product_rate
 
 REPEATS = 7
 NAMES = ("W_K1", "W_K2", "W_O2")
@@ -41,21 +42,13 @@ PHASES = {  # a phase, and the functions whose time it is
 }
 
 
-def work(step: TrainingStep, batch: am.Batch) -> dict[str, tuple[float, float]]:
+def work(step: TrainingStep, batch: am.Batch) -> Work:
     """Operations and bytes of the products in each phase, from the blocks of each chunk."""
     tables = step._tables(step._checked_weights({}), batch.tokens.shape[1])
     assert tables.first is not None
-    n, d, classes, found = tables.n_tokens, len(tables.K2), len(tables.O), {}
-    itemsize = tables.K2.dtype.itemsize
-
-    def add(phase: str, *products: tuple[int, int, int, int]) -> None:
-        operations, size = found.get(phase, (0.0, 0.0))
-        for count, rows, inner, columns in products:
-            operations += 2.0 * count * rows * inner * columns
-            size += itemsize * count * (rows * inner + inner * columns + rows * columns)
-        found[phase] = operations, size
-
-    names = list(PHASES)
+    n, d, classes = tables.n_tokens, len(tables.K2), len(tables.O)
+    found: Work = dict.fromkeys(PHASES, (0.0, 0.0))
+    add, names = partial(count, found), list(PHASES)
     for chunk in tables.chunks(batch.tokens, batch.weights > 0):
         (size, length), queries = chunk.tokens.shape, chunk.positions.shape[1]
         flat = size * queries
@@ -74,7 +67,7 @@ def work(step: TrainingStep, batch: am.Batch) -> dict[str, tuple[float, float]]:
             add(names[5], *[(size, these, end, d)] * 2)
             add(names[8], *[(size, these, d, end)] * 3)
         add(names[7], *[(1, flat, d, classes)] * 5, *[(1, flat, d, d)] * 2)
-    return {phase: found.get(phase, (0.0, 0.0)) for phase in PHASES}
+    return found
 
 
 def measured(step: TrainingStep, weights: dict[str, Any], batch: am.Batch) -> dict[str, float]:

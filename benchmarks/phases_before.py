@@ -1,7 +1,7 @@
 """Where the training step of version 0.1 spends its time, beside that of this version.
 
 The phases are those that both versions have: seven, by the functions of either. Operations are
-those that are executed, as in `benchmarks.phases`.
+those that are executed, and bytes those of the arrays in products, as in `benchmarks.phases`.
 
     python -m benchmarks.phases_before FOLDER             # a checkout of the last commit of 0.1
     python -m benchmarks.phases_before FOLDER 256 128 512
@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 
 import assocmem as am
 from benchmarks import history
-from benchmarks.clock import Clock, product_rate
+from benchmarks.clock import Clock, Work, count, product_rate
 
 REPEATS = 7
 NAMES = ("W_K1", "W_K2", "W_O2")
@@ -87,13 +88,10 @@ def timed(clock: Clock, passes: Any, functions: dict[str, str]) -> list[tuple[An
     return chunks
 
 
-def work(chunks: list[tuple[Any, Any]], n: int, d: int, classes: int) -> dict[str, float]:
-    """Operations of each phase, from the blocks of each chunk."""
-    found = dict.fromkeys(PHASES, 0.0)
-
-    def add(phase: str, *products: tuple[int, int, int, int]) -> None:
-        found[phase] += sum(2.0 * np.prod(sizes, dtype=float) for sizes in products)
-
+def work(chunks: list[tuple[Any, Any]], n: int, d: int, classes: int) -> Work:
+    """Operations and bytes of each phase, from the blocks of each chunk."""
+    found: Work = dict.fromkeys(PHASES, (0.0, 0.0))
+    add = partial(count, found)
     for tables, chunk in chunks:
         new = hasattr(tables, "first")
         (size, length), queries = chunk.tokens.shape, chunk.positions.shape[1]
@@ -134,12 +132,22 @@ def measure(new: bool, length: int, width: int, size: int) -> None:
         step.loss_and_gradients(weights, batch, NAMES)
         found.append({**clock.seconds, "total": time.thread_time() - started})
     rate = float(np.median([product_rate() for _ in range(3)]))
-    operations = work(chunks, emb.n_tokens, width, emb.n_outputs)
-    operations["total"] = sum(operations.values())
-    print(f"{'this version' if new else 'before'}: T={length} d={width} batch={size}, one thread")
-    for phase, done in operations.items():
+    done = work(chunks, emb.n_tokens, width, emb.n_outputs)
+    done["total"] = tuple(map(sum, zip(*done.values(), strict=True)))
+    which = "today" if new else "before"
+    print(f"{which}: T={length} d={width} batch={size}, one thread")
+    print(f"{'phase':42s}{'ms':>8s}{'GFLOP':>8s}{'MB':>8s}{'share of rate':>15s}")
+    phases = {}
+    for phase, (operations, moved) in done.items():
         spent = float(np.median([one[phase] for one in found[1:]]))
-        print(f"{phase:42s}{spent * 1e3:9.2f} ms{done / 1e9:8.3f} GFLOP{done / spent / rate:6.0%}")
+        share = operations / spent / rate
+        phases[phase] = {"seconds": spent, "operations": operations, "bytes": moved, "share": share}
+        print(
+            f"{phase:42s}{spent * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}{share:15.0%}"
+        )
+    name = f"phases {which}, T={length}, d={width}, batch={size}"
+    case = {"share": phases["total"]["share"], "phases": phases}
+    print(f"kept in {history.keep('phases_before', {name: case}, threads=1)}")
 
 
 def main(folder: str = "", *sizes: int) -> None:

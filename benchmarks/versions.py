@@ -34,7 +34,8 @@ def started(folder: str | None, call: str, settings: Mapping[str, str] | None = 
     The benchmark is that of this version, the library the one of the folder.
     """
     here = str(history.ROOT)
-    code = f"import sys; sys.path[:0] = [{folder or here!r}, {here!r}]; {call}"
+    library = f"sys.path.insert(0, {folder or here!r}); import assocmem; del sys.path[0]"
+    code = f"import sys; {library}; sys.path.insert(0, {here!r}); {call}"
     return Runner(
         subprocess.Popen(
             [sys.executable, "-c", code],
@@ -42,7 +43,7 @@ def started(folder: str | None, call: str, settings: Mapping[str, str] | None = 
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=folder or here,
+            cwd=here,
         )
     )
 
