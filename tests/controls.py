@@ -40,6 +40,11 @@ def seen(claim_id: str, name: str, seed: int) -> bool:
     return any(name in case.case for case in failures(claim_id, seed))
 
 
+def once(fixture_name: str, config: pytest.Config) -> Any:
+    """The scope of draws that the planted errors of a file share; each its own for a margin."""
+    return "function" if config.pluginmanager.has_plugin("tests.margins") else "module"
+
+
 def leave_out(monkeypatch: pytest.MonkeyPatch, check: ModuleType, *parts: str) -> None:
     """Leave out parts of a check that come before the rows which a planted error reaches."""
     for part in parts:

@@ -7,6 +7,7 @@ import secrets
 import numpy as np
 import pytest
 
+from tests.controls import once
 from validation.bigrams import b3
 from validation.figures import make
 from validation.figures.sheets import read
@@ -28,12 +29,12 @@ def measured_once(loss):
     return found | ({"bigrams_first": b3.bigrams_first(task, rng, soon)} if loss == "all" else {})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=once)
 def on_triggers():
     return measured_once("triggers")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=once)
 def on_all():
     return measured_once("all")
 
@@ -48,10 +49,12 @@ def wrong(loss, found, monkeypatch):
     return {case.case.partition(",")[0] for case in cases if not case.passed("empirical")}
 
 
+@pytest.mark.usefixtures("seed")
 def test_the_times_hold_with_loss_on_triggers(on_triggers, monkeypatch):
     assert wrong("triggers", on_triggers, monkeypatch) == set()
 
 
+@pytest.mark.usefixtures("seed")  # that `margins.py` takes it
 @pytest.mark.parametrize(
     ("case", "name", "change"),
     [
@@ -71,10 +74,12 @@ def test_the_check_sees_other_times_with_loss_on_triggers(
     assert failed.startswith(case)
 
 
+@pytest.mark.usefixtures("seed")
 def test_the_times_hold_with_loss_on_all(on_all, monkeypatch):
     assert wrong("all", on_all, monkeypatch) == set()
 
 
+@pytest.mark.usefixtures("seed")  # that `margins.py` takes it
 @pytest.mark.parametrize(
     ("case", "name", "change"),
     [
@@ -95,6 +100,7 @@ def test_the_check_sees_other_times_with_loss_on_all(case, name, change, on_all,
     assert failed.startswith(case)
 
 
+@pytest.mark.usefixtures("seed")
 def test_the_check_sees_answers_without_the_rows_that_W_F_reads(on_all, monkeypatch):
     monkeypatch.setattr(b3, "answers", lambda S, A: A)
     found = {name: result for name, result in on_all.items() if name != "predicted"}
