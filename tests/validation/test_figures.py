@@ -69,6 +69,33 @@ def images(figure):
     ]
 
 
+def same_rows(rows, others):
+    """Numbers and texts are the same, and none is missing."""
+
+    def same(a, b):
+        return a == b or (a != a and b != b)  # nor is either a number
+
+    return len(rows) == len(others) and all(
+        row.keys() == other.keys() and all(same(row[key], other[key]) for key in row)
+        for row, other in zip(rows, others, strict=True)
+    )
+
+
+def made(name, module, out, given, **sizes):
+    """The files of a figure, the rows that it is drawn from, and the picture."""
+    draw, kept = module.draw, []
+
+    def kept_draw(rows, **options):
+        kept.extend([rows, draw(rows, **options)])
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sheets, "KINDS", {"png": {}})  # drawing takes most of the time
+        patch.setattr(module, "draw", kept_draw)
+        files = make(name, out, given, **sizes)
+    return files, *kept
+
+
 class Drawn(dict):
     """Each figure once, where it is asked for: its files, its rows from the CSV, the picture."""
 
@@ -78,11 +105,10 @@ class Drawn(dict):
 
     def __missing__(self, name):
         module, sizes = TINY[name]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sheets, "KINDS", {"png": {}})  # drawing takes most of the time
-            files = make(name, self.out, context(11), **sizes)
-        rows = read(self.out / f"{name}.csv")
-        self[name] = files, rows, module.draw(rows)
+        files, rows, figure = made(name, module, self.out, context(11), **sizes)
+        found = read(self.out / f"{name}.csv")
+        assert same_rows(found, rows), "the picture is of other rows than those of the CSV"
+        self[name] = files, found, figure
         assert plt.get_fignums() == []
         return self[name]
 
@@ -103,17 +129,33 @@ def test_every_figure_is_registered_and_tested():
 
 @pytest.mark.parametrize("name", TINY)
 def test_the_files_are_whole_and_the_csv_holds_all_that_is_drawn(drawn, name):
-    files, rows, figure = drawn[name]
+    files, rows, _ = drawn[name]
     expected = {f"{name}.{kind}" for kind in ("png", "csv", "txt")}
     expected |= {"map.md"} if name == "map" else set()
     assert {path.name for path in files} == expected
     assert not list(files[0].parent.glob("*.partial"))
     assert rows
-    assert png(figure) == files[0].read_bytes()
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [[{"x": 1.0, "y": "1"}], [{"x": 1, "y": 1.0}], [{"x": 2, "y": "1"}], [{"x": 1}], []],
+)
+def test_rows_that_are_others_are_seen(other):
+    rows = [{"x": 1, "y": "1"}]
+    assert same_rows(rows, other) == (other == rows)
+    assert same_rows([{"x": np.nan}], [{"x": float("nan")}])
+
+
+@pytest.mark.parametrize("name", slow_unless(TINY, ("margins",)))  # which has images and curves
+def test_the_same_rows_make_the_same_picture(drawn, name):
+    files, rows, _ = drawn[name]
+    assert png(TINY[name][0].draw(rows)) == files[0].read_bytes()
 
 
 @pytest.mark.parametrize(("kind", "start"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
-@pytest.mark.parametrize("name", slow_unless(TINY, ("margins",)))  # which has images and curves
+@pytest.mark.parametrize("name", slow_unless(TINY, ("margins",)))
 def test_a_figure_can_be_written_as_vectors(drawn, name, kind, start):
     assert sheets.picture(drawn[name][2], kind).startswith(start)
 
