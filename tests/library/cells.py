@@ -31,10 +31,13 @@ N_CELLS = 150
 
 
 def note(n, folder, rng):
-    """Leaves a file for each cell that ran, with the process; slow, while nobody is in a hurry."""
+    """Leaves a file for each cell that ran, with the process; slow, while nobody is in a hurry.
+
+    Slower from the fiftieth on, so that whoever ends the sweep before has seconds for it.
+    """
     (Path(folder) / f"ran{n}").write_text(str(os.getpid()))
     if not (Path(folder) / "hurry").exists():
-        time.sleep(0.005)
+        time.sleep(0.005 if n < 50 else 0.1)
     return {"square": n * n}
 
 
