@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
@@ -160,6 +161,18 @@ def test_derivations_are_kept_until_a_source_changes(monkeypatch, tmp_path):
     assert ran[3:] == ["L1"]
     cache.write_text("[]")
     assert derived.derived(claims[:1], cache) == {"L1": expected["L1"]}
+
+
+def test_sources_count_but_not_what_has_gone_when_it_is_read(monkeypatch, tmp_path):
+    """The lock of an editor, a link to nowhere, or a file that git replaces meanwhile."""
+    (tmp_path / "__init__.py").touch()
+    package = SimpleNamespace(__file__=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(derived, "theory", package)
+    before = derived.digest()
+    (tmp_path / ".#lock.py").symlink_to(tmp_path / "nowhere")
+    assert derived.digest() == before
+    (tmp_path / "new.py").touch()
+    assert derived.digest() != before
 
 
 def test_derivations_are_the_same_from_several_processes(tmp_path):

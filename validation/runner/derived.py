@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -58,12 +59,17 @@ def _steps(claim: Claim) -> list[dict[str, Any]] | str:
 
 
 def digest() -> str:
-    """A digest of all that a derivation depends on: the modules and the version of SymPy."""
+    """A digest of all that a derivation depends on: the modules and the version of SymPy.
+
+    What has gone when it is read is no module: the lock of an editor, a file that git replaces.
+    """
     content = hashlib.sha256(version("sympy").encode())
     for package in (assocmem, theory):
         folder = Path(str(package.__file__)).parent
         for path in sorted(folder.rglob("*.py")):
-            content.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+            with suppress(FileNotFoundError):
+                source = path.read_bytes()
+                content.update(str(path.relative_to(folder)).encode() + b"\0" + source)
     return content.hexdigest()
 
 
