@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from assocmem import AssociativeMemory, heads, plots
 from tests.rounding import SOLVED
@@ -316,21 +318,21 @@ labels = st.lists(
 @example(["$\\frac$", "$x_$"])
 def test_labels_with_dollars_are_drawn(labels):
     """Of tokens as they are; a name may hold a formula, and is as it is where it holds none."""
-    image = np.eye(2)
-    for draw in (
+    image, figure = np.eye(2), Figure()
+    draws = (
         lambda ax: plots.attention_map(image, tokens=labels, ax=ax),
         lambda ax: plots.memory(image, rows=labels, columns=labels, ax=ax),
         lambda ax: plots.phase_map(image, rows=labels, columns=labels, ax=ax),
         lambda ax: plots.trajectory(labels, {label: [0, 1] for label in labels}, ax=ax),
         lambda ax: plots.recall_curve([1], [1], [1], [1], label=labels[0], ax=ax),
         lambda ax: plots.learning_curve([1], [[1]], label=labels[1], ax=ax),
-    ):
-        figure = Figure(figsize=(2, 2))
-        axes = figure.subplots()
+    )
+    for draw, axes in zip(draws, figure.subplots(2, 3).flat, strict=True):
         draw(axes)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-        figure.canvas.draw()
+    for text in figure.findobj(Text):  # what no formula is raises when its size is asked
+        text.get_window_extent(RendererAgg(1, 1, dpi=72))
     figure = Figure()
     shown = plots.memory(image, rows=labels, ax=figure.subplots()).axes.get_yticklabels()
     for label, text in zip(labels, shown, strict=True):
