@@ -64,7 +64,7 @@ def exact_crossing(task: am.InductionTask, formula: float) -> float:
         block = model.loss_and_tables(patterns, ("W_K2",))[1]["W_K2"][TOKENS, REMAPPED_TOKENS]
         return -float(block.same[0])
 
-    return float(brentq(lead, formula / 8, 8 * formula, xtol=1e-9 * formula))
+    return float(brentq(lead, formula / 8, 8 * formula, xtol=1e-6 * formula))
 
 
 def sampled_crossing(
