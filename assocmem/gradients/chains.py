@@ -259,18 +259,18 @@ def attention_moments(chains: Chains, laws: Array, ends: Array, reading: OverAto
     h, h2 = sums.first, sums.second
     mass, rest = _past(chains, laws[:length], reading, h)
     direct, remapped = (_Sums(len(laws), ends.shape[1:]) for _ in range(2))
-    ahead = np.zeros((*ends.shape[1:], 8))
+    ahead = np.zeros((8, *ends.shape[1:]))
     for s in range(length, 0, -1):
         if s < length:  # what stands at s + 1, met by the ends from there on
             own, mean = reading.at(s + 1)
-            b, c = ahead[..., :5], own - h[s] * mean
-            ahead[..., 5] += c * b[..., 2] + mean * b[..., 3]
-            ahead[..., 6] += c * b[..., 3] + mean * b[..., 4]
-            ahead[..., 7] += (own / (s + 1) - h2[s] * mean) * b[..., 0] + mean * b[..., 1]
-            ahead = chains.pull(ahead)
+            b, c = ahead[:5], own - h[s] * mean
+            ahead[5] += c * b[2] + mean * b[3]
+            ahead[6] += c * b[3] + mean * b[4]
+            ahead[7] += (own / (s + 1) - h2[s] * mean) * b[0] + mean * b[1]
+            ahead = np.moveaxis(chains.pull(np.moveaxis(ahead, 0, -1)), -1, 0).copy()
         weights = np.array([1 / s, h2[s] / s, 1 / s**2, h[s] / s**2, h[s] ** 2 / s**2])
-        ahead[..., :5] += ends[s - 1, ..., None] * weights
-        b0, b1, b2, b3, b4, y0, y1, y2 = np.moveaxis(ahead, -1, 0)
+        ahead[:5] += np.multiply.outer(weights, ends[s - 1])
+        b0, b1, b2, b3, b4, y0, y1, y2 = ahead
         here, own = laws[s - 1, ..., None], reading.at(s)[0]
         S, X = mass[s - 1], rest[s - 1]
         direct.add(s, (here * own + S / s) * b0 - (X * b2 + S * b3 + here * y0))
