@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from validation.steps.populations import _compare, _first, measured_gradient
 
 
 def check(context: Context) -> Iterator[Case]:
+    first = cache(_first)  # of a population: both parts ask for it
+
     def block(task: am.InductionTask, matrix: np.ndarray) -> np.ndarray:
         positions = slice(task.n_tokens, task.n_tokens + task.length)
         return matrix[positions, positions]
 
     def second_direction(task: am.InductionTask) -> dict[str, np.ndarray]:
-        return {"W_K2": measured_gradient(task, "W_K2", [_first(task)])}
+        return {"W_K2": measured_gradient(task, "W_K2", [first(task)])}
 
     def previous(task: am.InductionTask, table: np.ndarray) -> float:
         return float(table[1, 0])
@@ -25,13 +28,13 @@ def check(context: Context) -> Iterator[Case]:
     value = _compare(
         "A: p_2 to p_1",
         lambda task: am.gradients.third_step(task, 0)["positions", "positions"],
-        lambda task: block(task, measured_gradient(task, "W_K1", [_first(task)])),
+        lambda task: block(task, measured_gradient(task, "W_K1", [first(task)])),
         previous,
     )
     yield from (case.of("a") for case in value)
     for n, length, k in ((5, 6, 1), (6, 6, 2)):
         task = am.InductionTask(n, length, k)
-        measured = block(task, measured_gradient(task, "W_K1", [_first(task)]))
+        measured = block(task, measured_gradient(task, "W_K1", [first(task)]))
         name = f"A by the formula in T, N={n} T={length} K={k}"
         stated = stated_value(n - k, length)
         yield agreement(name, stated, measured, ROUNDING, evidence="enumeration").of("a")
@@ -41,7 +44,7 @@ def check(context: Context) -> Iterator[Case]:
             "positions", "positions"
         ],
         lambda task: block(
-            task, measured_gradient(task, "W_K1", [_first(task), second_direction(task)])
+            task, measured_gradient(task, "W_K1", [first(task), second_direction(task)])
         ),
         previous,
     )
