@@ -101,14 +101,13 @@ def memorise(
 def _least_cross_entropy(memory: AssociativeMemory, answer: Array, steps: int) -> Array:
     """Minimise −mean_i ln softmax(V W u_i)[target] over W."""
     from scipy.optimize import minimize
-    from scipy.special import logsumexp
+    from scipy.special import log_softmax
 
     u, v = memory.keys, memory.values
     shape = v.shape[1], u.shape[1]
 
     def loss_and_gradient(entries: Array) -> tuple[float, Array]:
-        scores = v @ (entries.reshape(shape) @ u.T)
-        log_p = scores - logsumexp(scores, axis=0)
+        log_p = log_softmax(v @ (entries.reshape(shape) @ u.T), axis=0)
         error = (np.exp(log_p) - answer) / len(u)
         return -float(np.sum(answer * log_p)) / len(u), (v.T @ error @ u).ravel()
 
