@@ -42,12 +42,6 @@ def committed(name):
     return sheets.read(IMAGES / f"{name}.csv")
 
 
-@cache
-def drawn(name, columns):
-    """The picture of these rows, once for all that is asked of it."""
-    return FIGURES[name].draw(committed(name), columns=columns)
-
-
 def header(path):
     """The lines of comment that a CSV starts with, by name."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -148,16 +142,15 @@ def test_a_run_that_is_off_is_seen(by, where):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_caption_is_that_of_the_numbers(name):
-    assert (
-        drawn(name, 2).get_label() == (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
-    )
+    figure = FIGURES[name].draw(committed(name))
+    assert figure.get_label() == (IMAGES / f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
 @pytest.mark.parametrize("columns", [1, 2])
 @pytest.mark.parametrize("name", slow_unless(FIGURES, ("exact", "capacity", "depth")))
 def test_a_page_can_print_it(name, columns):
     """A column or two wide, nothing cut off, no text below 7 points, axes of curves labelled."""
-    figure = drawn(name, columns)
+    figure = FIGURES[name].draw(committed(name), columns=columns)
     width, height = figure.get_size_inches()
     assert width == sheets.COLUMNS[columns]
     assert height <= 9  # of a page
