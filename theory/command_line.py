@@ -58,10 +58,8 @@ def say(*lines: str, end: str = "\n") -> None:
 
 def complain(text: str) -> None:
     """Print to standard error, if anyone reads it."""
-    try:
+    with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
-    except OSError:
-        _discard(sys.stderr)
 
 
 def _discard(stream: IO[str]) -> None:
