@@ -1,6 +1,6 @@
-"""What the benchmarks found: a JSON file a run, and a page that draws their ratios as a table.
+"""What the benchmarks found: a JSON file a run, and a page that draws them as two tables.
 
-    python -m benchmarks.history       # write the table into docs/benchmarks.md
+    python -m benchmarks.history       # write the tables into docs/benchmarks.md
 
 A run says on which machine, with which versions and on how many threads it was measured: ratios of
 one run compare, seconds of two machines do not.
@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / "history"
 PAGE = ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("numpy", "scipy", "torch", "jax")
-START, END = "<!-- table -->", "<!-- end of the table -->"
 COLUMNS = {  # of the ratios, and their headings
     "assocmem, before": "before",
     "PyTorch, memory kept": "plain PyTorch",
@@ -92,29 +91,74 @@ def runs() -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
 
 
-def table() -> str:
+def ratios() -> str:
     """One line for each case of each run, in Markdown."""
-    heads = ["date", "commit", "processor", "case", *COLUMNS.values(), "share of rate"]
-    lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join(["---"] * len(heads)) + " |"]
+    lines = []
     for run in runs():
         start = [run["date"][:10], run["commit"], run["machine"]["processor"]]
         for case, found in run["found"].items():
             if isinstance(found, dict):
-                ratios = found.get("ratios", {})
-                cells = [f"{ratios[k]['wall']:.1f}" if k in ratios else "" for k in COLUMNS]
+                times = found.get("ratios", {})
+                cells = [f"{times[k]['wall']:.1f}" if k in times else "" for k in COLUMNS]
                 share = f"{found['share']:.0%}" if "share" in found else ""
             else:
                 cells, share = [f"{found:.0f}", *[""] * (len(COLUMNS) - 1)], ""
-            lines.append("| " + " | ".join([*start, case, *cells, share]) + " |")
-    return "\n".join(lines)
+            lines.append([*start, case, *cells, share])
+    return _table(
+        ["date", "commit", "processor", "case", *COLUMNS.values(), "share of rate"], lines
+    )
+
+
+def phases() -> str:
+    """The newest splits of a step by `benchmarks.phases_before`, a table each size, in Markdown."""
+    from benchmarks.phases_before import PHASES
+
+    splits: dict[str, dict[str, Any]] = {}  # of each size, before and today
+    for run in runs():
+        if run["benchmark"] == "phases_before":
+            for case, found in run["found"].items():
+                version, size = case.removeprefix("phases ").split(", ", 1)
+                splits.setdefault(size, {})[version] = found["phases"]
+    tables = []
+    for size, split in splits.items():
+        versions = [version for version in ("before", "today") if version in split]
+        rows = [
+            [phase, *(_entry(split[version][phase]) for version in versions)]
+            for phase in (*PHASES, "total")
+        ]
+        tables.append(f"**{size}**\n\n{_table(['phase', *versions], rows)}")
+    return "\n\n".join(tables)
+
+
+def _entry(phase: dict[str, float]) -> str:
+    """Milliseconds, operations, bytes and the share of the rate of a large product."""
+    return (
+        f"{phase['seconds'] * 1e3:.1f} ms, {phase['operations'] / 1e9:.2f} GFLOP, "
+        f"{phase['bytes'] / 1e6:.0f} MB, {phase['share']:.0%}"
+    )
+
+
+def _table(heads: list[str], lines: list[list[str]]) -> str:
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+TABLES = {"ratios": ratios, "phases": phases}
+
+
+def mark(name: str) -> tuple[str, str]:
+    """Between what a table stands on the page."""
+    return f"<!-- {name} -->", f"<!-- end of {name} -->"
 
 
 def write() -> None:
-    """Put the table between the two marks of the page."""
+    """Put each table between its two marks of the page."""
     text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+    for name, drawn in TABLES.items():
+        start, end = mark(name)
+        before, _, rest = text.partition(start)
+        text = f"{before}{start}\n\n{drawn()}\n\n{end}{rest.partition(end)[2]}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
