@@ -60,9 +60,10 @@ def test_the_law_is_that_of_drawn_vectors(family, d, seed):
 @given(d=st.integers(2, 10**9), sigmas=st.floats(0, 6))
 def test_a_sphere_overlap_squared_is_beta_distributed(d, sigmas):
     t = min(sigmas / np.sqrt(d), 0.99)
-    tail = special.betaincc(0.5, (d - 1) / 2, t**2)
+    inner = special.betainc(0.5, (d - 1) / 2, t**2)  # betaincc is off by 3e-12 at small t
+    tail = 1 - inner if inner < 0.5 else special.betaincc(0.5, (d - 1) / 2, t**2)
     # Rounding of (1 + t)/2, by eps, moves t by 2 eps: |d ln p / dt| <= (d t + sqrt(d))/(1 - t^2).
-    rounding = 2**10 * EPS * (1 + (d * t + np.sqrt(d)) / (1 - t**2))
+    rounding = 2**4 * EPS * (1 + (d * t + np.sqrt(d)) / (1 - t**2))
     assert 2 * overlap_law(d).sf(t) == pytest.approx(tail, rel=rounding)
 
 
