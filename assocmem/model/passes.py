@@ -41,7 +41,6 @@ from assocmem._checks import Array, Ints
 from assocmem.model.streams import Atoms, Buffers, Chunk, FirstLayer, Vectors, softmax_in_place
 
 CHUNK_FLOATS = 2**21  # of the sequences that a worker has in hand: they stay in a cache
-LEAST_FLOATS = 2**18  # of a chunk if it can be so large: to share out less takes longer than it
 INPUTS = ("tokens", "positions")  # embeddings that enter x_s
 NEEDED_FOR = {
     "O": {"W_O2", "W_F", "outputs"},
@@ -80,13 +79,12 @@ class Tables:
             yield Chunk(rows, tokens[rows], positions, np.arange(most) < queries)
 
     def chunk_size(self, size: int, length: int, queries: int) -> int:
-        """Sequences of a chunk: as many as stay in cache, if there are chunks worth sharing out."""
+        """Sequences of a chunk: as many as stay in cache, if there are chunks to share out."""
         own_maps = self.first is not None and not self.first.shared
         floats = length * (length * own_maps + 6 * queries)
         width = len(self.K2)
         floats += 4 * width * (queries if self.atoms is None else length)
-        share = max(LEAST_FLOATS // floats, -(-2 * size // LANES))
-        return max(1, min(CHUNK_FLOATS // floats, share))
+        return max(1, min(CHUNK_FLOATS // floats, -(-2 * size // LANES)))
 
 
 def zeros(tables: Tables, wrt: tuple[str, ...]) -> dict[str, Array]:

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from assocmem import _files as files
-from assocmem.model import passes
 from assocmem.model.threads import one_blas_thread
 from assocmem.tasks import BigramTask, Language
 from assocmem.training import CheckpointError, Metrics, TrainingRun, loop, published, train
@@ -117,7 +116,6 @@ def test_checkpoints_change_nothing(tmp_path):
 
 
 def test_a_finished_run_is_read_and_a_longer_one_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(passes, "LEAST_FLOATS", 1)  # both workers have something to do
     run_to(10, tmp_path / "run")  # a row at 10, which the grid of 7 does not have
     assert bits(run_to(16, tmp_path / "run", workers=2, checkpoint_every=3)) == bits(run_to(16))
 

@@ -65,14 +65,6 @@ def assert_close(measured, expected, tolerance):
         assert error <= tolerance, f"{name} differs by {error:.1e} of the largest entry"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _many_chunks():
-    """Batches as small as those here are shared out, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "LEAST_FLOATS", 1)
-        yield
-
-
 @pytest.fixture(params=[None, 3], ids=["blocks as they are", "tiny blocks"])
 def _blocks(request):
     """With tiny blocks and chunks, short sequences have every kind of boundary."""
@@ -373,21 +365,6 @@ def test_chunks_hold_every_prediction_once():
         rows = np.broadcast_to(chunk.sequences[:, None], chunk.positions.shape)[chunk.real]
         np.add.at(seen, (rows, chunk.positions[chunk.real]), 1)
     np.testing.assert_array_equal(seen, where)
-
-
-@pytest.mark.parametrize("least", [1, 10**4, 10**9])
-def test_a_chunk_is_as_large_as_is_worth_a_worker(least, seed, monkeypatch):
-    """Whatever it is, the sums are the same to rounding; a batch too small is not shared out."""
-    rng, names = np.random.default_rng(seed), names_of("residual")
-    emb, weights, batch = draw_embeddings(rng), draw_weights(rng, names), draw_batch(rng, 16, 9, 1)
-    _, expected = TrainingStep(emb).loss_and_gradients(weights, batch, names)
-    monkeypatch.setattr(passes, "LEAST_FLOATS", least)
-    step = TrainingStep(emb)
-    tables = step._tables(step._checked_weights(weights), 9)
-    sizes = [len(chunk.sequences) for chunk in tables.chunks(batch.tokens, batch.weights > 0)]
-    floats = 9 * (9 + 6 * 9) + 4 * D * 9
-    assert sizes == {1: [4] * 4, 10**4: [10**4 // floats, 16 - 10**4 // floats], 10**9: [16]}[least]
-    assert_close(step.loss_and_gradients(weights, batch, names)[1], expected, PRODUCTS)
 
 
 # --- what is refused ---------------------------------------------------------------------------
