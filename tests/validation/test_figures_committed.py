@@ -27,6 +27,10 @@ FAST = ("induction-head", "exact", "conditions", "heads")
 # accuracy by 0.02: rounding is amplified until the runs differ like two seeds. Two versions of the
 # code with the same draws differed by 0.07 in accuracy so, where two seeds differ by 0.08. Hence
 # these runs are held to START until update 120, and to the range between the seeds from then on.
+#
+# In figure 3 the recall of W_K1 moves by up to 4 of its 30 places between these kernels, from update
+# 160 on: rows of W_K1 that are nearly ties. Between two seeds it moves by 13.
+PLACES = {"recall_W_K1_64": 5 / 30}
 CHAOTIC = ("uniform outputs", "bigram outputs")
 LAST_ALIKE, START = 120, 1e-4
 TOLERANCE = dict.fromkeys(FIGURES, 1e-6) | dict.fromkeys(("2", "3", "4", "depth", "triggers"), 0.05)
@@ -62,7 +66,8 @@ def assert_same_numbers(found, expected, tolerance):
             for values in (mine, theirs)
         )
         size = np.abs(b[np.isfinite(b)]).max(initial=0)
-        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * size, err_msg=column)
+        atol = max(tolerance * size, PLACES.get(column, 0) * (1 + 1e-9))
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=column)
 
 
 def assert_same(found, expected, tolerance):
@@ -138,6 +143,15 @@ def test_a_run_that_is_off_is_seen(by, where):
     assert any(map(where, rows))
     with pytest.raises(AssertionError):
         assert_same(moved(rows, by, where), rows, TOLERANCE["4"])
+
+
+@pytest.mark.parametrize(("column", "by"), [("recall_W_K1_64", 6 / 30), ("recall_W_K2", 2 / 30)])
+def test_a_recall_that_is_off_is_seen(column, by):
+    rows = committed("3")
+    wrong = [dict(row) for row in rows]
+    wrong[300][column] -= by
+    with pytest.raises(AssertionError, match=column):
+        assert_same(wrong, rows, TOLERANCE["3"])
 
 
 @pytest.mark.parametrize("name", FIGURES)
