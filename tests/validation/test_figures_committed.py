@@ -28,7 +28,7 @@ FAST = ("induction-head", "exact", "conditions", "heads")
 # code with the same draws differed by 0.07 in accuracy so, where two seeds differ by 0.08. Hence
 # these runs are held to START until update 120, and to the range between the seeds from then on.
 #
-# In figure 3 the recall of W_K1 moves by up to 4 of its 30 places between these kernels, from update
+# In figure 3 the recall of W_K1 moves by up to 4 of its 30 places between two kernels, from update
 # 160 on: rows of W_K1 that are nearly ties. Between two seeds it moves by 13.
 PLACES = {"recall_W_K1_64": 5 / 30}
 CHAOTIC = ("uniform outputs", "bigram outputs")
