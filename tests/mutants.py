@@ -88,7 +88,7 @@ TESTS = {
     "training.metrics": ("test_training.py test_training_metrics.py", ""),
     "training.start": ("test_training_checkpoints.py", ""),
     "training.settings": ("test_training.py test_training_metrics.py", ""),
-    "capacity.writers": ("../writers", "WR3 or WR4"),
+    "capacity.writers": ("../test_claims.py", "derivation and (WR3 or WR4)"),
     "training.presets": ("test_training.py test_training_metrics.py", ""),
     "training.loop": (
         "test_training.py test_training_metrics.py test_embeddings_that_train.py",
