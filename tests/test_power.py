@@ -192,11 +192,17 @@ def test_an_error_of_twice_the_power_is_seen_and_of_a_tenth_is_not(formula, seed
     assert seen == [], f"{seed=}, {error=}"
 
 
-@pytest.mark.parametrize("sign", [-1, 1])
+# No recall is above 1, so that W7's can be too small only; test_w7 plants widths off either way.
+ONE_WAY = {"W7": (-1,)}
+
+
 @pytest.mark.parametrize(
-    "formula",
-    [pytest.param(f, marks=pytest.mark.slow if f.slow else ()) for f in STEEP],
-    ids=[f.claim for f in STEEP],
+    ("formula", "sign"),
+    [
+        pytest.param(f, sign, marks=pytest.mark.slow if f.slow else (), id=f"{f.claim}-{sign}")
+        for f in STEEP
+        for sign in ONE_WAY.get(f.claim, (-1, 1))
+    ],
 )
 def test_an_error_of_the_power_is_seen_where_a_row_moves_faster_than_its_formula(
     formula, sign, seed
