@@ -20,6 +20,15 @@ def count(found: Work, phase: str, *products: tuple[int, int, int, int]) -> None
     found[phase] = operations, size
 
 
+HEADS = f"{'phase':46s}{'ms':>8s}{'GFLOP':>8s}{'MB':>8s}{'share of rate':>15s}"
+
+
+def line(phase: str, seconds: float, operations: float, moved: float, share: float) -> str:
+    """A phase under these heads."""
+    numbers = f"{seconds * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}{share:15.0%}"
+    return f"{phase:46s}{numbers}"
+
+
 class Clock:
     """CPU time of functions, without that of the timed functions that they call."""
 

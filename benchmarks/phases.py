@@ -24,7 +24,7 @@ import assocmem as am
 from assocmem.model import passes, streams
 from assocmem.model.step import TrainingStep
 from benchmarks import history
-from benchmarks.clock import Clock, Work, count, product_rate
+from benchmarks.clock import HEADS, Clock, Work, count, line, product_rate
 
 REPEATS = 7
 NAMES = ("W_K1", "W_K2", "W_O2")
@@ -102,22 +102,17 @@ def main(length: int = 64, width: int = 128, size: int = 128) -> None:
     print(
         f"T={length} d={width} batch={size}, one thread; a large product: {rate / 1e9:.0f} GFLOP/s"
     )
-    print(f"{'phase':46s}{'ms':>8s}{'GFLOP':>8s}{'MB':>8s}{'share of rate':>15s}")
+    print(HEADS)
     for phase in PHASES:
         spent, (operations, moved) = seconds.get(phase, 0.0), done[phase]
         share = operations / spent / rate if spent else 0.0
         found[phase] = {"seconds": spent, "operations": operations, "bytes": moved, "share": share}
-        print(
-            f"{phase:46s}{spent * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}{share:15.0%}"
-        )
+        print(line(phase, spent, operations, moved, share))
     operations, moved = (sum(one[i] for one in done.values()) for i in (0, 1))
     rest = seconds["total"] - sum(seconds.get(phase, 0.0) for phase in PHASES)
     print(f"{'tables, chunks, sums of lanes':46s}{rest * 1e3:8.2f}")
     share = operations / seconds["total"] / rate
-    print(
-        f"{'total':46s}{seconds['total'] * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}"
-        f"{share:15.0%}"
-    )
+    print(line("total", seconds["total"], operations, moved, share))
     name = f"phases, T={length}, d={width}, batch={size}"
     kept = history.keep("phases", {name: {"share": share, "phases": found}}, threads=1)
     print(f"kept in {kept}")

@@ -21,7 +21,7 @@ import numpy as np
 
 import assocmem as am
 from benchmarks import history
-from benchmarks.clock import Clock, Work, count, product_rate
+from benchmarks.clock import HEADS, Clock, Work, count, line, product_rate
 
 REPEATS = 7
 NAMES = ("W_K1", "W_K2", "W_O2")
@@ -136,15 +136,13 @@ def measure(new: bool, length: int, width: int, size: int) -> None:
     done["total"] = tuple(map(sum, zip(*done.values(), strict=True)))
     which = "today" if new else "before"
     print(f"{which}: T={length} d={width} batch={size}, one thread")
-    print(f"{'phase':42s}{'ms':>8s}{'GFLOP':>8s}{'MB':>8s}{'share of rate':>15s}")
+    print(HEADS)
     phases = {}
     for phase, (operations, moved) in done.items():
         spent = float(np.median([one[phase] for one in found[1:]]))
         share = operations / spent / rate
         phases[phase] = {"seconds": spent, "operations": operations, "bytes": moved, "share": share}
-        print(
-            f"{phase:42s}{spent * 1e3:8.2f}{operations / 1e9:8.3f}{moved / 1e6:8.1f}{share:15.0%}"
-        )
+        print(line(phase, spent, operations, moved, share))
     name = f"phases {which}, T={length}, d={width}, batch={size}"
     case = {"share": phases["total"]["share"], "phases": phases}
     print(f"kept in {history.keep('phases_before', {name: case}, threads=1)}")

@@ -48,49 +48,49 @@ class Population:
 
         G₁ is by default the step on W_O2, from draws of its own for each set.
         """
-        each = [gradient] * self.sets
         if gradient.matrix in ("W_K2", "W_K1") and gradient.first is None:
             table, replicates = self.step(GradientAt("W_O2"))
-            firsts = [table] * self.sets if replicates is None else replicates
-            each = [replace(gradient, first=first) for first in firsts]
+            gradient = replace(gradient, first=table if replicates is None else replicates)
         if self.exact:
             draws = all_draws(self.task, every_token=self.every_token)
-            total, mass = self._total(each[0], draws, self._responses(each[0], draws))
+            total, mass = self._total(gradient, draws, self._responses(gradient, draws))
             return total / mass, None
-        totals, masses = self._sampled(each)
+        totals, masses = self._sampled(gradient)
         mass = masses.mean()
         coefficients = totals.mean(axis=0) / mass
         replicates = coefficients + (totals - masses[:, None, None] * coefficients) / mass
         return coefficients, replicates
 
-    def _sampled(self, gradients: list[GradientAt]) -> tuple[Array, Array]:
-        """The unnormalised gradient and E Σ_t w_t, from a set of draws for each."""
-        effects, matrix = None, gradients[0].matrix
+    def _sampled(self, gradient: GradientAt) -> tuple[Array, Array]:
+        """The unnormalised gradient and E Σ_t w_t, from each set of draws."""
+        effects, matrix = None, gradient.matrix
         if matrix in ("W_F", "W_O2") and not self.every_token and not self.task.random_triggers:
             effects = ControlVariates(self.task, matrix)
-        sets = [draw_set(self.task, every_token=self.every_token, rng=self.rng) for _ in gradients]
+        sets = [
+            draw_set(self.task, every_token=self.every_token, rng=self.rng)
+            for _ in range(self.sets)
+        ]
         totals, masses = [], []
-        for draws, found in zip(sets, self._responses_of(gradients, sets), strict=True):
+        for draws, found in zip(sets, self._responses_of(gradient, sets), strict=True):
             if effects is not None:
                 found = replace(found, columns=found.columns - effects.of(draws)[:, None])
-            total, mass = self._total(gradients[0], draws, found)
+            total, mass = self._total(gradient, draws, found)
             totals.append(total)
             masses.append(mass)
         return np.array(totals), np.array(masses)
 
-    def _responses_of(self, gradients: list[GradientAt], sets: list[Draws]) -> Iterator[_Responses]:
+    def _responses_of(self, gradient: GradientAt, sets: list[Draws]) -> Iterator[_Responses]:
         """Of each set, all of one size; of small ones, many at once."""
         size, atoms = len(sets[0]), self.task.n_tokens + self.task.length
         at_once = max(1, min(self._at_once, CHUNK_NUMBERS // atoms**2) // size)
         for start in range(0, len(sets), at_once):
             part = slice(start, start + at_once)
-            firsts = [each.first for each in gradients[part] if each.first is not None]
-            joined = Draws.joined(sets[part])
-            found = self._responses(
-                replace(gradients[0], first=np.stack(firsts) if firsts else None), joined
-            )
-            for first in range(0, len(joined), size):
-                yield found[first : first + size]
+            first, joined = gradient.first, Draws.joined(sets[part])
+            if first is not None and first.ndim == 3:  # a table for each set
+                first = first[part]
+            found = self._responses(replace(gradient, first=first), joined)
+            for begin in range(0, len(joined), size):
+                yield found[begin : begin + size]
 
     def _total(self, gradient: GradientAt, draws: Draws, found: _Responses) -> tuple[Array, float]:
         """Σ over chains and ends of weight · row ⊗ moments, (rows, columns), and E Σ_t w_t."""

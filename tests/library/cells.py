@@ -1,4 +1,4 @@
-"""Functions whose cells a sweep runs, in any process; it loads little, as each process does."""
+"""Functions whose cells a sweep runs. The module loads little, as every process loads it anew."""
 
 import os
 import time
